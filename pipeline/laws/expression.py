@@ -1,0 +1,314 @@
+"""Closed-form expressions: parsed from text by a whitelist, counted, evaluated, differentiated.
+
+An expression is one line of Python in factor names, constants ``c0, c1, …`` and the functions of
+`FUNCTIONS`. It is never handed to ``eval``: `Expression.parse` walks the syntax tree and refuses
+anything that is not on the list, so a hostile ``laws.json`` can make nothing run.
+
+Notation
+--------
+M : constant vectors evaluated side by side (starts, bootstrap resamples).
+N : rows of the table.
+P : constants of the expression.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.errors import InputError
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Gradient: TypeAlias = Callable[[Floats, Floats, Floats, Floats], tuple[Floats, Floats]]
+
+FUNCTIONS: Mapping[str, Callable[[Floats], Floats]] = {
+    "sqrt": np.sqrt,
+    "log": np.log,
+    "exp": np.exp,
+    "tanh": np.tanh,
+}
+#: derivative of each function, from its argument x and its value f
+DERIVATIVES: Mapping[str, Callable[[Floats, Floats], Floats]] = {
+    "sqrt": lambda x, f: 0.5 / f,
+    "log": lambda x, f: 1.0 / x,
+    "exp": lambda x, f: f,
+    "tanh": lambda x, f: 1.0 - f * f,
+}
+BINARY: Mapping[type[ast.operator], str] = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+    ast.Pow: "**",
+}
+CONSTANT_NAME = re.compile(r"c\d+")
+#: longest text that is parsed at all; a law is a line, not a program
+MAX_TEXT = 5_000
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One step of the evaluation: ``slot[k] = op(slot[left], slot[right])``."""
+
+    op: str
+    left: int = -1
+    right: int = -1
+    name: str = ""
+    value: float = 0.0
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A parsed expression.
+
+    Attributes
+    ----------
+    text : the expression as it was given.
+    factors : factor names it uses, in order of first appearance.
+    constants : names of its free constants (``c0``, ``c1``, …), in order of first appearance.
+    program : instructions in evaluation order; the last one is the value.
+    """
+
+    text: str
+    factors: tuple[str, ...]
+    constants: tuple[str, ...]
+    program: tuple[Instruction, ...]
+
+    @staticmethod
+    def parse(text: str, factors: Sequence[str]) -> Expression:
+        """Parse `text`; names are those in `factors` and constants ``c<number>``.
+
+        Raises
+        ------
+        InputError
+            if the text holds anything but numbers, known names, ``+ - * / **`` and `FUNCTIONS`.
+        """
+        return _parse(text, tuple(factors))
+
+    @property
+    def complexity(self) -> int:
+        """Nodes as Python parses the text: operator, function, name, number; −2 counts one."""
+        return len(self.program)
+
+    @cached_property
+    def position(self) -> dict[str, int]:
+        """Where each constant stands in a constant vector."""
+        return {name: i for i, name in enumerate(self.constants)}
+
+    def columns(self, table: Mapping[str, Floats]) -> dict[str, Floats]:
+        """The columns of `table` that this expression uses, as float arrays."""
+        return {name: np.asarray(table[name], dtype=float) for name in self.factors}
+
+    def evaluate(self, table: Mapping[str, Floats], constants: Floats | None = None) -> Floats:
+        """Value on every row.
+
+        Parameters
+        ----------
+        table : factor name -> (N,).
+        constants : (P,) or (M, P), in the order of `self.constants`; none where P = 0.
+
+        Returns
+        -------
+        (N,) for one constant vector, (M, N) for several; never raises on poles (inf or nan).
+        """
+        theta = np.zeros((1, 0)) if constants is None else np.asarray(constants, dtype=float)
+        with np.errstate(all="ignore"):
+            value = self._forward(table, np.atleast_2d(theta))[-1]
+        size = max((len(np.atleast_1d(table[name])) for name in table), default=1)
+        full = np.broadcast_to(value, (np.atleast_2d(theta).shape[0], size))
+        return full[0] if theta.ndim == 1 or constants is None else full
+
+    def jacobian(self, table: Mapping[str, Floats], theta: Floats) -> tuple[Floats, Floats]:
+        """Values (M, N) and derivatives (M, P, N) with respect to the constants `theta` (M, P).
+
+        Every operation acts on rows one by one, so one reverse sweep gives the whole Jacobian: the
+        adjoint that reaches a constant, before it is summed over rows, is its column.
+        """
+        size = max(len(np.atleast_1d(table[name])) for name in table)
+        shape = (theta.shape[0], size)
+        with np.errstate(all="ignore"):
+            slots = self._forward(table, theta)
+            columns = self._backward(slots, shape)
+        return np.broadcast_to(slots[-1], shape), columns
+
+    def _forward(self, table: Mapping[str, Floats], theta: Floats) -> list[Floats]:
+        slots: list[Floats] = []
+        for step in self.program:
+            slots.append(self._apply(step, slots, table, theta))
+        return slots
+
+    def _apply(
+        self, step: Instruction, slots: list[Floats], table: Mapping[str, Floats], theta: Floats
+    ) -> Floats:
+        if step.op == "factor":
+            return np.asarray(table[step.name], dtype=float)
+        if step.op == "constant":
+            return theta[:, self.position[step.name], None]
+        if step.op == "number":
+            return np.array(step.value)
+        if step.right < 0:
+            return np.asarray(UNARY[step.op](slots[step.left]))
+        return np.asarray(OPERATORS[step.op](slots[step.left], slots[step.right]))
+
+    def _backward(self, slots: list[Floats], shape: tuple[int, int]) -> Floats:
+        adjoint: list[Floats | None] = [None] * len(slots)
+        adjoint[-1] = np.ones((1, 1))
+        columns = np.zeros((shape[0], len(self.constants), shape[1]))
+        depends = self.depends
+        for k in range(len(slots) - 1, -1, -1):
+            step, flow = self.program[k], adjoint[k]
+            if flow is None or not depends[k]:
+                continue
+            if step.op == "constant":
+                columns[:, self.position[step.name]] += flow
+                continue
+            for child, part in _parts(step, slots, k, flow):
+                if depends[child]:
+                    known = adjoint[child]
+                    adjoint[child] = part if known is None else known + part
+        return columns
+
+    @cached_property
+    def depends(self) -> list[bool]:
+        """Which slots depend on a constant: nothing flows back into the others."""
+        depends: list[bool] = []
+        for step in self.program:
+            below = [depends[i] for i in (step.left, step.right) if i >= 0]
+            depends.append(step.op == "constant" or any(below))
+        return depends
+
+    def with_constants(self, values: Mapping[str, float]) -> str:
+        """The text with every constant replaced by its number, at full precision."""
+        return substitute(self.text, {k: format_number(v) for k, v in values.items()})
+
+
+UNARY: Mapping[str, Callable[[Floats], Floats]] = {**FUNCTIONS, "neg": np.negative}
+OPERATORS: Mapping[str, Callable[[Floats, Floats], Floats]] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.divide,
+    "**": np.power,
+}
+
+
+def _power_gradient(a: Floats, b: Floats, f: Floats, flow: Floats) -> tuple[Floats, Floats]:
+    log_a = np.log(np.where(a > 0, a, 1.0))  # 0**b does not move with b
+    return flow * b * np.power(a, b - 1.0), flow * f * log_a
+
+
+GRADIENTS: Mapping[str, Gradient] = {
+    "+": lambda a, b, f, flow: (flow, flow),
+    "-": lambda a, b, f, flow: (flow, -flow),
+    "*": lambda a, b, f, flow: (flow * b, flow * a),
+    "/": lambda a, b, f, flow: (flow / b, -flow * f / b),
+    "**": _power_gradient,
+}
+
+
+def _parts(step: Instruction, slots: list[Floats], k: int, flow: Floats) -> list[tuple[int, Floats]]:
+    """What flows from slot k into each of its children."""
+    if step.op == "neg":
+        return [(step.left, -flow)]
+    if step.op in DERIVATIVES:
+        return [(step.left, flow * DERIVATIVES[step.op](slots[step.left], slots[k]))]
+    a, b = slots[step.left], slots[step.right]
+    to_left, to_right = GRADIENTS[step.op](a, b, slots[k], flow)
+    return [(step.left, to_left), (step.right, to_right)]
+
+
+class _Compiler:
+    """Turns a syntax tree into instructions; the only place that decides what is allowed."""
+
+    def __init__(self, text: str, factors: tuple[str, ...]) -> None:
+        self.text, self.allowed = text, factors
+        self.program: list[Instruction] = []
+        self.factors: dict[str, None] = {}
+        self.constants: dict[str, None] = {}
+
+    def compile(self, node: ast.expr) -> int:
+        """Append the instructions of `node`; return the slot of its value."""
+        if isinstance(node, ast.Constant):
+            return self.number(node)
+        if isinstance(node, ast.Name):
+            return self.name(node.id)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            return self.negative(node.operand)
+        if isinstance(node, ast.BinOp) and type(node.op) in BINARY:
+            left, right = self.compile(node.left), self.compile(node.right)
+            return self.emit(Instruction(BINARY[type(node.op)], left, right))
+        if isinstance(node, ast.Call):
+            return self.call(node)
+        raise self.refuse(ast.unparse(node))
+
+    def number(self, node: ast.Constant) -> int:
+        if isinstance(node.value, bool) or not isinstance(node.value, int | float):
+            raise self.refuse(repr(node.value))
+        return self.emit(Instruction("number", value=float(node.value)))
+
+    def name(self, name: str) -> int:
+        if name in self.allowed:
+            self.factors[name] = None
+            return self.emit(Instruction("factor", name=name))
+        if CONSTANT_NAME.fullmatch(name):
+            self.constants[name] = None
+            return self.emit(Instruction("constant", name=name))
+        raise self.refuse(name)
+
+    def negative(self, operand: ast.expr) -> int:
+        if isinstance(operand, ast.Constant):
+            slot = self.number(operand)
+            self.program[slot] = Instruction("number", value=-self.program[slot].value)
+            return slot
+        return self.emit(Instruction("neg", self.compile(operand)))
+
+    def call(self, node: ast.Call) -> int:
+        known = isinstance(node.func, ast.Name) and node.func.id in FUNCTIONS
+        if not known or len(node.args) != 1 or node.keywords:
+            raise self.refuse(ast.unparse(node))
+        return self.emit(Instruction(ast.unparse(node.func), self.compile(node.args[0])))
+
+    def emit(self, step: Instruction) -> int:
+        self.program.append(step)
+        return len(self.program) - 1
+
+    def refuse(self, part: str) -> InputError:
+        names = ", ".join(self.allowed) or "no factor"
+        accepted = f"numbers, the factors {names}, constants c0, c1, …, + - * / ** and "
+        return InputError(f"expression {self.text[:80]!r}", part[:80], accepted + ", ".join(FUNCTIONS))
+
+
+@lru_cache(maxsize=50_000)
+def _parse(text: str, factors: tuple[str, ...]) -> Expression:
+    compiler = _Compiler(text, factors)
+    if len(text) > MAX_TEXT:
+        raise compiler.refuse(f"{len(text)} characters")
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+        compiler.compile(tree.body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+        raise compiler.refuse(text) from error
+    order = sorted(compiler.constants, key=lambda name: int(name[1:]))
+    return Expression(text, tuple(compiler.factors), tuple(order), tuple(compiler.program))
+
+
+def substitute(text: str, values: Mapping[str, str]) -> str:
+    """`text` with names replaced by expressions, bracketed where needed, signs tidied."""
+    names = "|".join(re.escape(name) for name in values)
+    if not names:
+        return text
+    filled = re.sub(rf"\b({names})\b", lambda match: f"({values[match[1]]})", text)
+    plain = ast.unparse(ast.parse(filled, mode="eval").body)
+    return plain.replace("- -", "+ ").replace("+ -", "- ")
+
+
+def format_number(value: float) -> str:
+    """Shortest text that reads back as the same float."""
+    return repr(float(value)) if not float(value).is_integer() or abs(value) > 1e15 else str(int(value))

@@ -1,0 +1,101 @@
+"""Numbers as a reader wants them: few digits, a real minus sign, a dash where there is none.
+
+Notation
+--------
+digits : significant digits kept.
+mantissa, exponent : ``1.23`` and ``-5`` of 1.23 × 10⁻⁵; exponent 0 means "write it plainly".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+MISSING = "–"
+MINUS = "−"
+SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+#: below this an R² says only "much worse than the mean of the data"
+WORST_SCORE = -10.0
+
+
+def is_number(value: object) -> bool:
+    """Whether `value` is a real number that is not NaN (infinities count)."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+
+
+def parts(value: float, digits: int | None = 3) -> tuple[str, int]:
+    """Mantissa as text and power of ten (0 where plain notation reads better).
+
+    Exact integers below a million stay as they are; `digits` = None keeps every digit.
+    """
+    if value == int(value) and abs(value) < 1e6:
+        return str(int(value)), 0
+    text = repr(value) if digits is None else f"{value:.{digits - 1}e}"
+    mantissa, _, power = text.partition("e")
+    exponent = int(power or 0)
+    if digits is None:
+        return mantissa, exponent
+    if -4 < exponent < 6:
+        return _plain(float(text), digits - 1 - exponent), 0
+    return _trim(mantissa), exponent
+
+
+def _plain(value: float, decimals: int) -> str:
+    return _trim(f"{value:.{max(decimals, 0)}f}")
+
+
+def _trim(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def number(value: object, digits: int = 3) -> str:
+    """`value` for reading: ``0.0312``, ``4,000``, ``1.2 × 10⁻⁷``, ``–`` where there is none."""
+    if not isinstance(value, int | float) or not is_number(value):
+        return MISSING
+    if math.isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    mantissa, exponent = parts(float(value), digits)
+    text = mantissa if exponent else _thousands(mantissa)
+    if exponent:
+        text += f" × 10{str(exponent).translate(SUPERSCRIPTS)}"
+    return text.replace("-", MINUS)
+
+
+def _thousands(text: str) -> str:
+    whole, point, rest = text.partition(".")
+    return f"{int(whole):,}{point}{rest}" if abs(int(whole)) >= 1000 else text
+
+
+def score(value: object) -> str:
+    """An R²: three decimals, and no parade of digits once it is hopeless."""
+    if not isinstance(value, int | float) or not is_number(value):
+        return MISSING
+    if value < WORST_SCORE:
+        return f"below {MINUS}10"
+    return f"{value:.3f}".replace("-", MINUS)
+
+
+def interval(bounds: object, digits: int = 3) -> str:
+    """``0.43 to 0.53``, or a dash where either end is missing."""
+    if not isinstance(bounds, Sequence) or len(bounds) != 2:
+        return MISSING
+    if not all(is_number(bound) for bound in bounds):
+        return MISSING
+    return f"{number(bounds[0], digits)} to {number(bounds[1], digits)}"
+
+
+def percent(value: object) -> str:
+    """A share as a percentage without decimals."""
+    if not isinstance(value, int | float) or not is_number(value) or math.isinf(value):
+        return MISSING
+    return f"{100 * value:.0f} %".replace("-", MINUS)
+
+
+def duration(seconds: object) -> str:
+    """Seconds as ``48 s`` or ``3 min 5 s``."""
+    if not isinstance(seconds, int | float) or not is_number(seconds) or math.isinf(seconds):
+        return MISSING
+    if seconds < 60:
+        return f"{number(seconds)} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"

@@ -1,0 +1,35 @@
+"""What the simulator raises: one root, each error naming the field, the value and what would do."""
+
+from __future__ import annotations
+
+
+class SimulatorError(Exception):
+    """Root of every error that `simulator` raises on purpose."""
+
+
+class SpecError(SimulatorError):
+    """A request that cannot be met as it stands.
+
+    Parameters
+    ----------
+    field : what was asked for, as the user wrote it (``"ami"``, ``"corpus.conll, line 12"``).
+    value : the value received.
+    accepted : what would be accepted, as the end of the sentence "… is not accepted: …".
+    """
+
+    def __init__(self, field: str, value: object, accepted: str) -> None:
+        super().__init__(f"{field}: {value!r} is not accepted: {accepted}")
+        self.field = field
+        self.value = value
+        self.accepted = accepted
+
+    def __reduce__(self) -> tuple[type[SpecError], tuple[str, object, str]]:
+        return type(self), (self.field, self.value, self.accepted)
+
+
+class UnreachableAMI(SpecError):
+    """The requested AMI lies outside what this family can reach under this spec."""
+
+
+class CorpusError(SpecError):
+    """A corpus file that cannot be read; the field names file and line."""
