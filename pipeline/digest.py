@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-Json: TypeAlias = (
-    "None | bool | int | float | str | list[Json] | tuple[Json, ...] | Mapping[str, Json]"
-)
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
 DIGEST_LENGTH = 32
 """Hexadecimal digits kept of SHA-256: 128 bits, so that no two cells ever meet by chance."""

@@ -1,12 +1,13 @@
 """YAML as users mean it: safe, without the surprises of YAML 1.1, errors with their line.
 
-Plain scalars are read by the core schema of YAML 1.2: ``1e3`` is a number, ``no`` and ``12:30`` are
+Plain scalars are read by the core schema of YAML 1.2: ``1e3`` is a whole number, ``no`` and ``12:30`` are
 text, ``010`` is ten. A key given twice, an anchor or a tag is refused, so that a study says only
 what can be read off it and makes nothing run.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import NoReturn
@@ -30,7 +31,6 @@ _FLOAT = re.compile(
 class _CoreLoader(yaml.SafeLoader):
     """`yaml.SafeLoader` with the scalars of YAML 1.2 and without anchors and repeated keys."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
@@ -46,9 +46,7 @@ class _CoreLoader(yaml.SafeLoader):
         self.depth -= 1
         return node
 
-    def construct_mapping(
-        self, node: yaml.MappingNode, deep: bool = False
-    ) -> dict[object, object]:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
         seen: set[object] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
@@ -62,10 +60,21 @@ class _CoreLoader(yaml.SafeLoader):
     def whole_number(self, node: yaml.ScalarNode) -> int:
         return int(str(self.construct_scalar(node)).replace("_", ""))
 
+    def number(self, node: yaml.ScalarNode) -> float | int:
+        value = float(self.construct_yaml_float(node))
+        if not math.isfinite(value):
+            self._refuse("not a finite number", node)
+        written_whole = "." not in str(node.value) and value.is_integer()
+        return int(value) if written_whole else value
+
     def _refuse(self, problem: str, place: yaml.Event | yaml.Node) -> NoReturn:
-        raise yaml.MarkedYAMLError(problem=problem, problem_mark=place.start_mark)
+        mark = place.start_mark
+        raise yaml.MarkedYAMLError(
+            problem=problem, problem_mark=mark if isinstance(mark, yaml.Mark) else None
+        )
 
 
+_CoreLoader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
     ("tag:yaml.org,2002:null", _NULL, ["~", "n", "N", ""]),
     ("tag:yaml.org,2002:bool", _BOOL, list("tTfF")),
@@ -74,6 +83,7 @@ for _tag, _pattern, _first in (
 ):
     _CoreLoader.add_implicit_resolver(_tag, _pattern, _first)
 _CoreLoader.add_constructor("tag:yaml.org,2002:int", _CoreLoader.whole_number)
+_CoreLoader.add_constructor("tag:yaml.org,2002:float", _CoreLoader.number)
 
 
 def parse_yaml(text: str, source: str) -> object:

@@ -1,6 +1,7 @@
 """Families of sequence-labelling tasks whose relatedness is set, not guessed."""
 
 from simulator.errors import CorpusError, SimulatorError, SpecError, UnreachableAMI
+from simulator.families.base import check_spec, family_names, make_taskset
 from simulator.relatedness import Relatedness
 from simulator.spec import TaskSpec
 from simulator.tasks import Split, TaskSet
@@ -14,4 +15,7 @@ __all__ = [
     "TaskSet",
     "TaskSpec",
     "UnreachableAMI",
+    "check_spec",
+    "family_names",
+    "make_taskset",
 ]

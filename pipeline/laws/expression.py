@@ -120,7 +120,7 @@ class Expression:
         """
         theta = np.zeros((1, 0)) if constants is None else np.asarray(constants, dtype=float)
         with np.errstate(all="ignore"):
-            value = self._forward(table, np.atleast_2d(theta))[-1]
+            value = self.trace(table, np.atleast_2d(theta))[-1]
         size = max((len(np.atleast_1d(table[name])) for name in table), default=1)
         full = np.broadcast_to(value, (np.atleast_2d(theta).shape[0], size))
         return full[0] if theta.ndim == 1 or constants is None else full
@@ -134,11 +134,11 @@ class Expression:
         size = max(len(np.atleast_1d(table[name])) for name in table)
         shape = (theta.shape[0], size)
         with np.errstate(all="ignore"):
-            slots = self._forward(table, theta)
+            slots = self.trace(table, theta)
             columns = self._backward(slots, shape)
         return np.broadcast_to(slots[-1], shape), columns
 
-    def _forward(self, table: Mapping[str, Floats], theta: Floats) -> list[Floats]:
+    def trace(self, table: Mapping[str, Floats], theta: Floats) -> list[Floats]:
         slots: list[Floats] = []
         for step in self.program:
             slots.append(self._apply(step, slots, table, theta))

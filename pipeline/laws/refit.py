@@ -222,8 +222,9 @@ class _Starts:
         if other < 0:
             return np.ones(self.count)
         with np.errstate(all="ignore"):
-            slots = self.expression._forward(self.sample.columns, self.theta)
-            size = np.exp(np.mean(np.log(np.abs(slots[other]) + 1e-12), axis=-1))
+            slots = self.expression.trace(self.sample.columns, self.theta)
+            magnitude = np.log(np.abs(np.atleast_1d(slots[other])) + 1e-12)
+            size = np.exp(np.mean(magnitude, axis=-1))
         size = np.where(np.isfinite(size) & (size > 0), size, 1.0)
         return np.broadcast_to(np.clip(size, 1e-9, 1e12), (self.count,))
 

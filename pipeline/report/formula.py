@@ -163,7 +163,9 @@ def _terms(node: Node) -> tuple[tuple[int, Node], ...]:
 
 def multiply(left: Node, right: Node) -> Node:
     """Product of two nodes: signs taken out, fraction bars merged, numbers multiplied."""
-    sign, above, below = 1, [], []
+    sign = 1
+    above: list[Node] = []
+    below: list[Node] = []
     for factor in (left, right):
         factor_sign, bare = _split_sign(factor)
         sign *= factor_sign
@@ -192,7 +194,7 @@ def _product(above: list[Node], below: list[Node]) -> Node:
 def _gather(factors: list[Node]) -> list[Node]:
     """Numbers multiplied into one leading coefficient, dropped where it is 1."""
     coefficient = math.prod(f.value for f in factors if isinstance(f, Constant))
-    others = [f for f in factors if not isinstance(f, Constant)]
+    others: list[Node] = [f for f in factors if not isinstance(f, Constant)]
     return others if coefficient == 1 else [Constant(coefficient), *others]
 
 
@@ -215,7 +217,8 @@ def power(base: Node, exponent: Node) -> Node:
     """``base ** exponent``: roots and reciprocals recognised in numeric exponents."""
     value = _value(exponent)
     if value is None:
-        return Power(base, exponent)
+        sign, bare = _split_sign(exponent)
+        return Power(base, exponent) if sign > 0 else invert(Power(base, bare))
     if value < 0:
         return invert(power(base, Constant(-value)))
     if value == 1:

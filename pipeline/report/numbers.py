@@ -35,7 +35,7 @@ def parts(value: float, digits: int | None = 3) -> tuple[str, int]:
     exponent = int(power or 0)
     if digits is None:
         return mantissa, exponent
-    if -4 < exponent < 6:
+    if -5 < exponent < 6:
         return _plain(float(text), digits - 1 - exponent), 0
     return _trim(mantissa), exponent
 
@@ -64,6 +64,11 @@ def number(value: object, digits: int = 3) -> str:
 def _thousands(text: str) -> str:
     whole, point, rest = text.partition(".")
     return f"{int(whole):,}{point}{rest}" if abs(int(whole)) >= 1000 else text
+
+
+def level(value: float) -> str:
+    """A level of a factor: counts in full, shares and the like to two digits."""
+    return number(value, 2 if abs(value) < 100 else 3)
 
 
 def score(value: object) -> str:

@@ -1,0 +1,101 @@
+"""Cells to workers and results back, whatever happens to the workers.
+
+A worker that is killed (out of memory, by hand) takes the whole pool with it, and nobody says which
+group it was at. So every cell that was given out and did not come back gets a strike. Cells with
+few strikes are trained in groups as before, those with more of them singly, and at last one at a
+time: a cell that then loses its worker again is the culprit, and its result says so.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing
+
+import joblib
+
+from pipeline.backends import RunOptions, backend
+from pipeline.cells import Cell, group
+from pipeline.errors import PipelineError
+from pipeline.workers import Result, failure, train_cells
+
+_log = logging.getLogger(__name__)
+
+Part = tuple[Cell, ...]
+
+SINGLY = 2
+"""Strikes from which a cell is trained in a group of its own."""
+
+ALONE = 3
+"""Strikes from which it is trained while nothing else is."""
+
+CULPRIT = 5
+"""Strikes at which it is given up."""
+
+LOST = "its worker was killed each time it was trained, perhaps for want of memory"
+
+
+def outcomes(
+    cells: Mapping[str, Cell], options: RunOptions, parent: int = 0
+) -> Generator[list[Result], None, None]:
+    """The results of all cells, a group at a time, in the order in which they arrive.
+
+    Parameters
+    ----------
+    cells : the cells to train, by digest.
+    options : where to train them.
+    parent : process id of the run, for its local workers to watch; 0 for none.
+    """
+    waiting = dict(cells)
+    strikes: Counter[str] = Counter()
+    with backend(options) as lost:
+        while waiting:
+            one_round = _Round(waiting.values(), strikes)
+            try:
+                with closing(one_round.give_out(options, parent)) as arriving:
+                    for results in arriving:
+                        for result in results:
+                            del waiting[result.cell]
+                        yield results
+            except lost as error:
+                strikes.update(one_round.in_flight(waiting))
+                _log.warning("a worker was lost: %s", type(error).__name__)
+            for culprit in [cell for cell in waiting if strikes[cell] >= CULPRIT]:
+                del waiting[culprit]
+                yield [failure(culprit, PipelineError(LOST))]
+
+
+class _Round:
+    """One attempt at all waiting cells, which ends when they are done or a worker is lost."""
+
+    def __init__(self, waiting: Iterable[Cell], strikes: Counter[str]) -> None:
+        cells = list(waiting)
+        calm = [cell for cell in cells if strikes[cell.digest] < SINGLY]
+        single = [cell for cell in cells if SINGLY <= strikes[cell.digest] < ALONE]
+        self.parts = [*group(calm), *group(single, limit=1)]
+        self.alone = not self.parts
+        if self.alone:
+            self.parts = group(cells, limit=1)
+        self._given: list[Part] = []
+
+    def give_out(self, options: RunOptions, parent: int) -> Generator[list[Result], None, None]:
+        """Results of the parts as they arrive."""
+        parallel = joblib.Parallel(
+            batch_size=1,
+            pre_dispatch=1 if self.alone else "2 * n_jobs",
+            return_as="generator_unordered",
+        )
+        yield from parallel(
+            joblib.delayed(train_cells)(part, options.device, parent) for part in self._giving()
+        )
+
+    def _giving(self) -> Iterator[Part]:
+        for part in self.parts:
+            self._given.append(part)
+            yield part
+
+    def in_flight(self, waiting: Mapping[str, Cell]) -> list[str]:
+        """Cells that were given out and have not come back; of cells trained alone, the first."""
+        out = [cell.digest for part in self._given for cell in part if cell.digest in waiting]
+        return out[:1] if self.alone else out

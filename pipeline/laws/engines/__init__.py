@@ -1,0 +1,11 @@
+"""The registry of law engines: adding one is one file and one line here."""
+
+from __future__ import annotations
+
+from pipeline.laws.engines.base import Engine, Readiness, Request
+from pipeline.laws.engines.grammar import Grammar
+from pipeline.laws.engines.operon import Operon
+
+__all__ = ["ENGINES", "Engine", "Readiness", "Request"]
+
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Operon(), Grammar())}

@@ -1,0 +1,67 @@
+"""What kind of quantity a factor is: a size, a count from one, a share, or anything else.
+
+The grammar and the domains look at values, never at names, so that a factor may be called anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.laws.expression import Floats
+
+#: a positive factor below 1 that spans this ratio is a size in a small unit, not a share
+SIZE_RATIO = 5.0
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """Factor names by kind, in the table's order.
+
+    Attributes
+    ----------
+    sizes : positive and not a share: tokens, tasks, parameters.
+    counts : the sizes that are whole numbers starting at 1 (T = 1 is one task alone).
+    shares : within [0, 1]: AMI, noise, overlap.
+    others : the rest.
+    """
+
+    sizes: tuple[str, ...]
+    counts: tuple[str, ...]
+    shares: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+def value_range(column: Floats) -> tuple[float, float]:
+    """Lowest and highest known value; (0, 1) where none is known."""
+    known = column[np.isfinite(column)]
+    return (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+
+
+def is_share(column: Floats) -> bool:
+    """Whether all values lie in [0, 1] and they are not merely a size in a small unit."""
+    low, high = value_range(column)
+    small_unit = low > 0 and high < 0.3 and high / low > SIZE_RATIO
+    return low >= 0.0 and high <= 1.0 and not small_unit
+
+
+def is_size(column: Floats) -> bool:
+    """Whether a factor is positive throughout and not a share."""
+    return value_range(column)[0] > 0.0 and not is_share(column)
+
+
+def is_count(column: Floats) -> bool:
+    """Whether a factor is a size in whole numbers of which the smallest is 1."""
+    known = column[np.isfinite(column)]
+    return is_size(column) and bool(np.all(known == np.round(known))) and float(known.min()) == 1.0
+
+
+def classify(columns: Mapping[str, Floats]) -> Kinds:
+    """The kind of every factor, by its values."""
+    sizes = tuple(name for name, column in columns.items() if is_size(column))
+    counts = tuple(name for name in sizes if is_count(columns[name]))
+    shares = tuple(name for name, column in columns.items() if is_share(column))
+    others = tuple(name for name in columns if name not in sizes and name not in shares)
+    return Kinds(sizes, counts, shares, others)

@@ -1,0 +1,296 @@
+"""The whole search: candidates from every engine, refitted, scored on folds, one selected.
+
+Data flows one way: rows → engines (all rows, and each extrapolation fold's own training rows) →
+templates → constants and validity → the best of every complexity → folds → selection. Every step is
+a list of independent tasks with a seed of its own, so the result does not depend on the number of
+workers; a time limit only drops tasks, and the report says so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from joblib import Parallel, cpu_count, delayed
+
+from pipeline.errors import EngineError
+from pipeline.laws.catalogue import theory
+from pipeline.laws.data import LawData
+from pipeline.laws.engines import ENGINES, Request
+from pipeline.laws.expression import Floats
+from pipeline.laws.folds import Fold, extrapolation_folds, grouped_folds
+from pipeline.laws.scoring import Candidate, Fitted, Scored, fit_candidate, score, seed_of
+from pipeline.laws.selection import front, select
+from pipeline.laws.template import templates
+from pipeline.laws.validity import domain_grid
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Effort of a search, in evaluations: never in seconds, so that a seed gives one law.
+
+    Attributes
+    ----------
+    engine, grammar : evaluations of one run on all rows; a fold's own run gets `fold_share` of them.
+    seeds : runs of the engine on all rows.
+    keep : laws of each complexity that are scored on folds.
+    """
+
+    engine: int
+    grammar: int
+    seeds: int = 1
+    fold_share: float = 0.4
+    keep: int = 8
+
+
+BUDGETS = {
+    "quick": Budget(engine=80_000, grammar=80_000, fold_share=0.3, keep=5),
+    "standard": Budget(engine=200_000, grammar=200_000, seeds=2),
+    "thorough": Budget(engine=1_000_000, grammar=600_000, seeds=4, fold_share=0.5, keep=12),
+}
+#: largest law that is selected or shown
+MAX_COMPLEXITY = 25
+#: share of a time limit by which engines must have answered; the rest is for scoring
+ENGINE_SHARE = 0.55
+
+
+class Progress(Protocol):
+    """Told how far each stage is."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None: ...
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How to search.
+
+    Attributes
+    ----------
+    engine : symbolic-regression engine that joins the grammar and the theory catalogue.
+    budget : a key of `BUDGETS`.
+    time_limit : seconds, None for none.
+    jobs : workers; −1 for all cores.
+    """
+
+    engine: str = "operon"
+    budget: str = "standard"
+    time_limit: float | None = None
+    seed: int = 0
+    jobs: int = -1
+    progress: Progress = field(default=lambda stage, done, total: None)
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """Everything the search found.
+
+    Attributes
+    ----------
+    laws : scored laws, valid or not.
+    selected : index of the selected law in `laws`; None where no law was valid.
+    front : indices of the laws on the front, by complexity.
+    theory : the catalogue's forms, scored.
+    extrapolation : the folds that the laws were asked to extrapolate to.
+    cut : whether the time limit cut the search short.
+    failures : engines that failed, one line each.
+    """
+
+    laws: list[Scored]
+    selected: int | None
+    front: list[int]
+    theory: list[Scored]
+    extrapolation: list[Fold]
+    cut: bool
+    failures: list[str]
+    candidates: int
+
+
+class Clock:
+    """Time since the search began, against its limit."""
+
+    def __init__(self, limit: float | None) -> None:
+        self.begin, self.limit, self.cut = time.monotonic(), limit, False
+
+    def left(self, share: float = 1.0) -> float | None:
+        """Seconds left of a share of the limit; None without a limit."""
+        if self.limit is None:
+            return None
+        return share * self.limit - (time.monotonic() - self.begin)
+
+    def over(self, share: float = 1.0) -> bool:
+        """Whether that share of the limit is spent; remembers that something was cut."""
+        left = self.left(share)
+        if left is not None and left <= 0:
+            self.cut = True
+        return left is not None and left <= 0
+
+
+def find_laws(data: LawData, held_out: LawData | None, options: SearchOptions) -> SearchResult:
+    """Search for laws of the target over the rows of `data`.
+
+    Parameters
+    ----------
+    data : rows to search, fit and select on.
+    held_out : rows never fitted; only their factor values are used, for validity.
+    """
+    clock, budget = Clock(options.time_limit), BUDGETS[options.budget]
+    folds = grouped_folds(data, options.seed), extrapolation_folds(data)
+    grid = domain_grid(data, held_out)
+    candidates, failures = _candidates(data, folds[1], options, clock)
+    forms = [Candidate(form.text, f"theory: {form.name}") for form in theory(data)]
+    fits = _fit_all([*forms, *candidates], data, grid, options, clock)
+    pool = shortlist(fits[len(forms) :], budget.keep)
+    kept_theory = [fit for fit in fits[: len(forms)] if fit]
+    scored = _score_all([*kept_theory, *pool], data, folds, options, clock)
+    known = scored[: len(kept_theory)]
+    laws = [law for law in scored if law.fitted.complexity <= MAX_COMPLEXITY]
+    return SearchResult(
+        laws,
+        select(laws, data, options.seed),
+        front(laws),
+        known,
+        folds[1],
+        clock.cut,
+        failures,
+        len(candidates),
+    )
+
+
+def shortlist(fits: Sequence[Fitted | None], keep: int) -> list[Fitted]:
+    """The best of every complexity: in sample, among valid laws, and among those with good limits."""
+    found = [fit for fit in fits if fit and fit.complexity <= MAX_COMPLEXITY]
+    found.sort(key=lambda fit: (fit.fit.error, fit.candidate.text))
+    kept: dict[str, Fitted] = {}
+    groups: list[tuple[Callable[[Fitted], bool], int]] = [
+        (lambda fit: fit.valid and not fit.limits, keep),
+        (lambda fit: fit.valid, keep),
+        (lambda fit: True, 1),
+    ]
+    for belongs, most in groups:
+        count: dict[int, int] = {}
+        for fit in filter(belongs, found):
+            count[fit.complexity] = count.get(fit.complexity, 0) + 1
+            if count[fit.complexity] <= most:
+                kept[fit.candidate.text] = fit
+    return list(kept.values())
+
+
+def _candidates(
+    data: LawData, folds: Sequence[Fold], options: SearchOptions, clock: Clock
+) -> tuple[list[Candidate], list[str]]:
+    """Templates of every engine on all rows and on each fold's training rows, each once."""
+    tasks = _engine_tasks(data, folds, options)
+    answers = _in_parallel(
+        "searching", _ask, tasks, options, clock, share=ENGINE_SHARE, limited=True
+    )
+    found: dict[str, Candidate] = {}
+    failures: dict[str, None] = {}
+    for texts, origin, failure in answers:
+        if failure:
+            failures[failure] = None
+        for text in texts:
+            found.setdefault(text, Candidate(text, origin))
+    return list(found.values()), list(failures)
+
+
+def _engine_tasks(
+    data: LawData, folds: Sequence[Fold], options: SearchOptions
+) -> list[tuple[str, LawData, int, int]]:
+    """Engine, rows, evaluations and seed of every run; all rows first, so that a limit cuts folds."""
+    budget = BUDGETS[options.budget]
+    seeds = range(budget.seeds) if options.engine != "grammar" else range(0)
+    tasks = [("grammar", data, budget.grammar, options.seed)]
+    tasks += [(options.engine, data, budget.engine, options.seed + k) for k in seeds]
+    for fold in folds:
+        train, share = data.take(~fold.test), budget.fold_share
+        tasks.append(("grammar", train, int(share * budget.grammar), options.seed))
+        if options.engine != "grammar":
+            tasks.append((options.engine, train, int(share * budget.engine), options.seed))
+    return tasks
+
+
+def _ask(
+    task: tuple[str, LawData, int, int], limit: float | None
+) -> tuple[list[str], str, str]:
+    """One engine run: templates, origin, and what failed."""
+    name, data, evaluations, seed = task
+    request = Request(data.sample, evaluations, seed, MAX_COMPLEXITY - 3, limit)
+    try:
+        texts = ENGINES[name].search(request)
+    except EngineError as error:
+        return [], name, str(error)
+    found = [template for text in texts for template in templates(text, data.sample, seed)]
+    return list(dict.fromkeys(found)), name, ""
+
+
+def _fit_all(
+    candidates: Sequence[Candidate],
+    data: LawData,
+    grid: dict[str, Floats],
+    options: SearchOptions,
+    clock: Clock,
+) -> list[Fitted | None]:
+    tasks = [(chunk, data, grid, options.seed) for chunk in _chunks(candidates, 25)]
+    answers = _in_parallel("fitting", _fit_chunk, tasks, options, clock, share=0.8)
+    return [fit for chunk in answers for fit in chunk]
+
+
+def _fit_chunk(
+    task: tuple[Sequence[Candidate], LawData, dict[str, Floats], int], _: float | None
+) -> list[Fitted | None]:
+    chunk, data, grid, seed = task
+    return [fit_candidate(candidate, data, grid, seed) for candidate in chunk]
+
+
+def _score_all(
+    fits: Sequence[Fitted],
+    data: LawData,
+    folds: tuple[Sequence[Fold], Sequence[Fold]],
+    options: SearchOptions,
+    clock: Clock,
+) -> list[Scored]:
+    tasks = [(chunk, data, folds, options.seed) for chunk in _chunks(fits, 8)]
+    answers = _in_parallel("scoring", _score_chunk, tasks, options, clock)
+    return [scored for chunk in answers for scored in chunk]
+
+
+def _score_chunk(
+    task: tuple[Sequence[Fitted], LawData, tuple[Sequence[Fold], Sequence[Fold]], int],
+    _: float | None,
+) -> list[Scored]:
+    chunk, data, folds, seed = task
+    return [score(fitted, data, *folds, seed) for fitted in chunk]
+
+
+def _chunks(items: Sequence[Result], size: int) -> list[Sequence[Result]]:
+    return [items[k : k + size] for k in range(0, len(items), size)]
+
+
+def _in_parallel(
+    stage: str,
+    work: Callable[[Any, float | None], Result],
+    tasks: Sequence[Any],
+    options: SearchOptions,
+    clock: Clock,
+    share: float = 1.0,
+    limited: bool = False,
+) -> list[Result]:
+    """Results in the order of the tasks; tasks that the time limit leaves no time for are dropped.
+
+    Tasks go out in rounds of a few per worker, and the clock is looked at between rounds; the first
+    round always runs, so that a hopeless limit still gives an answer.
+    """
+    jobs = cpu_count() if options.jobs == -1 else max(options.jobs, 1)
+    results: list[Result] = []
+    with Parallel(n_jobs=jobs) as parallel:
+        for batch in _chunks(tasks, jobs if clock.limit else max(4 * jobs, 8)):
+            if results and clock.over(share):
+                break
+            limit = clock.left(share) if limited else None
+            results += parallel(delayed(work)(task, limit) for task in batch)
+            options.progress(stage, len(results), len(tasks))
+    return results

@@ -1,0 +1,90 @@
+"""Which law is reported: the simplest valid one that extrapolates as well as the best.
+
+Notation
+--------
+C : cells.    d : (C,) paired difference of two laws' extrapolation losses, cell by cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.laws.data import LawData
+from pipeline.laws.expression import Floats
+from pipeline.laws.scoring import Scored
+
+RESAMPLES = 400
+#: a law is adequate up to this many replicate variances, or this share of variance without replicates
+EXCESS, UNKNOWN_NOISE = 2.0, 0.01
+#: laws with plausible limits go first as long as they explain this share of what the best explains
+LAG = 0.85
+
+
+def select(scored: Sequence[Scored], data: LawData, seed: int) -> int | None:
+    """Index of the selected law, None where no law is valid.
+
+    The best law is the valid one of least error (inside and outside folds alike, `Scored.error`).
+    The selected one is the simplest valid law whose error is within one standard error of the best:
+    of the *paired* difference, by a bootstrap over cells, since both laws stumble over the same
+    cells. Where no law fits to within replicate noise, laws with plausible limits go first.
+    """
+    pool = contenders(scored, data)
+    if not pool:
+        return None
+    best = min(pool, key=lambda i: (scored[i].error, scored[i].fitted.complexity))
+    losses = {i: scored[i].by_cell(data) for i in pool}
+    draws = cell_draws(len(losses[best]), seed)
+    near = [i for i in pool if within_one_error(losses[i] - losses[best], draws)]
+    return min(near, key=lambda i: (scored[i].fitted.complexity, scored[i].error))
+
+
+def contenders(scored: Sequence[Scored], data: LawData) -> list[int]:
+    """Valid laws; only those with plausible limits where no law is adequate and they do not lag."""
+    valid = [i for i, law in enumerate(scored) if law.fitted.valid]
+    plausible = [i for i in valid if not scored[i].fitted.limits]
+    if not plausible or any(adequate(scored[i], data) for i in valid):
+        return valid
+    explained = 1.0 - min(scored[i].error for i in valid)
+    kept = 1.0 - min(scored[i].error for i in plausible)
+    return plausible if kept >= LAG * explained else valid
+
+
+def adequate(law: Scored, data: LawData) -> bool:
+    """Whether a law leaves no more than the noise: replicates' where known, else 1 % of variance."""
+    residual = float(law.grouped.sum(axis=1).mean()) * float(np.var(data.target))
+    noise = data.replicate_variance
+    if noise is None:
+        return residual <= UNKNOWN_NOISE * float(np.var(data.target))
+    return residual <= EXCESS * noise
+
+
+def cell_draws(cells: int, seed: int) -> Floats:
+    """How often each cell is drawn in each bootstrap resample: (RESAMPLES, C)."""
+    rng = np.random.default_rng([seed, 17])
+    return rng.multinomial(cells, np.full(cells, 1.0 / cells), size=RESAMPLES).astype(float)
+
+
+def within_one_error(difference: Floats, draws: Floats) -> bool:
+    """Whether the summed paired difference is at most its bootstrap standard error."""
+    return bool(difference.sum() <= (draws @ difference).std() + 1e-12)
+
+
+def front(scored: Sequence[Scored]) -> list[int]:
+    """Laws that no simpler law beats, in extrapolation among the valid, or in sample among all."""
+    kept: set[int] = set()
+    valid = [i for i, law in enumerate(scored) if law.fitted.valid]
+    kept |= _undominated({i: scored[i].error for i in valid}, scored)
+    kept |= _undominated({i: scored[i].fitted.fit.error for i in valid}, scored)
+    kept |= _undominated({i: law.fitted.fit.error for i, law in enumerate(scored)}, scored)
+    return sorted(kept, key=lambda i: (scored[i].fitted.complexity, scored[i].error))
+
+
+def _undominated(error: dict[int, float], scored: Sequence[Scored]) -> set[int]:
+    kept, least = set(), np.inf
+    for i in sorted(error, key=lambda i: (scored[i].fitted.complexity, error[i])):
+        if error[i] < least * (1 - 1e-6):
+            kept.add(i)
+            least = error[i]
+    return kept

@@ -1,0 +1,14 @@
+"""Names a user may have mistyped: the nearest one that exists."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def nearest(name: str, known: Iterable[object]) -> str:
+    """The end of an error message about an unknown `name`: the nearest valid one, then all."""
+    names = [str(other) for other in known]
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"the nearest valid name is {close[0]!r}; " if close else ""
+    return f"{hint}valid: {', '.join(names)}"

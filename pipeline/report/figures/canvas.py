@@ -1,0 +1,205 @@
+"""One panel: its size, its axes, its ticks, and what a reader who cannot see it is told.
+
+Panels are drawn at the width of a phone, so that one drawing serves both: a wide page sets them
+side by side, a narrow one below each other, and the text stays legible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from pipeline.report.levels import Floats, scaled
+from pipeline.report.numbers import number
+from pipeline.report.palette import FAINT, INK, LINE, MUTED, OUTSIDE
+
+WIDTH, HEIGHT = 4.6, 3.2  # inches
+FONT_SIZE = 8.8
+#: ticks closer than this share of the axis would overprint
+TICK_GAP = 0.115
+
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": FONT_SIZE,
+    "text.color": INK.light,
+    "axes.edgecolor": LINE.light,
+    "axes.labelcolor": INK.light,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "savefig.facecolor": "none",
+    "xtick.color": MUTED.light,
+    "ytick.color": MUTED.light,
+    "axes.unicode_minus": True,
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A finished panel.
+
+    Attributes
+    ----------
+    name : stem of its file names, unique in a report.
+    title, caption : what it shows and how to read it.
+    alt : the same for readers who cannot see it, with the figures that matter.
+    figure : the matplotlib figure.
+    tips : tooltip of each marked element, by its SVG id.
+    """
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    figure: Figure
+    tips: Mapping[str, str] = field(default_factory=dict)
+
+
+@contextmanager
+def drawing_style(hashsalt: str | None = None) -> Iterator[None]:
+    """Matplotlib settings of the report, for the time of drawing or saving only.
+
+    Parameters
+    ----------
+    hashsalt : makes the ids inside an SVG the same on every run.
+    """
+    with mpl.rc_context({**STYLE, "svg.hashsalt": hashsalt}):
+        yield
+
+
+def new_panel(width: float = WIDTH, height: float = HEIGHT) -> tuple[Figure, Axes]:
+    """An empty panel with quiet axes."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(length=3, width=0.7)
+    axes.grid(axis="y", color=FAINT.light, linewidth=0.8)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def label_axes(axes: Axes, x: str, y: str) -> None:
+    """The x label below, the y label on top and level, where it is read first."""
+    axes.set_xlabel(x, loc="right", color=INK.light)
+    axes.set_title(y, loc="left", fontsize=FONT_SIZE, color=INK.light, pad=8)
+
+
+def factor_axis(axes: Axes, logarithmic: bool, levels: Floats, span: tuple[float, float]) -> None:
+    """The x axis of a factor: logarithmic for sizes, ticks at its levels where they fit."""
+    if logarithmic:
+        axes.set_xscale("log")
+    low, high = scaled(np.array(span), logarithmic)
+    margin = 0.03 * ((high - low) or 1.0)
+    ends = np.array([low - margin, high + margin])
+    axes.set_xlim(*(np.exp(ends) if logarithmic else ends))
+    shown = _spaced(levels[(levels >= span[0]) & (levels <= span[1])], logarithmic, (low, high))
+    counts = np.array_equal(levels, levels.round())
+    if len(shown) >= 3 and (logarithmic or counts):
+        axes.xaxis.set_major_locator(FixedLocator(list(shown)))
+    elif not logarithmic:
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 4)))
+
+
+def _spaced(levels: Floats, logarithmic: bool, ends: tuple[float, float]) -> Floats:
+    """Levels far enough from each other to be labelled, the ends first, then from the largest."""
+    gap = TICK_GAP * ((ends[1] - ends[0]) or 1.0)
+    places = scaled(levels, logarithmic)
+    kept: list[int] = []
+    for k in [0, *range(len(levels) - 1, 0, -1)] if len(levels) else []:
+        if all(abs(places[k] - places[other]) >= gap for other in kept):
+            kept.append(k)
+    return np.asarray(levels[sorted(kept)])
+
+
+def shade_outside(axes: Axes, fitted: tuple[float, float]) -> None:
+    """Grey where nothing was fitted, with a word saying so where there is room for it."""
+    low, high = axes.get_xlim()
+    sides = [(low, fitted[0]), (fitted[1], high)]
+    for start, end in sides:
+        if end <= start:
+            continue
+        axes.axvspan(start, end, facecolor=OUTSIDE.light, edgecolor="none", zorder=-1)
+        if _share(axes, start, end) > 0.16:
+            axes.annotate(
+                "not fitted",
+                (_centre(axes, start, end), 0.0),
+                xycoords=("data", "axes fraction"),
+                xytext=(0, 4),
+                textcoords="offset points",
+                ha="center",
+                color=MUTED.light,
+                fontsize=FONT_SIZE - 1,
+            )
+    axes.set_xlim(low, high)
+
+
+def _share(axes: Axes, start: float, end: float) -> float:
+    to_axes = axes.transData + axes.transAxes.inverted()
+    return float(to_axes.transform((end, 0))[0] - to_axes.transform((start, 0))[0])
+
+
+def _centre(axes: Axes, start: float, end: float) -> float:
+    logarithmic = axes.get_xscale() == "log"
+    return float(np.sqrt(start * end)) if logarithmic else (start + end) / 2
+
+
+def end_labels(
+    axes: Axes, texts: Sequence[str], heights: Sequence[float], colours: Sequence[str]
+) -> None:
+    """Name lines at their right ends, moved apart where they would overprint."""
+    low, high = axes.get_ylim()
+    gap = 0.066 * (high - low)
+    for text, height, colour in zip(texts, spread(heights, gap, (low, high)), colours, strict=True):
+        axes.annotate(
+            text,
+            (1.0, height),
+            xycoords=("axes fraction", "data"),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            fontweight="bold",
+            annotation_clip=False,
+        )
+
+
+def spread(heights: Sequence[float], gap: float, limits: tuple[float, float]) -> list[float]:
+    """Heights moved as little as keeps them `gap` apart and within `limits`, order kept."""
+    order = np.argsort(heights, kind="stable")
+    placed = np.clip(np.asarray(heights, dtype=float)[order], *limits)
+    for _ in range(60):
+        short = gap - np.diff(placed)
+        if not (short > 1e-9 * gap).any():
+            break
+        push = np.maximum(short, 0) / 2
+        placed[1:] += push
+        placed[:-1] -= push
+        placed = np.clip(placed, *limits)
+    result = np.empty(len(placed))
+    result[order] = placed
+    return [float(height) for height in result]
+
+
+def header(axes: Axes, text: str) -> None:
+    """A quiet word over the end labels: what they are values of."""
+    axes.annotate(
+        text,
+        (1.0, 1.0),
+        xycoords="axes fraction",
+        xytext=(5, 8),
+        textcoords="offset points",
+        color=MUTED.light,
+        annotation_clip=False,
+    )

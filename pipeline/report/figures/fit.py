@@ -1,0 +1,221 @@
+"""Fitted against measured, and what is left over."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+
+from pipeline.report.figures.canvas import (
+    FONT_SIZE,
+    Drawing,
+    factor_axis,
+    label_axes,
+    new_panel,
+    shade_outside,
+)
+from pipeline.report.levels import NOWHERE, UNDEFINED, Floats
+from pipeline.report.numbers import level, number
+from pipeline.report.palette import HELD_OUT, INK, LAW, MUTED, PAPER, ramp
+from pipeline.report.slices import thin
+from pipeline.report.surface import Surface
+
+Mask = npt.NDArray[np.bool_]
+
+#: points drawn in one panel; more would only be ink
+MOST_POINTS = 700
+#: windows of the running mean of residuals
+WINDOWS = 8
+
+
+def draw_fit(surface: Surface, factor: str) -> Drawing:
+    """Measured against predicted, coloured by `factor`."""
+    figure, axes = new_panel(height=3.6)
+    keep = thin(np.isfinite(surface.predicted) & np.isfinite(surface.measured), MOST_POINTS)
+    groups, names = _groups(surface, factor)
+    for group, (name, colour) in enumerate(zip(names, ramp(len(names)), strict=True)):
+        _scatter(axes, surface, keep & (groups == group), colour, name)
+    undefined = keep & (groups < 0)
+    if undefined.any():
+        _scatter(axes, surface, undefined, MUTED.light, "undefined")
+    _diagonal(axes, surface, keep)
+    label_axes(axes, f"{surface.target} predicted by the law", f"{surface.target} measured")
+    axes.legend(
+        title=factor,
+        loc="upper left",
+        fontsize=FONT_SIZE - 1,
+        title_fontsize=FONT_SIZE - 1,
+        alignment="left",
+        frameon=False,
+        handletextpad=0.1,
+        borderaxespad=0.2,
+    )
+    return Drawing(
+        name=f"fit-{factor}",
+        title=f"Measured against predicted, by {factor}",
+        caption=f"On the diagonal the law is exact.{_held_out_note(surface)}{_thin_note(keep)}",
+        alt=_fit_alt(surface, factor),
+        figure=figure,
+    )
+
+
+def _groups(surface: Surface, factor: str) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """Group of each row (−1 where undefined), at most four groups of neighbouring levels."""
+    levels = surface.levels[factor]
+    values = surface.columns[factor]
+    codes = levels.code.copy()
+    between = codes == NOWHERE
+    codes[between] = [levels.nearest(value) for value in values[between]]
+    count = min(4, len(levels.values))
+    parts = np.array_split(np.arange(len(levels.values)), count) if count else []
+    lookup = np.repeat(np.arange(count), [len(part) for part in parts])
+    groups = np.full(len(codes), -1, dtype=np.int64)
+    known = codes != UNDEFINED
+    groups[known] = lookup[codes[known]]
+    return groups, [_span_name(levels.values[part]) for part in parts]
+
+
+def _span_name(values: Floats) -> str:
+    low, high = level(float(values[0])), level(float(values[-1]))
+    return low if low == high else f"{low} to {high}"
+
+
+def _scatter(axes: Axes, surface: Surface, mask: Mask, colour: str, name: str) -> None:
+    inside, outside = mask & surface.inside, mask & ~surface.inside
+    axes.plot(
+        surface.predicted[inside],
+        surface.measured[inside],
+        marker="o",
+        linestyle="none",
+        markersize=4.2,
+        markerfacecolor=colour,
+        markeredgecolor=PAPER.light,
+        markeredgewidth=0.4,
+        alpha=0.85,
+        label=name,
+    )
+    axes.plot(
+        surface.predicted[outside],
+        surface.measured[outside],
+        marker="D",
+        linestyle="none",
+        markersize=3.8,
+        markerfacecolor=PAPER.light,
+        markeredgecolor=colour,
+        markeredgewidth=1.0,
+    )
+
+
+def _diagonal(axes: Axes, surface: Surface, keep: Mask) -> None:
+    measured = surface.measured[keep]
+    low, high = (float(measured.min()), float(measured.max())) if keep.any() else (0.0, 1.0)
+    room = 0.05 * ((high - low) or 1.0)
+    ends = (low - room, high + room)
+    axes.plot(ends, ends, color=INK.light, linewidth=0.9, zorder=0.9)
+    shown = surface.predicted[keep].clip(low - 6 * room, high + 6 * room)
+    axes.set_xlim(min([ends[0], *shown]), max([ends[1], *shown]))
+    axes.set_ylim(ends[0], ends[1] + 4 * room)
+
+
+def _held_out_note(surface: Surface) -> str:
+    return "" if surface.inside.all() else " Open diamonds were held out."
+
+
+def _thin_note(keep: Mask) -> str:
+    shown, rows = int(keep.sum()), len(keep)
+    return f" {shown:,} of {rows:,} rows drawn." if shown < rows else ""
+
+
+def _fit_alt(surface: Surface, factor: str) -> str:
+    errors = np.abs(surface.residuals[surface.inside])
+    errors = errors[np.isfinite(errors)]
+    middle = number(float(np.median(errors))) if len(errors) else "unknown"
+    return (
+        f"Scatter of measured against predicted {surface.target}, coloured by {factor}; the median "
+        f"distance from the diagonal is {middle} on the fitted rows."
+    )
+
+
+def draw_residuals(surface: Surface, factor: str | None) -> Drawing:
+    """Residuals along `factor`, or along the prediction itself where it is None."""
+    x = surface.predicted if factor is None else surface.columns[factor]
+    known = np.isfinite(x) & np.isfinite(surface.residuals)
+    keep = thin(known, MOST_POINTS)
+    figure, axes = new_panel(height=2.7)
+    if factor is not None:
+        _factor_axis(axes, surface, factor)
+    _residual_points(axes, surface, x, keep & surface.inside, LAW.light)
+    _residual_points(axes, surface, x, keep & ~surface.inside, HELD_OUT.light)
+    axes.axhline(0, color=INK.light, linewidth=0.9)
+    means = _running_mean(surface, x, known & surface.inside, factor)
+    axes.plot(*means, color=INK.light, linewidth=1.6, marker="_", markersize=9)
+    _residual_limits(axes, surface, known)
+    name = f"{surface.target} predicted" if factor is None else factor
+    label_axes(axes, name, "measured − predicted")
+    if factor is not None:
+        shade_outside(axes, surface.fitted_range(factor))
+    return Drawing(
+        name=f"residuals-{factor or 'predicted'}",
+        title=f"Residuals along {factor or 'the prediction'}",
+        caption=(
+            "A law that misses nothing leaves a flat cloud around 0; the black line is the mean in "
+            f"windows of the fitted rows.{_colour_note(surface)}{_thin_note(keep)}"
+        ),
+        alt=_residual_alt(means, name),
+        figure=figure,
+    )
+
+
+def _factor_axis(axes: Axes, surface: Surface, factor: str) -> None:
+    levels = surface.levels[factor].values
+    factor_axis(axes, surface.logarithmic(factor), levels, surface.extent(factor))
+
+
+def _residual_points(axes: Axes, surface: Surface, x: Floats, mask: Mask, colour: str) -> None:
+    axes.plot(
+        x[mask],
+        surface.residuals[mask],
+        marker="o",
+        linestyle="none",
+        markersize=3.4,
+        markerfacecolor=colour,
+        markeredgecolor="none",
+        alpha=0.55,
+        zorder=2,
+    )
+
+
+def _residual_limits(axes: Axes, surface: Surface, known: Mask) -> None:
+    """Symmetric limits that a few wild held-out rows cannot stretch."""
+    if not known.any():
+        return
+    sizes = np.abs(surface.residuals[known])
+    reach = 1.15 * min(float(sizes.max()), 4 * float(np.quantile(sizes, 0.9)))
+    axes.set_ylim(-(reach or 1.0), reach or 1.0)
+
+
+def _running_mean(
+    surface: Surface, x: Floats, mask: Mask, factor: str | None
+) -> tuple[Floats, Floats]:
+    """Mean residual in windows of equal counts, or at each level of a factor."""
+    order = np.argsort(x[mask], kind="stable")
+    ordered, residuals = x[mask][order], surface.residuals[mask][order]
+    if factor is not None and len(surface.levels[factor].values) <= WINDOWS:
+        codes = surface.levels[factor].code[mask][order]
+        parts = [np.flatnonzero(codes == k) for k in range(len(surface.levels[factor].values))]
+    else:
+        parts = np.array_split(np.arange(len(ordered)), WINDOWS)
+    parts = [part for part in parts if len(part)]
+    middles = [float(np.median(ordered[part])) for part in parts]
+    return np.array(middles), np.array([float(residuals[part].mean()) for part in parts])
+
+
+def _colour_note(surface: Surface) -> str:
+    return "" if surface.inside.all() else " Blue: fitted rows, orange: held-out rows."
+
+
+def _residual_alt(means: tuple[Floats, Floats], name: str) -> str:
+    if not len(means[1]):
+        return f"No residuals along {name}."
+    low, high = number(float(means[1].min())), number(float(means[1].max()))
+    return f"Residuals along {name}; their mean in windows runs from {low} to {high}."

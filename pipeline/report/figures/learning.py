@@ -1,0 +1,67 @@
+"""Learning curves of a few cells, with the step whose weights were kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from pipeline.report.figures.canvas import Drawing, end_labels, label_axes, new_panel
+from pipeline.report.numbers import number
+from pipeline.report.palette import PAPER, ramp
+
+NEEDED = ("cell", "n", "step", "train_loss", "validation_loss", "best_step")
+MOST_CELLS = 4
+
+
+def draw_learning(curves: pd.DataFrame | None) -> Drawing | None:
+    """Validation loss over steps for up to four cells from small n to large; None without data."""
+    if curves is None or any(column not in curves for column in NEEDED) or not len(curves):
+        return None
+    chosen = _choose(curves)
+    figure, axes = new_panel()
+    colours = ramp(len(chosen))
+    ends: list[float] = []
+    for (_, piece), colour in zip(chosen, colours, strict=True):
+        axes.plot(piece["step"], piece["validation_loss"], color=colour, linewidth=1.7)
+        axes.plot(piece["step"], piece["train_loss"], color=colour, linewidth=0.9, linestyle=":")
+        kept = piece.iloc[(piece["step"] - piece["best_step"]).abs().to_numpy().argmin()]
+        axes.plot(
+            [kept["step"]],
+            [kept["validation_loss"]],
+            marker="o",
+            markersize=6.5,
+            markerfacecolor=colour,
+            markeredgecolor=PAPER.light,
+            zorder=4,
+        )
+        ends.append(float(piece["validation_loss"].dropna().iloc[-1]))
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+    label_axes(axes, "optimiser steps", "loss")
+    texts = [number(size) for size, _ in chosen]
+    texts[int(np.argmax(ends))] = f"n = {texts[int(np.argmax(ends))]}"
+    end_labels(axes, texts, ends, colours)
+    return Drawing(
+        name="learning",
+        title="Learning curves and early stopping",
+        caption=(
+            "Solid: validation loss, dotted: training loss, one cell per n. The dot marks the step "
+            "whose weights were kept."
+        ),
+        alt=f"Validation loss over steps for cells with n = {', '.join(n for n in texts)}.",
+        figure=figure,
+    )
+
+
+def _choose(curves: pd.DataFrame) -> list[tuple[float, pd.DataFrame]]:
+    """One cell for each of up to four values of n, the cell with the most tasks' median AMI."""
+    known = curves[curves["validation_loss"].notna()]
+    sizes = np.sort(known["n"].unique())
+    picks = np.unique(np.linspace(0, len(sizes) - 1, MOST_CELLS).round().astype(int))
+    chosen = []
+    for size in sizes[picks]:
+        rows = known[known["n"] == size]
+        cells = rows["cell"].drop_duplicates()
+        first = rows[rows["cell"] == cells.iloc[len(cells) // 2]]
+        chosen.append((float(size), first.sort_values("step")))
+    return chosen

@@ -1,0 +1,119 @@
+"""Levels of a factor as a reader sees them: the handful of values an experiment was run at.
+
+A measured relatedness takes a hundred values near five requested ones, a number of tokens the
+nearest whole sentence; drawn as they are, no two points share a line. `find_levels` groups values
+that lie close together on the factor's own scale, and bins a continuum at its quantiles.
+
+Notation
+--------
+R : rows of the table.
+L : levels.
+code : (R,) index of a row's level; `NOWHERE` between levels, `UNDEFINED` where the factor is null.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Ints: TypeAlias = npt.NDArray[np.int64]
+
+NOWHERE, UNDEFINED = -1, -2
+#: values closer than this share of the range are one level
+CLOSE = 0.025
+#: a group wider than this share of the range is a continuum, not a level
+WIDE = 0.12
+MOST_LEVELS = 12
+BINS = 5
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Levels of one factor: ``values`` (L,) ascending and ``code`` (R,)."""
+
+    values: Floats
+    code: Ints
+
+    def matches(self, level: int) -> npt.NDArray[np.bool_]:
+        """Rows at `level`, and those where the factor is undefined (it cannot matter there)."""
+        return np.asarray((self.code == level) | (self.code == UNDEFINED))
+
+    def nearest(self, value: float) -> int:
+        """Index of the level closest to `value`."""
+        return int(np.argmin(np.abs(self.values - value)))
+
+
+def is_logarithmic(values: Floats, low: float | None) -> bool:
+    """Whether a factor reads better on a logarithmic axis: positive, over a decade.
+
+    Counts (1, 2, 4, 8 tasks) are usually doubled, so they need three doublings only.
+
+    Parameters
+    ----------
+    values : the factor's values, NaN allowed.
+    low : lower end of its domain; a share starts at 0 and stays linear unless most of its values
+        crowd there.
+    """
+    known = values[np.isfinite(values)]
+    if not len(known) or known.min() <= 0:
+        return False
+    counts = known.min() >= 1 and np.array_equal(known, known.round())
+    if known.max() < (8 if counts else 10) * known.min():
+        return False
+    crowded = known.max() >= 100 * known.min() and np.median(known) < 0.1 * known.max()
+    return bool(low is None or low > 0 or crowded)
+
+
+def scaled(values: Floats, logarithmic: bool) -> Floats:
+    """Values on the axis they are drawn on."""
+    return np.log(values) if logarithmic else np.asarray(values, dtype=float)
+
+
+def find_levels(values: Floats, logarithmic: bool) -> Levels:
+    """Levels of a factor.
+
+    Parameters
+    ----------
+    values : (R,), NaN where undefined.
+    logarithmic : whether closeness is judged on a logarithmic scale.
+    """
+    known = np.isfinite(values)
+    code = np.where(known, NOWHERE, UNDEFINED).astype(np.int64)
+    if not known.any():
+        return Levels(np.empty(0), code)
+    position = scaled(values[known], logarithmic)
+    groups = _groups(position)
+    if groups is None:
+        groups = _bins(position)
+    code[known] = groups
+    centres = [float(np.median(values[code == k])) for k in range(int(groups.max()) + 1)]
+    return Levels(np.array(centres), code)
+
+
+def _groups(position: Floats) -> Ints | None:
+    """Group index of each value by gaps between neighbours; None for a continuum."""
+    distinct = np.unique(position)
+    width = float(distinct[-1] - distinct[0]) or 1.0
+    start = np.concatenate([[0], np.cumsum(np.diff(distinct) > CLOSE * width)])
+    if start[-1] + 1 > MOST_LEVELS:
+        return None
+    spans = [np.ptp(distinct[start == k]) for k in range(int(start[-1]) + 1)]
+    if max(spans) > WIDE * width:
+        return None
+    return np.asarray(start[np.searchsorted(distinct, position)], dtype=np.int64)
+
+
+def _bins(position: Floats) -> Ints:
+    """Nearest of a few quantiles of the distinct values, `NOWHERE` for values between them."""
+    centres = np.unique(np.quantile(np.unique(position), np.linspace(0.05, 0.95, BINS)))
+    distance = np.abs(position[:, None] - centres[None, :])
+    nearest = distance.argmin(axis=1)
+    inside = distance.min(axis=1) <= WIDE / 2 * np.ptp(position)
+    used = np.unique(nearest[inside])
+    place = np.searchsorted(used, nearest)
+    found = inside & np.isin(nearest, used)
+    return np.asarray(np.where(found, place, NOWHERE), dtype=np.int64)

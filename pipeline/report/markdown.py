@@ -1,0 +1,51 @@
+"""The report as Markdown: figures linked from ``figures/``, formulas as LaTeX between dollars."""
+
+from __future__ import annotations
+
+import re
+
+from pipeline.report.environment import template
+from pipeline.report.grid import Cell, Code, Formula, Grid
+from pipeline.report.latex import formula_latex
+from pipeline.report.page import Page
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#$~])")
+
+
+def render_markdown(page: Page) -> str:
+    """The whole report."""
+    functions = {"prose": prose, "table": table, "latex": formula_latex, "fence": fence}
+    text = template("report.md.j2", **functions).render(page=page)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def prose(text: str) -> str:
+    """`text` with everything Markdown or HTML could read as markup escaped."""
+    return _SPECIAL.sub(r"\\\1", str(text)).replace("&", "&amp;").replace("\n", " ")
+
+
+def code(text: str) -> str:
+    """`text` as inline code, whatever backticks it holds."""
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{pad}{text}{pad}{fence}".replace("|", "\\|").replace("\n", " ")
+
+
+def fence(text: str) -> str:
+    """`text` as a fenced shell block, whatever backticks it holds."""
+    marks = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"{marks}sh\n{text}\n{marks}"
+
+
+def table(grid: Grid) -> str:
+    """A pipe table."""
+    rule = ["---:" if place in grid.numeric else "---" for place in range(len(grid.headers))]
+    lines = [[prose(header) for header in grid.headers], rule]
+    lines += [[_cell(cell) for cell in row.cells] for row in grid.rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(cell: Cell) -> str:
+    if isinstance(cell, Formula):
+        return f"${formula_latex(cell.expression)}$".replace("|", r"\vert ")
+    return code(cell.text) if isinstance(cell, Code) else prose(cell)

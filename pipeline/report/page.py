@@ -1,0 +1,117 @@
+"""One report as data: what its sections hold, before any output format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from pipeline.errors import InputError
+from pipeline.report import tables
+from pipeline.report.context import ReportContext
+from pipeline.report.figures import Gallery, draw_gallery
+from pipeline.report.front import Front, build_front
+from pipeline.report.grid import Grid
+from pipeline.report.numbers import is_number, number
+from pipeline.report.surface import Surface
+from pipeline.report.words import describe, listed
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything a template needs; `law` is None where no valid law was found."""
+
+    context: ReportContext
+    laws: Mapping[str, Any]
+    law: Mapping[str, Any] | None
+    front: Front
+    gallery: Gallery
+    words: tuple[str, ...]
+    notes: tuple[str, ...]
+    scores: tuple[tuple[str, str, str, str], ...]
+    grids: Mapping[str, Grid]
+
+    @property
+    def target(self) -> str:
+        """Name of the predicted score."""
+        return str(self.laws["target"])
+
+
+def build_page(laws: Mapping[str, Any], table: pd.DataFrame, context: ReportContext) -> Page:
+    """Assemble a report.
+
+    Raises
+    ------
+    InputError
+        if the table lacks a column that the laws speak of.
+    """
+    surface = _surface(laws, table)
+    law = laws.get("selected")
+    front = build_front(laws.get("front", []), law)
+    return Page(
+        context=context,
+        laws=laws,
+        law=law,
+        front=front,
+        gallery=draw_gallery(surface, front, context.curves),
+        words=tuple(describe(surface)) if surface else (),
+        notes=(*context.notes, *_warnings(laws)),
+        scores=tuple(tables.score_rows(law)) if law else (),
+        grids=_grids(laws, front, surface),
+    )
+
+
+def _surface(laws: Mapping[str, Any], table: pd.DataFrame) -> Surface | None:
+    factors, target = tuple(laws["factors"]), str(laws["target"])
+    for column in (*factors, target, "role", "cell"):
+        if column not in table:
+            raise InputError("table", column, f"one of {', '.join(map(str, table.columns))}")
+    if not laws.get("selected"):
+        return None
+    return Surface(laws["selected"], factors, target, table, laws.get("data", {}))
+
+
+def _grids(laws: Mapping[str, Any], front: Front, surface: Surface | None) -> dict[str, Grid]:
+    grids = {
+        "front": tables.front_grid(front, front.shown, "Laws of the front, simplest first."),
+        "others": tables.front_grid(front, front.others, "Laws that a simpler one beats."),
+        "evidence": tables.evidence_grid(laws.get("evidence", [])),
+        "theory": tables.theory_grid(laws.get("theory", [])),
+        "factors": tables.data_grid(laws.get("data", {})),
+        "card": tables.card_grid(laws),
+        "provenance": tables.provenance_grid(laws),
+    }
+    if surface is not None:
+        grids["constants"] = tables.constants_grid(surface.law)
+        grids["regions"] = tables.region_grid(surface)
+    return grids
+
+
+def _warnings(laws: Mapping[str, Any]) -> list[str]:
+    """What a reader must know before trusting the law."""
+    law, provenance = laws.get("selected"), laws.get("provenance", {})
+    told = []
+    if not law:
+        told.append("No law was valid on the whole domain; the front below says why.")
+    elif not law.get("valid", True):
+        told.append(f"The law shown is not valid: {law.get('reason') or 'see the front'}.")
+    if provenance.get("cut"):
+        told.append("The search was cut short by its time limit; a longer one may find better.")
+    failures = [str(failure) for failure in provenance.get("engine_failures") or []]
+    if failures:
+        told.append(f"Engine failures: {listed(failures)}. The search went on without.")
+    return told + _noise(laws)
+
+
+def _noise(laws: Mapping[str, Any]) -> list[str]:
+    """How the law's error compares with the spread of replicates, which no law can beat."""
+    spread = laws.get("data", {}).get("replicate_sd")
+    error = (laws.get("selected") or {}).get("scores", {}).get("rmse_cv")
+    if not is_number(spread) or not is_number(error) or not spread:
+        return []
+    return [
+        f"Replicates of one cell differ by {number(spread, 2)} (standard deviation), which no law "
+        f"can beat; this law misses a new cell by {number(error, 2)} (RMSE)."
+    ]

@@ -1,0 +1,178 @@
+"""A law laid over its table: predictions, residuals, levels, and how much each factor moves it.
+
+Notation
+--------
+R : rows of the table.
+F : factors.
+G : points at which a row with an undefined factor is evaluated, spread over that factor's domain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline.laws.expression import Expression
+from pipeline.report.levels import Floats, Levels, find_levels, is_logarithmic
+
+#: where an undefined factor is put, as shares of its domain (G values)
+SPREAD = (0.0, 0.25, 0.5, 0.75, 1.0)
+#: points of a drawn line
+GRID = 160
+
+
+@dataclass(frozen=True)
+class Surface:
+    """One law and the rows it is judged on.
+
+    Parameters
+    ----------
+    law : its JSON record; only ``expression`` is read.
+    factors : factor names.
+    target : name of the target column.
+    table : (R, F + 3) factor columns, target, ``role`` and ``cell``.
+    data : the ``data`` record of ``laws.json``: fitted ranges, domains.
+    """
+
+    law: Mapping[str, Any]
+    factors: tuple[str, ...]
+    target: str
+    table: pd.DataFrame
+    data: Mapping[str, Any]
+
+    @cached_property
+    def expression(self) -> Expression:
+        """The parsed law."""
+        return Expression.parse(str(self.law["expression"]), self.factors)
+
+    @cached_property
+    def used(self) -> tuple[str, ...]:
+        """Factors that the law holds, in the table's order."""
+        return tuple(factor for factor in self.factors if factor in self.expression.factors)
+
+    @cached_property
+    def columns(self) -> dict[str, Floats]:
+        """Factor values, (R,) each."""
+        return {name: self.table[name].to_numpy(dtype=float) for name in self.factors}
+
+    @cached_property
+    def measured(self) -> Floats:
+        """Target values (R,)."""
+        return self.table[self.target].to_numpy(dtype=float)
+
+    @cached_property
+    def inside(self) -> npt.NDArray[np.bool_]:
+        """Which rows the law was fitted on."""
+        return (self.table["role"] == "fit").to_numpy(dtype=bool)
+
+    @cached_property
+    def predicted(self) -> Floats:
+        """The law on every row (R,); where a factor is undefined, the mean over its domain."""
+        incomplete = [name for name in self.factors if np.isnan(self.columns[name]).any()]
+        if not incomplete:
+            return self.at(self.columns)
+        return np.asarray(np.mean([self.at(self._filled(share)) for share in SPREAD], axis=0))
+
+    def _filled(self, share: float) -> dict[str, Floats]:
+        return {
+            name: np.where(np.isnan(values), self.point_of_domain(name, share), values)
+            for name, values in self.columns.items()
+        }
+
+    @cached_property
+    def residuals(self) -> Floats:
+        """Measured minus predicted (R,)."""
+        return self.measured - self.predicted
+
+    def at(self, points: Mapping[str, Floats]) -> Floats:
+        """The law at `points` (all factors, equal lengths); inf or NaN where it has a pole."""
+        return np.asarray(self.expression.evaluate(points), dtype=float)
+
+    def along(self, factor: str, grid: Floats, others: Mapping[str, float]) -> Floats:
+        """The law along `grid` of one factor, the others fixed at `others` or their middle."""
+        points = {name: np.full(len(grid), self.reference[name]) for name in self.factors}
+        points |= {name: np.full(len(grid), value) for name, value in others.items()}
+        return self.at({**points, factor: grid})
+
+    def domain(self, factor: str) -> tuple[float, float]:
+        """The factor's domain as stated in ``laws.json``, else the range of the table."""
+        stated = self.data.get("domain", {}).get(factor)
+        return _pair(stated) or self.extent(factor)
+
+    def fitted_range(self, factor: str) -> tuple[float, float]:
+        """Range of the factor over the fitted rows."""
+        stated = _pair(self.data.get("ranges", {}).get(factor))
+        return stated or _extent(self.columns[factor][self.inside])
+
+    def extent(self, factor: str) -> tuple[float, float]:
+        """Range of the factor over all rows."""
+        return _extent(self.columns[factor])
+
+    def point_of_domain(self, factor: str, share: float) -> float:
+        """The value a share of the way through the domain."""
+        low, high = self.domain(factor)
+        return low + share * (high - low)
+
+    def logarithmic(self, factor: str) -> bool:
+        """Whether the factor is drawn on a logarithmic axis."""
+        return is_logarithmic(self.columns[factor], self.domain(factor)[0])
+
+    @cached_property
+    def levels(self) -> dict[str, Levels]:
+        """Levels of every factor."""
+        return {f: find_levels(self.columns[f], self.logarithmic(f)) for f in self.factors}
+
+    @cached_property
+    def reference(self) -> dict[str, float]:
+        """A middle value of each factor over the fitted rows: the level nearest its median."""
+        return {factor: self._middle(factor) for factor in self.factors}
+
+    def _middle(self, factor: str) -> float:
+        levels = self.levels[factor].values
+        low, high = self.fitted_range(factor)
+        inside = levels[(levels >= low) & (levels <= high)]
+        if not len(inside):
+            return low if np.isfinite(low) else 0.0
+        return float(inside[len(inside) // 2])
+
+    def grid(self, factor: str, low: float, high: float, size: int = GRID) -> Floats:
+        """`size` values from `low` to `high`, evenly spaced on the factor's axis."""
+        if self.logarithmic(factor) and low > 0:
+            return np.geomspace(low, high, size)
+        return np.linspace(low, high, size)
+
+    def effect(self, factor: str) -> float:
+        """How far the law moves over the factor's fitted range, the others at their middle."""
+        values = self.along(factor, self.grid(factor, *self.fitted_range(factor), 33), {})
+        finite = values[np.isfinite(values)]
+        return float(np.ptp(finite)) if len(finite) else 0.0
+
+    @cached_property
+    def by_effect(self) -> tuple[str, ...]:
+        """Factors, the one that moves the law most first."""
+        return tuple(sorted(self.factors, key=self.effect, reverse=True))
+
+    def beyond(self, factor: str) -> npt.NDArray[np.bool_]:
+        """Rows whose value of the factor lies outside the fitted range (R,)."""
+        low, high = self.fitted_range(factor)
+        values = self.columns[factor]
+        return np.asarray((values < low) | (values > high))
+
+
+def _pair(value: object) -> tuple[float, float] | None:
+    if not isinstance(value, Sequence) or len(value) != 2 or None in value:
+        return None
+    return float(value[0]), float(value[1])
+
+
+def _extent(values: Floats) -> tuple[float, float]:
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return float("nan"), float("nan")
+    return float(known.min()), float(known.max())

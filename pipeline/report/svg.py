@@ -1,0 +1,116 @@
+"""Drawings as files, and as part of a page that follows its theme and can be read aloud.
+
+Matplotlib's SVG is rewritten for the page: fixed colours become CSS variables (`palette`), ids are
+made unique among the page's drawings or dropped, the accessible name is attached, and marked
+elements get a tooltip, a class to style and a place in the tab order.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping
+from xml.etree import ElementTree
+
+from pipeline.report.figures.canvas import Drawing, drawing_style
+from pipeline.report.palette import TONES
+
+SVG = "http://www.w3.org/2000/svg"
+XLINK = "http://www.w3.org/1999/xlink"
+HREF = f"{{{XLINK}}}href"
+PNG_DPI = 200
+COLOURS = {tone.light: f"var(--{tone.variable})" for tone in TONES}
+_COLOUR = re.compile(r"#[0-9a-f]{6}\b")
+_REFERENCE = re.compile(r"url\(#([^)]+)\)")
+
+
+def svg_file(drawing: Drawing) -> str:
+    """The drawing as a file of its own, in light colours on white."""
+    return _save(drawing, "svg", background="#ffffff").decode("utf-8")
+
+
+def png_file(drawing: Drawing) -> bytes:
+    """The drawing as a bitmap, in light colours on white."""
+    return _save(drawing, "png", background="#ffffff")
+
+
+def _save(drawing: Drawing, kind: str, background: str) -> bytes:
+    stream = io.BytesIO()
+    metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+    with drawing_style(hashsalt=drawing.name):
+        drawing.figure.savefig(
+            stream, format=kind, dpi=PNG_DPI, facecolor=background, metadata=metadata
+        )
+    return stream.getvalue()
+
+
+def inline(drawing: Drawing) -> str:
+    """The drawing as an ``<svg>`` element for an HTML page."""
+    text = _save(drawing, "svg", background="none").decode("utf-8")
+    root = ElementTree.fromstring(text)
+    _drop(root, {f"{{{SVG}}}metadata", f"{{{SVG}}}style"})
+    _rename_ids(root, drawing.name, set(drawing.tips))
+    _add_tips(root, drawing.name, drawing.tips)
+    _name(root, drawing)
+    ElementTree.register_namespace("", SVG)
+    ElementTree.register_namespace("xlink", XLINK)
+    return themed(ElementTree.tostring(root, encoding="unicode"))
+
+
+def themed(text: str) -> str:
+    """`text` with every colour of the palette replaced by its CSS variable."""
+    return _COLOUR.sub(lambda match: COLOURS.get(match[0], match[0]), text)
+
+
+def _drop(root: ElementTree.Element, tags: set[str]) -> None:
+    for parent in list(root.iter()):
+        for child in [child for child in parent if child.tag in tags]:
+            parent.remove(child)
+
+
+def _rename_ids(root: ElementTree.Element, prefix: str, kept: set[str]) -> None:
+    """Prefix the ids that something refers to; drop the rest, which repeat between drawings."""
+    used = kept | _references(root)
+    for element in root.iter():
+        identity = element.attrib.pop("id", None)
+        if identity in used:
+            element.set("id", f"{prefix}-{identity}")
+        for name, value in element.attrib.items():
+            if name == HREF and value.startswith("#"):
+                element.set(name, f"#{prefix}-{value[1:]}")
+            elif "url(#" in value:
+                element.set(name, _REFERENCE.sub(rf"url(#{prefix}-\1)", value))
+
+
+def _references(root: ElementTree.Element) -> set[str]:
+    found: set[str] = set()
+    for element in root.iter():
+        for name, value in element.attrib.items():
+            if name == HREF and value.startswith("#"):
+                found.add(value[1:])
+            found.update(_REFERENCE.findall(value))
+    return found
+
+
+def _add_tips(root: ElementTree.Element, prefix: str, tips: Mapping[str, str]) -> None:
+    by_id = {element.get("id"): element for element in root.iter()}
+    for key, text in tips.items():
+        element = by_id.get(f"{prefix}-{key}")
+        if element is None:
+            continue
+        element.set("class", "mark")
+        element.set("tabindex", "0")
+        element.set("role", "img")
+        element.set("aria-label", text)
+        title = ElementTree.Element(f"{{{SVG}}}title")
+        title.text = text
+        element.insert(0, title)
+
+
+def _name(root: ElementTree.Element, drawing: Drawing) -> None:
+    """Accessible name and scalable size."""
+    for attribute in ("width", "height", "version"):
+        root.attrib.pop(attribute, None)
+    root.set("class", "drawing")
+    root.set("role", "group" if drawing.tips else "img")
+    root.set("aria-label", drawing.alt)

@@ -1,0 +1,42 @@
+"""Writing a report to a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.report.context import ReportContext
+from pipeline.report.files import write_whole
+from pipeline.report.html import render_html
+from pipeline.report.markdown import render_markdown
+from pipeline.report.page import build_page
+from pipeline.report.svg import png_file, svg_file
+
+
+def write_report(
+    out: Path, laws: Mapping[str, Any], table: pd.DataFrame, context: ReportContext
+) -> None:
+    """Leave ``report.html``, ``report.md`` and ``figures/*.svg|png`` in `out`.
+
+    Parameters
+    ----------
+    out : folder, made if it is not there.
+    laws : the contents of ``laws.json``.
+    table : the analysed rows: factor columns (NaN where undefined), the target, ``role`` ("fit" or
+        "hold-out") and ``cell`` (equal for replicates).
+    context : title, command and extras.
+
+    Raises
+    ------
+    InputError
+        if the folder cannot be written, or the table lacks a column that the laws speak of.
+    """
+    page = build_page(laws, table, context)
+    for drawing in page.gallery:
+        write_whole(out / "figures" / f"{drawing.name}.svg", svg_file(drawing))
+        write_whole(out / "figures" / f"{drawing.name}.png", png_file(drawing))
+    write_whole(out / "report.md", render_markdown(page))
+    write_whole(out / "report.html", render_html(page))

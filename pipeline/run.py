@@ -1,0 +1,145 @@
+"""Study -> outcomes: the cells that have no row yet are trained, and their rows written.
+
+The parent alone writes the store, one group at a time; workers get specs and give outcomes. Where
+and in what order a cell is trained does not matter to what it gives, so a run that was killed goes
+on where it stopped and ends with the table of an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.backends import RunOptions
+from pipeline.cells import Cell, expand
+from pipeline.digest import digest
+from pipeline.dispatch import outcomes
+from pipeline.errors import InputError
+from pipeline.lock import RunLock
+from pipeline.progress import RunProgress
+from pipeline.provenance import provenance
+from pipeline.store import FAILED, STORE_NAME, ResultStore, Row, open_store
+from pipeline.study import Study
+from pipeline.table import outcomes_table, write_parquet
+from pipeline.workers import Result
+
+__all__ = ["LOG_NAME", "TABLE_NAME", "RunOptions", "run_study", "study_digest"]
+
+TABLE_NAME = "results.parquet"
+LOG_NAME = "run.log"
+
+_log = logging.getLogger(__name__)
+
+
+def run_study(study: Study, out: Path, options: RunOptions | None = None) -> pd.DataFrame:
+    """Train every cell of `study` that has no row in the folder `out`, and return the table.
+
+    Leaves ``results.sqlite``, ``results.parquet``, ``run.log`` and ``run.lock`` in `out`.
+
+    Returns
+    -------
+    One row per cell, in the order of the cells' digests; columns as in ``docs/columns.md``.
+
+    Raises
+    ------
+    InputError : the study asks for what cannot be had, the folder cannot be used or is in use.
+    KeyboardInterrupt : on SIGINT and SIGTERM; the same call goes on where this one stopped.
+    """
+    options = options or RunOptions()
+    cells = expand(study)
+    _make_folder(out)
+    with RunLock(out), open_store(out / STORE_NAME) as store, _journal(out), _sigterm():
+        store.begin(study.model_dump(mode="json"), study_digest(cells), len(cells))
+        if options.retry_failed:
+            store.drop_failed()
+        _train_missing(cells, store, options)
+        table = outcomes_table(store.rows(), store.runs())
+    write_parquet(table, out / TABLE_NAME)
+    return table
+
+
+def study_digest(cells: Iterable[Cell]) -> str:
+    """What tells one study's store from another's: its cells, in any order."""
+    return digest(tuple(sorted(cell.digest for cell in cells)))
+
+
+def _train_missing(cells: Sequence[Cell], store: ResultStore, options: RunOptions) -> None:
+    done = store.done()
+    missing = {cell.digest: cell for cell in cells if cell.digest not in done}
+    if not missing:
+        return
+    store.start_run({**provenance(), **asdict(options)})
+    _log.info("%d of %d cells to train", len(missing), len(cells))
+    cost = sum(cell.cost for cell in missing.values())
+    counted = RunProgress(len(cells), len(done), cost, shown=options.progress)
+    with counted, closing(outcomes(missing, options, os.getpid())) as arriving:
+        for results in arriving:
+            rows = [_row(missing[result.cell], result) for result in results]
+            store.add(rows)
+            _note(rows, missing, counted)
+
+
+def _row(cell: Cell, result: Result) -> Row:
+    return Row(cell.digest, cell.to_json(), result.outcome, result.measured)
+
+
+def _note(rows: Sequence[Row], missing: Mapping[str, Cell], progress: RunProgress) -> None:
+    failed = [row for row in rows if row.status == FAILED]
+    progress.advance(len(rows), len(failed), sum(missing[row.cell].cost for row in rows))
+    _log.info("%s", progress.status().line())
+    for row in failed:
+        _log.warning("cell %s failed: %s", row.cell, row.outcome["message"])
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise InputError("--out", str(out), f"a folder that can be made here ({reason})") from error
+
+
+@contextmanager
+def _journal(out: Path) -> Iterator[None]:
+    """``run.log`` in the run's folder: what happened when, four files of a megabyte at most."""
+    handler = RotatingFileHandler(
+        out / LOG_NAME, maxBytes=1_000_000, backupCount=3, encoding="utf-8", delay=True
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger = logging.getLogger("pipeline")
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    except BaseException as error:
+        _log.error("stopped: %s", type(error).__name__)
+        raise
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
+        handler.close()
+
+
+@contextmanager
+def _sigterm() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does: the workers are told, the store is closed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

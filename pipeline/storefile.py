@@ -1,0 +1,163 @@
+"""The file behind `pipeline.store`: its schema and migrations, opening, checking, and its errors.
+
+`pipeline.store` states the contract; this module keeps points 6 and 8 of it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.errors import InputError, PipelineError
+
+STORE_NAME = "results.sqlite"
+APPLICATION_ID = 0x4D544C4C  # "MTLL", so that `file` and we can tell our databases from others
+
+_FIRST_SCHEMA = """
+CREATE TABLE migrations (version INTEGER PRIMARY KEY, applied TEXT NOT NULL);
+CREATE TABLE study (
+    digest TEXT NOT NULL, cells INTEGER NOT NULL, description TEXT NOT NULL
+);
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY, started TEXT NOT NULL, provenance TEXT NOT NULL
+);
+CREATE TABLE outcomes (
+    cell TEXT PRIMARY KEY,
+    description TEXT NOT NULL,
+    status TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    measured TEXT NOT NULL,
+    run INTEGER NOT NULL REFERENCES runs (id),
+    finished TEXT NOT NULL
+);
+CREATE TRIGGER finished_rows_stay BEFORE UPDATE ON outcomes
+BEGIN SELECT RAISE(ABORT, 'a finished row never changes'); END;
+CREATE TRIGGER finished_rows_remain BEFORE DELETE ON outcomes WHEN old.status <> 'failed'
+BEGIN SELECT RAISE(ABORT, 'a finished row is never deleted'); END;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST_SCHEMA,)
+"""Entry k brings a store from schema k to schema k + 1."""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[sqlite3.Connection]:
+    """The store at `path`, made if absent, sound, of the present schema, open for writing."""
+    with errors_of(path), closing(sqlite3.connect(path, isolation_level=None)) as db:
+        _check(db, path)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        for version in range(_schema(db), len(MIGRATIONS)):
+            _migrate(db, version)
+        yield db
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """The store at `path`, sound, for reading only; also while a run is writing it."""
+    if not path.is_file():
+        raise InputError(str(path), "no such file", f"a run folder, with its {STORE_NAME}")
+    with errors_of(path), closing(_connect_reader(path)) as db:
+        _check(db, path)
+        yield db
+
+
+def _connect_reader(path: Path) -> sqlite3.Connection:
+    """Read-only; from a medium that cannot be written, as a file that nobody changes."""
+    uri = path.absolute().as_uri()
+    db = sqlite3.connect(f"{uri}?mode=ro", uri=True)
+    try:
+        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        db.close()
+        db = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True)
+    return db
+
+
+def _schema(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _check(db: sqlite3.Connection, path: Path) -> None:
+    """Refuse what is not a sound store of a schema known here."""
+    application = int(db.execute("PRAGMA application_id").fetchone()[0])
+    tables = int(db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    if tables and application != APPLICATION_ID:
+        raise InputError(str(path), "another program's database", f"a {STORE_NAME} of mtl-laws")
+    if _schema(db) > len(MIGRATIONS):
+        raise InputError(
+            str(path),
+            f"schema {_schema(db)}",
+            f"a store of schema {len(MIGRATIONS)} or older: update mtl-laws, or choose another "
+            "--out",
+        )
+    verdict = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(verdict)
+
+
+def _migrate(db: sqlite3.Connection, version: int) -> None:
+    """Bring the store from schema `version` to the next, in one recorded transaction."""
+    following = version + 1
+    try:
+        db.executescript(
+            f"BEGIN IMMEDIATE;\n{MIGRATIONS[version]}\n"
+            f"INSERT INTO migrations VALUES ({following}, '{now()}');\n"
+            f"PRAGMA application_id = {APPLICATION_ID};\n"
+            f"PRAGMA user_version = {following};\nCOMMIT;"
+        )
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def now() -> str:
+    """The time, UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+@contextmanager
+def errors_of(path: Path) -> Iterator[None]:
+    """Say SQLite's errors in the user's words."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise PipelineError(f"{path}: refused by the store: {error}") from error
+    except sqlite3.OperationalError as error:
+        raise _operational(path, error) from error
+    except sqlite3.DatabaseError as error:
+        raise InputError(str(path), f"damaged ({error})", _salvage(path)) from error
+
+
+def _operational(path: Path, error: sqlite3.OperationalError) -> PipelineError:
+    if "full" in str(error):
+        return PipelineError(
+            f"{path}: no space left on the disk; what was written is safe: free some space, then "
+            "run the same command again"
+        )
+    return InputError(str(path), str(error), "a file in a folder that can be read and written")
+
+
+def _salvage(path: Path) -> str:
+    """What can still be read of a damaged store, and how to go on."""
+    return (
+        f"a sound store; {_readable(path)} finished rows in it can still be read. Move the file "
+        "away and run the same command again: the cells are trained anew and give the same "
+        "results; a results.parquet beside it is the table as it was last written"
+    )
+
+
+def _readable(path: Path) -> int:
+    """Rows of a damaged store that still come out whole."""
+    count = 0
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            for _ in db.execute("SELECT * FROM outcomes"):
+                count += 1
+    except (sqlite3.DatabaseError, ValueError):
+        return count
+    return count

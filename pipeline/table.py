@@ -1,0 +1,257 @@
+"""Outcomes -> the analysis table, and what each of its columns means.
+
+The glossary below is data: the table is built by it, ``docs/columns.md`` is made from it
+(``python -m pipeline.table``), and a test fails when the two differ.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from pipeline.digest import canonical, digest
+from pipeline.store import Row
+from pipeline.tablefile import numbers, read_table, write_parquet
+
+__all__ = [
+    "GLOSSARY",
+    "Column",
+    "columns_markdown",
+    "learning_curves",
+    "numbers",
+    "outcomes_table",
+    "read_table",
+    "single_task_twin",
+    "write_parquet",
+]
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, the dtype in the table, the unit and the meaning."""
+
+    name: str
+    dtype: str
+    unit: str
+    meaning: str
+
+
+_IDENTITY = (
+    Column("cell", "string", "", "digest of the cell's full description: the key of the row"),
+    Column("stl", "string", "", "`cell` of the paired single-task run: same main task, n and seed"),
+    Column("seed", "int64", "", "seed of the tasks and of the training"),
+)
+_TASK = (
+    Column("family", "string", "", "recipe of the tasks: channel, teacher, layers"),
+    Column("T", "int64", "tasks", "tasks trained together, main included; 1 is single-task"),
+    Column("n", "int64", "tokens", "training tokens of the main task, as drawn (whole sentences)"),
+    Column("n_request", "int64", "tokens", "the same, as the study asks for it"),
+    Column("n_aux", "float64", "tokens", "tokens of an auxiliary task, mean; null for T = 1"),
+    Column("ami", "float64", "", "measured AMI, main to auxiliaries, mean; null for T = 1"),
+    Column("ami_request", "float64", "", "AMI as the study asks for it, mean; null for T = 1"),
+    Column("ami_clean", "float64", "", "as `ami`, before label noise"),
+    Column("ami_aux", "float64", "", "measured AMI between auxiliaries, mean; null for T < 3"),
+    Column("h_main", "float64", "nats", "entropy of the main task's labels"),
+    Column("h_aux", "float64", "nats", "entropy of an auxiliary task's labels, mean"),
+    Column("h_main_given_aux", "float64", "nats", "H(main | auxiliary), mean over auxiliaries"),
+    Column("h_aux_given_main", "float64", "nats", "H(auxiliary | main), mean over auxiliaries"),
+    Column("label_noise", "float64", "share", "training labels replaced by another label"),
+    Column("shared", "bool", "", "whether all tasks label the same sentences"),
+    Column("labels", "int64", "labels", "K, labels of every task"),
+    Column("vocabulary", "int64", "types", "V, token types"),
+    Column("sentence_length", "int64", "tokens", "tokens of a sentence"),
+    Column("validation_fraction", "float64", "share", "validation tokens on top of n, share of n"),
+    Column("test_tokens", "int64", "tokens", "tokens of the test split"),
+)
+_TRAINING = (
+    Column("encoder", "string", "", "bilstm, window or cnn"),
+    Column("sharing", "string", "", "hard, soft, private or transfer"),
+    Column("shared_layers", "int64", "layers", "k, fully connected layers shared by all tasks"),
+    Column("private_layers", "int64", "layers", "m, fully connected layers of each task's own"),
+    Column("weighting", "string", "", "how the tasks' losses are weighted"),
+    Column("control", "string", "", "none, or the control that the run is"),
+    Column("settings", "string", "", "all training settings, as JSON"),
+)
+_OUTCOME = (
+    Column("status", "string", "", "converged, exhausted, diverged or failed"),
+    Column("accuracy", "float64", "share", "main task, clean test labels"),
+    Column("macro_f1", "float64", "share", "main task, clean test labels, mean over labels"),
+    Column("gain", "float64", "share", "`accuracy` minus that of the row `stl`; null without it"),
+    Column("aux_accuracy", "float64", "share", "auxiliary tasks, mean; null for T = 1"),
+    Column("aux_macro_f1", "float64", "share", "auxiliary tasks, mean; null for T = 1"),
+    Column("validation_loss", "float64", "nats", "per token of the main task, at the best step"),
+    Column("steps", "int64", "updates", "updates made"),
+    Column("best_step", "int64", "updates", "update whose parameters were kept and tested"),
+    Column("seconds", "float64", "s", "this model's share of its group's wall time"),
+    Column("message", "string", "", "what went wrong; empty when nothing did"),
+)
+_RECORD = (
+    Column("finished", "string", "UTC", "when the row was written, ISO 8601"),
+    Column("version", "string", "", "version of mtl-laws"),
+    Column("commit", "string", "", "its commit, where it ran from a checkout"),
+    Column("host", "string", "", "machine"),
+    Column("torch", "string", "", "version of torch"),
+)
+GLOSSARY: tuple[Column, ...] = (*_IDENTITY, *_TASK, *_TRAINING, *_OUTCOME, *_RECORD)
+
+_OF_ONE_AUXILIARY = re.compile(r"_[0-9]+$")
+_NAMES = frozenset(column.name for column in GLOSSARY)
+_SECTIONS = (
+    ("Which run", _IDENTITY),
+    ("The tasks", _TASK),
+    ("The training", _TRAINING),
+    ("The outcome", _OUTCOME),
+    ("The record", _RECORD),
+)
+
+_INTRODUCTION = """\
+# Columns of `results.parquet`
+
+One row per cell, that is per training run. Null means that a value does not exist (the AMI of a
+single task, the scores of a run that diverged), never that it is zero.
+
+This page is made from the glossary in `pipeline/table.py`: `python -m pipeline.table >
+docs/columns.md`.
+"""
+
+_DYNAMIC = """\
+## Columns that depend on the study
+
+Besides these, a table has one column, of its own name, for
+
+- every option of the family that the study sets or varies (`family.options`, `factors`), such as
+  `feature_overlap`; `option_NAME` where a training setting or a column above has that name;
+- every other training setting that differs between rows of the table, such as `hidden`;
+- every other score of the main task that the training gave, such as `span_f1`.
+"""
+
+
+def single_task_twin(description: Mapping[str, Any]) -> dict[str, Any]:
+    """The description of the single-task run that a cell is paired with: same main task, n, seed.
+
+    What belongs to the auxiliaries has its neutral value there (`pipeline.cells.single_task`).
+    """
+    neutral = {"tasks": 1, "ami": None, "aux_tokens": None, "shared": False}
+    return {**description, "task": {**description["task"], **neutral}}
+
+
+def outcomes_table(rows: Iterable[Row], runs: Mapping[int, Mapping[str, Any]]) -> pd.DataFrame:
+    """The analysis table: one row per cell, in the order of the digests.
+
+    Parameters
+    ----------
+    rows : of a store.
+    runs : provenance of every run that wrote one of them, by number.
+    """
+    kept = list(rows)
+    records = [_record(row, runs.get(row.run, {})) for row in kept]
+    settings = {name for row in kept for name in row.description["training"]}
+    _drop_constant(records, settings - _NAMES)
+    _add_gain(records)
+    named = [column.name for column in GLOSSARY]
+    others = {name for record in records for name in record}.difference(named)
+    table = pd.DataFrame.from_records(records, columns=[*named, *sorted(others)])
+    table = table.astype({column.name: column.dtype for column in GLOSSARY})
+    return table.sort_values("cell", ignore_index=True)
+
+
+def _record(row: Row, run: Mapping[str, Any]) -> Record:
+    return {
+        **_identity(row),
+        **_options(row),
+        **_task(row.description["task"]),
+        **row.measured,
+        **_training(row.description["training"]),
+        **_outcome(row.outcome),
+        **_provenance(row, run),
+    }
+
+
+def _identity(row: Row) -> Record:
+    twin = digest(single_task_twin(row.description))
+    return {"cell": row.cell, "stl": twin, "seed": row.description["seed"]}
+
+
+def _task(task: Mapping[str, Any]) -> Record:
+    """Columns of the request; the measured sizes and relatedness replace theirs afterwards."""
+    plain = {name: task[name] for name in _NAMES.intersection(task)}
+    sizes = {"T": task["tasks"], "n": task["tokens"], "n_request": task["tokens"]}
+    return {**plain, **sizes, "ami_request": _mean(task["ami"])}
+
+
+def _options(row: Row) -> Record:
+    """Columns of the family's options; one named like another column is told apart by a prefix."""
+    taken = _NAMES.union(row.description["training"])
+    options = row.description["task"]["options"].items()
+    return {f"option_{name}" if name in taken else name: _flat(value) for name, value in options}
+
+
+def _flat(value: object) -> object:
+    """Lists and blocks as JSON text, so that they fit a column."""
+    return canonical(value) if isinstance(value, (list, dict)) else value
+
+
+def _training(training: Mapping[str, Any]) -> Record:
+    """Columns of the settings, `settings` with all of them included."""
+    return {**training, "settings": canonical(training)}
+
+
+def _outcome(outcome: Mapping[str, Any]) -> Record:
+    """Columns of the result; scores of single auxiliary tasks stay in the store."""
+    scores = outcome["scores"].items()
+    kept = {name: score for name, score in scores if not _OF_ONE_AUXILIARY.search(name)}
+    return {**kept, **{name: outcome[name] for name in _NAMES.intersection(outcome)}}
+
+
+def _provenance(row: Row, run: Mapping[str, Any]) -> Record:
+    named = {column.name: run.get(column.name, "") for column in _RECORD}
+    return {**named, "finished": row.finished}
+
+
+def _mean(ami: float | list[float] | None) -> float | None:
+    if isinstance(ami, list):
+        return sum(ami) / len(ami) if ami else None
+    return ami
+
+
+def _drop_constant(records: Sequence[Record], settings: Iterable[str]) -> None:
+    """Of the training settings without a column of their own, keep those that differ."""
+    for name in settings:
+        if len({record.get(name) for record in records}) <= 1:
+            for record in records:
+                record.pop(name, None)
+
+
+def _add_gain(records: Sequence[Record]) -> None:
+    """`gain`: accuracy minus that of the paired single-task run, where both have one."""
+    accuracy = {record["cell"]: record.get("accuracy") for record in records}
+    for record in records:
+        own, alone = accuracy[record["cell"]], accuracy.get(record["stl"])
+        record["gain"] = None if own is None or alone is None else own - alone
+
+
+def learning_curves(rows: Iterable[Row]) -> pd.DataFrame:
+    """One row per evaluation of every cell: ``cell, step, train_loss, validation_loss`` (nats)."""
+    names = ("cell", "step", "train_loss", "validation_loss")
+    points = ((row.cell, *point) for row in rows for point in row.outcome["curve"])
+    return pd.DataFrame.from_records(list(points), columns=list(names))
+
+
+def columns_markdown() -> str:
+    """``docs/columns.md``."""
+    lines = [_INTRODUCTION]
+    for title, columns in _SECTIONS:
+        lines += [f"## {title}", "", "| column | type | unit | meaning |", "|---|---|---|---|"]
+        lines += [f"| `{c.name}` | {c.dtype} | {c.unit} | {c.meaning} |" for c in columns]
+        lines.append("")
+    return "\n".join([*lines, _DYNAMIC])
+
+
+if __name__ == "__main__":
+    print(columns_markdown(), end="")

@@ -1,0 +1,51 @@
+"""Ledger: where every job of a phase stands between two evaluations; early stopping is decided here.
+
+Notation
+--------
+J jobs of the group, B of them in the stack at present.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from pipeline.training.outcome import Status
+from pipeline.training.settings import TrainingSettings
+
+EXPLOSION = 1e3
+"""Nats per token beyond which a loss counts as diverged; guessing among K labels costs log K."""
+
+
+@dataclass
+class Record:
+    """One job's course through one phase."""
+
+    status: Status | None = None
+    steps: int = 0
+    best_step: int = 0
+    best_loss: float = math.inf
+    stale: int = 0
+    seconds: float = 0.0
+    curve: list[tuple[int, float, float]] = field(default_factory=list)
+
+    def note(self, training: float, validation: float, settings: TrainingSettings) -> bool:
+        """Take in an evaluation after `evaluate_every` more steps; return whether it is the best."""
+        self.steps += settings.evaluate_every
+        if not (abs(training) < EXPLOSION and abs(validation) < EXPLOSION):
+            self.status = Status.DIVERGED
+            return False
+        self.curve.append((self.steps, training, validation))
+        better = validation < self.best_loss
+        if better:
+            self.best_loss, self.best_step, self.stale = validation, self.steps, 0
+        else:
+            self.stale += 1
+        self._stop(settings)
+        return better
+
+    def _stop(self, settings: TrainingSettings) -> None:
+        if 0 < settings.patience <= self.stale:
+            self.status = Status.CONVERGED
+        elif self.steps >= settings.max_steps:
+            self.status = Status.EXHAUSTED

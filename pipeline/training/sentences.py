@@ -1,0 +1,115 @@
+"""Sentences of a group's jobs, padded into tensors that batches are drawn from on the device.
+
+Notation
+--------
+J jobs, A tasks in play (or 1 where tasks read the same sentences), C sentences of the job that has
+most, L tokens of the longest sentence. Token V pads; label −1 is padding or not annotated.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from simulator.tasks import ALL_TASKS, Split
+
+Shuffled = Sequence[int | None]
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Padded sentences of several jobs.
+
+    Attributes
+    ----------
+    tokens : int32 (J, A or 1, C, L).
+    labels : int16 (J, A, C, L).
+    counts : int64 (J, A), sentences of each job and task.
+    words : int64 (J, A), their labelled tokens.
+    """
+
+    tokens: Tensor
+    labels: Tensor
+    counts: Tensor
+    words: Tensor
+
+    def to(self, device: str | torch.device) -> Sentences:
+        """The same sentences on a device."""
+        parts = (self.tokens, self.labels, self.counts, self.words)
+        return Sentences(*(part.to(device) for part in parts))
+
+    def draw(self, rows: Tensor, slots: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens and labels (B, A, S, L) of the chosen sentences.
+
+        rows : (B,), jobs. slots : (B, A), places on the task axis. chosen : (B, A, S), sentences.
+        """
+        _, tasks, capacity, length = self.labels.shape
+        place = (rows.unsqueeze(1) * tasks + slots).unsqueeze(2) * capacity + chosen
+        flat, shape = place.flatten(), (*chosen.shape, length)
+        tokens = self.tokens.view(-1, length).index_select(0, flat).view(shape)
+        labels = self.labels.view(-1, length).index_select(0, flat).view(shape)
+        return tokens.long(), labels.long()
+
+    def chunks(self, rows: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
+        """All sentences of some jobs, in order, at most `size` per task at a time."""
+        end = int(self.counts[rows].max())
+        parts = []
+        for start in range(0, end, size):
+            span = slice(start, min(start + size, end))
+            parts.append((self.tokens[rows, :, span].long(), self.labels[rows, :, span].long()))
+        return parts
+
+
+def stack_sentences(
+    splits: Sequence[Split], tasks: Sequence[int], vocabulary: int, shuffled: Shuffled | None = None
+) -> Sentences:
+    """Pad the sentences whose labels each task may see.
+
+    shuffled : per job, the seed of the random-label control, or None to leave labels alone.
+    """
+    chosen = [[split.of_task(task) for task in tasks] for split in splits]
+    counts = np.array([[len(s) for s in job] for job in chosen])
+    length = max(int(split.lengths().max()) for split in splits)
+    shape = (len(splits), len(tasks), max(1, counts.max()), length)
+    tokens = np.full(shape, vocabulary, dtype=np.int32)
+    labels = np.full(shape, -1, dtype=np.int16)
+    for j, split in enumerate(splits):
+        seed = shuffled[j] if shuffled else None
+        for a, task in enumerate(tasks):
+            layer = split.labels[task] if seed is None else _shuffle(split, task, seed)
+            _fill(tokens[j, a], split.tokens, split.bounds, chosen[j][a])
+            _fill(labels[j, a], layer, split.bounds, chosen[j][a])
+    words = (labels >= 0).sum((2, 3))
+    alike = all((split.assigned == ALL_TASKS).all() for split in splits)
+    arrays = (tokens[:, :1].copy() if alike else tokens, labels, counts, words)
+    return Sentences(*(torch.from_numpy(array) for array in arrays))
+
+
+def _fill(
+    target: NDArray[np.generic],
+    values: NDArray[np.generic],
+    bounds: NDArray[np.int64],
+    sentences: NDArray[np.int64],
+) -> None:
+    """Write the sentences' values (N,) into the rows of target (C, L)."""
+    lengths = bounds[sentences + 1] - bounds[sentences]
+    rows = np.repeat(np.arange(len(sentences)), lengths)
+    columns = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    target[rows, columns] = values[np.repeat(bounds[sentences], lengths) + columns]
+
+
+def _shuffle(split: Split, task: int, seed: int) -> NDArray[np.int16]:
+    """An auxiliary layer with its labels permuted among the tokens the trainer sees."""
+    layer = split.labels[task].copy()
+    if task > 0:
+        lengths = split.lengths()
+        seen = np.repeat(np.isin(np.arange(split.sentences), split.of_task(task)), lengths)
+        rng = np.random.default_rng([seed, task, zlib.crc32(b"random_labels")])
+        layer[seen] = rng.permutation(layer[seen])
+    return layer

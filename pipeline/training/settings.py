@@ -1,0 +1,155 @@
+"""TrainingSettings: how a tagger is built and trained, checked when it is written down."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from pipeline.errors import InputError
+from pipeline.training.architectures import SHARINGS
+from pipeline.training.encoders import ENCODERS
+from pipeline.training.schedules import SCHEDULES
+from pipeline.training.sizes import Sizes
+from pipeline.training.weighting import WEIGHTINGS
+
+CHOICES: Mapping[str, Collection[str]] = {
+    "encoder": ENCODERS,
+    "sharing": SHARINGS,
+    "weighting": WEIGHTINGS,
+    "schedule": SCHEDULES,
+    "activation": ("relu", "identity"),
+    "control": ("none", "random_labels"),
+    "precision": ("float32", "float64"),
+}
+
+
+@dataclass(frozen=True)
+class _Range:
+    """What a number has to satisfy, and how to say it."""
+
+    holds: Callable[[float], bool]
+    says: str
+    whole: bool = True
+
+
+_POSITIVE = _Range(lambda x: x >= 1, "a whole number of at least 1")
+_COUNT = _Range(lambda x: x >= 0, "a whole number of at least 0")
+_RATE = _Range(lambda x: 0 < x < float("inf"), "a number above 0", whole=False)
+_AMOUNT = _Range(lambda x: 0 <= x < float("inf"), "a number of at least 0", whole=False)
+
+RANGES: Mapping[str, _Range] = {
+    "embedding": _POSITIVE,
+    "hidden": _POSITIVE,
+    "shared_layers": _COUNT,
+    "private_layers": _POSITIVE,
+    "window": _COUNT,
+    "learning_rate": _RATE,
+    "weight_decay": _AMOUNT,
+    "embedding_sd": _AMOUNT,
+    "soft_penalty": _AMOUNT,
+    "batch_sentences": _POSITIVE,
+    "max_steps": _POSITIVE,
+    "evaluate_every": _POSITIVE,
+    "patience": _COUNT,
+}
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Architecture and training of every model of a study.
+
+    Attributes
+    ----------
+    encoder : `bilstm`, `window` or `cnn`.
+    sharing : `hard`, `soft`, `private` or `transfer`.
+    embedding, hidden : width of the token embeddings; units per direction of the encoder.
+    shared_layers, private_layers : k and m fully connected layers above the encoder; the last
+        private one is the head. k + m = 4 gives the four variants of the published study.
+    activation : between fully connected layers; `identity` as in the published study.
+    window : tokens to either side seen by `window` and by each layer of `cnn`.
+    embedding_sd : standard deviation of the initial embeddings.
+    weighting : of the tasks' losses; `equal`, `proportional` (to training tokens) or
+        `uncertainty` (homoscedastic, learned).
+    soft_penalty : strength of the L2 tie between the encoders of `soft` sharing.
+    schedule : `mixed` (every task in every batch) or `sequential` (task after task).
+    batch_sentences : training sentences drawn per task and step.
+    learning_rate, weight_decay : of AdamW.
+    max_steps : updates after which a model is `EXHAUSTED`.
+    evaluate_every : updates between two looks at the validation loss.
+    patience : evaluations without a new best before a model stops; 0 never stops early, so
+        that every model makes `max_steps` updates (the update-matched control).
+    control : `random_labels` shuffles the auxiliary tasks' training labels (the floor).
+    precision : `float32`, or `float64` for tests.
+    """
+
+    encoder: str = "bilstm"
+    sharing: str = "hard"
+    embedding: int = 16
+    hidden: int = 16
+    shared_layers: int = 0
+    private_layers: int = 1
+    activation: str = "relu"
+    window: int = 1
+    embedding_sd: float = 0.1
+    weighting: str = "equal"
+    soft_penalty: float = 0.01
+    schedule: str = "mixed"
+    batch_sentences: int = 8
+    learning_rate: float = 0.01
+    weight_decay: float = 0.01
+    max_steps: int = 1500
+    evaluate_every: int = 20
+    patience: int = 8
+    control: str = "none"
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        for name, choices in CHOICES.items():
+            _check_choice(name, getattr(self, name), choices)
+        for name, allowed in RANGES.items():
+            _check_range(name, getattr(self, name), allowed)
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field by name, as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> TrainingSettings:
+        """Read what `to_json` wrote, or any part of it; raises `InputError` on an unknown key."""
+        names = [field.name for field in fields(cls)]
+        for key in given:
+            if key not in names:
+                raise InputError("training", key, f"{_nearest(key, names)} of {', '.join(names)}")
+        return cls(**given)
+
+    def sizes(self, vocabulary: int, labels: tuple[int, ...]) -> Sizes:
+        """Shape of a model for V token types and these label counts (main task first)."""
+        return Sizes(
+            vocabulary=vocabulary,
+            labels=labels,
+            embedding=self.embedding,
+            hidden=self.hidden,
+            shared_layers=self.shared_layers,
+            private_layers=self.private_layers,
+            window=self.window,
+            embedding_sd=self.embedding_sd,
+            relu=self.activation == "relu",
+        )
+
+
+def _nearest(key: str, names: Collection[str]) -> str:
+    close = difflib.get_close_matches(str(key), names, n=1)
+    return f"did you mean {close[0]}? One" if close else "one"
+
+
+def _check_choice(name: str, value: object, choices: Collection[str]) -> None:
+    if value not in choices:
+        raise InputError(f"training.{name}", value, f"one of {', '.join(choices)}")
+
+
+def _check_range(name: str, value: object, allowed: _Range) -> None:
+    kinds = (int,) if allowed.whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds) or not allowed.holds(value):
+        raise InputError(f"training.{name}", value, allowed.says)

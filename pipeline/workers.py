@@ -1,0 +1,162 @@
+"""What happens in a worker: cells in, outcomes and measured relatedness out.
+
+Only specs travel here and only numbers travel back. A worker draws the tasks of its cells from
+their seeds, trains the group with one torch thread, and never sees the store.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from pipeline.cells import Cell
+from pipeline.errors import PipelineError
+from pipeline.training import Job, Outcome, Status, train_group
+from simulator import SimulatorError, TaskSet
+from simulator.families.base import make_taskset
+
+FAULTS = (
+    SimulatorError,
+    PipelineError,
+    ArithmeticError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
+"""What a cell may fail with and become a row of status ``failed``; a mistake in this package's own
+code (`TypeError`, `AttributeError`, `AssertionError` …) stops the run instead."""
+
+Measured = dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What comes back for one cell: its digest and two JSON objects (see `pipeline.store.Row`)."""
+
+    cell: str
+    outcome: dict[str, Any]
+    measured: Measured
+
+
+def train_cells(cells: Sequence[Cell], device: str = "cpu", parent: int = 0) -> list[Result]:
+    """Train one group and return a result for every cell of it, in order.
+
+    If the group fails, its cells are tried one by one; a cell that fails alone has a result of
+    status ``failed`` that says why.
+
+    Parameters
+    ----------
+    cells : a group (`pipeline.cells.group`).
+    device : ``cpu`` or a torch device.
+    parent : process id of the run. A local worker whose parent has gone stops at once; 0 where the
+        worker is not the run's own child.
+    """
+    watch = _watch(parent)
+    with _one_thread():
+        try:
+            return _train(cells, device, watch)
+        except FAULTS as fault:
+            if len(cells) == 1:
+                return [failure(cells[0].digest, fault)]
+        return [_train_alone(cell, device, watch) for cell in cells]
+
+
+def _train_alone(cell: Cell, device: str, watch: _Watch) -> Result:
+    try:
+        return _train([cell], device, watch)[0]
+    except FAULTS as fault:
+        return failure(cell.digest, fault)
+
+
+def _train(cells: Sequence[Cell], device: str, watch: _Watch) -> list[Result]:
+    tasksets = [make_taskset(cell.task, cell.seed) for cell in cells]
+    jobs = [
+        Job(taskset, cell.settings, cell.seed)
+        for taskset, cell in zip(tasksets, cells, strict=True)
+    ]
+    outcomes = train_group(jobs, device=device, progress=watch)
+    return [
+        Result(cell.digest, outcome_json(outcome), measure(taskset))
+        for cell, outcome, taskset in zip(cells, outcomes, tasksets, strict=True)
+    ]
+
+
+class _Watch:
+    """Called by the trainer now and then: ends a worker whose parent process has gone."""
+
+    def __init__(self, parent: int) -> None:
+        self.parent = parent
+
+    def __call__(self, _: int) -> None:
+        if self.parent and os.getppid() != self.parent:
+            os._exit(1)
+
+
+def _watch(parent: int) -> _Watch:
+    """The watch over `parent`; in the run's own process there is nothing to watch."""
+    return _Watch(parent if os.getpid() != parent else 0)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Small models run several times faster on one torch thread per worker."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def failure(cell: str, fault: BaseException) -> Result:
+    """The result of a cell that could not be trained."""
+    text = " ".join(str(fault).split())
+    message = f"{type(fault).__name__}: {text}" if text else type(fault).__name__
+    return Result(cell, outcome_json(Outcome(Status.FAILED, message=message)), {})
+
+
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    """`outcome` as JSON values; numbers that are not finite (a diverged loss) become null."""
+    return {
+        "status": outcome.status.value,
+        "scores": {name: _finite(score) for name, score in outcome.scores.items()},
+        "curve": [[step, _finite(train), _finite(val)] for step, train, val in outcome.curve],
+        "steps": outcome.steps,
+        "best_step": outcome.best_step,
+        "seconds": outcome.seconds,
+        "message": outcome.message,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def measure(taskset: TaskSet) -> Measured:
+    """Sizes and relatedness as they came out; `pipeline.table` explains each name."""
+    measured = taskset.relatedness
+    auxiliaries = range(1, taskset.tasks)
+    conditional = measured.conditional_entropy
+    return {
+        "n": taskset.train.token_count(0),
+        "n_aux": _mean([taskset.train.token_count(task) for task in auxiliaries]),
+        "ami": taskset.ami,
+        "ami_clean": taskset.ami_clean,
+        "ami_aux": taskset.ami_aux,
+        "h_main": float(measured.entropy[0]),
+        "h_aux": _mean([float(measured.entropy[task]) for task in auxiliaries]),
+        "h_main_given_aux": _mean([float(conditional[0, task]) for task in auxiliaries]),
+        "h_aux_given_main": _mean([float(conditional[task, 0]) for task in auxiliaries]),
+    }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None

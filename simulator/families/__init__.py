@@ -1,0 +1,1 @@
+"""Families: recipes for T tasks at a requested relatedness."""

@@ -1,0 +1,114 @@
+"""Innovations: what a teacher-family auxiliary reads besides what the main task reads.
+
+Notation
+--------
+V : token types;  K : classes;  w : window
+Q₀ : main frame;  U_t : frame of innovation t, Q₀ᵀU_t = 0
+φ : feature overlap;  X : main features;  Y_t : private features of auxiliary t
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.relatedness import contingency, quick_ami
+from simulator.streams import stream
+from simulator.synthetic import white_features
+from simulator.teachers import draw_frame, score_tables
+from simulator.world import World, WorldOptions, world
+
+Floats = NDArray[np.float64]
+
+_CANDIDATES = 24
+_LOW_ENOUGH = 0.004  # AMI at right angles below which a draw is taken at once
+
+
+@dataclass(frozen=True)
+class InnovationKey:
+    """What innovations depend on besides their number: neither T nor AMI, sizes or noise.
+
+    Parameters
+    ----------
+    world, seed : the main task's.
+    overlap : φ.
+    orthogonal : whether innovations are orthogonal to one another as well.
+    """
+
+    world: WorldOptions
+    seed: int
+    overlap: float
+    orthogonal: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Innovation:
+    """The frame U_t and its class scores by place and token, (w, V + 1, K)."""
+
+    frame: Floats
+    tables: Floats
+
+
+@lru_cache(maxsize=1024)
+def innovation(key: InnovationKey, number: int) -> Innovation:
+    """Return innovation `number` (1 for the first auxiliary).
+
+    Orthogonal frames on white features make scores uncorrelated; on a finite vocabulary labels
+    still share a little information (AMI 0.003 to 0.02). So frames are drawn until one shares next
+    to nothing on the reference text, and the best of a fixed number is kept.
+    """
+    home = world(key.world, key.seed)
+    features = _features(home, key.overlap, number)
+    given = [home.frame] if key.overlap > 0 else []
+    if key.orthogonal and key.overlap > 0:
+        given += [innovation(key, before).frame for before in range(1, number)]
+    rng = stream(key.seed, "innovation", number)
+    best, least = None, np.inf
+    for _ in range(_CANDIDATES):
+        frame = draw_frame(rng, key.world.shape, given)
+        tables = score_tables(frame, features, key.world.shape)
+        shared = _accidental_ami(home, tables)
+        if best is None or shared < least:
+            best, least = Innovation(frame, tables), shared
+        if least < _LOW_ENOUGH:
+            break
+    assert best is not None
+    return best
+
+
+def _features(home: World, overlap: float, number: int) -> Floats:
+    if overlap == 1.0:
+        return home.features
+    private = white_features(home.source, home.options.features, home.features, number)
+    return np.asarray(np.sqrt(overlap) * home.features + np.sqrt(1.0 - overlap) * private)
+
+
+def _accidental_ami(home: World, tables: Floats) -> float:
+    """Return the AMI of the main task and a pure innovation on the reference text."""
+    windows, K = home.ruler.windows, len(home.biases)
+    main = windows.scores(home.tables) + home.biases[:, None]
+    other = windows.scores(tables)
+    other += home.ruler.balance(other, home.biases, tolerance=2e-2)[:, None]
+    decoder = home.options.decoder
+    return quick_ami(
+        contingency(
+            decoder.classes_of(main, windows), decoder.classes_of(other, windows), (K, K)
+        )
+    )
+
+
+def equicorrelated_tables(innovations: list[Innovation], rho: float) -> Floats:
+    """Return the last auxiliary's innovation tables in a design where all pairs correlate alike.
+
+    With every auxiliary at correlation ρ to the main task, two of them correlate ρ as well when
+    their innovations correlate τ = ρ/(1 + ρ); the Cholesky factor of that matrix builds such
+    innovations from mutually orthogonal ones.
+    """
+    count = len(innovations)
+    tau = rho / (1.0 + rho)
+    weights = np.linalg.cholesky((1.0 - tau) * np.eye(count) + tau)[-1]
+    stacked = np.stack([one.tables for one in innovations])
+    return np.asarray(np.tensordot(weights, stacked, axes=1))
