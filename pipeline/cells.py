@@ -22,8 +22,7 @@ from pipeline.errors import InputError
 from pipeline.names import nearest
 from pipeline.study import SHORT_NAMES, FamilyBlock, Scalar, Study, unknown_factor
 from pipeline.training import TrainingSettings, max_group
-from simulator import SpecError, TaskSpec
-from simulator.families.base import check_spec
+from simulator import SpecError, TaskSpec, check_spec
 
 MAX_CELLS = 1_000_000
 """More than this is refused: `docs/scaling.md` says what a million cells need."""

@@ -81,7 +81,8 @@ def _train_missing(cells: Sequence[Cell], store: ResultStore, options: RunOption
     _log.info("%d of %d cells to train", len(missing), len(cells))
     cost = sum(cell.cost for cell in missing.values())
     counted = RunProgress(len(cells), len(done), cost, shown=options.progress)
-    with counted, closing(outcomes(missing, options, os.getpid())) as arriving:
+    parent = os.getpid() if options.backend == "loky" else 0
+    with counted, closing(outcomes(missing, options, parent)) as arriving:
         for results in arriving:
             rows = [_row(missing[result.cell], result) for result in results]
             store.add(rows)

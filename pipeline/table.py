@@ -43,12 +43,12 @@ class Column:
 
 
 _IDENTITY = (
-    Column("cell", "string", "", "digest of the cell's full description: the key of the row"),
-    Column("stl", "string", "", "`cell` of the paired single-task run: same main task, n and seed"),
+    Column("cell", "str", "", "digest of the cell's full description: the key of the row"),
+    Column("stl", "str", "", "`cell` of the paired single-task run: same main task, n and seed"),
     Column("seed", "int64", "", "seed of the tasks and of the training"),
 )
 _TASK = (
-    Column("family", "string", "", "recipe of the tasks: channel, teacher, layers"),
+    Column("family", "str", "", "recipe of the tasks: channel, teacher, layers"),
     Column("T", "int64", "tasks", "tasks trained together, main included; 1 is single-task"),
     Column("n", "int64", "tokens", "training tokens of the main task, as drawn (whole sentences)"),
     Column("n_request", "int64", "tokens", "the same, as the study asks for it"),
@@ -70,16 +70,16 @@ _TASK = (
     Column("test_tokens", "int64", "tokens", "tokens of the test split"),
 )
 _TRAINING = (
-    Column("encoder", "string", "", "bilstm, window or cnn"),
-    Column("sharing", "string", "", "hard, soft, private or transfer"),
+    Column("encoder", "str", "", "bilstm, window or cnn"),
+    Column("sharing", "str", "", "hard, soft, private or transfer"),
     Column("shared_layers", "int64", "layers", "k, fully connected layers shared by all tasks"),
     Column("private_layers", "int64", "layers", "m, fully connected layers of each task's own"),
-    Column("weighting", "string", "", "how the tasks' losses are weighted"),
-    Column("control", "string", "", "none, or the control that the run is"),
-    Column("settings", "string", "", "all training settings, as JSON"),
+    Column("weighting", "str", "", "how the tasks' losses are weighted"),
+    Column("control", "str", "", "none, or the control that the run is"),
+    Column("settings", "str", "", "all training settings, as JSON"),
 )
 _OUTCOME = (
-    Column("status", "string", "", "converged, exhausted, diverged or failed"),
+    Column("status", "str", "", "converged, exhausted, diverged or failed"),
     Column("accuracy", "float64", "share", "main task, clean test labels"),
     Column("macro_f1", "float64", "share", "main task, clean test labels, mean over labels"),
     Column("gain", "float64", "share", "`accuracy` minus that of the row `stl`; null without it"),
@@ -89,14 +89,14 @@ _OUTCOME = (
     Column("steps", "int64", "updates", "updates made"),
     Column("best_step", "int64", "updates", "update whose parameters were kept and tested"),
     Column("seconds", "float64", "s", "this model's share of its group's wall time"),
-    Column("message", "string", "", "what went wrong; empty when nothing did"),
+    Column("message", "str", "", "what went wrong; empty when nothing did"),
 )
 _RECORD = (
-    Column("finished", "string", "UTC", "when the row was written, ISO 8601"),
-    Column("version", "string", "", "version of mtl-laws"),
-    Column("commit", "string", "", "its commit, where it ran from a checkout"),
-    Column("host", "string", "", "machine"),
-    Column("torch", "string", "", "version of torch"),
+    Column("finished", "str", "UTC", "when the row was written, ISO 8601"),
+    Column("version", "str", "", "version of mtl-laws"),
+    Column("commit", "str", "", "its commit, where it ran from a checkout"),
+    Column("host", "str", "", "machine"),
+    Column("torch", "str", "", "version of torch"),
 )
 GLOSSARY: tuple[Column, ...] = (*_IDENTITY, *_TASK, *_TRAINING, *_OUTCOME, *_RECORD)
 

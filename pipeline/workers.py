@@ -18,8 +18,7 @@ import torch
 from pipeline.cells import Cell
 from pipeline.errors import PipelineError
 from pipeline.training import Job, Outcome, Status, train_group
-from simulator import SimulatorError, TaskSet
-from simulator.families.base import make_taskset
+from simulator import SimulatorError, TaskSet, make_taskset
 
 FAULTS = (
     SimulatorError,
@@ -62,21 +61,22 @@ def train_cells(cells: Sequence[Cell], device: str = "cpu", parent: int = 0) -> 
     watch = _watch(parent)
     with _one_thread():
         try:
-            return _train(cells, device, watch)
+            return train_together(cells, device, watch)
         except FAULTS as fault:
             if len(cells) == 1:
                 return [failure(cells[0].digest, fault)]
         return [_train_alone(cell, device, watch) for cell in cells]
 
 
-def _train_alone(cell: Cell, device: str, watch: _Watch) -> Result:
+def _train_alone(cell: Cell, device: str, watch: Watch) -> Result:
     try:
-        return _train([cell], device, watch)[0]
+        return train_together([cell], device, watch)[0]
     except FAULTS as fault:
         return failure(cell.digest, fault)
 
 
-def _train(cells: Sequence[Cell], device: str, watch: _Watch) -> list[Result]:
+def train_together(cells: Sequence[Cell], device: str, watch: Watch) -> list[Result]:
+    """Train one group as one stack; any fault is the whole group's."""
     tasksets = [make_taskset(cell.task, cell.seed) for cell in cells]
     jobs = [
         Job(taskset, cell.settings, cell.seed)
@@ -89,7 +89,7 @@ def _train(cells: Sequence[Cell], device: str, watch: _Watch) -> list[Result]:
     ]
 
 
-class _Watch:
+class Watch:
     """Called by the trainer now and then: ends a worker whose parent process has gone."""
 
     def __init__(self, parent: int) -> None:
@@ -100,9 +100,9 @@ class _Watch:
             os._exit(1)
 
 
-def _watch(parent: int) -> _Watch:
+def _watch(parent: int) -> Watch:
     """The watch over `parent`; in the run's own process there is nothing to watch."""
-    return _Watch(parent if os.getpid() != parent else 0)
+    return Watch(parent if os.getpid() != parent else 0)
 
 
 @contextmanager

@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 from simulator.relatedness import contingency, quick_ami
 from simulator.streams import stream
 from simulator.synthetic import white_features
-from simulator.teachers import draw_frame, score_tables
+from simulator.teachers import score_tables, settle_frame
 from simulator.world import World, WorldOptions, world
 
 Floats = NDArray[np.float64]
 
-_CANDIDATES = 24
-_LOW_ENOUGH = 0.004  # AMI at right angles below which a draw is taken at once
+_DRAWS = 8  # frames drawn afresh before the best is moved about
+_MOVES = 40
+_LOW_ENOUGH = 0.005  # AMI at right angles below which a frame is taken at once
+_RETRY = 100_000  # stream numbers of further attempts start here
 
 
 @dataclass(frozen=True)
@@ -52,31 +54,41 @@ class Innovation:
     tables: Floats
 
 
-@lru_cache(maxsize=1024)
-def innovation(key: InnovationKey, number: int) -> Innovation:
-    """Return innovation `number` (1 for the first auxiliary).
+@lru_cache(maxsize=2048)
+def innovation(key: InnovationKey, number: int, attempt: int = 0) -> Innovation:
+    """Return innovation `number` (1 for the first auxiliary); each attempt is another draw.
 
     Orthogonal frames on white features make scores uncorrelated; on a finite vocabulary labels
-    still share a little information (AMI 0.003 to 0.02). So frames are drawn until one shares next
-    to nothing on the reference text, and the best of a fixed number is kept.
+    still share a little information (AMI 0.003 to 0.02). So a frame is drawn several times, then
+    moved about, until it shares next to nothing on the reference text or the tries are used up.
     """
     home = world(key.world, key.seed)
     features = _features(home, key.overlap, number)
-    given = [home.frame] if key.overlap > 0 else []
-    if key.orthogonal and key.overlap > 0:
-        given += [innovation(key, before).frame for before in range(1, number)]
-    rng = stream(key.seed, "innovation", number)
-    best, least = None, np.inf
-    for _ in range(_CANDIDATES):
-        frame = draw_frame(rng, key.world.shape, given)
+    given = _given(key, home, number)
+    rng = stream(key.seed, "innovation", number + attempt * _RETRY)
+    best, least, reach = None, np.inf, 0.3
+    for turn in range(_DRAWS + _MOVES):
+        start = rng.standard_normal(home.frame.shape)
+        if best is not None and turn >= _DRAWS:
+            start = best.frame + start * reach / np.sqrt(len(start))
+        frame = settle_frame(start, key.world.shape, given)
         tables = score_tables(frame, features, key.world.shape)
         shared = _accidental_ami(home, tables)
         if best is None or shared < least:
             best, least = Innovation(frame, tables), shared
+        elif turn >= _DRAWS:
+            reach *= 0.95
         if least < _LOW_ENOUGH:
             break
-    assert best is not None
-    return best
+    return best or Innovation(frame, tables)
+
+
+def _given(key: InnovationKey, home: World, number: int) -> list[Floats]:
+    """Return the frames that innovation `number` must be orthogonal to."""
+    if key.overlap == 0:
+        return []
+    others = range(1, number) if key.orthogonal else ()
+    return [home.frame, *(innovation(key, other).frame for other in others)]
 
 
 def _features(home: World, overlap: float, number: int) -> Floats:
@@ -87,17 +99,12 @@ def _features(home: World, overlap: float, number: int) -> Floats:
 
 
 def _accidental_ami(home: World, tables: Floats) -> float:
-    """Return the AMI of the main task and a pure innovation on the reference text."""
+    """Return the AMI of the main task and a pure innovation, as classes of the reference text."""
     windows, K = home.ruler.windows, len(home.biases)
-    main = windows.scores(home.tables) + home.biases[:, None]
-    other = windows.scores(tables)
-    other += home.ruler.balance(other, home.biases, tolerance=2e-2)[:, None]
-    decoder = home.options.decoder
-    return quick_ami(
-        contingency(
-            decoder.classes_of(main, windows), decoder.classes_of(other, windows), (K, K)
-        )
-    )
+    scores = windows.scores(tables)
+    scores += home.ruler.balance(scores, home.biases, tolerance=2e-2)[:, None]
+    classes = home.options.decoder.classes_of(scores, windows)
+    return quick_ami(contingency(home.ruler_classes, classes, (K, K)))
 
 
 def equicorrelated_tables(innovations: list[Innovation], rho: float) -> Floats:

@@ -100,5 +100,6 @@ def solve_ami(
     best = min(bracket.seen, key=lambda known: abs(bracket.seen[known]))
     if abs(bracket.seen[best]) > TOLERANCE:
         low, high = measure(search.weak), measure(search.strong)
-        raise UnreachableAMI("ami", wanted, f"from {low:.3f} to {high:.3f} with {limits}")
+        steps = ", in steps too coarse here" if low <= wanted <= high else ""
+        raise UnreachableAMI("ami", wanted, f"{low:.3f} to {high:.3f}{steps}, with {limits}")
     return best

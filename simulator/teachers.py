@@ -50,8 +50,8 @@ def simplex(classes: int) -> Floats:
     return np.asarray(basis)
 
 
-def draw_frame(rng: np.random.Generator, shape: FrameShape, given: Sequence[Floats]) -> Floats:
-    """Draw a frame orthogonal to the given ones, every place carrying the same energy.
+def settle_frame(start: Floats, shape: FrameShape, given: Sequence[Floats]) -> Floats:
+    """Return a frame near `start`, orthogonal to the given ones, places carrying equal energy.
 
     Alternating projections between the linear conditions (orthogonality, and no trace of the
     given frames' blocks in the new one's) and the frame conditions (equal block energy,
@@ -60,7 +60,7 @@ def draw_frame(rng: np.random.Generator, shape: FrameShape, given: Sequence[Floa
     """
     outside = _complement(shape, given)
     traces = _trace_conditions(shape, given, outside)
-    frame = outside @ rng.standard_normal((shape.dimensions, shape.directions))
+    frame = outside @ start
     for _ in range(_SWEEPS):
         flat = frame.ravel()
         frame = (flat - traces @ (traces.T @ flat)).reshape(frame.shape)
@@ -70,9 +70,9 @@ def draw_frame(rng: np.random.Generator, shape: FrameShape, given: Sequence[Floa
     return frame
 
 
-def mix(main: Floats, innovation: Floats, rho: float) -> Floats:
-    """Return ρ·main + √(1−ρ²)·innovation, a frame when the two are orthogonal."""
-    return rho * main + np.sqrt(1.0 - rho**2) * innovation
+def draw_frame(rng: np.random.Generator, shape: FrameShape, given: Sequence[Floats]) -> Floats:
+    """Draw a frame under the conditions of `settle_frame`."""
+    return settle_frame(rng.standard_normal((shape.dimensions, shape.directions)), shape, given)
 
 
 def score_tables(frame: Floats, features: Floats, shape: FrameShape) -> Floats:

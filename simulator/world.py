@@ -69,6 +69,7 @@ class World:
     tables : main scores by place, token and class, (w, V + 1, K).
     ruler : reference text on which every task's class shares are held at q.
     biases : of the main task, (K,).
+    ruler_classes : main classes on the reference text.
     """
 
     options: WorldOptions
@@ -79,6 +80,7 @@ class World:
     tables: Floats
     ruler: Ruler
     biases: Floats
+    ruler_classes: Labels
 
     def windows(self, text: Text) -> Windows:
         """Return the windows of a text."""
@@ -110,8 +112,10 @@ def world(options: WorldOptions, seed: int) -> World:
     text = source.draw(POOL_TOKENS, "reference")
     windows = windows_of(text, options.window, options.text.vocabulary)
     ruler = Ruler(windows, options.decoder, np.array(options.shares))
-    biases = ruler.balance(windows.scores(tables), np.zeros(len(options.shares)))
-    return World(options, seed, source, X, frame, tables, ruler, biases)
+    scores = windows.scores(tables)
+    biases = ruler.balance(scores, np.zeros(len(options.shares)))
+    classes = options.decoder.classes_of(scores + biases[:, None], windows)
+    return World(options, seed, source, X, frame, tables, ruler, biases, classes)
 
 
 def check_capacity(options: WorldOptions, parts: int) -> None:

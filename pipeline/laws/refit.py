@@ -24,6 +24,8 @@ from pipeline.laws.expression import Expression, Floats
 DAMPING, EASE, STIFFEN = 1e-2, 0.2, 4.0
 #: a vector has converged when a step gains less than this share of its error
 TOLERANCE = 1e-9
+#: columns of a linear problem outside these magnitudes are left to the descent
+TINY, HUGE = 1e-100, 1e100
 
 
 @dataclass(frozen=True)
@@ -250,7 +252,7 @@ def _affine(expression: Expression, sample: Sample, theta: Floats) -> Floats:
 
 
 def _solve_affine(expression: Expression, sample: Sample, theta: Floats, linear: Floats) -> Floats:
-    """The affine constants of every start at their exact optimum, by ridge-free least squares."""
+    """The affine constants of every start at their exact optimum, by least squares."""
     zero = theta.copy()
     zero[:, linear] = 0.0
     value, _ = expression.jacobian(sample.columns, zero)
@@ -258,8 +260,9 @@ def _solve_affine(expression: Expression, sample: Sample, theta: Floats, linear:
     solved = theta.copy()
     for m in range(len(theta)):
         design, rest = jacobian[m][linear].T, sample.target - value[m]
-        root = np.sqrt(sample.weight)[:, None]
-        if np.isfinite(design).all() and np.isfinite(rest).all():
-            answer, *_ = np.linalg.lstsq(design * root, rest * root[:, 0], rcond=1e-10)
-            solved[m, linear] = answer
+        size = np.abs(design).max(axis=0)
+        if np.isfinite(rest).all() and np.all((size > TINY) & (size < HUGE)):
+            root = np.sqrt(sample.weight)[:, None]
+            answer, *_ = np.linalg.lstsq(design / size * root, rest * root[:, 0], rcond=1e-10)
+            solved[m, linear] = answer / size
     return solved

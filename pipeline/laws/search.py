@@ -23,7 +23,7 @@ from pipeline.laws.expression import Floats
 from pipeline.laws.folds import Fold, extrapolation_folds, grouped_folds
 from pipeline.laws.scoring import Candidate, Fitted, Scored, fit_candidate, score, seed_of
 from pipeline.laws.selection import front, select
-from pipeline.laws.template import templates
+from pipeline.laws.template import shorten, to_template
 from pipeline.laws.validity import domain_grid
 
 Result = TypeVar("Result")
@@ -54,6 +54,8 @@ BUDGETS = {
 }
 #: largest law that is selected or shown
 MAX_COMPLEXITY = 25
+#: laws of each complexity of which shorter variants are tried
+SHORTENED = 2
 #: share of a time limit by which engines must have answered; the rest is for scoring
 ENGINE_SHARE = 0.55
 
@@ -143,8 +145,10 @@ def find_laws(data: LawData, held_out: LawData | None, options: SearchOptions) -
     candidates, failures = _candidates(data, folds[1], options, clock)
     forms = [Candidate(form.text, f"theory: {form.name}") for form in theory(data)]
     fits = _fit_all([*forms, *candidates], data, grid, options, clock)
-    pool = shortlist(fits[len(forms) :], budget.keep)
     kept_theory = [fit for fit in fits[: len(forms)] if fit]
+    found = [fit for fit in fits[len(forms) :] if fit]
+    found += _shortened(found, data, grid, options, clock)
+    pool = shortlist(found, budget.keep)
     scored = _score_all([*kept_theory, *pool], data, folds, options, clock)
     known = scored[: len(kept_theory)]
     laws = [law for law in scored if law.fitted.complexity <= MAX_COMPLEXITY]
@@ -160,9 +164,9 @@ def find_laws(data: LawData, held_out: LawData | None, options: SearchOptions) -
     )
 
 
-def shortlist(fits: Sequence[Fitted | None], keep: int) -> list[Fitted]:
+def shortlist(fits: Sequence[Fitted], keep: int) -> list[Fitted]:
     """The best of every complexity: in sample, among valid laws, and among those with good limits."""
-    found = [fit for fit in fits if fit and fit.complexity <= MAX_COMPLEXITY]
+    found = [fit for fit in fits if fit.complexity <= MAX_COMPLEXITY]
     found.sort(key=lambda fit: (fit.fit.error, fit.candidate.text))
     kept: dict[str, Fitted] = {}
     groups: list[tuple[Callable[[Fitted], bool], int]] = [
@@ -223,8 +227,34 @@ def _ask(
         texts = ENGINES[name].search(request)
     except EngineError as error:
         return [], name, str(error)
-    found = [template for text in texts for template in templates(text, data.sample, seed)]
-    return list(dict.fromkeys(found)), name, ""
+    found = [to_template(text, data.factors) for text in texts]
+    return list(dict.fromkeys(text for text in found if text)), name, ""
+
+
+def _shortened(
+    fits: Sequence[Fitted],
+    data: LawData,
+    grid: dict[str, Floats],
+    options: SearchOptions,
+    clock: Clock,
+) -> list[Fitted]:
+    """Shorter variants of the best of every complexity, fitted."""
+    count: dict[int, int] = {}
+    best = []
+    for fit in sorted(fits, key=lambda fit: (fit.fit.error, fit.candidate.text)):
+        count[fit.complexity] = count.get(fit.complexity, 0) + 1
+        if count[fit.complexity] <= SHORTENED:
+            best.append((fit, data, options.seed))
+    known = {fit.candidate.text for fit in fits}
+    answers = _in_parallel("shortening", _shorten_one, best, options, clock, share=0.75)
+    new = {c.text: c for found in answers for c in found if c.text not in known}
+    return [fit for fit in _fit_all(list(new.values()), data, grid, options, clock) if fit]
+
+
+def _shorten_one(task: tuple[Fitted, LawData, int], _: float | None) -> list[Candidate]:
+    fit, data, seed = task
+    texts = shorten(fit.candidate.text, fit.fit.theta, data.sample, seed)
+    return [Candidate(text, fit.candidate.origin) for text in texts]
 
 
 def _fit_all(

@@ -1,7 +1,7 @@
 """From an expression with numbers to templates: numbers become constants, redundant ones go.
 
-An engine's expression holds numbers that its own fit needed and the law may not. `templates` gives
-the expression with every number free, and shorter variants in which one constant after another is
+An engine's expression holds numbers that its own fit needed and the law may not. `to_template` gives
+the expression with every number free, `shorten` the variants in which one constant after another is
 put to its neutral value (0 or 1), as long as the fit does not suffer much.
 """
 
@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.laws.expression import Expression, substitute
+from pipeline.laws.expression import Expression, Floats, substitute
 from pipeline.laws.refit import Fit, Sample, fit_constants, propose_starts
 from pipeline.laws.simplify import simplify
 
@@ -110,37 +110,34 @@ def renumber(text: str) -> str:
     return ast.unparse(ast.parse(CONSTANT.sub(lambda m: order[m[0]], text), mode="eval").body)
 
 
-def templates(text: str, sample: Sample, seed: int) -> list[str]:
-    """Templates worth fitting: the expression's own, then ever shorter ones.
+def to_template(text: str, factors: tuple[str, ...]) -> str | None:
+    """An engine's expression as a template; None where nothing real or finite is left of it."""
+    if Expression.parse(text, factors).constants:
+        return renumber(text)
+    try:
+        pair = abstract(text, factors)
+    except (InputError, TypeError, ValueError, ZeroDivisionError):
+        return None  # sympy met a form it cannot print in our words: not a candidate
+    if pair is None or not Expression.parse(pair[0], factors).factors:
+        return None
+    return renumber(pair[0]) if Expression.parse(pair[0], factors).complexity <= MAX_NODES else None
+
+
+def shorten(text: str, theta: Floats, sample: Sample, seed: int) -> list[str]:
+    """Ever shorter variants of a template, from its constants on.
 
     Each round drops the constant that costs least; the path ends where the error has grown by more
     than `LOOSENESS` over the first.
     """
     factors = tuple(sample.columns)
-    current = _first(text, factors, sample, seed)
-    if current is None:
-        return []
-    found, first = [current[0]], current[1].error
-    while True:
+    current = _fitted(text, factors, sample, seed, theta.tolist())
+    first, found = current, []
+    while current is not None and first is not None:
         current = _best_shorter(current, factors, sample, seed)
-        if current is None or current[1].error > LOOSENESS * first:
-            return found
+        if current is None or current[1].error > LOOSENESS * first[1].error:
+            break
         found.append(current[0])
-
-
-def _first(text: str, factors: tuple[str, ...], sample: Sample, seed: int) -> Fitted | None:
-    """An engine's expression as a template with a fit, starting from the engine's own numbers."""
-    if Expression.parse(text, factors).constants:
-        return _fitted(renumber(text), factors, sample, seed)
-    try:
-        pair = abstract(text, factors)
-    except (InputError, TypeError, ValueError, ZeroDivisionError):
-        return None  # sympy met a form it cannot print in our words: not a candidate
-    if pair is None:
-        return None
-    known = dict(zip((f"c{k}" for k in range(len(pair[1]))), pair[1], strict=True))
-    values = [known[name] for name in in_order(pair[0])]
-    return _fitted(renumber(pair[0]), factors, sample, seed, values)
+    return found
 
 
 def _fitted(

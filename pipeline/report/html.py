@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from markupsafe import Markup
 
 from pipeline.report import palette
@@ -12,23 +14,25 @@ from pipeline.report.latex import formula_latex
 from pipeline.report.mathml import formula_markup, left_side
 from pipeline.report.page import Page
 from pipeline.report.svg import inline
+from pipeline.report.width import formula_width
 
 
-def render_html(page: Page) -> str:
-    """The whole report."""
+def render_html(page: Page, pictures: Mapping[str, str]) -> str:
+    """The whole report; `pictures` is the SVG text of each drawing, by its name."""
+
+    def drawing(item: Drawing) -> Markup:
+        return Markup(inline(item, pictures[item.name]))
+
     return template(
         "report.html.j2",
-        drawing=_drawing,
+        drawing=drawing,
         math=_math,
         left_side=_left_side,
         latex=formula_latex,
         cell=_cell,
+        ems=_ems,
         style=_style,
     ).render(page=page)
-
-
-def _drawing(drawing: Drawing) -> Markup:
-    return Markup(inline(drawing))
 
 
 def _math(expression: str, digits: int | None = 3, display: bool = True) -> Markup:
@@ -37,6 +41,11 @@ def _math(expression: str, digits: int | None = 3, display: bool = True) -> Mark
 
 def _left_side(target: str) -> Markup:
     return Markup(left_side(target))
+
+
+def _ems(*expressions: str) -> str:
+    """CSS variable with the width of the widest expression, by which narrow pages shrink it."""
+    return f"--ems: {max(formula_width(expression) for expression in expressions):.1f}"
 
 
 def _cell(cell: Cell) -> Markup:

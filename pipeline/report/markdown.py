@@ -8,14 +8,17 @@ from pipeline.report.environment import template
 from pipeline.report.grid import Cell, Code, Formula, Grid
 from pipeline.report.latex import formula_latex
 from pipeline.report.page import Page
+from pipeline.report.words import listed
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#$~])")
 
 
 def render_markdown(page: Page) -> str:
     """The whole report."""
-    functions = {"prose": prose, "table": table, "latex": formula_latex, "fence": fence}
-    text = template("report.md.j2", **functions).render(page=page)
+    document = template(
+        "report.md.j2", prose=prose, table=table, latex=formula_latex, fence=fence, listed=listed
+    )
+    text = document.render(page=page)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 

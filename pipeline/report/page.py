@@ -38,6 +38,11 @@ class Page:
         """Name of the predicted score."""
         return str(self.laws["target"])
 
+    @property
+    def held_out(self) -> bool:
+        """Whether rows were kept out of the search."""
+        return bool(self.laws.get("data", {}).get("rows_hold_out"))
+
 
 def build_page(laws: Mapping[str, Any], table: pd.DataFrame, context: ReportContext) -> Page:
     """Assemble a report.

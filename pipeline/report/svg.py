@@ -19,14 +19,22 @@ SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
 HREF = f"{{{XLINK}}}href"
 PNG_DPI = 200
+BACKGROUND = '<rect width="100%" height="100%" fill="#ffffff"/>'
 COLOURS = {tone.light: f"var(--{tone.variable})" for tone in TONES}
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 
 
-def svg_file(drawing: Drawing) -> str:
-    """The drawing as a file of its own, in light colours on white."""
-    return _save(drawing, "svg", background="#ffffff").decode("utf-8")
+def render_svg(drawing: Drawing) -> str:
+    """The drawing as SVG text, in light colours on nothing; settles its layout once and for all."""
+    text = _save(drawing, "svg", background="none").decode("utf-8")
+    drawing.figure.set_layout_engine("none")
+    return text
+
+
+def svg_file(text: str) -> str:
+    """`render_svg`'s text as a file of its own, on white."""
+    return text.replace('<g id="figure_1">', f'{BACKGROUND}\n <g id="figure_1">', 1)
 
 
 def png_file(drawing: Drawing) -> bytes:
@@ -44,9 +52,8 @@ def _save(drawing: Drawing, kind: str, background: str) -> bytes:
     return stream.getvalue()
 
 
-def inline(drawing: Drawing) -> str:
-    """The drawing as an ``<svg>`` element for an HTML page."""
-    text = _save(drawing, "svg", background="none").decode("utf-8")
+def inline(drawing: Drawing, text: str) -> str:
+    """`render_svg`'s text as an ``<svg>`` element for an HTML page."""
     root = ElementTree.fromstring(text)
     _drop(root, {f"{{{SVG}}}metadata", f"{{{SVG}}}style"})
     _rename_ids(root, drawing.name, set(drawing.tips))

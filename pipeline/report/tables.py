@@ -67,7 +67,7 @@ def _standing(entry: Entry) -> str:
         return f"not valid: {entry.law.get('reason') or 'breaks the bounds or has a pole'}"
     if entry.selected:
         return "selected"
-    return "" if entry.on_front else "a simpler law does better outside"
+    return "" if entry.on_front else "beaten by a simpler law"
 
 
 def constants_grid(law: Record) -> Grid:

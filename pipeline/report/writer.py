@@ -13,7 +13,7 @@ from pipeline.report.files import write_whole
 from pipeline.report.html import render_html
 from pipeline.report.markdown import render_markdown
 from pipeline.report.page import build_page
-from pipeline.report.svg import png_file, svg_file
+from pipeline.report.svg import png_file, render_svg, svg_file
 
 
 def write_report(
@@ -35,8 +35,9 @@ def write_report(
         if the folder cannot be written, or the table lacks a column that the laws speak of.
     """
     page = build_page(laws, table, context)
+    pictures = {drawing.name: render_svg(drawing) for drawing in page.gallery}
     for drawing in page.gallery:
-        write_whole(out / "figures" / f"{drawing.name}.svg", svg_file(drawing))
+        write_whole(out / "figures" / f"{drawing.name}.svg", svg_file(pictures[drawing.name]))
         write_whole(out / "figures" / f"{drawing.name}.png", png_file(drawing))
     write_whole(out / "report.md", render_markdown(page))
-    write_whole(out / "report.html", render_html(page))
+    write_whole(out / "report.html", render_html(page, pictures))

@@ -6,7 +6,8 @@ G stacks, R = 2·G recurrences (forward and backward direction of each stack, in
 S sentences, L tokens of the longest sentence, V vocabulary, H hidden units per direction.
 Gates are ordered i, f, g, o as in `torch.nn.LSTM`, each H wide.
 
-Three ideas make it fast for small models:
+The compiled recurrence (`kernel.py`) is used on CPUs where it can be built; what stands here computes
+the same on any device. Three ideas make it fast for small models:
 
 - The input projection is folded into the embeddings: a token's gate inputs are a row of a table
   (G, V + 1, 2, 4H), one small product per step instead of one per token.
@@ -24,6 +25,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from pipeline.training.kernel import Kernel, find_kernel
+
 CLOSED = -1e4
 
 
@@ -40,6 +43,36 @@ def bilstm(table: Tensor, recurrent: Tensor, tokens: Tensor) -> Tensor:
     -------
     (G, S, L, 2H) : hidden states, forward beside backward.
     """
+    kernel = find_kernel(table.dtype, recurrent.shape[2], table.device)
+    if kernel is None:
+        return _recur(table, recurrent, tokens)
+    features: Tensor = _Compiled.apply(table, recurrent, tokens, kernel)
+    return features.flatten(3)
+
+
+class _Compiled(torch.autograd.Function):
+    """Features (G, S, L, 2, H) by the compiled recurrence."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, table: Tensor, recurrent: Tensor, tokens: Tensor, kernel: Kernel
+    ) -> Tensor:
+        inputs = table.contiguous(), recurrent.contiguous(), tokens.to(torch.int32).contiguous()
+        features, gates, cells = kernel.forward(*inputs)
+        ctx.save_for_backward(*inputs, features)
+        ctx.spent, ctx.kernel = (gates, cells), kernel
+        return features
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        *inputs, features = ctx.saved_tensors
+        saved = features, *ctx.spent
+        return *ctx.kernel.backward(tuple(inputs), saved, outer.contiguous()), None, None
+
+
+def _recur(table: Tensor, recurrent: Tensor, tokens: Tensor) -> Tensor:
+    """What `bilstm` returns, step by step over whole-stack operations."""
     stacks, _, length = tokens.shape
     hidden = recurrent.shape[2]
     doubled = table.new_ones(4 * hidden)

@@ -14,7 +14,6 @@ law because every mixture is a frame again (see `simulator.teachers`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +35,8 @@ Floats = NDArray[np.float64]
 Labels = NDArray[np.int16]
 
 DESIGNS = ("free", "star", "equicorrelated")
+
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -85,15 +86,16 @@ class TeacherFamily:
         naming = Naming(home.source.vocabulary(), (home.label_names(),) * spec.tasks)
         offsets = noise_offsets(spec, seed, layout, naming.sizes)
         scene = Scene.of(home, layout, offsets)
-        angles: list[float] = []
-        clean = [scene.main]
-        for tables, wanted in zip(_tables(spec, options, home, angles), spec.requested_ami):
-            found = scene.solve(tables, wanted, offsets[len(clean)], _limits(spec, home.options))
+        deal = _Deal(options, home)
+        clean, angles = [scene.main], []
+        for number, wanted in enumerate(spec.requested_ami, start=1):
+            found = deal.solve(scene, wanted, offsets[number], _limits(spec, home.options))
             clean.append(found.labels)
             angles.append(found.angle)
         stacked = np.stack(clean)
         observed = with_noise(stacked, offsets, spec.labels) if spec.label_noise else stacked
-        record: dict[str, JSON] = {"text": "synthetic", "mixing": [float(np.cos(a)) for a in angles]}
+        mixing: JSON = [float(np.cos(angle)) for angle in angles]
+        record: dict[str, JSON] = {"text": "synthetic", "mixing": mixing}
         return assemble((spec, seed), layout, naming, (stacked, observed), record)
 
 
@@ -118,19 +120,35 @@ def _limits(spec: TaskSpec, made_of: WorldOptions) -> str:
     )
 
 
-def _tables(
-    spec: TaskSpec, options: TeacherOptions, home: World, angles: list[float]
-) -> Iterator[Floats]:
-    """Yield the innovation tables of each auxiliary; `angles` holds those solved so far."""
-    key = InnovationKey(
-        home.options, home.seed, float(options.feature_overlap), options.design != "free"
-    )
-    for number in range(1, spec.tasks):
-        if options.design == "equicorrelated" and angles:
-            drawn = [innovation(key, one) for one in range(1, number + 1)]
-            yield equicorrelated_tables(drawn, float(np.cos(angles[0])))
-        else:
-            yield innovation(key, number).tables
+class _Deal:
+    """Hands out innovations to auxiliaries, one after another, and has their angles solved."""
+
+    def __init__(self, options: TeacherOptions, home: World) -> None:
+        self.design = options.design
+        overlap = float(options.feature_overlap)
+        self.key = InnovationKey(home.options, home.seed, overlap, options.design != "free")
+        self.angles: list[float] = []
+
+    def solve(self, scene: Scene, wanted: float, offsets: Labels, limits: str) -> Solved:
+        """Solve the next auxiliary; where a draw cannot reach the AMI, try further ones."""
+        attempts = _ATTEMPTS if self.design == "free" else 1
+        for attempt in range(attempts):
+            try:
+                found = scene.solve(self._tables(attempt), wanted, offsets, limits)
+            except UnreachableAMI:
+                if attempt + 1 == attempts:
+                    raise
+            else:
+                break
+        self.angles.append(found.angle)
+        return found
+
+    def _tables(self, attempt: int) -> Floats:
+        number = len(self.angles) + 1
+        if self.design == "equicorrelated" and self.angles:
+            drawn = [innovation(self.key, one) for one in range(1, number + 1)]
+            return equicorrelated_tables(drawn, float(np.cos(self.angles[0])))
+        return innovation(self.key, number, attempt).tables
 
 
 def likely_angle(ami: float) -> float:
@@ -183,7 +201,7 @@ class Scene:
     def solve(self, tables: Floats, wanted: float, offsets: Labels, limits: str) -> Solved:
         """Find the angle at which an innovation gives the wanted AMI on the pool."""
         own, own_ruler = self.windows.scores(tables), self.home.ruler.windows.scores(tables)
-        biases: dict[float, Floats] = {}
+        biases = {0.0: self.home.biases}
 
         def scores_at(angle: float) -> Floats:
             mixed = np.cos(angle) * self.scores + np.sin(angle) * own
@@ -191,8 +209,8 @@ class Scene:
 
         def measure(angle: float) -> float:
             mixed = np.cos(angle) * self.ruler_scores + np.sin(angle) * own_ruler
-            start = biases[min(biases, key=lambda a: abs(a - angle))] if biases else self.home.biases
-            biases[angle] = self.home.ruler.balance(mixed, start)
+            start = biases[min(biases, key=lambda known: abs(known - angle))]
+            biases[angle] = self.home.ruler.balance(mixed, start) if angle else self.home.biases
             labels = self.home.label(scores_at(angle), biases[angle], self.pool)
             return self._ami(labels, offsets[: len(labels)])
 

@@ -102,7 +102,8 @@ def factor_axis(axes: Axes, logarithmic: bool, levels: Floats, span: tuple[float
     margin = 0.03 * ((high - low) or 1.0)
     ends = np.array([low - margin, high + margin])
     axes.set_xlim(*(np.exp(ends) if logarithmic else ends))
-    shown = _spaced(levels[(levels >= span[0]) & (levels <= span[1])], logarithmic, (low, high))
+    marks = np.unique(np.append(levels[(levels >= span[0]) & (levels <= span[1])], span))
+    shown = _spaced(marks, logarithmic, (low, high))
     counts = np.array_equal(levels, levels.round())
     if len(shown) >= 3 and (logarithmic or counts):
         axes.xaxis.set_major_locator(FixedLocator(list(shown)))

@@ -53,7 +53,7 @@ def draw_fit(surface: Surface, factor: str) -> Drawing:
     return Drawing(
         name=f"fit-{factor}",
         title=f"Measured against predicted, by {factor}",
-        caption=f"On the diagonal the law is exact.{_held_out_note(surface)}{_thin_note(keep)}",
+        caption=_thin_note(keep),
         alt=_fit_alt(surface, factor),
         figure=figure,
     )
@@ -117,13 +117,9 @@ def _diagonal(axes: Axes, surface: Surface, keep: Mask) -> None:
     axes.set_ylim(ends[0], ends[1] + 4 * room)
 
 
-def _held_out_note(surface: Surface) -> str:
-    return "" if surface.inside.all() else " Open diamonds were held out."
-
-
 def _thin_note(keep: Mask) -> str:
     shown, rows = int(keep.sum()), len(keep)
-    return f" {shown:,} of {rows:,} rows drawn." if shown < rows else ""
+    return f"{shown:,} of {rows:,} rows drawn." if shown < rows else ""
 
 
 def _fit_alt(surface: Surface, factor: str) -> str:
@@ -157,10 +153,7 @@ def draw_residuals(surface: Surface, factor: str | None) -> Drawing:
     return Drawing(
         name=f"residuals-{factor or 'predicted'}",
         title=f"Residuals along {factor or 'the prediction'}",
-        caption=(
-            "A law that misses nothing leaves a flat cloud around 0; the black line is the mean in "
-            f"windows of the fitted rows.{_colour_note(surface)}{_thin_note(keep)}"
-        ),
+        caption=f"{_undefined_note(x, factor)}{_thin_note(keep | ~known)}",
         alt=_residual_alt(means, name),
         figure=figure,
     )
@@ -210,8 +203,10 @@ def _running_mean(
     return np.array(middles), np.array([float(residuals[part].mean()) for part in parts])
 
 
-def _colour_note(surface: Surface) -> str:
-    return "" if surface.inside.all() else " Blue: fitted rows, orange: held-out rows."
+def _undefined_note(x: Floats, factor: str | None) -> str:
+    return (
+        f"Rows where {factor} is undefined are left out. " if factor and np.isnan(x).any() else ""
+    )
 
 
 def _residual_alt(means: tuple[Floats, Floats], name: str) -> str:

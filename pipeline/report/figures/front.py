@@ -9,16 +9,18 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from pipeline.report.figures.canvas import FONT_SIZE, Drawing, label_axes, new_panel
-from pipeline.report.front import Entry
+from pipeline.report.front import UNEXPLAINED, Entry
 from pipeline.report.numbers import number, score
 from pipeline.report.palette import INK, LAW, LINE, MUTED, PAPER
 
 #: errors above this many times the best valid one are drawn at the upper edge
 OFF_SCALE = 30.0
+#: an unexplained share of 1 is no better than the mean of the data; a little more is still shown
+WORTHLESS = 2.0
 
 
 def draw_front(entries: Sequence[Entry], measure: str) -> Drawing | None:
-    """Complexity against error of every law on the front; None if no error is known.
+    """Complexity against error of every law on the front; None if there is nothing to compare.
 
     Parameters
     ----------
@@ -26,10 +28,10 @@ def draw_front(entries: Sequence[Entry], measure: str) -> Drawing | None:
     measure : what the error is, for the axis.
     """
     known = [entry for entry in entries if entry.error is not None]
-    if not known:
+    if len(known) < 2:
         return None
     figure, axes = new_panel(width=5.2, height=3.4)
-    ceiling = _ceiling(known)
+    ceiling = _ceiling(known, measure)
     _draw_staircase(axes, [entry for entry in known if entry.on_front], ceiling)
     for entry in known:
         _draw_entry(axes, entry, ceiling)
@@ -39,9 +41,9 @@ def draw_front(entries: Sequence[Entry], measure: str) -> Drawing | None:
         name="front",
         title="Simplicity against error outside",
         caption=(
-            "Lower is better, further left is simpler. The filled point is the selected law, "
-            "crosses break the bounds or have a pole, arrows are off the scale. "
-            "Letters name the rows of the table."
+            "Lower is better, further left is simpler. The filled point is the selected law; grey "
+            "laws are not valid (they leave the bounds or have a pole); triangles are off the "
+            "scale. Letters name the rows of the table."
         ),
         alt=_alt(known, measure),
         figure=figure,
@@ -49,10 +51,11 @@ def draw_front(entries: Sequence[Entry], measure: str) -> Drawing | None:
     )
 
 
-def _ceiling(entries: Sequence[Entry]) -> float:
+def _ceiling(entries: Sequence[Entry], measure: str) -> float:
     errors = [e.error for e in entries if e.error is not None and e.valid and e.error > 0]
     errors = errors or [e.error for e in entries if e.error is not None and e.error > 0]
-    return OFF_SCALE * min(errors) if errors else 1.0
+    least = WORTHLESS if measure == UNEXPLAINED else 0.0
+    return max(OFF_SCALE * min(errors, default=0.0), least) or 1.0
 
 
 def _height(entry: Entry, ceiling: float) -> float:
@@ -103,8 +106,8 @@ def _draw_letter(axes: Axes, entry: Entry, height: float, colour: str) -> None:
 
 def _scale(axes: Axes, entries: Sequence[Entry], ceiling: float) -> None:
     heights = [_height(entry, ceiling) for entry in entries]
-    axes.set_yscale("log")
     axes.set_ylim(0.7 * min(heights), 1.12 * max(heights))
+    axes.set_yscale("log")
     axes.yaxis.set_major_locator(_log_ticks(min(heights), max(heights)))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 2)))

@@ -8,6 +8,8 @@ gain : the law at (size, tasks, relatedness) minus the law at (size, one task), 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from matplotlib.axes import Axes
 
@@ -25,38 +27,58 @@ from pipeline.report.roles import Roles
 from pipeline.report.surface import SPREAD, Surface
 
 GRID = 60
+#: a gain smaller than this everywhere is no gain to map
+FLAT = 1e-9
 COLOURS = [tone.light for tone in DIVERGING]
 
 
-def draw_gain(surface: Surface, roles: Roles) -> Drawing | None:
-    """Predicted gain over (size, relatedness) at a middle number of tasks; None if it is flat."""
-    tasks = _middle_tasks(surface, roles)
+@dataclass(frozen=True)
+class Map:
+    """Gain at one number of tasks; ``reach`` is the largest size of any gain, for the colours."""
+
+    sizes: Floats
+    shares: Floats
+    gain: Floats
+    tasks: float
+    reach: float
+
+
+def draw_gain(surface: Surface, roles: Roles) -> list[Drawing]:
+    """Predicted gain over (size, relatedness) for the fewest and the most tasks fitted."""
     sizes = surface.grid(roles.size, *surface.fitted_range(roles.size), GRID)
     shares = np.linspace(*surface.fitted_range(roles.relatedness), GRID)
-    gain = gain_over_single(surface, roles, sizes, shares, tasks)
-    reach = float(np.nanmax(np.abs(gain), initial=0.0))
-    if reach < 1e-9:
-        return None
+    maps = {
+        tasks: gain_over_single(surface, roles, sizes, shares, tasks)
+        for tasks in _task_counts(surface, roles)
+    }
+    reach = max((float(np.nanmax(np.abs(gain), initial=0.0)) for gain in maps.values()), default=0)
+    if reach < FLAT:
+        return []
+    return [
+        _draw_map(surface, roles, Map(sizes, shares, gain, tasks, reach))
+        for tasks, gain in maps.items()
+    ]
+
+
+def _draw_map(surface: Surface, roles: Roles, gains: Map) -> Drawing:
     figure, axes = new_panel(height=3.5)
     factor_axis(axes, True, surface.levels[roles.size].values, surface.fitted_range(roles.size))
     axes.grid(False)
-    filled = axes.contourf(sizes, shares, gain, levels=_steps(reach), colors=COLOURS)
+    filled = axes.contourf(
+        gains.sizes, gains.shares, gains.gain, levels=_steps(gains.reach), colors=COLOURS
+    )
     bar = figure.colorbar(filled, ax=axes, pad=0.02, aspect=28, format=_signed)
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0, labelsize=FONT_SIZE - 1)
-    _break_even(axes, sizes, shares, gain)
-    _measured(axes, surface, roles, tasks)
+    _break_even(axes, gains)
+    _measured(axes, surface, roles, gains.tasks)
     label_axes(axes, roles.size, roles.relatedness)
-    axes.set_ylim(shares[0], shares[-1])
+    axes.set_ylim(gains.shares[0], gains.shares[-1])
     return Drawing(
-        name="gain",
-        title=f"Gain over single-task training at {roles.tasks} = {number(tasks)}",
-        caption=(
-            f"Predicted change in {surface.target} when {roles.tasks} goes from 1 to "
-            f"{number(tasks)}. The dark line is where it changes sign, if it does. Triangles: "
-            "measured cells, pointing up where multi-task training helped and down where it hurt."
-        ),
-        alt=_alt(surface, roles, tasks, gain),
+        name=f"gain-{number(gains.tasks).replace(',', '')}",
+        title=f"{roles.tasks} = {number(gains.tasks)} against {roles.tasks} = 1",
+        caption=_sign_note(gains.gain),
+        alt=_alt(surface, roles, gains),
         figure=figure,
     )
 
@@ -79,11 +101,12 @@ def _at(surface: Surface, roles: Roles, sizes: Floats, shares: Floats, tasks: fl
     return surface.at(points | {roles.tasks: np.full(len(sizes), tasks)})
 
 
-def _middle_tasks(surface: Surface, roles: Roles) -> float:
-    several = [float(v) for v in surface.levels[roles.tasks].values if v > 1]
+def _task_counts(surface: Surface, roles: Roles) -> list[float]:
+    """The smallest and the largest fitted number of tasks above one."""
     low, high = surface.fitted_range(roles.tasks)
-    inside = [value for value in several if low <= value <= high] or several
-    return inside[len(inside) // 2] if inside else 2.0
+    values = surface.levels[roles.tasks].values
+    several = [float(value) for value in values if value > 1 and low <= value <= high]
+    return sorted({several[0], several[-1]}) if several else []
 
 
 def _steps(reach: float) -> list[float]:
@@ -96,10 +119,24 @@ def _signed(value: float, _: object = None) -> str:
     return ("+" if value > 0 else "") + number(float(value), 2)
 
 
-def _break_even(axes: Axes, sizes: Floats, shares: Floats, gain: Floats) -> None:
+def _break_even(axes: Axes, gains: Map) -> None:
+    if _changes_sign(gains.gain):
+        axes.contour(
+            gains.sizes, gains.shares, gains.gain, levels=[0.0], colors=[INK.light], linewidths=1.6
+        )
+
+
+def _changes_sign(gain: Floats) -> bool:
     known = gain[np.isfinite(gain)]
-    if len(known) and known.min() < 0 < known.max():
-        axes.contour(sizes, shares, gain, levels=[0.0], colors=[INK.light], linewidths=1.6)
+    return bool(len(known) and known.min() < 0 < known.max())
+
+
+def _sign_note(gain: Floats) -> str:
+    if _changes_sign(gain):
+        return "The dark line is where training together stops helping."
+    known = gain[np.isfinite(gain)]
+    hurts = len(known) > 0 and known.max() <= 0
+    return f"The law predicts {'no gain anywhere' if hurts else 'a gain everywhere'} on this map."
 
 
 def _measured(axes: Axes, surface: Surface, roles: Roles, tasks: float) -> None:
@@ -126,10 +163,11 @@ def _measured(axes: Axes, surface: Surface, roles: Roles, tasks: float) -> None:
         )
 
 
-def _alt(surface: Surface, roles: Roles, tasks: float, gain: Floats) -> str:
+def _alt(surface: Surface, roles: Roles, gains: Map) -> str:
+    gain = gains.gain
     low, high = _signed(float(np.nanmin(gain))), _signed(float(np.nanmax(gain)))
     return (
-        f"Map of the predicted gain in {surface.target} at {roles.tasks} = {number(tasks)} over "
-        f"{roles.size} and {roles.relatedness}: from {low} to {high}; "
+        f"Map of the predicted gain in {surface.target} at {roles.tasks} = {number(gains.tasks)} "
+        f"over {roles.size} and {roles.relatedness}: from {low} to {high}; "
         f"{100 * float(np.nanmean(gain < 0)):.0f} percent of the map is below zero."
     )

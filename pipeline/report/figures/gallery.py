@@ -58,7 +58,7 @@ def _law_sections(surface: Surface) -> dict[str, list[Drawing | None]]:
     error = typical_error(surface.law)
     return {
         "curves": [draw_curves(surface, factor, error) for factor in varied],
-        "gain": [draw_gain(surface, roles) if roles else None],
+        "gain": [*draw_gain(surface, roles)] if roles else [],
         "fit": [draw_fit(surface, factor) for factor in varied[:MOST_FITS]],
         "residuals": [draw_residuals(surface, factor) for factor in (None, *varied)],
     }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
-from pipeline.report.figures.canvas import Drawing, end_labels, label_axes, new_panel
+from pipeline.report.figures.canvas import Drawing, label_axes, new_panel, spread
 from pipeline.report.numbers import number
 from pipeline.report.palette import PAPER, ramp
 
@@ -20,7 +21,6 @@ def draw_learning(curves: pd.DataFrame | None) -> Drawing | None:
     chosen = _choose(curves)
     figure, axes = new_panel()
     colours = ramp(len(chosen))
-    ends: list[float] = []
     for (_, piece), colour in zip(chosen, colours, strict=True):
         axes.plot(piece["step"], piece["validation_loss"], color=colour, linewidth=1.7)
         axes.plot(piece["step"], piece["train_loss"], color=colour, linewidth=0.9, linestyle=":")
@@ -34,13 +34,11 @@ def draw_learning(curves: pd.DataFrame | None) -> Drawing | None:
             markeredgecolor=PAPER.light,
             zorder=4,
         )
-        ends.append(float(piece["validation_loss"].dropna().iloc[-1]))
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     label_axes(axes, "optimiser steps", "loss")
-    texts = [number(size) for size, _ in chosen]
-    texts[int(np.argmax(ends))] = f"n = {texts[int(np.argmax(ends))]}"
-    end_labels(axes, texts, ends, colours)
+    texts = [f"n = {number(size)}" for size, _ in chosen]
+    _label_ends(axes, texts, [piece for _, piece in chosen], colours)
     return Drawing(
         name="learning",
         title="Learning curves and early stopping",
@@ -48,13 +46,34 @@ def draw_learning(curves: pd.DataFrame | None) -> Drawing | None:
             "Solid: validation loss, dotted: training loss, one cell per n. The dot marks the step "
             "whose weights were kept."
         ),
-        alt=f"Validation loss over steps for cells with n = {', '.join(n for n in texts)}.",
+        alt=f"Validation loss over steps for cells with n = {', '.join(texts)}.",
         figure=figure,
     )
 
 
+def _label_ends(
+    axes: Axes, texts: list[str], pieces: list[pd.DataFrame], colours: list[str]
+) -> None:
+    """A name where each validation curve ends, moved up or down off its neighbours."""
+    heights = [float(piece["validation_loss"].iloc[-1]) for piece in pieces]
+    low, high = axes.get_ylim()
+    for text, piece, height, colour in zip(
+        texts, pieces, spread(heights, 0.07 * (high - low), (low, high)), colours, strict=True
+    ):
+        axes.annotate(
+            text,
+            (float(piece["step"].iloc[-1]), height),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            fontweight="bold",
+            annotation_clip=False,
+        )
+
+
 def _choose(curves: pd.DataFrame) -> list[tuple[float, pd.DataFrame]]:
-    """One cell for each of up to four values of n, the cell with the most tasks' median AMI."""
+    """One cell for each of up to four values of n, the middle one of those trained there."""
     known = curves[curves["validation_loss"].notna()]
     sizes = np.sort(known["n"].unique())
     picks = np.unique(np.linspace(0, len(sizes) - 1, MOST_CELLS).round().astype(int))

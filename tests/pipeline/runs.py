@@ -1,0 +1,82 @@
+"""Runs for tests: a stand-in for the trainer, tiny real cells, and what two tables must share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.cells import Cell
+from pipeline.run import RunOptions
+from pipeline.study import Study
+from pipeline.workers import Result
+
+QUIET = RunOptions(jobs=1, progress=False)
+
+STUDY = """
+question: does a stand-in for training behave?
+factors: {tasks: [2, 3], tokens: [40, 80], ami: [0.1, 0.5]}
+seeds: 2
+"""
+
+TINY = """
+question: do tiny models survive?
+family: {vocabulary: 40, labels: 3}
+factors: {tasks: [1, 2], tokens: [30, 60], ami: [0.2, 0.6]}
+seeds: 2
+test_tokens: 50
+training: {embedding: 2, hidden: 2, batch_sentences: 2, max_steps: 4, evaluate_every: 2}
+"""
+
+CLOCKED = ["seconds", "finished", "host", "commit"]
+"""Columns that may differ between two runs of one study."""
+
+
+def result(cell: Cell) -> Result:
+    """What a model of this cell might have given: more tokens and more tasks are better."""
+    accuracy = 1 - 5 / (cell.task.tokens * cell.task.tasks) - cell.seed / 1000
+    outcome = {
+        "status": "converged",
+        "scores": {"accuracy": accuracy, "macro_f1": accuracy / 2},
+        "curve": [[20, 1.0, 1.1], [40, 0.9, 1.0]],
+        "steps": 40,
+        "best_step": 40,
+        "seconds": 0.01,
+        "message": "",
+    }
+    return Result(cell.digest, outcome, {"n": cell.task.tokens, "ami": cell.task.ami})
+
+
+class Trainer:
+    """Stands in for `pipeline.workers.train_together` and keeps the groups it was given."""
+
+    def __init__(self, before: Callable[[Sequence[Cell]], None] = lambda cells: None) -> None:
+        self.before = before
+        self.groups: list[tuple[str, ...]] = []
+
+    def __call__(self, cells: Sequence[Cell], device: str, watch: object) -> list[Result]:
+        self.before(cells)
+        self.groups.append(tuple(cell.digest for cell in cells))
+        return [result(cell) for cell in cells]
+
+    @property
+    def trained(self) -> list[str]:
+        return [cell for part in self.groups for cell in part]
+
+
+def study(text: str = STUDY) -> Study:
+    return Study.parse(text)
+
+
+def without_clock(table: pd.DataFrame) -> pd.DataFrame:
+    return table.drop(columns=CLOCKED)
+
+
+def same(one: pd.DataFrame, other: pd.DataFrame, **tolerance: Any) -> None:
+    pd.testing.assert_frame_equal(without_clock(one), without_clock(other), **tolerance)
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}

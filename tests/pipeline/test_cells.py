@@ -1,0 +1,254 @@
+"""Cells: each run once, named the same everywhere, stacked only with its like."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.cells import MAX_CELLS, Cell, expand, group, single_task
+from pipeline.digest import DIGEST_LENGTH, canonical, digest
+from pipeline.errors import InputError
+from pipeline.study import Study
+from pipeline.table import single_task_twin
+from pipeline.training import TrainingSettings
+from simulator import TaskSpec
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=10,
+)
+
+
+def study(factors: str, rest: str = "seeds: 1") -> Study:
+    return Study.parse(f"question: q\nfactors: {{{factors}}}\n{rest}\n")
+
+
+# --- digest ------------------------------------------------------------------------------------
+
+
+def test_the_canonical_text_is_what_it_always_was() -> None:
+    value = {"b": (1.0, 0.1, -0.0, 1e22), "a": {"é": None, "x": True}, "c": 2.5e-7}
+    text = '{"a":{"x":true,"\\u00e9":null},"b":[1,0.1,0,10000000000000000000000],"c":2.5e-07}'
+    assert canonical(value) == text
+    assert digest(value) == "49cd76f52c02edb44a9d927e2b3902b1"
+
+
+@given(st.dictionaries(st.text(max_size=4), JSON))
+def test_the_order_of_keys_does_not_matter(value: dict[str, object]) -> None:
+    names = list(value)
+    random.Random(0).shuffle(names)
+    assert digest({name: value[name] for name in names}) == digest(value)
+
+
+@given(JSON, JSON)
+def test_different_descriptions_have_different_digests(one: object, other: object) -> None:
+    assert (digest(one) == digest(other)) == (canonical(one) == canonical(other))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), [float("-inf")]])
+def test_numbers_that_json_lacks_are_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        digest(value)
+
+
+@pytest.mark.parametrize("value", [{1, 2}, {1: 2}, b"x", [object()]])
+def test_objects_that_json_lacks_are_refused(value: object) -> None:
+    with pytest.raises(TypeError, match="canonical JSON"):
+        digest(value)
+
+
+def test_true_is_not_one() -> None:
+    assert digest(True) != digest(1)
+
+
+def test_the_digest_is_the_same_in_another_process() -> None:
+    code = "from pipeline.digest import digest; print(digest({'b': [0.1, 3.0], 'a': 'é'}))"
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONHASHSEED": "7"},
+    )
+    assert found.stdout.strip() == digest({"a": "é", "b": [0.1, 3]})
+
+
+# --- cells -------------------------------------------------------------------------------------
+
+
+def test_a_cell_survives_its_json() -> None:
+    cell = Cell(TaskSpec(tasks=3, ami=(0.1, 0.5), options={"zipf": 1.0}), TrainingSettings(), 7)
+    again = Cell.from_json(cell.to_json())
+    assert again == cell
+    assert again.digest == cell.digest
+    assert len(cell.digest) == DIGEST_LENGTH
+
+
+def test_whatever_differs_gives_another_digest() -> None:
+    spec, settings = TaskSpec(ami=0.5), TrainingSettings()
+    cells = [
+        Cell(spec, settings, 0),
+        Cell(spec, settings, 1),
+        Cell(TaskSpec(ami=0.25), settings, 0),
+        Cell(TaskSpec(ami=0.5, tokens=1001), settings, 0),
+        Cell(TaskSpec(ami=0.5, options={"window": 1}), settings, 0),
+        Cell(spec, TrainingSettings(hidden=17), 0),
+    ]
+    assert len({cell.digest for cell in cells}) == len(cells)
+
+
+def test_a_whole_level_may_be_written_as_a_float() -> None:
+    one, other = study("tasks: 2, tokens: 40, ami: [1]"), study("tasks: 2, tokens: 40, ami: [1.0]")
+    assert digests(one) == digests(other)
+
+
+def test_the_factorial_is_full() -> None:
+    cells = expand(study("tasks: [2, 3], tokens: [40, 80, 160], ami: [0.1, 0.5]", "seeds: 2"))
+    grid = {(c.task.tasks, c.task.tokens, c.task.ami, c.seed) for c in cells if c.task.tasks > 1}
+    assert len(grid) == 2 * 3 * 2 * 2
+    alone = [cell for cell in cells if cell.task.tasks == 1]
+    assert len(cells) == len(grid) + len(alone)
+    assert {(c.task.tokens, c.seed) for c in alone} == {(n, s) for n in (40, 80, 160) for s in (0, 1)}
+
+
+@pytest.mark.parametrize("stl", ["true", "false"])
+def test_a_single_task_has_no_ami_and_is_there_once(stl: str) -> None:
+    factors = "tasks: [1, 2], tokens: [40, 80], ami: [0.1, 0.5], aux_tokens: [null, 60]"
+    cells = expand(study(factors, f"stl: {stl}\nseeds: [4]"))
+    alone = [cell for cell in cells if cell.task.tasks == 1]
+    assert [cell.task.tokens for cell in alone] == [40, 80]
+    assert all(cell.task.ami is None and cell.task.aux_tokens is None for cell in alone)
+    assert len({cell.digest for cell in cells}) == len(cells) == 2 + 2 * 2 * 2
+
+
+def test_without_stl_only_what_is_asked_for_is_trained() -> None:
+    cells = expand(study("tasks: [2], tokens: [40], ami: [0.1]", "stl: false\nseeds: 1"))
+    assert [cell.task.tasks for cell in cells] == [2]
+
+
+def test_settings_options_and_keys_of_the_family_can_be_factors() -> None:
+    factors = "tasks: 2, tokens: 40, ami: 0.5, hidden: [4, 8], zipf: [0.5, 1], label_noise: [0, 0.1]"
+    cells = expand(study(factors, "seeds: 1\nstl: false"))
+    found = {(c.settings.hidden, c.task.options["zipf"], c.task.label_noise) for c in cells}
+    assert found == {(h, z, e) for h in (4, 8) for z in (0.5, 1) for e in (0, 0.1)}
+
+
+def test_a_name_that_trainer_and_family_share_can_be_told_apart() -> None:
+    factors = "tasks: 2, tokens: 40, ami: 0.5, training.window: [2, 3], options.window: [2]"
+    cells = expand(study(factors, "seeds: 1\nstl: false"))
+    assert {cell.settings.window for cell in cells} == {2, 3}
+    assert {cell.task.options["window"] for cell in cells} == {2}
+
+
+def test_the_order_of_levels_does_not_matter() -> None:
+    one = study("tasks: [2, 3], tokens: [40, 80], ami: [0.1, 0.5]", "seeds: [0, 1]")
+    other = study("tokens: [80, 40], ami: [0.5, 0.1], tasks: [3, 2]", "seeds: [1, 0]")
+    assert digests(one) == digests(other)
+
+
+def test_the_single_task_twin_is_the_cell_that_is_trained() -> None:
+    factors = "tasks: [1, 3], tokens: [40], ami: [0.1], aux_tokens: [80], zipf: [0.5, 1]"
+    cells = expand(study(factors, "seeds: 2\nfamily: {shared: false}"))
+    trained = {cell.digest for cell in cells if cell.task.tasks == 1}
+    for cell in cells:
+        twin = digest(single_task_twin(cell.to_json()))
+        assert twin == Cell(single_task(cell.task), cell.settings, cell.seed).digest
+        assert twin in trained
+
+
+REFUSED = [
+    ("tasks: 2, tokens: 40", "", "factors.ami", "number"),
+    ("tasks: 2, tokens: 40, ami: 0.5, T: [2]", "", "factors.T", "'tasks'"),
+    ("tasks: 2, tokens: 40, ami: 0.5, n: [2]", "", "factors.n", "'tokens'"),
+    ("tasks: 2, tokens: 40, ami: 0.5, hiden: [8]", "", "factors.hiden[0]", "'hidden'"),
+    ("tasks: 2, tokens: 40, ami: 0.5, zipff: [1]", "", "factors.zipff[0]", "'zipf'"),
+    ("tasks: 2, tokens: 40, ami: 0.5, hidden: [8, 0]", "", "factors.hidden[1]", "at least 1"),
+    ("tasks: 2, tokens: 40, ami: 0.5, training.foo: [8]", "", "factors.training.foo", "training."),
+    ("tasks: 2, tokens: 40, ami: 0.5, data.foo: [8]", "", "factors.data.foo", "options.NAME"),
+    ("tasks: 2, tokens: 40, ami: 0.5, label_noise: [0, 1]", "", "factors.label_noise[1]", "below 1"),
+    ("tasks: 2, tokens: 40, ami: 0.5, feature_overlap: [2]", "", "factors.feature_overlap[0]", "1"),
+    ("tasks: 2, tokens: 40, ami: 0.5", "training: {hiden: 8}", "training.hiden", "'hidden'"),
+    ("tasks: 2, tokens: 40, ami: 0.5", "training: {hidden: x}", "training.hidden", "at least 1"),
+    ("tasks: 2, tokens: 40, ami: 0.5", "training: {encoder: lstm}", "training.encoder", "bilstm"),
+    ("tasks: 2, tokens: 40, ami: 0.5", "family: {name: student}", "family.name", "teacher"),
+    ("tasks: 2, tokens: 40, ami: 0.5", "family: {labels: 1}", "family.labels", "at least 2"),
+    ("tasks: 2, tokens: 40, ami: 0.5", "family: {options: {zip: 1}}", "family.options.zip", "zipf"),
+    ("tasks: 2, tokens: 40, ami: 0.5, aux_tokens: [80]", "family: {shared: true}", "factors.aux_tokens[0]", "shared"),
+]
+
+
+@pytest.mark.parametrize(("factors", "rest", "field", "accepted"), REFUSED)
+def test_what_simulator_or_trainer_refuse_is_told_by_its_path(
+    factors: str, rest: str, field: str, accepted: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        expand(study(factors, rest))
+    assert caught.value.field == field
+    assert accepted in caught.value.accepted
+
+
+def test_more_cells_than_can_be_trained_are_refused_at_once() -> None:
+    factors = f"tasks: {list(range(1, 300))}, tokens: {list(range(1, 300))}, ami: [0.1]"
+    with pytest.raises(InputError, match=f"{MAX_CELLS:,}"):
+        expand(study(factors, "seeds: 100"))
+
+
+# --- groups ------------------------------------------------------------------------------------
+
+SPECS = st.builds(
+    TaskSpec,
+    tasks=st.integers(2, 4),
+    ami=st.sampled_from([0.1, 0.5]),
+    tokens=st.sampled_from([40, 80, 5000]),
+    labels=st.sampled_from([3, 5]),
+    vocabulary=st.sampled_from([50, 200]),
+)
+CELLS = st.lists(
+    st.builds(
+        Cell,
+        SPECS,
+        st.builds(TrainingSettings, hidden=st.sampled_from([4, 8])),
+        st.integers(0, 50),
+    ),
+    unique_by=lambda cell: cell.digest,
+    max_size=40,
+)
+
+
+@given(CELLS, st.integers(1, 5))
+def test_groups_hold_every_cell_once_with_its_like_and_no_more_than_the_limit(
+    cells: list[Cell], limit: int
+) -> None:
+    groups = group(cells, limit)
+    assert sorted(c.digest for part in groups for c in part) == sorted(c.digest for c in cells)
+    assert all(1 <= len(part) <= limit for part in groups)
+    for part in groups:
+        shapes = {(c.settings, c.task.tasks, c.task.labels, c.task.vocabulary) for c in part}
+        assert len(shapes) == 1
+
+
+@given(CELLS)
+def test_groups_do_not_depend_on_the_order_of_cells(cells: list[Cell]) -> None:
+    assert set(group(cells)) == set(group(cells[::-1]))
+
+
+@given(CELLS)
+def test_long_groups_start_first(cells: list[Cell]) -> None:
+    costs = [sum(cell.cost for cell in part) for part in group(cells, 3)]
+    assert costs == sorted(costs, reverse=True)
+
+
+def test_groups_are_even() -> None:
+    cells = [Cell(TaskSpec(ami=0.5), TrainingSettings(), seed) for seed in range(11)]
+    assert sorted(map(len, group(cells, 4))) == [3, 4, 4]
+
+
+def digests(of: Study) -> set[str]:
+    return {cell.digest for cell in expand(of)}

@@ -1,0 +1,351 @@
+"""Running a study: every cell once, whatever happens on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from joblib.externals.loky.process_executor import BrokenProcessPool
+from runs import QUIET, TINY, Trainer, files, result, same, study
+
+from pipeline import dispatch, workers
+from pipeline.backends import RunOptions
+from pipeline.cells import Cell, expand
+from pipeline.dispatch import CULPRIT, outcomes
+from pipeline.errors import InputError
+from pipeline.lock import RunLock
+from pipeline.progress import run_status
+from pipeline.run import LOG_NAME, TABLE_NAME, run_study
+from pipeline.store import STORE_NAME, read_rows
+from pipeline.workers import Result, train_cells
+from simulator import SpecError
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def trainer(monkeypatch: pytest.MonkeyPatch) -> Trainer:
+    stand_in = Trainer()
+    monkeypatch.setattr(workers, "train_together", stand_in)
+    return stand_in
+
+
+@pytest.fixture
+def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Groups of two, so that there is something between the first and the last."""
+    grouped = dispatch.group
+    monkeypatch.setattr(dispatch, "group", lambda cells, limit=2: grouped(cells, limit))
+
+
+def test_a_run_leaves_one_row_per_cell(trainer: Trainer, tmp_path: Path) -> None:
+    table = run_study(study(), tmp_path, QUIET)
+    cells = expand(study())
+    assert list(table["cell"]) == sorted(cell.digest for cell in cells)
+    assert sorted(trainer.trained) == sorted(cell.digest for cell in cells)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / TABLE_NAME), table)
+    assert files(tmp_path) == {STORE_NAME, TABLE_NAME, LOG_NAME, "run.lock"}
+
+
+def test_the_folder_is_made_with_its_parents(trainer: Trainer, tmp_path: Path) -> None:
+    run_study(study(), tmp_path / "a" / "b", QUIET)
+    assert (tmp_path / "a" / "b" / TABLE_NAME).is_file()
+
+
+def test_a_finished_run_trains_nothing_again(trainer: Trainer, tmp_path: Path) -> None:
+    first = run_study(study(), tmp_path, QUIET)
+    trainer.groups.clear()
+    again = run_study(study(), tmp_path, QUIET)
+    assert not trainer.groups
+    pd.testing.assert_frame_equal(again, first)
+
+
+@pytest.mark.usefixtures("small_groups")
+@pytest.mark.parametrize("groups_done", [0, 1, 4])
+def test_an_interrupted_run_goes_on_where_it_stopped(
+    trainer: Trainer, tmp_path: Path, groups_done: int
+) -> None:
+    undisturbed = run_study(study(), tmp_path / "undisturbed", QUIET)
+    trainer.groups.clear()
+
+    def interrupt(_: Sequence[Cell]) -> None:
+        if len(trainer.groups) == groups_done:
+            raise KeyboardInterrupt
+
+    trainer.before = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study(), tmp_path / "run", QUIET)
+    trainer.before = lambda cells: None
+    resumed = run_study(study(), tmp_path / "run", QUIET)
+    assert sorted(trainer.trained) == list(undisturbed["cell"]), "no cell is trained twice"
+    same(resumed, undisturbed)
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_sigterm_ends_a_run_like_an_interrupt(trainer: Trainer, tmp_path: Path) -> None:
+    def terminate(_: Sequence[Cell]) -> None:
+        if len(trainer.groups) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    trainer.before = terminate
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study(), tmp_path, QUIET)
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert 2 <= len(read_rows(tmp_path / STORE_NAME)) < len(expand(study()))
+
+
+def test_a_cell_that_fails_is_a_row_and_harms_no_other(trainer: Trainer, tmp_path: Path) -> None:
+    poison = expand(study())[3].digest
+
+    def fail(cells: Sequence[Cell]) -> None:
+        if any(cell.digest == poison for cell in cells):
+            raise SpecError("ami", 0.1, "more than 0.2\nhere")
+
+    trainer.before = fail
+    table = run_study(study(), tmp_path, QUIET).set_index("cell")
+    assert len(table) == len(expand(study()))
+    assert list(table.index[table["status"] == "failed"]) == [poison]
+    assert table.loc[poison, "message"] == (
+        "SpecError: ami: 0.1 is not accepted: more than 0.2 here"
+    )
+    assert pd.isna(table.loc[poison, "accuracy"])
+    assert "failed: SpecError" in (tmp_path / LOG_NAME).read_text()
+
+
+def test_failed_cells_are_tried_again_only_when_asked(trainer: Trainer, tmp_path: Path) -> None:
+    def fail(_: Sequence[Cell]) -> None:
+        raise MemoryError
+
+    trainer.before = fail
+    assert set(run_study(study(), tmp_path, QUIET)["status"]) == {"failed"}
+    trainer.before = lambda cells: None
+    assert set(run_study(study(), tmp_path, QUIET)["status"]) == {"failed"}
+    again = RunOptions(jobs=1, progress=False, retry_failed=True)
+    assert set(run_study(study(), tmp_path, again)["status"]) == {"converged"}
+
+
+def test_a_mistake_in_our_own_code_is_not_a_result(trainer: Trainer, tmp_path: Path) -> None:
+    def slip(_: Sequence[Cell]) -> None:
+        raise TypeError("our mistake")
+
+    trainer.before = slip
+    with pytest.raises(TypeError, match="our mistake"):
+        run_study(study(), tmp_path, QUIET)
+    assert not read_rows(tmp_path / STORE_NAME)
+
+
+def test_another_study_is_refused_and_the_store_left_alone(
+    trainer: Trainer, tmp_path: Path
+) -> None:
+    run_study(study(), tmp_path, QUIET)
+    content = (tmp_path / STORE_NAME).read_bytes()
+    with pytest.raises(InputError, match="another study"):
+        run_study(study(TINY), tmp_path, QUIET)
+    assert (tmp_path / STORE_NAME).read_bytes() == content
+
+
+def test_other_laws_and_words_are_the_same_study(trainer: Trainer, tmp_path: Path) -> None:
+    text = "question: {}\nfactors: {{tasks: [1], tokens: [40]}}\nlaws: {{seed: {}}}\n"
+    run_study(study(text.format("a", 1)), tmp_path, QUIET)
+    trainer.groups.clear()
+    run_study(study(text.format("b", 2)), tmp_path, QUIET)
+    assert not trainer.groups
+
+
+def test_a_folder_in_use_is_refused(trainer: Trainer, tmp_path: Path) -> None:
+    with RunLock(tmp_path), pytest.raises(InputError, match="in use"):
+        run_study(study(), tmp_path, QUIET)
+    assert not trainer.groups
+    assert files(tmp_path) == {"run.lock"}
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_file_is_no_folder(trainer: Trainer, tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="--out"):
+        run_study(study(), tmp_path / place, QUIET)
+
+
+def test_a_wrong_study_leaves_nothing_behind(tmp_path: Path) -> None:
+    wrong = study("question: q\nfactors: {tasks: 2, tokens: 40, ami: 0.5, hiden: [1]}")
+    with pytest.raises(InputError, match="hidden"):
+        run_study(wrong, tmp_path / "out", QUIET)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"jobs": 0}, "--jobs"),
+        ({"jobs": "two"}, "--jobs"),
+        ({"backend": "lokey"}, "--backend"),
+        ({"address": "tcp://here:1"}, "--address"),
+        ({"device": "gpu"}, "--device"),
+        ({"device": "cuda:99"}, "--device"),
+        ({"device": "cpu:x"}, "--device"),
+    ],
+)
+def test_wrong_options_are_refused(options: dict[str, object], field: str) -> None:
+    with pytest.raises(InputError) as caught:
+        RunOptions(**options)  # type: ignore[arg-type]
+    assert caught.value.field == field
+
+
+# --- lost workers ------------------------------------------------------------------------------
+
+
+class Pool:
+    """Stands in for `joblib.Parallel`: works in order, gives out ahead, dies of some cells."""
+
+    deadly: frozenset[str] = frozenset()
+    lives = 0
+    rounds: list[int]
+
+    def __init__(self, pre_dispatch: int | str, **_: object) -> None:
+        self.ahead = 1 if pre_dispatch == 1 else 3
+
+    def __call__(self, tasks: Iterator[tuple[object, tuple[object, ...], object]]) -> Iterator[object]:
+        given: list[list[Cell]] = []
+        type(self).rounds.append(0)
+        for _, (part, *_), _ in tasks:
+            given.append(list(part))
+            if len(given) >= self.ahead:
+                yield self._work(given.pop(0))
+        for part in given:
+            yield self._work(part)
+
+    def _work(self, part: list[Cell]) -> list[Result]:
+        type(self).rounds[-1] += 1
+        if type(self).lives or type(self).deadly.intersection(cell.digest for cell in part):
+            type(self).lives = max(0, type(self).lives - 1)
+            raise BrokenProcessPool
+        return [result(cell) for cell in part]
+
+
+@pytest.fixture
+def pool(monkeypatch: pytest.MonkeyPatch) -> type[Pool]:
+    Pool.deadly, Pool.lives, Pool.rounds = frozenset(), 0, []
+    monkeypatch.setattr(dispatch.joblib, "Parallel", Pool)
+    return Pool
+
+
+def gather(cells: list[Cell]) -> dict[str, Result]:
+    found: dict[str, Result] = {}
+    for part in outcomes({cell.digest: cell for cell in cells}, QUIET):
+        for one in part:
+            assert one.cell not in found
+            found[one.cell] = one
+    return found
+
+
+@pytest.mark.usefixtures("small_groups")
+@pytest.mark.parametrize("losses", [1, 2, CULPRIT - 1])
+def test_lost_workers_lose_no_cell(pool: type[Pool], losses: int) -> None:
+    cells = expand(study())
+    pool.lives = losses
+    found = gather(cells)
+    assert found.keys() == {cell.digest for cell in cells}
+    assert all(one.outcome["status"] == "converged" for one in found.values())
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_cell_that_kills_its_workers_is_found_and_only_it_fails(
+    pool: type[Pool], count: int
+) -> None:
+    cells = expand(study())
+    pool.deadly = frozenset(cell.digest for cell in cells[5 : 5 + count])
+    found = gather(cells)
+    assert found.keys() == {cell.digest for cell in cells}
+    failed = {name for name, one in found.items() if one.outcome["status"] == "failed"}
+    assert failed == pool.deadly
+    assert all("worker was killed" in found[name].outcome["message"] for name in failed)
+
+
+# --- real models -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """The table of the tiny study, trained for real without a fault."""
+    return run_study(study(TINY), tmp_path_factory.mktemp("undisturbed"), QUIET)
+
+
+def test_real_models_give_a_whole_table(undisturbed: pd.DataFrame) -> None:
+    assert len(undisturbed) == (2 + 4) * 2
+    assert undisturbed["message"].eq("").all()
+    multi = undisturbed["T"] > 1
+    assert (undisturbed.loc[multi, "ami"] - undisturbed.loc[multi, "ami_request"]).abs().max() < 0.01
+    assert undisturbed.loc[~multi, ["ami", "n_aux", "h_aux"]].isna().all(axis=None)
+    assert undisturbed["gain"].notna().all()
+    assert undisturbed.loc[~multi, "gain"].eq(0).all()
+    assert undisturbed["n"].eq(undisturbed["n_request"]).all()
+
+
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, {here!r})
+from pathlib import Path
+from runs import QUIET, TINY, study
+from pipeline import dispatch, run
+from pipeline.store import ResultStore
+grouped, add, written = dispatch.group, ResultStore.add, []
+dispatch.group = lambda cells, limit=None: grouped(cells, 3)
+def add_and_die(store, rows):
+    if len(written) == {groups}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    add(store, rows)
+    written.append(1)
+ResultStore.add = add_and_die
+run.run_study(study(TINY), Path(sys.argv[1]), QUIET)
+"""
+
+
+def test_a_run_killed_outright_resumes_to_the_same_table(
+    tmp_path: Path, undisturbed: pd.DataFrame
+) -> None:
+    code = KILLED.format(here=str(HERE), groups=2)
+    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False, timeout=120)
+    assert ended.returncode == -signal.SIGKILL
+    assert len(read_rows(tmp_path / STORE_NAME)) == 6
+    status = run_status(tmp_path)
+    assert (status.done, status.remaining, status.running) == (6, 6, False)
+    resumed = run_study(study(TINY), tmp_path, QUIET)
+    assert len(read_rows(tmp_path / STORE_NAME)) == len(resumed) == 12
+    same(resumed, undisturbed, rtol=1e-4)
+
+
+def murderous(part: Sequence[Cell], device: str, parent: int) -> list[Result]:
+    """Kills its own worker the first time that a group comes by (the flag is a file)."""
+    flag = Path(os.environ["MURDER_FLAG"])
+    if part[0].seed == 0 and not flag.exists():
+        flag.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return train_cells(part, device, parent)
+
+
+@pytest.mark.slow
+def test_a_worker_killed_in_mid_group_changes_nothing(
+    tmp_path: Path, undisturbed: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flag = tmp_path / "killed"
+    monkeypatch.setenv("MURDER_FLAG", str(flag))
+    monkeypatch.setattr(dispatch, "train_cells", murderous)
+    table = run_study(study(TINY), tmp_path / "run", RunOptions(jobs=2, progress=False))
+    assert flag.exists()
+    assert "a worker was lost" in (tmp_path / "run" / LOG_NAME).read_text()
+    same(table, undisturbed, rtol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [2, 4])
+def test_the_number_of_workers_does_not_matter(
+    tmp_path: Path, undisturbed: pd.DataFrame, jobs: int
+) -> None:
+    table = run_study(study(TINY), tmp_path, RunOptions(jobs=jobs, progress=False))
+    same(table, undisturbed, rtol=1e-4)

@@ -1,0 +1,304 @@
+"""The store's contract, point by point; the numbers are those at the top of `pipeline/store.py`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import storefile
+from pipeline.errors import InputError, PipelineError
+from pipeline.lock import RunLock, is_locked
+from pipeline.store import (
+    STORE_NAME,
+    ResultStore,
+    Row,
+    open_store,
+    read_rows,
+    read_runs,
+    read_summary,
+)
+
+STUDY = {"question": "q"}
+
+
+def row(cell: str, status: str = "converged") -> Row:
+    outcome = {"status": status, "scores": {"accuracy": 0.1 + 0.2}, "curve": [[20, 1.5, None]]}
+    return Row(cell, {"seed": 1, "task": {"ami": 0.5}}, outcome, {"n": 40, "ami": None})
+
+
+def begun(store: ResultStore) -> ResultStore:
+    store.begin(STUDY, "d" * 32, 4)
+    store.start_run({"host": "here", "version": "1"})
+    return store
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A store with two rows, closed."""
+    file = tmp_path / STORE_NAME
+    with open_store(file) as store:
+        begun(store).add([row("b"), row("a", "failed")])
+    return file
+
+
+def test_rows_come_back_as_they_were_written(path: Path) -> None:
+    first, second = read_rows(path)
+    assert (first.cell, second.cell) == ("a", "b")
+    assert second.outcome == row("b").outcome
+    assert second.measured == {"n": 40, "ami": None}
+    assert second.description == {"seed": 1, "task": {"ami": 0.5}}
+    assert second.run == 1
+    assert second.finished.endswith("+00:00")
+
+
+def test_every_row_points_to_the_run_that_wrote_it(path: Path) -> None:
+    with open_store(path) as store:
+        assert store.start_run({"host": "there"}) == 2
+        store.add([row("c")])
+    assert {found.cell: found.run for found in read_rows(path)} == {"a": 1, "b": 1, "c": 2}
+    assert read_runs(path)[1]["version"] == "1"
+    assert read_runs(path)[2]["host"] == "there"
+
+
+def test_1_a_cell_is_never_there_twice(path: Path) -> None:
+    with open_store(path) as store:
+        store.start_run({})
+        with pytest.raises(PipelineError, match="UNIQUE"):
+            store.add([row("b")])
+        assert store.done() == {"a", "b"}
+
+
+def test_2_a_finished_row_never_changes(path: Path) -> None:
+    with sqlite3.connect(path) as db, pytest.raises(sqlite3.IntegrityError, match="never changes"):
+        db.execute("UPDATE outcomes SET status = 'failed' WHERE cell = 'b'")
+    db.close()
+
+
+def test_2_a_finished_row_is_never_deleted(path: Path) -> None:
+    with sqlite3.connect(path) as db, pytest.raises(sqlite3.IntegrityError, match="never deleted"):
+        db.execute("DELETE FROM outcomes")
+    db.close()
+    assert [found.cell for found in read_rows(path)] == ["a", "b"]
+
+
+def test_2_failed_rows_can_be_tried_again(path: Path) -> None:
+    with open_store(path) as store:
+        assert store.drop_failed() == 1
+        assert store.done() == {"b"}
+
+
+def test_3_a_group_is_there_as_a_whole_or_not_at_all(path: Path) -> None:
+    with open_store(path) as store:
+        store.start_run({})
+        with pytest.raises(PipelineError):
+            store.add([row("c"), row("b"), row("d")])
+        assert store.done() == {"a", "b"}
+        store.add([row("c"), row("d")])
+        assert store.done() == {"a", "b", "c", "d"}
+
+
+def test_4_anyone_may_read_while_a_run_writes(path: Path) -> None:
+    with open_store(path) as store:
+        store.start_run({})
+        store.add([row("c")])
+        assert len(read_rows(path)) == 3
+        assert read_summary(path).by_status == {"converged": 2, "failed": 1}
+        store.add([row("d")])
+    assert len(read_rows(path)) == 4
+
+
+def test_4_a_folder_that_cannot_be_written_can_be_read(path: Path) -> None:
+    elsewhere = path.parent / "archive"
+    elsewhere.mkdir()
+    copy = Path(shutil.copy(path, elsewhere))
+    copy.chmod(0o444)
+    elsewhere.chmod(0o555)
+    try:
+        assert len(read_rows(copy)) == 2
+    finally:
+        elsewhere.chmod(0o755)
+
+
+def test_4_only_one_run_at_a_time_holds_a_folder(tmp_path: Path) -> None:
+    assert not is_locked(tmp_path)
+    with RunLock(tmp_path):
+        assert is_locked(tmp_path)
+        with pytest.raises(InputError, match=f"in use by process {os.getpid()}"):
+            RunLock(tmp_path).__enter__()
+    assert not is_locked(tmp_path)
+    with RunLock(tmp_path):
+        assert is_locked(tmp_path)
+
+
+def test_4_a_killed_holder_leaves_the_folder_free(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from pipeline.lock import RunLock\n"
+        "with RunLock(Path(sys.argv[1])):\n    print('held', flush=True); sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(InputError, match=f"process {holder.pid}"):
+            RunLock(tmp_path).__enter__()
+        holder.kill()
+        holder.wait()
+        with RunLock(tmp_path):
+            assert is_locked(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("moment", "left"),
+    [("pass", ["a", "b"]), ("store.add([row('c')])", ["a", "b", "c"])],
+)
+@pytest.mark.parametrize("half", [False, True])
+def test_5_what_was_written_survives_a_kill(
+    path: Path, moment: str, left: list[str], half: bool
+) -> None:
+    """The process kills itself, between two transactions or in the middle of one."""
+    unfinished = "store._db.execute('BEGIN'); store._db.execute(INSERT)" if half else "pass"
+    code = f"""
+import os, signal, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from pipeline.store import open_store
+from test_store import row
+INSERT = "INSERT INTO outcomes VALUES ('z', '', '', '', '', 1, '')"
+with open_store(Path(sys.argv[1])) as store:
+    store.start_run({{}})
+    {moment}
+    {unfinished}
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    ended = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    with open_store(path) as store:
+        assert sorted(store.done()) == left
+        store.start_run({})
+        store.add([row("y")])
+    assert [found.cell for found in read_rows(path)] == [*left, "y"]
+
+
+def test_6_an_older_schema_is_brought_up_to_date(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extended = (*storefile.MIGRATIONS, "CREATE TABLE notes (text TEXT);")
+    monkeypatch.setattr(storefile, "MIGRATIONS", extended)
+    with open_store(path) as store:
+        assert store.done() == {"a", "b"}
+    with sqlite3.connect(path) as db:
+        assert [v for (v,) in db.execute("SELECT version FROM migrations")] == [1, 2]
+        assert db.execute("SELECT count(*) FROM notes").fetchone() == (0,)
+    db.close()
+
+
+def test_6_a_migration_that_fails_leaves_the_store_as_it_was(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extended = (*storefile.MIGRATIONS, "CREATE TABLE notes (text TEXT); DROP TABLE nothing;")
+    monkeypatch.setattr(storefile, "MIGRATIONS", extended)
+    with pytest.raises(PipelineError), open_store(path):
+        pass
+    monkeypatch.undo()
+    with open_store(path) as store:
+        assert store.done() == {"a", "b"}
+    with sqlite3.connect(path) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+        assert not db.execute("SELECT * FROM sqlite_master WHERE name = 'notes'").fetchall()
+    db.close()
+
+
+def test_6_a_newer_schema_is_refused(path: Path) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(InputError, match="schema 99"), open_store(path):
+        pass
+    with pytest.raises(InputError, match="update mtl-laws"):
+        read_rows(path)
+
+
+def test_7_another_study_is_refused(path: Path) -> None:
+    with open_store(path) as store:
+        store.begin({"question": "asked in other words"}, "d" * 32, 4)
+        with pytest.raises(InputError, match="another study"):
+            store.begin(STUDY, "e" * 32, 4)
+    assert read_summary(path).study == STUDY
+
+
+@pytest.mark.parametrize("damage", ["header", "middle", "text"])
+def test_8_a_damaged_file_is_recognised(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / STORE_NAME
+    with open_store(path) as store:
+        begun(store).add([row(f"{number:04}") for number in range(400)])
+    content = bytearray(path.read_bytes())
+    page = 4096
+    spoilt = {"header": slice(0, 16), "middle": slice(8 * page, 12 * page), "text": slice(0, None)}
+    content[spoilt[damage]] = b"!" * len(content[spoilt[damage]])
+    path.write_bytes(content)
+    for use in (read_rows, read_summary, lambda file: open_store(file).__enter__()):
+        with pytest.raises(InputError, match="damaged") as caught:
+            use(path)
+        assert "finished rows" in caught.value.accepted
+        assert "\n" not in str(caught.value)
+    assert path.read_bytes() == content, "a damaged store is left as it was"
+
+
+def test_8_another_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / STORE_NAME
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE theirs (x)")
+    db.close()
+    with pytest.raises(InputError, match="another program's"), open_store(path):
+        pass
+
+
+def test_a_store_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        read_rows(tmp_path / STORE_NAME)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_loses_nothing_that_was_written(path: Path) -> None:
+    with open_store(path) as store:
+        store.start_run({})
+        pages = store._db.execute("PRAGMA page_count").fetchone()[0]
+        store._db.execute(f"PRAGMA max_page_count = {pages + 2}")
+        with pytest.raises(PipelineError, match="no space left"):
+            store.add([row(f"{number:04}") for number in range(400)])
+        assert store.done() == {"a", "b"}
+    assert len(read_rows(path)) == 2
+
+
+def test_the_summary_counts(path: Path) -> None:
+    summary = read_summary(path)
+    assert summary.cells == 4
+    assert summary.by_status == {"converged": 1, "failed": 1}
+    assert summary.latest == 2
+    assert summary.started <= str(summary.last)
+
+
+def test_a_store_without_a_run_has_no_summary(tmp_path: Path) -> None:
+    with open_store(tmp_path / STORE_NAME):
+        pass
+    with pytest.raises(InputError, match="no run yet"):
+        read_summary(tmp_path / STORE_NAME)
+
+
+def test_the_record_is_plain_text(path: Path) -> None:
+    with sqlite3.connect(path) as db:
+        for values in db.execute("SELECT description, outcome, measured FROM outcomes"):
+            assert all(isinstance(json.loads(value), dict) for value in values)
+    db.close()
