@@ -128,7 +128,10 @@ class RunProgress:
     def __enter__(self) -> RunProgress:
         self._began = self._spoke = self._clock()
         if self._live is not None:
+            self._live.update(self._bar())
             self._live.start()
+        elif self._lines:
+            self._say()
         return self
 
     def __exit__(

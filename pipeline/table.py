@@ -18,6 +18,7 @@ from pipeline.store import Row
 from pipeline.tablefile import numbers, read_table, write_parquet
 
 __all__ = [
+    "CLOCKED",
     "GLOSSARY",
     "Column",
     "columns_markdown",
@@ -98,6 +99,9 @@ _RECORD = (
     Column("host", "str", "", "machine"),
     Column("torch", "str", "", "version of torch"),
 )
+CLOCKED = ("seconds", "finished", "commit", "host")
+"""Columns in which two runs of one study may differ."""
+
 GLOSSARY: tuple[Column, ...] = (*_IDENTITY, *_TASK, *_TRAINING, *_OUTCOME, *_RECORD)
 
 _OF_ONE_AUXILIARY = re.compile(r"_[0-9]+$")

@@ -50,7 +50,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def numbers(table: pd.DataFrame, column: str, source: str) -> pd.Series[float]:
-    """One column as float64, missing values as NaN.
+    """One column as float64: missing values as NaN, false and true as 0 and 1.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def numbers(table: pd.DataFrame, column: str, source: str) -> pd.Series[float]:
     if column not in table.columns:
         raise InputError(source, column, f"a column of the table: {nearest(column, table.columns)}")
     values = table[column]
-    if values.dtype == bool or not pd.api.types.is_numeric_dtype(values):
+    if not pd.api.types.is_numeric_dtype(values):
         converted = pd.to_numeric(values, errors="coerce")
         _refuse(table, column, source, (values.notna() & converted.isna()).to_numpy())
         values = converted

@@ -96,6 +96,7 @@ class Watch:
         self.parent = parent
 
     def __call__(self, _: int) -> None:
+        """Stop here, without a word, if nobody is waiting for the result."""
         if self.parent and os.getppid() != self.parent:
             os._exit(1)
 

@@ -1,8 +1,8 @@
 """YAML as users mean it: safe, without the surprises of YAML 1.1, errors with their line.
 
-Plain scalars are read by the core schema of YAML 1.2: ``1e3`` is a whole number, ``no`` and ``12:30`` are
-text, ``010`` is ten. A key given twice, an anchor or a tag is refused, so that a study says only
-what can be read off it and makes nothing run.
+Plain scalars are read by the core schema of YAML 1.2: ``1e3`` is a whole number, ``no`` and
+``12:30`` are text, ``010`` is ten. A key given twice, an anchor or a tag is refused, so that a
+study says only what can be read off it and makes nothing run.
 """
 
 from __future__ import annotations

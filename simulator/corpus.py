@@ -11,7 +11,7 @@ K : labels of a layer
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from simulator.errors import SpecError
 
 UNKNOWN = "<unk>"
+
+_MOST_LABELS = np.iinfo(np.int16).max
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +58,7 @@ class Text:
 
     def take(self, sentences: NDArray[np.int64]) -> Text:
         """Return the given sentences as a text of their own."""
-        return Text(
-            self.tokens[self.places(sentences)], bounds_of(np.diff(self.bounds)[sentences])
-        )
+        return Text(self.tokens[self.places(sentences)], bounds_of(np.diff(self.bounds)[sentences]))
 
 
 def bounds_of(lengths: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
@@ -103,11 +103,16 @@ class Corpus:
     layers: Mapping[str, Layer]
     source: str = ""
 
-    def layer(self, name: str) -> Layer:
-        """Return a layer by name; `SpecError` lists the names there are."""
-        if name not in self.layers:
+    def name_of(self, name: str) -> str:
+        """Return a layer's own name, given in any case; `SpecError` lists the names there are."""
+        alike = [known for known in self.layers if known.lower() == name.lower()]
+        if name not in self.layers and len(alike) != 1:
             raise SpecError("layer", name, f"one of {', '.join(self.layers)}")
-        return self.layers[name]
+        return name if name in self.layers else alike[0]
+
+    def layer(self, name: str) -> Layer:
+        """Return a layer by name, in any case."""
+        return self.layers[self.name_of(name)]
 
 
 @dataclass(frozen=True)
@@ -128,37 +133,26 @@ class VocabularyOptions:
     affixes: int = 0
 
 
-@dataclass
-class CorpusBuilder:
-    """Collects sentences as strings and ends in a `Corpus`.
+Record = tuple[Sequence[str], Mapping[str, Sequence[str | None]]]
 
-    A label of None means "not annotated".
+
+def index_corpus(records: Sequence[Record], options: VocabularyOptions, source: str) -> Corpus:
+    """Return the corpus of (words, labels by layer) sentences.
+
+    A layer that a sentence lacks is unlabelled there; a layer that no sentence labels is left out.
     """
-
-    layer_names: tuple[str, ...]
-    source: str = ""
-    words: list[str] = field(default_factory=list)
-    lengths: list[int] = field(default_factory=list)
-    columns: list[list[str | None]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.columns = [[] for _ in self.layer_names]
-
-    def add(self, words: Sequence[str], labels: Sequence[Sequence[str | None]]) -> None:
-        """Add one sentence: its words, and one label sequence per layer."""
-        self.words.extend(words)
-        self.lengths.append(len(words))
-        for column, values in zip(self.columns, labels, strict=True):
-            column.extend(values)
-
-    def build(self, options: VocabularyOptions) -> Corpus:
-        """Return the corpus; ids are given by falling frequency, then alphabetically."""
-        ids, vocabulary = index_words(self.words, options)
-        layers = {
-            name: index_labels(column)
-            for name, column in zip(self.layer_names, self.columns, strict=True)
-        }
-        return Corpus(Text(ids, bounds_of(self.lengths)), vocabulary, layers, self.source)
+    names = list(dict.fromkeys(name for _, layers in records for name in layers))
+    ids, vocabulary = index_words([word for words, _ in records for word in words], options)
+    layers = {}
+    for name in names:
+        values: list[str | None] = []
+        for words, given in records:
+            values.extend(given.get(name) or [None] * len(words))
+        layer = index_labels(name, values)
+        if layer.names:
+            layers[name] = layer
+    text = Text(ids, bounds_of([len(words) for words, _ in records]))
+    return Corpus(text, vocabulary, layers, source)
 
 
 def index_words(
@@ -174,10 +168,14 @@ def index_words(
     return np.array([place[word] for word in shown], dtype=np.int32), vocabulary
 
 
-def index_labels(values: Sequence[str | None]) -> Layer:
+def index_labels(name: str, values: Sequence[str | None]) -> Layer:
     """Return a layer from label strings; labels in alphabetical order, None unlabelled."""
     names = tuple(sorted({value for value in values if value is not None}))
-    place: dict[str | None, int] = {name: i for i, name in enumerate(names)}
+    if len(names) > _MOST_LABELS:
+        raise SpecError(
+            "layer", name, f"a layer of at most {_MOST_LABELS} labels, not {len(names)}"
+        )
+    place: dict[str | None, int] = {label: i for i, label in enumerate(names)}
     place[None] = -1
     return Layer(np.array([place[value] for value in values], dtype=np.int16), names)
 

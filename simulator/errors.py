@@ -27,7 +27,7 @@ class SpecError(SimulatorError):
         return type(self), (self.field, self.value, self.accepted)
 
 
-class UnreachableAMI(SpecError):
+class UnreachableAMIError(SpecError):
     """The requested AMI lies outside what this family can reach under this spec."""
 
 

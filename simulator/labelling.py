@@ -50,7 +50,6 @@ class Windows:
             total += tables[place].T[:, self.ids[:, place]]
         return np.asarray(total)
 
-
     def first(self, tokens: int) -> Windows:
         """Return the windows of the first `tokens` tokens, whole sentences, numbered as here."""
         last = int(np.searchsorted(self.bounds, tokens))
@@ -185,7 +184,7 @@ class Ruler:
     def measured(self, scores: Floats) -> Floats:
         """Return the class shares that these scores give, (K,)."""
         classes = self.decoder.classes_of(scores, self.windows)
-        return np.bincount(classes, minlength=len(self.shares)) / len(classes)
+        return np.asarray(np.bincount(classes, minlength=len(self.shares)) / len(classes))
 
     def balance(self, scores: Floats, start: Floats, tolerance: float = 1e-2) -> Floats:
         """Return biases b that bring the class shares to q, as near as the text allows.
@@ -215,7 +214,7 @@ class Ruler:
                 inverse = _broyden(inverse, step, before - residual)
             step = (inverse @ residual).clip(-0.5, 0.5)
             biases = biases + step
-        return best - best.mean()
+        return np.asarray(best - best.mean())
 
     def _log_gap(self, share: Floats) -> Floats:
         least = 0.1 / len(self.windows.index)

@@ -128,7 +128,7 @@ def corpus_layout(spec: TaskSpec, seed: int, corpus: Corpus, usable: NDArray[np.
     SpecError : the corpus is too small; names the tokens there are.
     """
     deal = _Deal(corpus.text, stream(seed, "sentences").permutation(corpus.text.sentences))
-    everyone = usable.all(axis=0)
+    everyone = np.asarray(usable.all(axis=0))
     test = deal.take("test_tokens", spec.test_tokens, usable[0])
     tasks = [ALL_TASKS] if spec.shared else list(range(spec.tasks))
     dealt: dict[tuple[int, int], Places] = {}

@@ -158,7 +158,8 @@ def quick_ami(table: NDArray[np.int64] | Floats) -> float:
     """Return AMI with E[I] ≈ (K_i − 1)(K_j − 1)/2N: within about 1e−4 of it on a pool."""
     joint, rows, columns = _entropies(table)
     expected = (table.shape[0] - 1) * (table.shape[1] - 1) / (2.0 * float(table.sum()))
-    return (rows + columns - joint - expected) / max((rows + columns) / 2.0 - expected, 1e-12)
+    gap = max((rows + columns) / 2.0 - expected, 1e-12)
+    return float((rows + columns - joint - expected) / gap)
 
 
 def expected_information(table: Counts) -> float:

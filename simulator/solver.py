@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from simulator.errors import UnreachableAMI
+from simulator.errors import UnreachableAMIError
 from simulator.relatedness import TOLERANCE
 
 _STEPS = 30
@@ -85,7 +85,7 @@ def solve_ami(
 
     Raises
     ------
-    UnreachableAMI : no setting comes within `TOLERANCE`; names the reachable range.
+    UnreachableAMIError : no setting comes within `TOLERANCE`; names the reachable range.
     """
     bracket = _Bracket()
     setting = search.guess
@@ -101,5 +101,7 @@ def solve_ami(
     if abs(bracket.seen[best]) > TOLERANCE:
         low, high = measure(search.weak), measure(search.strong)
         steps = ", in steps too coarse here" if low <= wanted <= high else ""
-        raise UnreachableAMI("ami", wanted, f"{low:.3f} to {high:.3f}{steps}, with {limits}")
+        raise UnreachableAMIError(
+            "ami", wanted, f"{abs(low):.3f} to {high:.3f}{steps}, with {limits}"
+        )
     return best

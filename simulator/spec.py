@@ -1,4 +1,4 @@
-"""What is asked of a family: one frozen, JSON-able description of T tasks at a given relatedness."""
+"""What is asked of a family: one frozen, JSON-able description of T related tasks."""
 
 from __future__ import annotations
 
@@ -124,7 +124,9 @@ def _check_counts(spec: TaskSpec) -> None:
     if not isinstance(spec.shared, bool):
         raise SpecError("shared", spec.shared, "true or false")
     if spec.shared and spec.aux_tokens not in (None, spec.tokens):
-        raise SpecError("aux_tokens", spec.aux_tokens, "no value of its own when sentences are shared")
+        raise SpecError(
+            "aux_tokens", spec.aux_tokens, "no value of its own when sentences are shared"
+        )
 
 
 def _check_shares(spec: TaskSpec) -> None:
@@ -142,7 +144,9 @@ def _check_ami(spec: TaskSpec) -> None:
         if not _is_number(value) or not 0.0 <= value <= 1.0:
             raise SpecError("ami", value, "a number from 0 to 1")
     if isinstance(spec.ami, tuple) and len(values) != spec.auxiliaries:
-        raise SpecError("ami", list(values), f"one number, or one per auxiliary ({spec.auxiliaries})")
+        raise SpecError(
+            "ami", list(values), f"one number, or one per auxiliary ({spec.auxiliaries})"
+        )
 
 
 def _whole(name: str, value: object, low: int) -> None:

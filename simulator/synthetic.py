@@ -131,7 +131,7 @@ def token_source(options: TextOptions, seed: int) -> TokenSource:
     p /= p.sum()
     rng = stream(seed, "classes")
     word_class = rng.permutation(np.arange(V) % C)
-    mass = np.bincount(word_class, p, C)
+    mass = np.bincount(word_class, p, C).astype(np.float64)
     affinity = np.exp(options.coherence * rng.standard_normal((C, C)))
     transition = _balanced(affinity, mass) / mass[:, None]
     law = transition[:, word_class] * (p / mass[word_class])

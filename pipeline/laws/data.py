@@ -9,10 +9,9 @@ F : factors.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +19,6 @@ import numpy.typing as npt
 from pipeline.laws.expression import Floats
 from pipeline.laws.kinds import is_share, is_size, value_range
 from pipeline.laws.refit import Sample
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
@@ -102,6 +98,22 @@ class LawData:
         return Sample(merged, target, weight), index.ravel()
 
     @cached_property
+    def merged_cell(self) -> Indices:
+        """Cell of every row of `sample`."""
+        origin, _ = self.stand_in
+        cell = np.zeros(len(self.sample), dtype=np.int64)
+        cell[self.expanded[1]] = self.cell[origin]
+        return cell
+
+    def thinned(self, cells: int, seed: int) -> LawData:
+        """At most so many of the cells, drawn at random, with all their replicates."""
+        known = np.unique(self.cell)
+        if len(known) <= cells:
+            return self
+        kept = np.random.default_rng([seed, 31]).choice(known, cells, replace=False)
+        return self.take(np.isin(self.cell, kept))
+
+    @cached_property
     def stand_in(self) -> tuple[Indices, dict[str, Floats]]:
         """Every row, repeated at `STANDINS` values of its undefined factors: origin and columns."""
         undefined = np.zeros(len(self), dtype=bool)
@@ -142,24 +154,3 @@ def number_cells(columns: Mapping[str, Floats]) -> Indices:
     matrix = np.column_stack([np.where(np.isnan(c), np.inf, c) for c in columns.values()])
     _, index = np.unique(matrix, axis=0, return_inverse=True)
     return np.asarray(index.ravel(), dtype=np.int64)
-
-
-def law_data(
-    frame: pd.DataFrame,
-    target: str,
-    bounds: tuple[float, float] = (-np.inf, np.inf),
-    domains: Mapping[str, tuple[float, float]] | None = None,
-    replicates: Sequence[str] = (),
-) -> LawData:
-    """Data from a clean numeric frame: every column but the target and `replicates` is a factor.
-
-    Parameters
-    ----------
-    replicates : columns that say which rows are replicates; the factors themselves where empty.
-    """
-    factors = [name for name in frame.columns if name != target and name not in replicates]
-    columns = {name: frame[name].to_numpy(dtype=float) for name in factors}
-    by = {name: frame[name].to_numpy(dtype=float) for name in replicates} or columns
-    domain = {**infer_domains(columns), **(domains or {})}
-    y = frame[target].to_numpy(dtype=float)
-    return LawData(columns, y, number_cells(by), target, bounds, domain)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from joblib import Parallel, cpu_count, delayed
@@ -54,6 +54,8 @@ BUDGETS = {
 }
 #: largest law that is selected or shown
 MAX_COMPLEXITY = 25
+#: cells at most that a search looks at; constants are refitted on all of them afterwards
+MAX_CELLS = 1_500
 #: laws of each complexity of which shorter variants are tried
 SHORTENED = 2
 #: share of a time limit by which engines must have answered; the rest is for scoring
@@ -140,6 +142,7 @@ def find_laws(data: LawData, held_out: LawData | None, options: SearchOptions) -
     held_out : rows never fitted; only their factor values are used, for validity.
     """
     clock, budget = Clock(options.time_limit), BUDGETS[options.budget]
+    data = data.thinned(MAX_CELLS, options.seed)
     folds = grouped_folds(data, options.seed), extrapolation_folds(data)
     grid = domain_grid(data, held_out)
     candidates, failures = _candidates(data, folds[1], options, clock)
@@ -188,9 +191,13 @@ def _candidates(
 ) -> tuple[list[Candidate], list[str]]:
     """Templates of every engine on all rows and on each fold's training rows, each once."""
     tasks = _engine_tasks(data, folds, options)
+    own = [task for task in tasks if ENGINES[task[0]].own_process]
+    shared = [task for task in tasks if not ENGINES[task[0]].own_process]
     answers = _in_parallel(
-        "searching", _ask, tasks, options, clock, share=ENGINE_SHARE, limited=True
+        "searching", _ask, shared, options, clock, share=ENGINE_SHARE, limited=True
     )
+    alone = replace(options, jobs=1)
+    answers += _in_parallel("searching", _ask, own, alone, clock, share=ENGINE_SHARE, limited=True)
     found: dict[str, Candidate] = {}
     failures: dict[str, None] = {}
     for texts, origin, failure in answers:
@@ -320,7 +327,8 @@ def _in_parallel(
         for batch in _chunks(tasks, jobs if clock.limit else max(4 * jobs, 8)):
             if results and clock.over(share):
                 break
-            limit = clock.left(share) if limited else None
+            left = clock.left(share) if limited else None
+            limit = None if left is None else max(left, 1.0)
             results += parallel(delayed(work)(task, limit) for task in batch)
             options.progress(stage, len(results), len(tasks))
     return results

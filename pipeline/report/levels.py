@@ -33,10 +33,14 @@ BINS = 5
 
 @dataclass(frozen=True)
 class Levels:
-    """Levels of one factor: ``values`` (L,) ascending and ``code`` (R,)."""
+    """Levels of one factor: ``values`` (L,) ascending and ``code`` (R,).
+
+    ``binned`` says that the values are a continuum and the levels only stand for its parts.
+    """
 
     values: Floats
     code: Ints
+    binned: bool = False
 
     def matches(self, level: int) -> npt.NDArray[np.bool_]:
         """Rows at `level`, and those where the factor is undefined (it cannot matter there)."""
@@ -48,24 +52,29 @@ class Levels:
 
 
 def is_logarithmic(values: Floats, low: float | None) -> bool:
-    """Whether a factor reads better on a logarithmic axis: positive, over a decade.
+    """Whether a factor reads better on a logarithmic axis.
 
-    Counts (1, 2, 4, 8 tasks) are usually doubled, so they need three doublings only.
+    It must be positive, span a decade (three doublings are enough for a count), and have its
+    distinct values better centred there: 40, 160, 640 do, a random draw from [0, 1] does not.
 
     Parameters
     ----------
     values : the factor's values, NaN allowed.
-    low : lower end of its domain; a share starts at 0 and stays linear unless most of its values
-        crowd there.
+    low : lower end of its domain; what may be 0 must span two decades.
     """
-    known = values[np.isfinite(values)]
-    if not len(known) or known.min() <= 0:
+    known = np.unique(values[np.isfinite(values)])
+    if len(known) < 2 or known[0] <= 0:
         return False
-    counts = known.min() >= 1 and np.array_equal(known, known.round())
-    if known.max() < (8 if counts else 10) * known.min():
+    ratio = known[-1] / known[0]
+    counts = known[0] >= 1 and np.array_equal(known, known.round())
+    if ratio < (8 if counts else 10) or (low is not None and low <= 0 and ratio < 100):
         return False
-    crowded = known.max() >= 100 * known.min() and np.median(known) < 0.1 * known.max()
-    return bool(low is None or low > 0 or crowded)
+    return _off_centre(np.log(known)) < _off_centre(known)
+
+
+def _off_centre(values: Floats) -> float:
+    """How far the median lies from the middle of the range, as a share of it."""
+    return float(abs((np.median(values) - values[0]) / (values[-1] - values[0]) - 0.5))
 
 
 def scaled(values: Floats, logarithmic: bool) -> Floats:
@@ -87,11 +96,12 @@ def find_levels(values: Floats, logarithmic: bool) -> Levels:
         return Levels(np.empty(0), code)
     position = scaled(values[known], logarithmic)
     groups = _groups(position)
+    binned = groups is None
     if groups is None:
         groups = _bins(position)
     code[known] = groups
     centres = [float(np.median(values[code == k])) for k in range(int(groups.max()) + 1)]
-    return Levels(np.array(centres), code)
+    return Levels(np.array(centres), code, binned)
 
 
 def _groups(position: Floats) -> Ints | None:

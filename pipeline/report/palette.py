@@ -30,10 +30,10 @@ LAW = Tone("law", "#0a5c9e", "#6db3f2")
 HELD_OUT = Tone("held", "#b4500f", "#f2a060")
 
 RAMP = (
-    Tone("s0", "#47a36b", "#3d8f9e"),
-    Tone("s1", "#238a8d", "#3fb08a"),
-    Tone("s2", "#32648f", "#86cc5a"),
-    Tone("s3", "#46327e", "#f0e04a"),
+    Tone("s0", "#5e8018", "#3d8f9e"),
+    Tone("s1", "#0b757b", "#3fb08a"),
+    Tone("s2", "#2a5291", "#86cc5a"),
+    Tone("s3", "#521a68", "#f0e04a"),
 )
 DIVERGING = (
     Tone("d0", "#a84f06", "#f09a55"),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.report.formula import Constant, Name, Node, Root, parse
+from pipeline.report.formula import Constant, Name, Node, parse
 from pipeline.report.numbers import MINUS, SUPERSCRIPTS
-from pipeline.report.printer import POWER, PRODUCT, Nodes, Printer, Terms
+from pipeline.report.printer import ATOM, POWER, PRODUCT, Nodes, Printer, Terms
 from pipeline.report.symbols import SUBSCRIPT_DIGITS, symbol
 
 
@@ -55,16 +55,16 @@ class PlainPrinter(Printer):
 
     def power(self, base: Node, exponent: Node) -> str:
         """A caret."""
-        below = self.write(base)
-        atom = isinstance(base, Name | Constant)
-        raised = self.write(exponent)
-        plain = isinstance(exponent, Name | Constant) and "×" not in raised
-        return f"{below if atom else self.fence(below)}^{raised if plain else self.fence(raised)}"
+        return f"{self.lone(base)}^{self.lone(exponent)}"
 
     def root(self, argument: Node, degree: int) -> str:
         """A radical sign."""
-        inner, sign = self.write(argument), "√" if degree == 2 else "∛"
-        return sign + (inner if isinstance(argument, Name | Constant | Root) else self.fence(inner))
+        return ("√" if degree == 2 else "∛") + self.lone(argument)
+
+    def lone(self, node: Node) -> str:
+        """A name or a plain number as it is, all else in brackets."""
+        plain = isinstance(node, Name | Constant) and self.rank(node) == ATOM
+        return self.write(node) if plain else self.fence(self.write(node))
 
     def call(self, function: str, arguments: Nodes) -> str:
         """A function call."""

@@ -55,7 +55,13 @@ class Printer(ABC):
     def bracket(self, node: Node, place: int) -> str:
         """`node`, in brackets where it binds less tightly than its place asks."""
         text = self.write(node)
-        return text if rank(node) >= place else self.fence(text)
+        return text if self.rank(node) >= place else self.fence(text)
+
+    def rank(self, node: Node) -> int:
+        """How tightly `node` binds, a number written with a power of ten as a product."""
+        if isinstance(node, Constant) and parts(node.value, self.digits)[1]:
+            return PRODUCT
+        return rank(node)
 
     def factors(self, factors: Nodes) -> str:
         """Factors side by side; a lone one needs no brackets above or below a bar."""
@@ -63,7 +69,12 @@ class Printer(ABC):
             return self.write(factors[0])
         if not factors:
             return self.constant("1", 0)
-        texts = [self.bracket(factor, self.factor_rank) for factor in factors]
+        texts = [
+            self.write(factor)
+            if isinstance(factor, Constant)
+            else self.bracket(factor, self.factor_rank)
+            for factor in factors
+        ]
         joined = [texts[0]]
         for (left, right), text in zip(pairwise(factors), texts[1:], strict=True):
             joined += [self.times(needs_dot(left, right)), text]
@@ -119,7 +130,7 @@ def reading_order(terms: Terms) -> Terms:
 def rank(node: Node) -> int:
     """How tightly `node` binds."""
     if isinstance(node, Call):
-        return POWER if node.function == "exp" else ATOM
+        return POWER
     ranks: Mapping[type, int] = {Sum: SUM, Product: PRODUCT, Power: POWER}
     return ranks.get(type(node), ATOM)
 

@@ -30,7 +30,7 @@ MOST_LINES = 4
 #: distinct x values that a line needs before measured points are thought enough
 ENOUGH = 3
 #: adjusted points are for looking through, not for counting
-MOST_ADJUSTED = 400
+MOST_ADJUSTED = 300
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,12 @@ def slice_along(surface: Surface, x: str) -> Slice:
     """The slice of `surface` along factor `x`."""
     hue = next((f for f in surface.by_effect if f != x and len(surface.levels[f].values) > 1), None)
     held = _held(surface, x, hue)
-    levels = _hue_levels(surface, x, hue, held)
+    designed = not any(surface.levels[f].binned for f in _at(hue, 0.0, held))
+    if not designed:
+        held = {factor: surface.reference[factor] for factor in held}
+    levels = _hue_levels(surface, x, hue, held if designed else None)
     rows = [_matching(surface, hue, level, held) for level in levels]
-    crowded = max(_distinct(surface, x, mask) for mask in rows) >= ENOUGH
+    crowded = designed and max(_distinct(surface, x, mask) for mask in rows) >= ENOUGH
     lines = tuple(
         _line(surface, x, level, _at(hue, level, held), mask if crowded else None)
         for level, mask in zip(levels, rows, strict=True)
@@ -105,16 +108,20 @@ def _held(surface: Surface, x: str, hue: str | None) -> dict[str, float]:
 
 
 def _hue_levels(
-    surface: Surface, x: str, hue: str | None, held: Mapping[str, float]
+    surface: Surface, x: str, hue: str | None, held: Mapping[str, float] | None
 ) -> Sequence[float]:
-    """At most four levels of the hue factor, lowest and highest among them, those with data."""
+    """At most four levels of the hue factor, lowest and highest among them.
+
+    With `held`, only levels with data at these values of the other factors are eligible.
+    """
     if hue is None:
         return [float("nan")]
     values = surface.levels[hue].values
-    counts = [_distinct(surface, x, _matching(surface, hue, v, held)) for v in values]
-    rich = values[np.array(counts) >= min(ENOUGH, max(counts))] if max(counts) else values
-    picks = np.unique(np.linspace(0, len(rich) - 1, MOST_LINES).round().astype(int))
-    return [float(value) for value in rich[picks]]
+    if held is not None:
+        counts = [_distinct(surface, x, _matching(surface, hue, v, held)) for v in values]
+        values = values[np.array(counts) >= min(ENOUGH, max(counts))]
+    picks = np.unique(np.linspace(0, len(values) - 1, MOST_LINES).round().astype(int))
+    return [float(value) for value in values[picks]]
 
 
 def _at(hue: str | None, level: float, held: Mapping[str, float]) -> dict[str, float]:

@@ -23,6 +23,8 @@ from pipeline.report.levels import Floats, Levels, find_levels, is_logarithmic
 
 #: where an undefined factor is put, as shares of its domain (G values)
 SPREAD = (0.0, 0.25, 0.5, 0.75, 1.0)
+#: a law that is larger than this has met a pole, whatever the target
+SENSIBLE = 1e100
 #: points of a drawn line
 GRID = 160
 
@@ -91,8 +93,9 @@ class Surface:
         return self.measured - self.predicted
 
     def at(self, points: Mapping[str, Floats]) -> Floats:
-        """The law at `points` (all factors, equal lengths); inf or NaN where it has a pole."""
-        return np.asarray(self.expression.evaluate(points), dtype=float)
+        """The law at `points` (all factors, equal lengths); NaN where it has no sensible value."""
+        values = np.asarray(self.expression.evaluate(points), dtype=float)
+        return np.where(np.abs(values) < SENSIBLE, values, np.nan)
 
     def along(self, factor: str, grid: Floats, others: Mapping[str, float]) -> Floats:
         """The law along `grid` of one factor, the others fixed at `others` or their middle."""

@@ -189,7 +189,6 @@ def data_grid(data: Record) -> Grid:
 def card_grid(laws: Record) -> Grid:
     """Size and identity of the data."""
     data = laws.get("data", {})
-    bounds = data.get("bounds") or (None, None)
     told = (
         ("rows", _count(data.get("rows"))),
         ("rows fitted", _count(data.get("rows_fit"))),
@@ -198,10 +197,17 @@ def card_grid(laws: Record) -> Grid:
         ("distinct cells", _count(data.get("cells"))),
         ("spread of replicates (SD)", number(data.get("replicate_sd"))),
         ("target", str(laws.get("target", ""))),
-        ("bounds of the target", f"{number(bounds[0])} to {number(bounds[1])}"),
+        ("bounds of the target", _limits(*(data.get("bounds") or (None, None)))),
         ("digest of the rows", str(data.get("digest", ""))),
     )
     return _facts("The data.", told)
+
+
+def _limits(low: float | None, high: float | None) -> str:
+    if low is not None and high is not None:
+        return f"{number(low)} to {number(high)}"
+    at_least = "" if low is None else f"at least {number(low)}"
+    return at_least or ("" if high is None else f"at most {number(high)}")
 
 
 def provenance_grid(laws: Record) -> Grid:

@@ -17,6 +17,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from pipeline.training.encoders import Encoder
 from pipeline.training.modules import linear
@@ -136,20 +137,29 @@ def every_task(models: int, tasks: tuple[int, ...], device: torch.device) -> Ten
     return torch.tensor(tasks, device=device).expand(models, -1)
 
 
-class Hard:
+class Hard(Sharing):
     """One trunk for all tasks."""
 
+    @override
     def layout(self, encoder: Encoder, sizes: Sizes) -> Layout:
         return trunk_layout(encoder, sizes) | head_layout(sizes)
 
+    @override
     def logits(self, tagger: Tagger, views: Views, batch: tuple[Tensor, Tensor]) -> Tensor:
         tokens, slots = batch
         features = run_trunk(tagger, views, tokens.flatten(1, 2))
-        return run_heads(tagger.sizes, views, features.unflatten(1, (tokens.shape[1], -1)), slots)
+        return run_heads(
+            tagger.sizes,
+            views,
+            features.view(len(tokens), tokens.shape[1], -1, features.shape[-1]),
+            slots,
+        )
 
+    @override
     def penalty(self, views: Views) -> Tensor | None:
         return None
 
+    @override
     def phases(self, tasks: int) -> tuple[Phase, ...]:
         return (Phase(tuple(range(tasks)), (0,)),)
 
@@ -157,6 +167,7 @@ class Hard:
 class Transfer(Hard):
     """One trunk, trained on the auxiliaries first and then on the main task alone."""
 
+    @override
     def phases(self, tasks: int) -> tuple[Phase, ...]:
         alone = Phase((0,), (0,))
         others = tuple(range(1, tasks))
@@ -166,6 +177,7 @@ class Transfer(Hard):
 class Private(Hard):
     """A trunk per task: nothing is shared (the control)."""
 
+    @override
     def layout(self, encoder: Encoder, sizes: Sizes) -> Layout:
         trunk = trunk_layout(encoder, sizes)
         own = {
@@ -174,21 +186,24 @@ class Private(Hard):
         }
         return own | head_layout(sizes)
 
+    @override
     def logits(self, tagger: Tagger, views: Views, batch: tuple[Tensor, Tensor]) -> Tensor:
         tokens, slots = batch
         own = {n: pick(v, slots) for n, v in views.items() if not n.startswith("private.")}
         each = tokens.expand(*slots.shape, -1, -1).flatten(0, 1)
-        features = run_trunk(tagger, own, each).unflatten(0, slots.shape)
+        features = run_trunk(tagger, own, each)
+        features = features.view(*slots.shape, *features.shape[1:])
         return run_heads(tagger.sizes, views, features, slots)
 
 
 class Soft(Private):
     """A trunk per task, tied by the squared distance of each to their mean."""
 
+    @override
     def penalty(self, views: Views) -> Tensor | None:
         trunks = [value for name, value in views.items() if not name.startswith("private.")]
-        spread = [(value - value.mean(1, keepdim=True)).square().flatten(1).sum(1) for value in trunks]
-        return torch.stack(spread).sum(0)
+        far = [trunk - trunk.mean(1, keepdim=True) for trunk in trunks]
+        return torch.stack([part.square().flatten(1).sum(1) for part in far]).sum(0)
 
 
 SHARINGS: Mapping[str, Sharing] = {

@@ -9,7 +9,6 @@ The hash is the finaliser of SplitMix64 (Steele, Lea and Flood 2014), applied on
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 _GOLDEN = 0x9E3779B97F4A7C15

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from pipeline.training.lstm import bilstm
 from pipeline.training.modules import embed, linear, windows
@@ -36,9 +37,10 @@ def _embedding(sizes: Sizes) -> Start:
     return Start((sizes.vocabulary, sizes.embedding), sizes.embedding_sd, normal=True)
 
 
-class BiLSTM:
+class BiLSTM(Encoder):
     """One bidirectional LSTM layer over the embeddings."""
 
+    @override
     def layout(self, sizes: Sizes) -> Layout:
         gates = 4 * sizes.hidden
         return {
@@ -48,10 +50,11 @@ class BiLSTM:
             "recurrent": fan_in((2, sizes.hidden, gates), sizes.hidden),
         }
 
+    @override
     def encode(self, views: Views, tokens: Tensor, sizes: Sizes) -> Tensor:
         types, places = _types(views["embedding"], tokens)
         table = linear(types, views["input"], views["bias"])
-        return bilstm(table.unflatten(2, (2, -1)), views["recurrent"], places)
+        return bilstm(table.view(*table.shape[:2], 2, -1), views["recurrent"], places)
 
 
 def _types(embedding: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
@@ -63,14 +66,15 @@ def _types(embedding: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
     in_batch = tokens[0].numel()
     if vocabulary <= in_batch:
         return embedding, tokens
-    own = torch.arange(in_batch, device=tokens.device).view(1, *tokens.shape[1:])
-    places = torch.where(tokens < vocabulary, own, in_batch)
+    own = torch.arange(in_batch, dtype=tokens.dtype, device=tokens.device)
+    places = torch.where(tokens < vocabulary, own.view(1, *tokens.shape[1:]), in_batch)
     return embed(embedding, tokens).view(stacks, in_batch, width), places
 
 
-class Window:
+class Window(Encoder):
     """Multilayer perceptron over the embeddings of a token and its w neighbours on either side."""
 
+    @override
     def layout(self, sizes: Sizes) -> Layout:
         seen = (2 * sizes.window + 1) * sizes.embedding
         return {
@@ -79,13 +83,15 @@ class Window:
             "window.bias": fan_in((sizes.features,), seen),
         }
 
+    @override
     def encode(self, views: Views, tokens: Tensor, sizes: Sizes) -> Tensor:
         return _rectified(embed(views["embedding"], tokens), views, "window", sizes.window)
 
 
-class CNN:
+class CNN(Encoder):
     """Two rectified convolutions of width 2w + 1 over the embeddings."""
 
+    @override
     def layout(self, sizes: Sizes) -> Layout:
         width = 2 * sizes.window + 1
         first, second = width * sizes.embedding, width * sizes.features
@@ -97,6 +103,7 @@ class CNN:
             "second.bias": fan_in((sizes.features,), second),
         }
 
+    @override
     def encode(self, views: Views, tokens: Tensor, sizes: Sizes) -> Tensor:
         real = (tokens < sizes.vocabulary).unsqueeze(-1)
         inner = _rectified(embed(views["embedding"], tokens), views, "first", sizes.window)

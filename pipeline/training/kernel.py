@@ -1,8 +1,14 @@
-"""The compiled recurrence: `bilstm.c`, built once per machine by the system's C compiler.
+"""The compiled inner loops: `native/*.c`, built once per machine by the system's C compiler.
 
-Building takes about half a second and is kept between runs, so it pays back within the first few
-models. Where there is no compiler, or `MTL_LAWS_EAGER` is set, training runs in plain PyTorch and
-says so once.
+Notation
+--------
+G stacks (B models, or B models × their own encoders), S sentences, L tokens of the longest one,
+V vocabulary, H hidden units per direction, R rows (model and task), N tokens, K labels, B models,
+P parameters.
+
+Building takes about a second and is kept between runs, so it pays back within the first few models.
+Where there is no compiler, or `MTL_LAWS_EAGER` is set, training runs in plain PyTorch and says so
+once.
 """
 
 from __future__ import annotations
@@ -21,63 +27,83 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-SOURCE = Path(__file__).with_name("bilstm.c")
+SOURCES = Path(__file__).with_name("native")
 FLAGS = (
     *("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"),
     *("-funroll-loops", "-fPIC", "-shared"),
 )
-REALS = {torch.float32: "float", torch.float64: "double"}
 LANE_BYTES = 64
 
 _log = logging.getLogger("mtl_laws.training")
 
 
-class _Shape(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_long) for name in ("stacks", "sentences", "length", "types")]
-
-
 class Kernel:
-    """Forward and backward pass of stacked BiLSTMs; shapes are those of `bilstm.c`."""
+    """The functions of one built library; tensors are contiguous, of its precision, on the CPU."""
 
     def __init__(self, library: Path) -> None:
-        loaded = ctypes.CDLL(str(library))
-        self._forward, self._backward = loaded.forward, loaded.backward
-        self._forward.argtypes = [_Shape, *[ctypes.c_void_p] * 6]
-        self._backward.argtypes = [_Shape, *[ctypes.c_void_p] * 8]
-        self._forward.restype = self._backward.restype = None
+        self._library = ctypes.CDLL(str(library))
+        self._spare: dict[int, list[Tensor]] = {}
 
-    def forward(self, table: Tensor, recurrent: Tensor, tokens: Tensor) -> tuple[Tensor, ...]:
-        """Features (G, S, L, 2, H), and what `backward` needs of gates and cells."""
+    def _call(self, name: str, shape: tuple[int, ...], *tensors: Tensor) -> None:
+        sizes = (ctypes.c_long * 4)(*shape)
+        getattr(self._library, name)(
+            ctypes.byref(sizes), *(ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors)
+        )
+
+    def bilstm(
+        self, table: Tensor, recurrent: Tensor, tokens: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Features (G, S, L, 2, H), and the gates and cells that `bilstm_gradients` needs."""
         stacks, sentences, length = tokens.shape
         hidden = recurrent.shape[2]
+        words = tokens.numel()
         features = table.new_empty(stacks, sentences, length, 2, hidden)
-        gates = table.new_empty(stacks, 2, sentences, length, 4 * hidden)
-        cells = table.new_empty(stacks, 2, sentences, length, 2 * hidden)
-        shape = _Shape(stacks, sentences, length, table.shape[1])
-        self._forward(shape, *_addresses(table, recurrent, tokens, features, gates, cells))
-        return features, gates, cells
+        saved = self.borrow(table, words * 8 * hidden), self.borrow(table, words * 4 * hidden)
+        shape = (*tokens.shape, table.shape[1])
+        self._call("bilstm_forward", shape, table, recurrent, tokens, features, *saved)
+        return features, saved
 
-    def backward(
+    def bilstm_gradients(
         self, inputs: tuple[Tensor, ...], saved: tuple[Tensor, ...], outer: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Gradients of table and recurrent; the saved gates are spent."""
-        table, recurrent, tokens = inputs
-        shape = _Shape(*tokens.shape, table.shape[1])
-        to_table, to_recurrent = torch.zeros_like(table), torch.zeros_like(recurrent)
-        addresses = _addresses(recurrent, tokens, *saved, outer, to_table, to_recurrent)
-        self._backward(shape, *addresses)
-        return to_table, to_recurrent
+        """Gradients of table and recurrent; the saved gates are spent.
+
+        inputs : table, recurrent, tokens, features. outer : gradient of the features.
+        """
+        table, recurrent, tokens, features = inputs
+        found = torch.empty_like(table), torch.empty_like(recurrent)
+        shape = (*tokens.shape, table.shape[1])
+        self._call("bilstm_backward", shape, recurrent, tokens, features, *saved, outer, *found)
+        return found
+
+    def token_losses(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Sums (R,), their gradient (R, N, K) and counts (R,) of logits (R, N, K), int16 labels."""
+        gradient, sums = torch.empty_like(logits), logits.new_empty(len(logits))
+        counts = torch.empty(len(logits), dtype=torch.long)
+        tuple_shape = tuple(logits.shape)
+        self._call("token_losses", tuple_shape, logits, labels, gradient, sums, counts)
+        return sums, gradient, counts
+
+    def adamw(self, buffers: tuple[Tensor, ...], scales: Tensor, constants: Tensor) -> None:
+        """One step in place; buffers (B, P): parameters, gradient, first and second moments."""
+        self._call("adamw", tuple(buffers[0].shape), *buffers, scales, constants)
+
+    def borrow(self, like: Tensor, numbers: int) -> Tensor:
+        """Uninitialised memory that was given back, or new: fresh pages cost more than the work."""
+        spare = self._spare.get(numbers)
+        return spare.pop() if spare else like.new_empty(numbers)
+
+    def give_back(self, *borrowed: Tensor) -> None:
+        """Let the next `borrow` of the same size have this memory."""
+        for tensor in borrowed:
+            self._spare.setdefault(tensor.numel(), []).append(tensor)
 
 
-def _addresses(*tensors: Tensor) -> list[int]:
-    return [tensor.data_ptr() for tensor in tensors]
-
-
-def find_kernel(dtype: torch.dtype, hidden: int, device: torch.device) -> Kernel | None:
-    """The compiled recurrence for H hidden units, or None where plain PyTorch has to do."""
-    if device.type != "cpu" or os.environ.get("MTL_LAWS_EAGER"):
+def find_kernel(like: Tensor, hidden: int = 1) -> Kernel | None:
+    """The compiled loops for H hidden units, or None where plain PyTorch has to do."""
+    if like.device.type != "cpu" or os.environ.get("MTL_LAWS_EAGER"):
         return None
-    return _build(dtype, hidden)
+    return _build(like.dtype, hidden)
 
 
 @functools.cache
@@ -89,7 +115,7 @@ def _build(dtype: torch.dtype, hidden: int) -> Kernel | None:
     lanes = LANE_BYTES // dtype.itemsize
     while hidden % lanes:
         lanes //= 2
-    macros = [f"-DREAL={REALS[dtype]}", f"-DHIDDEN={hidden}", f"-DLANES={lanes}"]
+    macros = [f"-DHIDDEN={hidden}", f"-DLANES={lanes}"]
     if dtype == torch.float64:
         macros.append("-DDOUBLE")
     try:
@@ -101,15 +127,17 @@ def _build(dtype: torch.dtype, hidden: int) -> Kernel | None:
 
 def _compile(command: list[str]) -> Path:
     """Path of the shared library; built unless this machine has built the same before."""
-    described = "\n".join([*command, SOURCE.read_text(), _processor()])
+    sources = sorted(SOURCES.iterdir())
+    described = "\n".join([*command, *(path.read_text() for path in sources), _processor()])
     name = hashlib.sha256(described.encode()).hexdigest()[:24]
     library = cache_folder() / f"{name}.so"
     if not library.exists():
         library.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=library.parent) as folder:
             built = Path(folder) / "kernel.so"
+            units = [str(path) for path in sources if path.suffix == ".c"]
             subprocess.run(
-                [*command, str(SOURCE), "-o", str(built), "-lm"], check=True, capture_output=True
+                [*command, *units, "-o", str(built), "-lm"], check=True, capture_output=True
             )
             built.replace(library)
     return library

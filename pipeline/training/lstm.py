@@ -6,8 +6,8 @@ G stacks, R = 2·G recurrences (forward and backward direction of each stack, in
 S sentences, L tokens of the longest sentence, V vocabulary, H hidden units per direction.
 Gates are ordered i, f, g, o as in `torch.nn.LSTM`, each H wide.
 
-The compiled recurrence (`kernel.py`) is used on CPUs where it can be built; what stands here computes
-the same on any device. Three ideas make it fast for small models:
+The compiled recurrence (`kernel.py`) is used on CPUs where it can be built; what stands here
+computes the same on any device. Three ideas make it fast for small models:
 
 - The input projection is folded into the embeddings: a token's gate inputs are a row of a table
   (G, V + 1, 2, 4H), one small product per step instead of one per token.
@@ -19,7 +19,8 @@ the same on any device. Three ideas make it fast for small models:
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -43,11 +44,10 @@ def bilstm(table: Tensor, recurrent: Tensor, tokens: Tensor) -> Tensor:
     -------
     (G, S, L, 2H) : hidden states, forward beside backward.
     """
-    kernel = find_kernel(table.dtype, recurrent.shape[2], table.device)
+    kernel = find_kernel(table, recurrent.shape[2])
     if kernel is None:
         return _recur(table, recurrent, tokens)
-    features: Tensor = _Compiled.apply(table, recurrent, tokens, kernel)
-    return features.flatten(3)
+    return _compiled(table, recurrent, tokens, kernel).flatten(3)
 
 
 class _Compiled(torch.autograd.Function):
@@ -58,17 +58,20 @@ class _Compiled(torch.autograd.Function):
         ctx: Any, table: Tensor, recurrent: Tensor, tokens: Tensor, kernel: Kernel
     ) -> Tensor:
         inputs = table.contiguous(), recurrent.contiguous(), tokens.to(torch.int32).contiguous()
-        features, gates, cells = kernel.forward(*inputs)
-        ctx.save_for_backward(*inputs, features)
-        ctx.spent, ctx.kernel = (gates, cells), kernel
+        features, saved = kernel.bilstm(*inputs)
+        if any(ctx.needs_input_grad):
+            ctx.save_for_backward(*inputs, features)
+            ctx.borrowed, ctx.kernel = saved, kernel
+        else:
+            kernel.give_back(*saved)
         return features
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        *inputs, features = ctx.saved_tensors
-        saved = features, *ctx.spent
-        return *ctx.kernel.backward(tuple(inputs), saved, outer.contiguous()), None, None
+        found = ctx.kernel.bilstm_gradients(ctx.saved_tensors, ctx.borrowed, outer.contiguous())
+        ctx.kernel.give_back(*ctx.borrowed)
+        return *found, None, None
 
 
 def _recur(table: Tensor, recurrent: Tensor, tokens: Tensor) -> Tensor:
@@ -78,7 +81,7 @@ def _recur(table: Tensor, recurrent: Tensor, tokens: Tensor) -> Tensor:
     doubled = table.new_ones(4 * hidden)
     doubled[2 * hidden : 3 * hidden] = 2.0
     padded = torch.cat([table * doubled, _padding_row(table)], dim=1)
-    states: Tensor = _Recurrence.apply(
+    states = _recurrence(
         padded.reshape(-1, 4 * hidden),
         (recurrent * doubled).reshape(2 * stacks, hidden, 4 * hidden),
         gate_rows(tokens, table.shape[1] + 1),
@@ -98,7 +101,7 @@ def _padding_row(table: Tensor) -> Tensor:
 def gate_rows(tokens: Tensor, types: int) -> Tensor:
     """Rows of the table (G · types · 2 rows) in the order of time: (G, S, L) -> (L, R, S)."""
     first = torch.arange(tokens.shape[0], device=tokens.device).view(-1, 1, 1) * types
-    forward = ((tokens + first) * 2).permute(2, 0, 1)
+    forward = ((tokens.long() + first) * 2).permute(2, 0, 1)
     return torch.stack([forward, forward.flip(0) + 1], dim=2).flatten(1, 2)
 
 
@@ -117,7 +120,8 @@ class _Recurrence(torch.autograd.Function):
             if t > 0:
                 gates[t].baddbmm_(states[t - 1], recurrent)
             gates[t].sigmoid_()
-            _forward_cell(gates[t], cells[t - 1] if t > 0 else None, cells[t], squashed[t], states[t])
+            earlier = cells[t - 1] if t > 0 else None
+            _forward_cell(gates[t], earlier, cells[t], squashed[t], states[t])
         ctx.save_for_backward(recurrent, rows)
         ctx.saved = gates, cells, squashed, states
         ctx.types = table.shape[0]
@@ -166,7 +170,7 @@ def _backward_cell(
     squashed: Tensor,
     flow: tuple[Tensor, Tensor, Tensor],
 ) -> None:
-    """Overwrite the gates by the gradient of their inputs, and the cell's flow by the earlier one's.
+    """Overwrite the gates by the gradient of their inputs, the cell's flow by the earlier one's.
 
     flow : gradient of the hidden state (R, S, H), of the cell from later steps (R, S, H), and a
         scratch space (R, S, 4H).
@@ -186,3 +190,7 @@ def _backward_cell(
     torch.mul(doubled, into, out=to_candidate)
     to_cell.mul_(keep)
     torch.ops.aten.sigmoid_backward.grad_input(to_gates, gates, grad_input=gates)
+
+
+_recurrence = cast(Callable[..., Tensor], _Recurrence.apply)
+_compiled = cast(Callable[..., Tensor], _Compiled.apply)

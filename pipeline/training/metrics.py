@@ -14,7 +14,7 @@ from torch import Tensor
 def confusion_counts(gold: Tensor, predicted: Tensor, labels: int) -> Tensor:
     """How often each label (row) was predicted as each (column): (…, N) twice -> (…, K, K)."""
     shape = gold.shape[:-1]
-    gold, predicted = gold.flatten(0, -2), predicted.flatten(0, -2)
+    gold, predicted = gold.flatten(0, -2).long(), predicted.flatten(0, -2)
     first = torch.arange(len(gold), device=gold.device).unsqueeze(1) * labels**2
     cells = (first + gold * labels + predicted)[gold >= 0]
     counts = torch.bincount(cells, minlength=len(gold) * labels**2)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pipeline.training.kernel import find_kernel
+
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
@@ -37,10 +39,16 @@ def adamw_step(
     steps : (B,), this update's number for each model, from 1; rates : learning rate, weight decay.
     """
     rate, decay = rates
-    powers = steps.to(flat.dtype).unsqueeze(1)
-    step_size = -rate / (1 - BETA1**powers)
-    spread = (1 - BETA2**powers).sqrt()
+    powers = steps.to(torch.float64)
+    size = -rate / (1 - BETA1**powers)
+    spread = (1 - BETA2**powers).rsqrt()
+    scales = torch.stack([size, spread], dim=1).to(flat.dtype)
+    kernel = find_kernel(flat)
+    if kernel is not None:
+        constants = flat.new_tensor([BETA1, BETA2, EPSILON, 1 - rate * decay])
+        kernel.adamw((flat, gradient, moments.first, moments.second), scales, constants)
+        return
     moments.first.lerp_(gradient, 1 - BETA1)
     moments.second.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
-    scale = moments.second.sqrt().div_(spread).add_(EPSILON)
-    flat.mul_(1 - rate * decay).add_(moments.first.div(scale).mul_(step_size))
+    scale = moments.second.sqrt().mul_(scales[:, 1:]).add_(EPSILON)
+    flat.mul_(1 - rate * decay).add_(moments.first.div(scale).mul_(scales[:, :1]))

@@ -1,8 +1,8 @@
-"""Parameters of B models in one buffer: every optimiser step is a handful of whole-buffer operations.
+"""Parameters of B models in one buffer, so that the optimiser works on whole buffers.
 
 Notation
 --------
-B models, P parameters of one model; a parameter of shape s is a view (B, *s) into the buffer (B, P).
+B models, P parameters of one model. The buffer is (B, P), a parameter of shape s a view (B, *s).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Start:
         return rng.uniform(-self.scale, self.scale, self.size)
 
 
-Layout = Mapping[str, Start]
+Layout = dict[str, Start]
 
 
 def fan_in(shape: tuple[int, ...], inputs: int) -> Start:
@@ -54,7 +54,9 @@ def draw_start(layout: Layout, seeds: Sequence[int]) -> Tensor:
     Every parameter has its own stream, keyed by the model's seed and the parameter's name, so
     that a single-task model and its multi-task twin start from the same encoder and main head.
     """
-    rows = [np.concatenate([_draw(name, start, seed) for name, start in layout.items()]) for seed in seeds]
+    rows = []
+    for seed in seeds:
+        rows.append(np.concatenate([_draw(name, start, seed) for name, start in layout.items()]))
     return torch.from_numpy(np.stack(rows))
 
 
@@ -73,7 +75,7 @@ def views(flat: Tensor, layout: Layout) -> dict[str, Tensor]:
     found, offset = {}, 0
     for name, start in layout.items():
         part = flat[:, offset : offset + start.size]
-        found[name] = part.unflatten(1, start.shape) if len(start.shape) > 1 else part
+        found[name] = part.view(len(flat), *start.shape)
         offset += start.size
     return found
 

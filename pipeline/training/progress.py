@@ -1,9 +1,4 @@
-"""Ledger: where every job of a phase stands between two evaluations; early stopping is decided here.
-
-Notation
---------
-J jobs of the group, B of them in the stack at present.
-"""
+"""Record: where a job stands between two evaluations; early stopping is decided here."""
 
 from __future__ import annotations
 
@@ -30,7 +25,7 @@ class Record:
     curve: list[tuple[int, float, float]] = field(default_factory=list)
 
     def note(self, training: float, validation: float, settings: TrainingSettings) -> bool:
-        """Take in an evaluation after `evaluate_every` more steps; return whether it is the best."""
+        """Take in an evaluation after `evaluate_every` more steps; tell whether it is the best."""
         self.steps += settings.evaluate_every
         if not (abs(training) < EXPLOSION and abs(validation) < EXPLOSION):
             self.status = Status.DIVERGED

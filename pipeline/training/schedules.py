@@ -12,6 +12,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from pipeline.training.architectures import every_task
 
@@ -28,16 +29,18 @@ class Schedule(Protocol):
         ...
 
 
-class Mixed:
+class Mixed(Schedule):
     """Every task in every batch."""
 
+    @override
     def slots(self, tasks: tuple[int, ...], steps: Tensor, passes: Tensor) -> Tensor:
         return every_task(len(steps), tasks, steps.device)
 
 
-class Sequential:
+class Sequential(Schedule):
     """A pass over one task's sentences, then over the next one's, as in the published study."""
 
+    @override
     def slots(self, tasks: tuple[int, ...], steps: Tensor, passes: Tensor) -> Tensor:
         ends = passes[:, list(tasks)].cumsum(1)
         into = steps % ends[:, -1]

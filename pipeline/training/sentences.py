@@ -45,7 +45,7 @@ class Sentences:
         return Sentences(*(part.to(device) for part in parts))
 
     def draw(self, rows: Tensor, slots: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens and labels (B, A, S, L) of the chosen sentences.
+        """Tokens (int32) and labels (int16), (B, A, S, L), of the chosen sentences.
 
         rows : (B,), jobs. slots : (B, A), places on the task axis. chosen : (B, A, S), sentences.
         """
@@ -54,7 +54,7 @@ class Sentences:
         flat, shape = place.flatten(), (*chosen.shape, length)
         tokens = self.tokens.view(-1, length).index_select(0, flat).view(shape)
         labels = self.labels.view(-1, length).index_select(0, flat).view(shape)
-        return tokens.long(), labels.long()
+        return tokens, labels
 
     def chunks(self, rows: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
         """All sentences of some jobs, in order, at most `size` per task at a time."""
@@ -62,7 +62,7 @@ class Sentences:
         parts = []
         for start in range(0, end, size):
             span = slice(start, min(start + size, end))
-            parts.append((self.tokens[rows, :, span].long(), self.labels[rows, :, span].long()))
+            parts.append((self.tokens[rows, :, span], self.labels[rows, :, span]))
         return parts
 
 
@@ -106,7 +106,7 @@ def _fill(
 
 def _shuffle(split: Split, task: int, seed: int) -> NDArray[np.int16]:
     """An auxiliary layer with its labels permuted among the tokens the trainer sees."""
-    layer = split.labels[task].copy()
+    layer: NDArray[np.int16] = split.labels[task].copy()
     if task > 0:
         lengths = split.lengths()
         seen = np.repeat(np.isin(np.arange(split.sentences), split.of_task(task)), lengths)

@@ -98,8 +98,8 @@ class TrainingSettings:
     schedule: str = "mixed"
     batch_sentences: int = 8
     learning_rate: float = 0.01
-    weight_decay: float = 0.01
-    max_steps: int = 1500
+    weight_decay: float = 0.2
+    max_steps: int = 3000
     evaluate_every: int = 20
     patience: int = 8
     control: str = "none"

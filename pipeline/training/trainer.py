@@ -31,7 +31,7 @@ from pipeline.training.parameters import Parameters, draw_start, views
 from pipeline.training.progress import Record
 from pipeline.training.schedules import SCHEDULES
 from pipeline.training.scoring import score
-from pipeline.training.sentences import Sentences, stack_sentences
+from pipeline.training.sentences import stack_sentences
 from pipeline.training.settings import TrainingSettings
 from pipeline.training.sizes import Sizes
 from pipeline.training.weighting import WEIGHTINGS
@@ -52,7 +52,7 @@ def train_group(
 
     Parameters
     ----------
-    jobs : cells of equal settings, T, vocabulary size and label counts; n, AMI and seeds may differ.
+    jobs : cells of equal settings, T, vocabulary size and label counts; n, AMI, seeds may differ.
     device : a torch device.
     progress : called with the number of models that finished since the last call.
 
@@ -169,7 +169,10 @@ class PhaseRun:
         parameters = Parameters(stack.flat, self.layout)
         training = self._steps(stack, parameters, steps).tolist()
         validation = self.validation_loss(parameters, stack.rows).tolist()
-        better = [r.note(*l, self.settings) for r, *l in zip(records, training, validation, strict=True)]
+        better = [
+            record.note(trained, validated, self.settings)
+            for record, trained, validated in zip(records, training, validation, strict=True)
+        ]
         improved = torch.tensor(better, device=stack.rows.device)
         best[stack.rows[improved]] = stack.flat[improved]
         share = (time.perf_counter() - started) / len(records)
@@ -177,7 +180,7 @@ class PhaseRun:
             record.seconds += share
 
     def _steps(self, stack: _Stack, parameters: Parameters, steps: Tensor) -> Tensor:
-        """Update `evaluate_every` times; return the mean training loss (B,) of the validated tasks."""
+        """Update `evaluate_every` times; return mean training losses (B,) of validated tasks."""
         settings, plan = self.settings, self._plan(stack.rows, steps)
         validated = torch.tensor(self.phase.validate, device=steps.device)
         total = stack.flat.new_zeros(len(steps), 2)
@@ -191,7 +194,7 @@ class PhaseRun:
         return total[:, 0] / total[:, 1].clamp(min=1)
 
     def _plan(self, rows: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
-        """Slots (B, n, A) and drawn sentences (B, n, A, S) of the next n = `evaluate_every` steps."""
+        """Slots (B, n, A) and drawn sentences (B, n, A, S) of the next n steps."""
         ahead, size = self.settings.evaluate_every, self.settings.batch_sentences
         times = (steps.unsqueeze(1) + torch.arange(ahead, device=rows.device)).flatten()
         each = rows.repeat_interleave(ahead)
@@ -207,7 +210,7 @@ class PhaseRun:
             sentence,
         )
         shape = (len(rows), ahead)
-        return slots.unflatten(0, shape), chosen.unflatten(0, shape)
+        return slots.reshape(*shape, -1), chosen.view(*shape, *chosen.shape[1:])
 
     def step(
         self, parameters: Parameters, rows: Tensor, slots: Tensor, chosen: Tensor

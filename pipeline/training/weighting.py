@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from torch import Tensor
+from typing_extensions import override
 
 from pipeline.training.parameters import Layout, Start, Views
 from pipeline.training.sizes import Sizes
@@ -24,40 +25,46 @@ class Weighting(Protocol):
         ...
 
     def combine(self, losses: Tensor, slots: Tensor, counts: Tensor, views: Views) -> Tensor:
-        """Loss (B,) from the slots' losses (B, A), their tasks (B, A) and training tokens (B, T)."""
+        """Loss (B,) from the slots' losses (B, A), their tasks (B, A), training tokens (B, T)."""
         ...
 
 
-class Equal:
+class Equal(Weighting):
     """The mean over tasks."""
 
+    @override
     def layout(self, sizes: Sizes) -> Layout:
         return {}
 
+    @override
     def combine(self, losses: Tensor, slots: Tensor, counts: Tensor, views: Views) -> Tensor:
         return losses.mean(1)
 
 
-class Proportional:
+class Proportional(Weighting):
     """The mean over tasks, weighted by their training tokens."""
 
+    @override
     def layout(self, sizes: Sizes) -> Layout:
         return {}
 
+    @override
     def combine(self, losses: Tensor, slots: Tensor, counts: Tensor, views: Views) -> Tensor:
         sizes = counts.gather(1, slots).to(losses.dtype)
         return (losses * sizes).sum(1) / sizes.sum(1)
 
 
-class Uncertainty:
+class Uncertainty(Weighting):
     """Homoscedastic uncertainty: mean of exp(−s)·loss + s/2, s = log σ² learned for each task.
 
     Source: Kendall, Gal and Cipolla 2018, equation 10.
     """
 
+    @override
     def layout(self, sizes: Sizes) -> Layout:
         return {"log_variance": Start((sizes.tasks,))}
 
+    @override
     def combine(self, losses: Tensor, slots: Tensor, counts: Tensor, views: Views) -> Tensor:
         spread = views["log_variance"].gather(1, slots)
         return ((-spread).exp() * losses + spread / 2).mean(1)

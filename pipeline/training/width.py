@@ -20,6 +20,6 @@ def stack_width(settings: TrainingSettings, sizes: Sizes, device: str = "cpu") -
 
 
 def max_group(settings: TrainingSettings, tasks: int, device: str = "cpu") -> int:
-    """Cells worth handing to `train_group` at once: several stacks' worth, so that it stays full."""
+    """Cells worth handing to `train_group` at once: enough to keep its stack full."""
     sizes = settings.sizes(vocabulary=1, labels=(2,) * tasks)
     return 2 * stack_width(settings, sizes, device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from functools import lru_cache
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -40,7 +40,7 @@ def family_names() -> list[str]:
     return sorted(FAMILIES)
 
 
-@lru_cache(maxsize=None)
+@cache
 def family(name: str) -> Family:
     """Return a family by name; `SpecError` lists the names there are."""
     if name not in FAMILIES:
@@ -66,7 +66,7 @@ def make_taskset(spec: TaskSpec, seed: int) -> TaskSet:
 
     Raises
     ------
-    SpecError : the spec cannot be met; `UnreachableAMI` names the range that can.
+    SpecError : the spec cannot be met; `UnreachableAMIError` names the range that can.
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise SpecError("seed", seed, "a whole number of at least 0")

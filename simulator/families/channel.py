@@ -3,14 +3,17 @@
 Notation
 --------
 K : labels;  N : tokens;  T : tasks
-q : main label distribution on the pool, (K,)
+M : main labels of the pool, (K, K), ``M[m, j]`` = tokens of clean label m observed as j
 W : channel, (K, K), ``W[m, k]`` = probability of auxiliary label k where the main label is m
 E : errors, (K, K), the channel at its worst; symmetric: E = 1/K everywhere
-α : probability of keeping the main label in a symmetric channel (Bettgenhäuser et al. 2020)
-λ : share of tokens passed on untouched: W = λI + (1 − λ)E; symmetric: α = λ + (1 − λ)/K
+R : label noise, (K, K), clean to observed
+λ : share of tokens whose label is copied: W = λI + (1 − λ)E
+α : probability of keeping the main label, λ + (1 − λ)/K in the symmetric channel of
+    Bettgenhäuser, Hedderich and Klakow (2020)
 
-AMI follows from q and W in closed form; λ is solved from it. Every split then realises W as exact
-counts, within every block and for every main label, so that measured and requested AMI agree.
+AMI follows from M and W in closed form: it is that of the expected table (M R-weighted) Σ_m M[m, j]
+(W R)[m, l]. λ is solved from it; then every block of sentences realises W as exact counts for every
+main label, so that measured and requested AMI agree.
 
 Auxiliary labels are noisy copies of main labels: that more of them act like more data is nearly
 built in.
@@ -18,15 +21,14 @@ built in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import SpecError
-from simulator.families.base import read_options
-from simulator.families.corpus_options import CorpusOptions, main_layer, opened
+from simulator.families.base import read_options, require_ami
+from simulator.families.corpus_options import CorpusOptions, annotated_sentences
 from simulator.families.synthetic_options import SyntheticOptions
 from simulator.layout import (
     Layout,
@@ -37,7 +39,7 @@ from simulator.layout import (
     synthetic_layout,
     with_noise,
 )
-from simulator.relatedness import ami_of_table, label_counts
+from simulator.relatedness import contingency, quick_ami
 from simulator.solver import Search, solve_ami
 from simulator.spec import JSON, TaskSpec
 from simulator.streams import stream
@@ -46,3 +48,232 @@ from simulator.world import check_capacity, world
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class ChannelOptions(CorpusOptions, SyntheticOptions):
+    """Settings of the channel family, on top of those of synthetic text or of a corpus.
+
+    Parameters
+    ----------
+    confusion : E as K rows of K weights (made to sum to one), for all auxiliaries, or one such
+        matrix per auxiliary. With an AMI, W = λI + (1 − λ)E with λ solved; without, W = E.
+    """
+
+    confusion: tuple[object, ...] | None = None
+
+    def __post_init__(self) -> None:
+        CorpusOptions.__post_init__(self)
+        SyntheticOptions.__post_init__(self)
+        if self.confusion is not None:
+            object.__setattr__(self, "confusion", _as_tuples(self.confusion))
+
+    def errors(self, number: int, size: int) -> Floats:
+        """Return E of auxiliary `number` (from 1), rows summing to one."""
+        if self.confusion is None:
+            return np.full((size, size), 1.0 / size)
+        given = _matrix(self.confusion, size)
+        chosen = given if given.ndim == 2 else given[(number - 1) % len(given)]
+        return np.asarray(chosen / chosen.sum(axis=1, keepdims=True))
+
+    def check_confusion(self, auxiliaries: int, size: int) -> None:
+        """Refuse matrices of a wrong number or shape."""
+        if self.confusion is None:
+            return
+        given = _matrix(self.confusion, size)
+        if given.ndim == 3 and len(given) != auxiliaries:
+            raise SpecError("options.confusion", len(given), f"{auxiliaries} matrices, or one")
+
+
+def _as_tuples(value: object) -> tuple[object, ...]:
+    if not isinstance(value, list | tuple):
+        raise SpecError("options.confusion", value, "a list of rows of weights")
+    return tuple(_as_tuples(one) if isinstance(one, list | tuple) else one for one in value)
+
+
+def _matrix(given: tuple[object, ...], size: int) -> Floats:
+    expected = f"{size} rows of {size} weights of at least 0, no row all zero; or one per auxiliary"
+    try:
+        matrix = np.array(given, dtype=np.float64)
+    except (ValueError, TypeError) as error:
+        raise SpecError("options.confusion", given, expected) from error
+    square = matrix.ndim in (2, 3) and matrix.shape[-2:] == (size, size)
+    if not square or not (matrix >= 0).all() or not (matrix.sum(axis=-1) > 0).all():
+        raise SpecError("options.confusion", given, expected)
+    return matrix
+
+
+class ChannelFamily:
+    """See the module."""
+
+    def check(self, spec: TaskSpec) -> None:
+        """Check options, without opening a corpus."""
+        options = read_options(ChannelOptions, spec.options)
+        if options.confusion is None or spec.ami is not None:
+            require_ami(spec)
+        if options.corpus is None:
+            check_capacity(options.world(spec), parts=1)
+            options.check_confusion(spec.auxiliaries, spec.labels)
+        else:
+            options.check_files()
+
+    def build(self, spec: TaskSpec, seed: int) -> TaskSet:
+        """Build the TaskSet: the main task, then one channel per auxiliary."""
+        options = read_options(ChannelOptions, spec.options)
+        prepare = _from_corpus if options.paths else _from_text
+        scene = prepare(spec, seed, options)
+        size = len(scene.naming.labels[0])
+        options.check_confusion(spec.auxiliaries, size)
+        noise = _noise_matrix(size, spec.label_noise)
+        requests = spec.requested_ami or (None,) * spec.auxiliaries
+        clean, observed, kept = [scene.clean], [scene.observed], list[JSON]()
+        for number, wanted in enumerate(requests, start=1):
+            errors = options.errors(number, size)
+            copied = 0.0 if wanted is None else solve_copied(scene.table(), errors, noise, wanted)
+            channel = copied * np.eye(size) + (1.0 - copied) * errors
+            drawn = _realise(scene, seed, number, (channel, noise))
+            clean.append(drawn[0])
+            observed.append(drawn[1])
+            kept.append(float(np.trace(channel) / size))
+        record: dict[str, JSON] = {**scene.provenance, "alpha": kept}
+        stacked = np.stack(clean)
+        seen = np.stack(observed) if spec.label_noise else stacked
+        naming = Naming(scene.naming.vocabulary, scene.naming.labels * spec.tasks)
+        return assemble((spec, seed), scene.layout, naming, (stacked, seen), record)
+
+
+@dataclass(frozen=True, eq=False)
+class _Scene:
+    """The main task on a layout: clean and observed labels (N,), names, where it came from."""
+
+    layout: Layout
+    clean: Labels
+    observed: Labels
+    naming: Naming
+    provenance: dict[str, JSON]
+
+    def table(self) -> Floats:
+        """Return M."""
+        size, pool = len(self.naming.labels[0]), self.layout.pool
+        table = contingency(self.clean[:pool], self.observed[:pool], (size, size))
+        return table.astype(np.float64)
+
+
+def _from_text(spec: TaskSpec, seed: int, options: ChannelOptions) -> _Scene:
+    home = world(options.world(spec), seed)
+    layout = synthetic_layout(spec, home.source)
+    clean = home.main_labels(home.windows(layout.text))
+    naming = Naming(home.source.vocabulary(), (home.label_names(),))
+    return _noisy_scene(spec, seed, layout, clean, (naming, {"text": "synthetic"}))
+
+
+def _from_corpus(spec: TaskSpec, seed: int, options: ChannelOptions) -> _Scene:
+    corpus = options.opened()
+    name, layer = options.main_layer(corpus)
+    usable = np.tile(annotated_sentences(corpus, layer), (spec.tasks, 1))
+    layout = corpus_layout(spec, seed, corpus, usable)
+    naming = Naming(corpus.vocabulary, (layer.names,))
+    record: dict[str, JSON] = {"text": corpus.source, "licence": options.licence, "main": name}
+    return _noisy_scene(spec, seed, layout, layer.labels[layout.origin], (naming, record))
+
+
+def _noisy_scene(
+    spec: TaskSpec,
+    seed: int,
+    layout: Layout,
+    clean: Labels,
+    described: tuple[Naming, dict[str, JSON]],
+) -> _Scene:
+    naming, record = described
+    offsets = noise_offsets(spec, seed, layout, naming.sizes)[0]
+    observed = with_noise(clean, offsets, naming.sizes[0])
+    return _Scene(layout, clean, observed, naming, record)
+
+
+def _noise_matrix(size: int, noise: float) -> Floats:
+    each = noise / (size - 1)
+    return np.full((size, size), each) + (1.0 - noise - each) * np.eye(size)
+
+
+def solve_copied(main: Floats, errors: Floats, noise: Floats, wanted: float) -> float:
+    """Return λ, the share of copied labels at which the channel has the wanted AMI.
+
+    Parameters
+    ----------
+    main : M, tokens by clean and observed main label.
+    errors, noise : E and R.
+    wanted : AMI of the observed labels.
+
+    Raises
+    ------
+    UnreachableAMIError : beyond what copying everything (λ = 1) or nothing (λ = 0) gives.
+    """
+
+    def measure(lost: float) -> float:
+        channel = (1.0 - lost) * np.eye(len(errors)) + lost * errors
+        return channel_ami(main, channel @ noise)
+
+    limits = f"these errors and label_noise on K = {len(errors)}"
+    guess = 1.0 - float(np.sqrt(wanted))
+    return 1.0 - solve_ami(measure, wanted, Search(0.0, 1.0, guess, precision=1e-6), limits)
+
+
+def channel_ami(main: Floats, channel: Floats) -> float:
+    """Return the AMI of main labels and the labels a channel makes of them.
+
+    Parameters
+    ----------
+    main : M, tokens by clean and observed main label; a diagonal when there is no label noise.
+    channel : (K, K), clean main label to observed auxiliary label.
+    """
+    return quick_ami(main.T @ channel)
+
+
+def _realise(
+    scene: _Scene, seed: int, number: int, laws: tuple[Floats, Floats]
+) -> tuple[Labels, Labels]:
+    """Draw clean and observed labels of an auxiliary, (N,) each, in exact counts per block."""
+    channel, noise = laws
+    size = len(channel)
+    clean = np.full_like(scene.clean, -1)
+    observed = clean.copy()
+    for block in scene.layout.blocks:
+        rng = stream(seed, "channel", block.part, block.task + 1, number)
+        places = np.arange(block.tokens.start, block.tokens.stop)
+        places = places[scene.clean[places] >= 0]
+        main = scene.clean[places].astype(np.int64)
+        seen = scene.observed[places].astype(np.int64)
+        pair = main * size + seen
+        drawn = allot(rng, pair, main, channel)
+        clean[places] = observed[places] = drawn
+        if noise[0, 0] < 1.0:
+            observed[places] = allot(rng, pair * size + drawn, drawn, noise)
+    return clean, observed
+
+
+def allot(
+    rng: np.random.Generator,
+    strata: NDArray[np.int64],
+    rows: NDArray[np.int64] | Labels,
+    laws: Floats,
+) -> Labels:
+    """Draw an outcome for every token such that each stratum gets its law's counts exactly.
+
+    Systematic sampling: in a stratum of c tokens, outcome k gets c·p_k tokens, rounded up or down
+    at random without bias; which tokens is left to chance.
+
+    Parameters
+    ----------
+    strata : (N,), any numbers.
+    rows : (N,), the row of `laws` that rules a token; the same within a stratum.
+    laws : (G, K), outcome laws.
+    """
+    order = np.lexsort((rng.random(len(strata)), strata))
+    _, stratum, counts = np.unique(strata[order], return_inverse=True, return_counts=True)
+    starts = np.cumsum(counts) - counts
+    rank = np.arange(len(strata)) - starts[stratum]
+    level = (rank + rng.random(len(counts))[stratum]) / counts[stratum]
+    ladder = np.cumsum(laws, axis=1)[:, :-1]
+    outcome = np.empty(len(strata), dtype=np.int16)
+    outcome[order] = (level[:, None] > ladder[rows[order]]).sum(axis=1)
+    return outcome

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.errors import SpecError, UnreachableAMI
+from simulator.errors import SpecError, UnreachableAMIError
 from simulator.families.base import read_options, require_ami
 from simulator.families.synthetic_options import SyntheticOptions
 from simulator.innovations import InnovationKey, equicorrelated_tables, innovation
@@ -104,7 +104,7 @@ def _check_directions(spec: TaskSpec, options: TeacherOptions, made_of: WorldOpt
     unrelated = 2 if options.design == "free" else spec.tasks
     needed = unrelated * shape.directions
     if shape.dimensions < needed:
-        raise UnreachableAMI(
+        raise UnreachableAMIError(
             "ami",
             spec.ami,
             f"any value once features × window ≥ {needed}: {unrelated} mutually unrelated teachers "
@@ -135,7 +135,7 @@ class _Deal:
         for attempt in range(attempts):
             try:
                 found = scene.solve(self._tables(attempt), wanted, offsets, limits)
-            except UnreachableAMI:
+            except UnreachableAMIError:
                 if attempt + 1 == attempts:
                     raise
             else:

@@ -11,6 +11,7 @@ import pandas as pd
 from pipeline.cells import Cell
 from pipeline.run import RunOptions
 from pipeline.study import Study
+from pipeline.table import CLOCKED
 from pipeline.workers import Result
 
 QUIET = RunOptions(jobs=1, progress=False)
@@ -29,9 +30,6 @@ seeds: 2
 test_tokens: 50
 training: {embedding: 2, hidden: 2, batch_sentences: 2, max_steps: 4, evaluate_every: 2}
 """
-
-CLOCKED = ["seconds", "finished", "host", "commit"]
-"""Columns that may differ between two runs of one study."""
 
 
 def result(cell: Cell) -> Result:
@@ -71,7 +69,7 @@ def study(text: str = STUDY) -> Study:
 
 
 def without_clock(table: pd.DataFrame) -> pd.DataFrame:
-    return table.drop(columns=CLOCKED)
+    return table.drop(columns=list(CLOCKED))
 
 
 def same(one: pd.DataFrame, other: pd.DataFrame, **tolerance: Any) -> None:

@@ -19,7 +19,10 @@ from pipeline.training import TrainingSettings
 from simulator import TaskSpec
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(max_size=6),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
     max_leaves=10,
@@ -115,7 +118,8 @@ def test_the_factorial_is_full() -> None:
     assert len(grid) == 2 * 3 * 2 * 2
     alone = [cell for cell in cells if cell.task.tasks == 1]
     assert len(cells) == len(grid) + len(alone)
-    assert {(c.task.tokens, c.seed) for c in alone} == {(n, s) for n in (40, 80, 160) for s in (0, 1)}
+    pairs = {(n, seed) for n in (40, 80, 160) for seed in (0, 1)}
+    assert {(cell.task.tokens, cell.seed) for cell in alone} == pairs
 
 
 @pytest.mark.parametrize("stl", ["true", "false"])
@@ -134,10 +138,10 @@ def test_without_stl_only_what_is_asked_for_is_trained() -> None:
 
 
 def test_settings_options_and_keys_of_the_family_can_be_factors() -> None:
-    factors = "tasks: 2, tokens: 40, ami: 0.5, hidden: [4, 8], zipf: [0.5, 1], label_noise: [0, 0.1]"
+    factors = "tasks: 2, tokens: 40, ami: 0.5, hidden: [4, 8], zipf: [0, 1], label_noise: [0, 0.1]"
     cells = expand(study(factors, "seeds: 1\nstl: false"))
     found = {(c.settings.hidden, c.task.options["zipf"], c.task.label_noise) for c in cells}
-    assert found == {(h, z, e) for h in (4, 8) for z in (0.5, 1) for e in (0, 0.1)}
+    assert found == {(h, z, e) for h in (4, 8) for z in (0, 1) for e in (0, 0.1)}
 
 
 def test_a_name_that_trainer_and_family_share_can_be_told_apart() -> None:
@@ -172,7 +176,12 @@ REFUSED = [
     ("tasks: 2, tokens: 40, ami: 0.5, hidden: [8, 0]", "", "factors.hidden[1]", "at least 1"),
     ("tasks: 2, tokens: 40, ami: 0.5, training.foo: [8]", "", "factors.training.foo", "training."),
     ("tasks: 2, tokens: 40, ami: 0.5, data.foo: [8]", "", "factors.data.foo", "options.NAME"),
-    ("tasks: 2, tokens: 40, ami: 0.5, label_noise: [0, 1]", "", "factors.label_noise[1]", "below 1"),
+    (
+        "tasks: 2, tokens: 40, ami: 0.5, label_noise: [0, 1]",
+        "",
+        "factors.label_noise[1]",
+        "below 1",
+    ),
     ("tasks: 2, tokens: 40, ami: 0.5, feature_overlap: [2]", "", "factors.feature_overlap[0]", "1"),
     ("tasks: 2, tokens: 40, ami: 0.5", "training: {hiden: 8}", "training.hiden", "'hidden'"),
     ("tasks: 2, tokens: 40, ami: 0.5", "training: {hidden: x}", "training.hidden", "at least 1"),
@@ -180,7 +189,12 @@ REFUSED = [
     ("tasks: 2, tokens: 40, ami: 0.5", "family: {name: student}", "family.name", "teacher"),
     ("tasks: 2, tokens: 40, ami: 0.5", "family: {labels: 1}", "family.labels", "at least 2"),
     ("tasks: 2, tokens: 40, ami: 0.5", "family: {options: {zip: 1}}", "family.options.zip", "zipf"),
-    ("tasks: 2, tokens: 40, ami: 0.5, aux_tokens: [80]", "family: {shared: true}", "factors.aux_tokens[0]", "shared"),
+    (
+        "tasks: 2, tokens: 40, ami: 0.5, aux_tokens: [80]",
+        "family: {shared: true}",
+        "factors.aux_tokens[0]",
+        "shared",
+    ),
 ]
 
 

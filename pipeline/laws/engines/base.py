@@ -43,9 +43,16 @@ class Request:
 
 
 class Engine(Protocol):
-    """A source of candidate expressions."""
+    """A source of candidate expressions.
+
+    Attributes
+    ----------
+    name : its key in the registry, and the origin of its laws.
+    own_process : it keeps a process of its own, so its searches run one after another in the parent.
+    """
 
     name: str
+    own_process: bool
 
     def readiness(self) -> Readiness:
         """Whether the engine can run on this machine; never downloads anything."""

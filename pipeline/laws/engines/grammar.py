@@ -75,6 +75,7 @@ class Grammar:
     """Beam search over `Form`; the best forms of every complexity are the answer."""
 
     name = "grammar"
+    own_process = False
 
     def readiness(self) -> Readiness:
         """Always ready: it is ours."""

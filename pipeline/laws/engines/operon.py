@@ -31,6 +31,7 @@ class Operon:
     """Multi-objective (error, length) genetic programming; the front is the answer."""
 
     name = "operon"
+    own_process = False
 
     def readiness(self) -> Readiness:
         """Ready wherever pyoperon is installed."""

@@ -13,18 +13,21 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from pipeline.report.levels import Floats, scaled
-from pipeline.report.numbers import number
+from pipeline.report.levels import Floats, Levels, scaled
+from pipeline.report.numbers import level
 from pipeline.report.palette import FAINT, INK, LINE, MUTED, OUTSIDE
 
 WIDTH, HEIGHT = 4.6, 3.2  # inches
 FONT_SIZE = 8.8
 #: ticks closer than this share of the axis would overprint
 TICK_GAP = 0.115
+#: space left of the first and right of the last value, as a share of the axis
+MARGIN = 0.03
 
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -94,23 +97,37 @@ def label_axes(axes: Axes, x: str, y: str) -> None:
     axes.set_title(y, loc="left", fontsize=FONT_SIZE, color=INK.light, pad=8)
 
 
-def factor_axis(axes: Axes, logarithmic: bool, levels: Floats, span: tuple[float, float]) -> None:
+def factor_axis(axes: Axes, logarithmic: bool, levels: Levels, span: tuple[float, float]) -> None:
     """The x axis of a factor: logarithmic for sizes, ticks at its levels where they fit."""
     if logarithmic:
         axes.set_xscale("log")
     low, high = scaled(np.array(span), logarithmic)
-    margin = 0.03 * ((high - low) or 1.0)
+    margin = MARGIN * ((high - low) or 1.0)
     ends = np.array([low - margin, high + margin])
     axes.set_xlim(*(np.exp(ends) if logarithmic else ends))
-    marks = np.unique(np.append(levels[(levels >= span[0]) & (levels <= span[1])], span))
-    shown = _spaced(marks, logarithmic, (low, high))
-    counts = np.array_equal(levels, levels.round())
-    if len(shown) >= 3 and (logarithmic or counts):
-        axes.xaxis.set_major_locator(FixedLocator(list(shown)))
-    elif not logarithmic:
+    ticks = _level_ticks(levels, logarithmic, span)
+    if ticks is not None:
+        axes.xaxis.set_major_locator(FixedLocator(list(ticks)))
+    elif logarithmic:
+        wide = high - low > np.log(300)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    else:
         axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 4)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: level(value)))
+
+
+def _level_ticks(
+    levels: Levels, logarithmic: bool, span: tuple[float, float]
+) -> npt.NDArray[np.float64] | None:
+    """Ticks at the levels and the ends of the axis; None where round numbers serve better."""
+    counts = np.array_equal(levels.values, levels.values.round())
+    if levels.binned or not (logarithmic or counts):
+        return None
+    inside = levels.values[(levels.values >= span[0]) & (levels.values <= span[1])]
+    low, high = scaled(np.array(span), logarithmic)
+    ticks = _spaced(np.unique(np.append(inside, span)), logarithmic, (low, high))
+    return ticks if len(ticks) >= 3 else None
 
 
 def _spaced(levels: Floats, logarithmic: bool, ends: tuple[float, float]) -> Floats:
@@ -129,7 +146,7 @@ def shade_outside(axes: Axes, fitted: tuple[float, float]) -> None:
     low, high = axes.get_xlim()
     sides = [(low, fitted[0]), (fitted[1], high)]
     for start, end in sides:
-        if end <= start:
+        if end <= start or _share(axes, start, end) <= 1.2 * MARGIN:
             continue
         axes.axvspan(start, end, facecolor=OUTSIDE.light, edgecolor="none", zorder=-1)
         if _share(axes, start, end) > 0.16:

@@ -33,8 +33,7 @@ def draw_curves(surface: Surface, x: str, error: float | None) -> Drawing:
     """
     piece = slice_along(surface, x)
     figure, axes = new_panel()
-    levels = surface.levels[x].values
-    factor_axis(axes, surface.logarithmic(x), levels, piece.span)
+    factor_axis(axes, surface.logarithmic(x), surface.levels[x], piece.span)
     colours = ramp(len(piece.lines))
     for line, colour in zip(piece.lines, colours, strict=True):
         _draw_line(axes, line, colour, error)
@@ -68,10 +67,11 @@ def _draw_points(axes: Axes, line: Line, mask: np.ndarray, colour: str, *, fille
     points = line.points[mask]
     if not len(points):
         return
+    spread = points["spread"]
     axes.errorbar(
         points["x"],
         points["y"],
-        yerr=points["spread"].fillna(0.0),
+        yerr=spread.fillna(0.0) if spread.notna().any() else None,
         fmt="o" if filled else "D",
         markersize=4.2,
         markerfacecolor=colour if filled else PAPER.light,

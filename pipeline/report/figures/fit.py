@@ -160,7 +160,7 @@ def draw_residuals(surface: Surface, factor: str | None) -> Drawing:
 
 
 def _factor_axis(axes: Axes, surface: Surface, factor: str) -> None:
-    levels = surface.levels[factor].values
+    levels = surface.levels[factor]
     factor_axis(axes, surface.logarithmic(factor), levels, surface.extent(factor))
 
 

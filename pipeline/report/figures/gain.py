@@ -62,7 +62,7 @@ def draw_gain(surface: Surface, roles: Roles) -> list[Drawing]:
 
 def _draw_map(surface: Surface, roles: Roles, gains: Map) -> Drawing:
     figure, axes = new_panel(height=3.5)
-    factor_axis(axes, True, surface.levels[roles.size].values, surface.fitted_range(roles.size))
+    factor_axis(axes, True, surface.levels[roles.size], surface.fitted_range(roles.size))
     axes.grid(False)
     filled = axes.contourf(
         gains.sizes, gains.shares, gains.gain, levels=_steps(gains.reach), colors=COLOURS

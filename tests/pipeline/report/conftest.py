@@ -16,7 +16,7 @@ NOISE = 0.012
 
 
 def planted_table(seed: int = 0) -> pd.DataFrame:
-    """Teacher-like grid: T = 1 rows have no relatedness, measured AMI scatters around its levels."""
+    """A grid: T = 1 rows have no relatedness, measured AMI scatters around its levels."""
     random = np.random.default_rng(seed)
     rows = []
     for size in (40, 80, 160, 320, 640, 1280, 2560, 5120):
@@ -170,22 +170,22 @@ def planted_curves() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-@pytest.fixture()
+@pytest.fixture
 def table() -> pd.DataFrame:
     return planted_table()
 
 
-@pytest.fixture()
+@pytest.fixture
 def laws() -> Mapping[str, Any]:
     return planted_laws()
 
 
-@pytest.fixture()
+@pytest.fixture
 def context() -> ReportContext:
     return ReportContext(
         title="How much do auxiliary tasks help?",
         command="mtl-laws run pipeline/studies/quick.yaml --out out/quick",
-        question="With n labelled tokens and T − 1 auxiliary tasks, what accuracy is to be expected?",
+        question="With n tokens and T − 1 auxiliary tasks, what accuracy is to be expected?",
         notes=("The auxiliary labels come from teachers mixed towards the main one.",),
         curves=planted_curves(),
     )

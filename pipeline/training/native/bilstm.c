@@ -1,6 +1,6 @@
 /* A stack of bidirectional LSTMs on one CPU core: what `lstm.py` computes, in one pass per sentence block.
  *
- * Built by `kernel.py` once per machine, with REAL (float or double), HIDDEN and LANES given.
+ * Built by `kernel.py` with HIDDEN and LANES given.
  * Blocks of BLOCK sentences run through all their steps while their gates are in the first cache;
  * every model's sums are taken in the same order whatever stack it is in, so its results do not
  * depend on its companions to the last bit.
@@ -14,7 +14,10 @@
  *   cells     (G, 2, S, L, 2H)  c beside tanh(c)
  */
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "real.h"
 
 #define H HIDDEN
 #define GATES (4 * HIDDEN)
@@ -23,29 +26,6 @@
 
 typedef REAL vec __attribute__((vector_size(LANES * sizeof(REAL)), aligned(sizeof(REAL))));
 typedef struct { long stacks, sentences, length, types; } shape;
-
-/* 1 / (1 + e^-x). NaN passes through: both comparisons are false for it. */
-#ifdef DOUBLE
-#include <math.h>
-static inline REAL sigmoid(REAL x) { return 1.0 / (1.0 + exp(-x)); }
-#else
-static inline REAL sigmoid(REAL x)
-{
-    /* e^y = 2^n e^r with r in [-ln2/2, ln2/2]; the Taylor series to r^6 errs by less than 2e-7. */
-    REAL y = -x;
-    y = y > 87.0f ? 87.0f : y;
-    y = y < -87.0f ? -87.0f : y;
-    REAL shifted = y * 1.44269504f + 12582912.0f;
-    REAL n = shifted - 12582912.0f;
-    REAL r = y - n * 0.693359375f + n * 2.12194440e-4f;
-    REAL e = 1.0f + r * (1.0f + r * (0.5f + r * (1.6666667e-1f + r * (4.1666668e-2f
-             + r * (8.3333333e-3f + r * 1.3888889e-3f)))));
-    union { REAL real; int32_t bits; } power;
-    power.real = shifted;
-    power.bits = (power.bits - 0x4B400000 + 127) << 23;
-    return 1.0f / (1.0f + e * power.real);
-}
-#endif
 
 /* out (BLOCK, outer) += in (BLOCK, inner) @ matrix (inner, outer). */
 static inline void add_product(REAL *restrict out, const REAL *restrict in,
@@ -108,9 +88,10 @@ static inline void forward_cell(REAL *restrict open, REAL *restrict cell, REAL *
     }
 }
 
-void forward(shape n, const REAL *table, const REAL *recurrent, const int32_t *tokens,
+void bilstm_forward(const shape *given, const REAL *table, const REAL *recurrent, const int32_t *tokens,
              REAL *features, REAL *gates, REAL *cells)
 {
+    shape n = *given;
     for (long r = 0; r < 2 * n.stacks; r++)
         for (long first = 0; first < n.sentences; first += BLOCK) {
             long left = n.sentences - first;
@@ -205,12 +186,16 @@ static void add_rows(shape n, block k, const int32_t *tokens, const REAL *gates,
         }
 }
 
-/* Gradients of table and recurrent are added to zeros; gates are overwritten. */
-void backward(shape n, const REAL *recurrent, const int32_t *tokens, const REAL *features,
+/* Gates are overwritten by the gradients of their inputs. */
+void bilstm_backward(const shape *given, const REAL *recurrent, const int32_t *tokens, const REAL *features,
               REAL *gates, const REAL *cells, const REAL *outer, REAL *to_table, REAL *to_recurrent)
 {
-    REAL back[GATES * H];
+    shape n = *given;
+    REAL *back = malloc(GATES * H * sizeof(REAL));
     for (long r = 0; r < 2 * n.stacks; r++) {
+        if (r % 2 == 0)
+            memset(to_table + r * n.types * GATES, 0, 2 * n.types * GATES * sizeof(REAL));
+        memset(to_recurrent + r * H * GATES, 0, H * GATES * sizeof(REAL));
         for (int i = 0; i < H; i++)
             for (int j = 0; j < GATES; j++) back[j * H + i] = recurrent[(r * H + i) * GATES + j];
         for (long first = 0; first < n.sentences; first += BLOCK) {
@@ -221,4 +206,5 @@ void backward(shape n, const REAL *recurrent, const int32_t *tokens, const REAL 
             add_rows(n, k, tokens, gates, to_table);
         }
     }
+    free(back);
 }

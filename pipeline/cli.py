@@ -1,0 +1,280 @@
+"""The commands of `mtl-laws`: thin; every heavy import waits until a command needs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.errors import InputError, PipelineError
+from simulator.errors import SimulatorError
+
+app = typer.Typer(
+    name="mtl-laws",
+    help="How much will training my sequence-labelling tasks together help? Answers with a formula.",
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Jobs = Annotated[int, typer.Option(help="Worker processes; -1 for one per core.")]
+Engine = Annotated[
+    str, typer.Option(help="Symbolic regression: auto, pysr, operon or grammar (always joins).")
+]
+Budget = Annotated[str, typer.Option(help="Effort: quick, standard or thorough.")]
+Seed = Annotated[int, typer.Option(help="Seed of every random draw; the same seed, the same law.")]
+Out = Annotated[Path, typer.Option(help="Folder to write to; made where it does not exist.")]
+TimeLimit = Annotated[
+    float | None, typer.Option(help="Seconds after which the search is cut short (and says so).")
+]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(version("mtl-laws"))
+        raise typer.Exit
+
+
+#: root of Typer's usage errors; Typer carries its own copy of click, or not, depending on its age
+UsageError: type[Exception] = typer.BadParameter.__mro__[2]
+
+
+@app.callback()
+def _options(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
+    """Options of every command."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def run(
+    study: Annotated[Path, typer.Argument(help="Study file (YAML); `mtl-laws init` writes one.")],
+    out: Out,
+    jobs: Jobs = -1,
+    backend: Annotated[str, typer.Option(help="loky (this machine) or dask (a cluster).")] = "loky",
+    address: Annotated[str | None, typer.Option(help="Address of the dask scheduler.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:0.")] = "cpu",
+    engine: Annotated[
+        str | None, typer.Option(help="Engine instead of the study's: auto, pysr, operon, grammar.")
+    ] = None,
+    retry_failed: Annotated[bool, typer.Option(help="Train failed cells again.")] = False,
+) -> None:
+    """Run a study: simulate tasks, train models, find laws, write the report. Resumes by itself.
+
+    Example: mtl-laws run study.yaml --out runs/mine
+    """
+    from pipeline.backends import RunOptions
+    from pipeline.end import conclude
+    from pipeline.run import run_study
+    from pipeline.study import Study
+
+    loaded = Study.load(study)
+    options = RunOptions(jobs, backend, address, device, retry_failed=retry_failed)
+    run_study(loaded, out, options)
+    document = conclude(loaded, study, out, engine, jobs)
+    _say_law(document, out)
+
+
+@app.command()
+def fit(
+    table: Annotated[Path, typer.Argument(help="CSV or Parquet file, one row per trained model.")],
+    target: Annotated[str, typer.Option(help="Column to explain.")],
+    factors: Annotated[str, typer.Option(help="NAME=COLUMN,… : factors and their columns.")],
+    out: Out,
+    bounds: Annotated[str, typer.Option(help="LOW,HIGH the target can take; 0, for no upper.")] = ",",
+    domain: Annotated[
+        list[str] | None, typer.Option(help="FACTOR=LOW:HIGH where the law must be valid.")
+    ] = None,
+    hold_out: Annotated[
+        str | None, typer.Option(help="Rows to keep out, as in 'n>5000 or T>5'.")
+    ] = None,
+    engine: Engine = "auto",
+    budget: Budget = "standard",
+    time_limit: TimeLimit = None,
+    seed: Seed = 0,
+    jobs: Jobs = -1,
+) -> None:
+    """Find laws in a table of results that already exists.
+
+    Example: mtl-laws fit results.csv --target f1 --factors n=tokens,T=tasks,ami=ami --out laws
+    """
+    from pipeline.fit import Source, fit_laws
+    from pipeline.laws.problem import Question
+    from pipeline.options import parse_bounds, parse_domains, parse_factors
+    from pipeline.search_progress import SearchProgress
+    from pipeline.tablefile import read_table
+
+    question = Question(
+        target,
+        parse_factors(factors),
+        parse_bounds(bounds),
+        parse_domains(domain or []),
+        hold_out,
+        engine,
+        budget,
+        time_limit,
+        seed,
+        jobs,
+    )
+    source = Source(str(table), f"{target} in {table.name}")
+    with SearchProgress() as progress:
+        document = fit_laws(read_table(table), question, source, out, progress)
+    _say_law(document, out)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder with laws.json, as run or fit left it.")],
+) -> None:
+    """Write the report of a folder again, without searching again.
+
+    Example: mtl-laws report runs/mine
+    """
+    from pipeline.end import rewrite_report
+
+    rewrite_report(folder)
+    typer.echo(f"report: {folder / 'report.html'}")
+
+
+@app.command()
+def simulate(
+    out: Out,
+    family: Annotated[str, typer.Option(help="channel or teacher.")] = "teacher",
+    tasks: Annotated[int, typer.Option(help="T: tasks, the main one included.")] = 2,
+    ami: Annotated[float | None, typer.Option(help="Relatedness to the main task, 0 to 1.")] = None,
+    tokens: Annotated[int, typer.Option(help="n: training tokens of each task.")] = 1000,
+    seed: Seed = 0,
+    format: Annotated[str, typer.Option(help="conll, jsonl, parquet or hf.")] = "conll",
+    plot: Annotated[bool, typer.Option(help="Also draw the tasks' relatedness and labels.")] = False,
+) -> None:
+    """Make a family of related tasks as a dataset with a data card.
+
+    Example: mtl-laws simulate --family channel --tasks 3 --ami 0.5 --tokens 5000 --out tasks
+    """
+    from simulator import TaskSpec, export_taskset, make_taskset, plot_taskset
+
+    spec = TaskSpec(family=family, tasks=tasks, ami=ami, tokens=tokens)
+    taskset = make_taskset(spec, seed)
+    export_taskset(taskset, out, format)
+    if plot:
+        plot_taskset(taskset, out)
+    measured = "" if taskset.ami is None else f", measured AMI {taskset.ami:.3f}"
+    typer.echo(f"{tasks} tasks of {tokens} tokens{measured}: {out}")
+
+
+@app.command()
+def engines(
+    install: Annotated[
+        str | None, typer.Option(help="Install what an engine lacks: pysr (downloads Julia).")
+    ] = None,
+) -> None:
+    """Show which law engines are ready here, and install what one lacks.
+
+    Example: mtl-laws engines
+    """
+    from pipeline.laws.engines import ENGINES
+    from pipeline.laws.engines import pysr
+
+    if install is not None:
+        if install != pysr.PySR.name:
+            raise InputError("--install", install, "pysr, the one engine with a runtime of its own")
+        typer.echo(f"pysr      installed: {pysr.install()}")
+        return
+    for name, engine in ENGINES.items():
+        readiness = engine.readiness()
+        typer.echo(f"{name:<9} {'ready' if readiness.ready else 'not ready':<10} {readiness.reason}")
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="File to write; must not exist.")] = Path("study.yaml"),
+) -> None:
+    """Write a study file with every key explained.
+
+    Example: mtl-laws init study.yaml
+    """
+    from pipeline.study import commented_study
+
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(commented_study())
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise InputError("PATH", str(path), f"a new file that can be written ({reason})") from error
+    typer.echo(f"wrote {path}: mtl-laws run {path} --out runs/{path.stem}")
+
+
+@app.command()
+def status(
+    folder: Annotated[Path, typer.Argument(help="Folder of a run, finished or not.")],
+) -> None:
+    """Say how far a run is: done, failed, remaining, rate and time left.
+
+    Example: mtl-laws status runs/mine
+    """
+    from pipeline.progress import run_status
+
+    typer.echo(run_status(folder).line())
+
+
+def _say_law(document: dict[str, Any], out: Path) -> None:
+    from pipeline.fit import summary
+
+    typer.echo(summary(document))
+    typer.echo(f"report: {out / 'report.html'}")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command; a user's mistake is one line and exit code 2."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    hook = sys.excepthook if "--debug" in words else _one_line
+    try:
+        code = _code(words)
+    finally:
+        sys.excepthook = hook  # Typer installs one of its own
+    sys.exit(code)
+
+
+def _code(words: Sequence[str]) -> int:
+    try:
+        result = app(list(words), standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted; a run goes on where it stopped, by the same command", 130)
+    except UsageError as error:
+        return _fail(str(error), 2)
+    except (InputError, SimulatorError, PipelineError) as error:
+        if "--debug" in words:
+            raise
+        return _fail(str(error), 1 if _is_failure(error) else 2)
+    return result if isinstance(result, int) else 0
+
+
+def _is_failure(error: Exception) -> bool:
+    """Whether something failed that is not the user's mistake."""
+    return isinstance(error, PipelineError) and not isinstance(error, InputError)
+
+
+def _fail(message: str, code: int) -> int:
+    print("mtl-laws: " + " ".join(message.split()), file=sys.stderr)
+    return code
+
+
+def _one_line(kind: type[BaseException], error: BaseException, _: Any) -> None:
+    _fail(f"unexpected {kind.__name__}: {error} (mtl-laws --debug … shows where)", 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""A table and a question to `laws.json` and a report: what `mtl-laws fit` and a study's end share."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import shlex
+import sys
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import InputError
+from pipeline.laws.engines.choice import Choice, choose
+from pipeline.provenance import provenance
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline.laws.problem import Question
+    from pipeline.laws.search import Progress, SearchResult
+    from pipeline.report import ReportContext
+
+LAWS_NAME, TABLE_NAME = "laws.json", "table.parquet"
+PACKAGES = ("numpy", "pandas", "pyoperon", "pysr", "scikit-learn", "scipy", "sympy", "torch")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the rows come from, for messages and the report's head.
+
+    Attributes
+    ----------
+    name : file or folder, as the user wrote it.
+    title : heading of the report.
+    question : what the study asks, in a sentence; empty for a user's own table.
+    curves : learning curves, where models were trained.
+    """
+
+    name: str
+    title: str
+    question: str = ""
+    curves: pd.DataFrame | None = None
+    command: str = field(default_factory=lambda: shlex.join(["mtl-laws", *sys.argv[1:]]))
+
+
+def fit_laws(
+    table: pd.DataFrame,
+    question: Question,
+    source: Source,
+    out: Path,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Search laws for a question over a table; leave ``laws.json``, table and report in `out`.
+
+    Returns the document that was written.
+
+    Raises
+    ------
+    InputError
+        if the question does not fit the table, the engine is not ready, or `out` is not writable;
+        nothing has been written then.
+    NoLaw
+        if no law is valid over the domain.
+    """
+    from pipeline.laws.document import laws_document
+    from pipeline.laws.problem import pose
+    from pipeline.laws.search import SearchOptions, find_laws
+
+    begin = time.monotonic()
+    choice = choose(question.engine)
+    problem = pose(table, question, source.name)
+    make_folder(out)
+    options = SearchOptions(
+        choice.used, question.budget, question.time_limit, question.seed, question.jobs
+    )
+    options = options if progress is None else _with_progress(options, progress)
+    found = find_laws(problem.data, problem.held_out, options)
+    document = laws_document(problem, found, question.seed)
+    document["data"]["columns"] = dict(question.factors)
+    document["data"]["hold_out"] = question.hold_out
+    document["provenance"] = _provenance(question, choice, found, source, begin)
+    _write(document, problem.rows, source, out)
+    return document
+
+
+def write_report_of(document: dict[str, Any], rows: pd.DataFrame, source: Source, out: Path) -> None:
+    """The report of a document that is already there."""
+    from pipeline.report import write_report
+
+    write_report(out, document, rows, _context(document, source))
+
+
+def summary(document: dict[str, Any]) -> str:
+    """The law and its scores, for the terminal."""
+    law, scores = document["selected"], document["selected"]["scores"]
+    names = {"train": "where fitted", "extrapolation": "extrapolated", "hold_out": "held out"}
+    parts = [
+        f"R² {scores[f'r2_{key}']:.3f} {words}"
+        for key, words in names.items()
+        if scores.get(f"r2_{key}") is not None
+    ]
+    formula = readable(law["expression"])
+    return f"law:    {document['target']} = {formula}\nscore:  {', '.join(parts)}"
+
+
+def readable(expression: str) -> str:
+    """The expression with its numbers at three significant digits."""
+    return re.sub(r"\d+\.\d+(e[+-]?\d+)?", lambda m: f"{float(m[0]):.3g}", expression)
+
+
+def make_folder(out: Path) -> None:
+    """Make the output folder and see that it can be written to.
+
+    Raises
+    ------
+    InputError
+        if it cannot.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InputError("--out", str(out), f"a folder that can be written to ({reason})") from error
+
+
+def _with_progress(options: Any, progress: Progress) -> Any:
+    from dataclasses import replace
+
+    return replace(options, progress=progress)
+
+
+def _provenance(
+    question: Question, choice: Choice, found: SearchResult, source: Source, begin: float
+) -> dict[str, Any]:
+    here = provenance()
+    return {
+        "version": here["version"],
+        "commit": here["commit"],
+        "command": source.command,
+        "engine": {
+            "requested": choice.requested,
+            "used": choice.used,
+            "reason": choice.reason,
+        },
+        "seed": question.seed,
+        "budget": question.budget,
+        "time_limit": question.time_limit,
+        "cut": found.cut,
+        "seconds": round(time.monotonic() - begin, 1),
+        "candidates": found.candidates,
+        "engine_failures": found.failures,
+        "python": platform.python_version(),
+        "packages": {name: _installed(name) for name in PACKAGES},
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _write(document: dict[str, Any], rows: pd.DataFrame, source: Source, out: Path) -> None:
+    from pipeline.tablefile import write_parquet
+
+    write_parquet(rows, out / TABLE_NAME)
+    write_text(out / LAWS_NAME, json.dumps(document, indent=1, allow_nan=False) + "\n")
+    write_report_of(document, rows, source, out)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that it is, at any moment, the old one or the new one, whole."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def _context(document: dict[str, Any], source: Source) -> ReportContext:
+    from pipeline.report import ReportContext
+
+    notes = list(document["data"].get("notes", ()))
+    if document["provenance"]["cut"]:
+        notes.append("The time limit cut the search short: another run may find another law.")
+    notes += [f"Engine failure: {line}" for line in document["provenance"]["engine_failures"]]
+    return ReportContext(
+        title=source.title,
+        command=source.command,
+        question=source.question,
+        notes=tuple(notes),
+        curves=source.curves,
+    )

@@ -1,0 +1,155 @@
+"""`laws.json`: what a search found, as one document (schema 1, see docs/formats)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import PipelineError
+from pipeline.laws.data import LawData
+from pipeline.laws.evidence import evidence
+from pipeline.laws.expression import Floats
+from pipeline.laws.intervals import constants
+from pipeline.laws.law import Law
+from pipeline.laws.problem import Problem
+from pipeline.laws.refit import fit_constants
+from pipeline.laws.scoring import Fitted, Scored, r_squared, row_errors
+from pipeline.laws.search import SearchResult
+
+SCHEMA = 1
+
+
+class NoLaw(PipelineError):
+    """No valid law was found: nothing may be reported as selected."""
+
+
+def laws_document(problem: Problem, found: SearchResult, seed: int) -> dict[str, Any]:
+    """The document without its provenance.
+
+    Raises
+    ------
+    NoLaw
+        if no law is valid over the domain.
+    """
+    if found.selected is None:
+        raise NoLaw(
+            f"no valid law among {len(found.laws)} for {problem.data.name}: every one leaves the "
+            "bounds or has a pole over the domain; give wider --bounds or a narrower --domain"
+        )
+    records = {i: _law(found.laws[i], problem, seed) for i in {*found.front, found.selected}}
+    selected = records[found.selected]
+    return {
+        "schema": SCHEMA,
+        "target": problem.data.name,
+        "factors": list(problem.data.factors),
+        "selected": _record(selected),
+        "front": [_record(records[i]) for i in sorted(records, key=_by_size(found))],
+        "evidence": [f.to_json() for f in evidence(selected, found.laws, problem.data)],
+        "theory": [_record(_law(law, problem, seed)) for law in _ranked(found.theory)],
+        "data": _data(problem, found),
+    }
+
+
+def _by_size(found: SearchResult) -> Any:
+    return lambda i: (found.laws[i].fitted.complexity, found.laws[i].error)
+
+
+def _ranked(theory: Sequence[Scored]) -> list[Scored]:
+    return sorted(theory, key=lambda law: (not law.fitted.valid, law.error))
+
+
+def _law(law: Scored, problem: Problem, seed: int) -> Law:
+    """A scored law with its constants on all rows, their intervals, and its scores everywhere."""
+    fitted = _on_all_rows(law.fitted, problem.data)
+    expression, data = fitted.expression, problem.data
+    numeric = fitted.numeric()
+    return Law(
+        numeric.text,
+        expression.text,
+        data.factors,
+        numeric.complexity,
+        constants(expression, fitted.fit, data, seed),
+        _scores(law, fitted, problem),
+        fitted.valid,
+        fitted.reason,
+        fitted.limits,
+        fitted.candidate.origin,
+    )
+
+
+def _on_all_rows(fitted: Fitted, data: LawData) -> Fitted:
+    """The law refitted on all rows, where the search saw only some of very many."""
+    fit = fit_constants(fitted.expression, data.sample, fitted.fit.theta[None, :], 30)
+    if fit is None:
+        return fitted
+    return Fitted(
+        fitted.candidate, fitted.expression, fit, fitted.complexity, fitted.reason, fitted.limits
+    )
+
+
+def _scores(law: Scored, fitted: Fitted, problem: Problem) -> dict[str, float | None]:
+    data = problem.data
+    variance = float(np.var(data.target))
+    errors = {
+        "train": _finite(float(row_errors(fitted.expression, fitted.fit, data).mean())),
+        "cv": _mean_loss(law.grouped, variance),
+        "extrapolation": _mean_loss(law.extrapolation, variance),
+    }
+    scores: dict[str, float | None] = {}
+    for name, error in errors.items():
+        scores[f"r2_{name}"] = None if error is None else 1.0 - error / variance
+    scores["r2_hold_out"], held_out = _held_out(fitted, problem.held_out)
+    for name, error in {**errors, "hold_out": held_out}.items():
+        scores[f"rmse_{name}"] = None if error is None else math.sqrt(error)
+    return scores
+
+
+def _mean_loss(loss: Floats, variance: float) -> float | None:
+    return _finite(float(loss.sum(axis=1).mean()) * variance) if len(loss) else None
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _held_out(fitted: Fitted, held_out: LawData | None) -> tuple[float | None, float | None]:
+    """R² and mean squared error on the rows kept out; touched here, after selection, only."""
+    if held_out is None:
+        return None, None
+    predicted = fitted.predict(held_out)
+    r2 = r_squared(held_out.target, predicted)
+    error = float(np.mean((held_out.target - predicted) ** 2))
+    return (None if r2 is None else _finite(r2)), _finite(error)
+
+
+def _record(law: Law) -> dict[str, Any]:
+    from pipeline.report.latex import formula_latex
+
+    return {**law.to_json(), "latex": formula_latex(law.expression)}
+
+
+def _data(problem: Problem, found: SearchResult) -> dict[str, Any]:
+    data, held_out = problem.data, problem.held_out
+    variance = data.replicate_variance
+    return {
+        "rows": len(problem.rows),
+        "rows_fit": len(data),
+        "rows_hold_out": len(held_out) if held_out is not None else 0,
+        "cells": len(np.unique(problem.rows["cell"])),
+        "digest": data.digest(),
+        "ranges": {name: _range(column) for name, column in data.columns.items()},
+        "domain": {name: list(data.domains[name]) for name in data.factors},
+        "bounds": [_finite(bound) for bound in data.bounds],
+        "replicate_sd": None if variance is None else math.sqrt(variance),
+        "folds": [fold.name for fold in found.extrapolation],
+        "notes": list(problem.notes),
+    }
+
+
+def _range(column: Floats) -> list[float]:
+    return [float(np.nanmin(column)), float(np.nanmax(column))]
+
+

@@ -1,0 +1,54 @@
+"""The process in which PySR lives: one JSON request a line in, one JSON answer a line out.
+
+It runs as a script of its own and imports nothing of this package: Julia and torch must not share a
+process, and the package need not be importable from the folder it is started in. What Julia and
+PySR print goes to standard error, so that standard output carries answers only.
+
+A request holds ``rows`` (N lists of F numbers), ``target`` (N), ``weights`` (N) and ``settings``
+(keyword arguments of ``PySRRegressor``); an answer holds ``front``, a list of equation and
+complexity. The first line sent is ``{"ready": version}``. An error inside PySR ends the process: the
+parent reports its last words and starts a new one for the next request.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import IO, Any
+
+
+def front(request: dict[str, Any]) -> list[dict[str, Any]]:
+    """PySR's equations table for one request, as plain JSON."""
+    import numpy as np
+    from pysr import PySRRegressor
+
+    regressor = PySRRegressor(**request["settings"])
+    rows = np.array(request["rows"], dtype=np.float64)
+    target = np.array(request["target"], dtype=np.float64)
+    regressor.fit(rows, target, weights=np.array(request["weights"], dtype=np.float64))
+    table = regressor.equations_
+    return [
+        {"equation": str(row["equation"]), "complexity": int(row["complexity"])}
+        for _, row in table.iterrows()
+    ]
+
+
+def serve(requests: IO[str], answers: IO[str]) -> None:
+    """Answer every request until the parent closes the pipe."""
+    import pysr
+
+    print(json.dumps({"ready": str(pysr.__version__)}), file=answers, flush=True)
+    for line in requests:
+        print(json.dumps({"front": front(json.loads(line))}), file=answers, flush=True)
+
+
+def main() -> None:
+    """Keep the real standard output for answers and send everything else to standard error."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    serve(sys.stdin, answers)
+
+
+if __name__ == "__main__":
+    main()

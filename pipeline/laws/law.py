@@ -1,0 +1,123 @@
+"""Law: one closed-form expression with constants, intervals and scores, and its JSON record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import InputError
+from pipeline.laws.expression import Expression, Floats, substitute
+
+SCORES = (
+    "r2_train",
+    "r2_cv",
+    "r2_extrapolation",
+    "r2_hold_out",
+    "rmse_train",
+    "rmse_cv",
+    "rmse_extrapolation",
+    "rmse_hold_out",
+)
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A fitted constant: value, standard error and 95 % interval (bootstrap over cells)."""
+
+    value: float
+    se: float | None
+    ci95: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Law:
+    """A law as `laws.json` records it.
+
+    Attributes
+    ----------
+    expression : in the factor names with numbers; what `predict` evaluates.
+    template : the same with named constants.
+    factors : every factor of the table, used or not.
+    complexity : nodes of `expression` as Python parses it.
+    scores : the names of `SCORES`; None where there were no such rows.
+    valid, reason : whether it may be used over the domain, else why not.
+    limits : what is implausible about its limits; empty where nothing is.
+    origin : engine or catalogue name.
+    """
+
+    expression: str
+    template: str
+    factors: tuple[str, ...]
+    complexity: int
+    constants: Mapping[str, Constant]
+    scores: Mapping[str, float | None]
+    valid: bool
+    reason: str
+    limits: str
+    origin: str
+
+    def predict(self, columns: Mapping[str, Floats]) -> Floats:
+        """Value (N,) at factor values: factor name -> (N,); inf or nan at a pole."""
+        missing = [name for name in self._parsed().factors if name not in columns]
+        if missing:
+            raise InputError("columns", sorted(columns), f"also the factor {missing[0]}")
+        arrays = {name: np.asarray(column, dtype=float) for name, column in columns.items()}
+        return self._parsed().evaluate(arrays)
+
+    def uses(self, factor: str) -> bool:
+        """Whether the factor appears in the law."""
+        return factor in self._parsed().factors
+
+    def python(self, name: str = "law") -> str:
+        """Source of a function of the factors that needs nothing but the standard library."""
+        arguments = ", ".join(self._parsed().factors)
+        functions = ("sqrt", "log", "exp", "tanh")
+        body = substitute(self.expression, {f: f"math.{f}" for f in functions if f in self.expression})
+        return f"import math\n\n\ndef {name}({arguments}):\n    return {body}\n"
+
+    def to_json(self) -> dict[str, Any]:
+        """The record of the contract: plain numbers, strings and lists."""
+        record = asdict(self)
+        record["factors"] = list(self.factors)
+        record["constants"] = {
+            name: {**asdict(c), "ci95": list(c.ci95) if c.ci95 else None}
+            for name, c in self.constants.items()
+        }
+        return record
+
+    @staticmethod
+    def from_json(record: Mapping[str, Any], factors: Sequence[str] = ()) -> Law:
+        """The law of a record; `factors` where the record holds none.
+
+        Raises
+        ------
+        InputError
+            if a field is missing or the expression holds anything but arithmetic.
+        """
+        names = tuple(record.get("factors") or factors)
+        for field in ("expression", "template", "complexity", "constants", "scores", "valid"):
+            if field not in record:
+                raise InputError("law", sorted(record), f"a record with the field {field!r}")
+        Expression.parse(record["expression"], names)
+        constants = {
+            name: Constant(c["value"], c["se"], tuple(c["ci95"]) if c["ci95"] else None)
+            for name, c in record["constants"].items()
+        }
+        return Law(
+            record["expression"],
+            record["template"],
+            names,
+            int(record["complexity"]),
+            constants,
+            dict(record["scores"]),
+            bool(record["valid"]),
+            str(record.get("reason", "")),
+            str(record.get("limits", "")),
+            str(record.get("origin", "")),
+        )
+
+    def _parsed(self) -> Expression:
+        return Expression.parse(self.expression, self.factors)

@@ -1,0 +1,180 @@
+"""From a user's table and options to the rows of a search, every mistake named before work begins."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from pipeline.errors import InputError
+from pipeline.laws.data import LawData, Mask, infer_domains, number_cells
+from pipeline.laws.expression import CONSTANT_NAME, FUNCTIONS, Floats
+from pipeline.laws.holdout import held_out_rows
+from pipeline.laws.search import BUDGETS
+from pipeline.laws.undefined import find_made_up, mark_undefined
+from pipeline.tablefile import numbers
+
+#: fewer rows or cells than this say nothing about a law
+MIN_ROWS = 8
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a law is wanted for, in the words of `mtl-laws fit` and of a study's `laws` block.
+
+    Attributes
+    ----------
+    target : column to explain.
+    factors : factor name -> column.
+    bounds : lowest and highest value of the target, None for none.
+    domain : factor name -> (low, high) where the law must be valid; inferred where missing.
+    hold_out : condition naming rows to keep out, over factor names.
+    replicates : columns that say which rows replicate each other; the factors where empty.
+    """
+
+    target: str
+    factors: Mapping[str, str]
+    bounds: tuple[float | None, float | None] = (None, None)
+    domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    hold_out: str | None = None
+    engine: str = "auto"
+    budget: str = "standard"
+    time_limit: float | None = None
+    seed: int = 0
+    jobs: int = -1
+    replicates: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Rows to search on, rows kept out, and what was noticed on the way.
+
+    Attributes
+    ----------
+    rows : the analysed table: factors, target, `role` ("fit" or "hold-out") and `cell`.
+    notes : sentences for the report.
+    """
+
+    data: LawData
+    held_out: LawData | None
+    rows: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def pose(table: pd.DataFrame, question: Question, source: str) -> Problem:
+    """Check the question against the table and split the rows.
+
+    Parameters
+    ----------
+    source : what to call the table in messages: its file name.
+
+    Raises
+    ------
+    InputError
+        if a column is missing or not numeric, a factor name cannot stand in a formula, the target
+        does not vary, bounds or domains make no sense, or a hold-out keeps out nothing or all.
+    """
+    _check_names(question)
+    _check_numbers(question)
+    target, columns, dropped = _columns(table, question, source)
+    held = _held_out(question, columns)
+    _check_rows(question, target[~held], {k: v[~held] for k, v in columns.items()}, source)
+    found = find_made_up({k: v[~held] for k, v in columns.items()}, target[~held])
+    columns, notes = mark_undefined(columns, found)
+    if dropped.any():
+        notes.append(f"{int(dropped.sum())} rows without a value of {question.target} are left out")
+    cell = number_cells(_replicates(table[~dropped], question) or columns)
+    whole = LawData(columns, target, cell, question.target, _bounds(question), {})
+    data = _with_domains(whole.take(~held), question)
+    rest = _with_domains(whole.take(held), question, like=data) if held.any() else None
+    rows = pd.DataFrame({**columns, question.target: target})
+    rows["role"] = np.where(held, "hold-out", "fit")
+    rows["cell"] = cell
+    return Problem(data, rest, rows, tuple(notes))
+
+
+def _check_names(question: Question) -> None:
+    if not question.factors:
+        raise InputError("--factors", "", "at least one factor: n=COLUMN,T=COLUMN")
+    for name in question.factors:
+        taken = name in FUNCTIONS or CONSTANT_NAME.fullmatch(name) or name in ("role", "cell")
+        if not name.isidentifier() or keyword.iskeyword(name) or taken:
+            accepted = "a Python identifier other than a keyword, sqrt, log, exp, tanh, c0, c1, …"
+            raise InputError("--factors", name, accepted)
+        if name == question.target:
+            raise InputError("--factors", name, f"a name other than the target's, {name!r}")
+
+
+def _check_numbers(question: Question) -> None:
+    low, high = _bounds(question)
+    if not low < high or np.isnan(low) or np.isnan(high):
+        raise InputError("--bounds", f"{low:g},{high:g}", "LOW,HIGH with LOW below HIGH")
+    for name, (least, most) in question.domain.items():
+        if name not in question.factors:
+            raise InputError("--domain", name, f"one of the factors {', '.join(question.factors)}")
+        if not (np.isfinite(least) and np.isfinite(most) and least < most):
+            raise InputError("--domain", f"{name}={least:g}:{most:g}", "LOW:HIGH, LOW below HIGH")
+    if question.budget not in BUDGETS:
+        raise InputError("--budget", question.budget, f"one of {', '.join(BUDGETS)}")
+    if question.time_limit is not None and not 0 < question.time_limit < np.inf:
+        raise InputError("--time-limit", question.time_limit, "seconds, more than 0")
+
+
+def _bounds(question: Question) -> tuple[float, float]:
+    low, high = question.bounds
+    return (-np.inf if low is None else low, np.inf if high is None else high)
+
+
+def _columns(
+    table: pd.DataFrame, question: Question, source: str
+) -> tuple[Floats, dict[str, Floats], Mask]:
+    """Target and factors of the rows that have a target, and which rows have none."""
+    target = numbers(table, question.target, source).to_numpy(dtype=float)
+    dropped = np.isnan(target)
+    columns = {
+        name: numbers(table, column, source).to_numpy(dtype=float)[~dropped]
+        for name, column in question.factors.items()
+    }
+    return target[~dropped], columns, dropped
+
+
+def _held_out(question: Question, columns: Mapping[str, Floats]) -> Mask:
+    if question.hold_out is None or not len(next(iter(columns.values()))):
+        return np.zeros(len(next(iter(columns.values()))), dtype=bool)
+    return held_out_rows(question.hold_out, columns)
+
+
+def _check_rows(
+    question: Question, target: Floats, columns: Mapping[str, Floats], source: str
+) -> None:
+    if len(target) < MIN_ROWS:
+        raise InputError(source, f"{len(target)} rows to fit", f"{MIN_ROWS} rows or more")
+    if np.ptp(target) == 0:
+        accepted = "a target with at least two values in the rows to fit"
+        raise InputError(question.target, float(target[0]), accepted)
+    low, high = _bounds(question)
+    outside = target[(target < low) | (target > high)]
+    if len(outside):
+        raise InputError("--bounds", f"{low:g},{high:g}", f"bounds that hold {outside[0]:g} too")
+    for name, column in columns.items():
+        known = column[~np.isnan(column)]
+        if len(np.unique(known)) < 2:
+            levels = known[0] if len(known) else "no value"
+            raise InputError(name, levels, "a factor with at least two levels in the rows to fit")
+
+
+def _replicates(table: pd.DataFrame, question: Question) -> dict[str, Floats]:
+    return {
+        name: pd.factorize(table[name])[0].astype(float)
+        for name in question.replicates
+        if name in table.columns
+    }
+
+
+def _with_domains(data: LawData, question: Question, like: LawData | None = None) -> LawData:
+    inferred = infer_domains(data.columns) if like is None else dict(like.domains)
+    domains = {**inferred, **question.domain}
+    return LawData(data.columns, data.target, data.cell, data.name, data.bounds, domains)

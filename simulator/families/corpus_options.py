@@ -1,0 +1,97 @@
+"""Options of families that work on a real corpus, and the corpus they stand for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.corpus import Corpus, Layer, VocabularyOptions
+from simulator.errors import SpecError
+from simulator.readers import ReaderOptions, load_corpus
+
+
+@dataclass(frozen=True)
+class CorpusOptions:
+    """Which corpus, and how to read it.
+
+    Parameters
+    ----------
+    corpus : path of the file, or a list of paths read one after another.
+    main : layer of the main task; None takes the first.
+    columns, separator, words, skip : see `ReaderOptions`.
+    lowercase, max_types, min_count, affixes : see `VocabularyOptions`.
+    licence : of the corpus, as its owners state it; goes into the data card.
+    """
+
+    corpus: str | tuple[str, ...] | None = None
+    main: str | None = None
+    columns: tuple[str, ...] | None = None
+    separator: str | None = None
+    words: str | None = None
+    skip: tuple[str, ...] = ()
+    lowercase: bool = False
+    max_types: int | None = None
+    min_count: int = 1
+    affixes: int = 0
+    licence: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("corpus", "columns", "skip"):
+            value = getattr(self, name)
+            if isinstance(value, list):
+                object.__setattr__(self, name, tuple(value))
+            if not isinstance(value, str | list | tuple | None):
+                raise SpecError(f"options.{name}", value, "a string or a list of strings")
+        for name in ("max_types", "min_count", "affixes"):
+            value = getattr(self, name)
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            least = 0 if name == "affixes" else 1
+            if not (whole and value >= least) and not (name == "max_types" and value is None):
+                raise SpecError(f"options.{name}", value, f"a whole number of at least {least}")
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files, none when no corpus is asked for."""
+        if self.corpus is None:
+            return ()
+        return (self.corpus,) if isinstance(self.corpus, str) else self.corpus
+
+    @property
+    def reader(self) -> ReaderOptions:
+        """How the files are read."""
+        words = VocabularyOptions(self.lowercase, self.max_types, self.min_count, self.affixes)
+        return ReaderOptions(self.columns, self.separator, self.words, self.skip, words)
+
+    def check_files(self) -> None:
+        """Refuse a path that is no file."""
+        for path in self.paths:
+            if not Path(path).is_file():
+                raise SpecError("options.corpus", path, "the path of a corpus file")
+
+    def opened(self) -> Corpus:
+        """Return the corpus; read once while its files do not change."""
+        stamps = tuple(Path(path).stat().st_mtime_ns for path in self.paths)
+        return _opened(self.paths, self.reader, stamps)
+
+    def main_layer(self, corpus: Corpus) -> tuple[str, Layer]:
+        """Return the main task's layer and its name."""
+        name = corpus.name_of(self.main) if self.main else next(iter(corpus.layers))
+        return name, corpus.layers[name]
+
+
+@lru_cache(maxsize=4)
+def _opened(paths: tuple[str, ...], reader: ReaderOptions, stamps: tuple[int, ...]) -> Corpus:
+    del stamps  # part of the key only: a changed file is read again
+    return load_corpus(paths, reader)
+
+
+def annotated_sentences(corpus: Corpus, layer: Layer) -> NDArray[np.bool_]:
+    """Tell which sentences have at least one annotated token in a layer, (S,)."""
+    found = np.bincount(
+        corpus.text.sentence_of(), layer.labels >= 0, minlength=corpus.text.sentences
+    )
+    return np.asarray(found > 0)

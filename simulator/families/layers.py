@@ -1,0 +1,98 @@
+"""`layers`: annotation layers of a real corpus as tasks; their AMI is measured, not set.
+
+Notation
+--------
+T : tasks;  S : sentences;  N : tokens of the corpus
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulator.corpus import Corpus, Layer
+from simulator.errors import SpecError
+from simulator.families.base import read_options
+from simulator.families.corpus_options import CorpusOptions, annotated_sentences
+from simulator.layout import Naming, assemble, corpus_layout, noise_offsets, with_noise
+from simulator.spec import JSON, TaskSpec
+from simulator.tasks import TaskSet
+
+
+@dataclass(frozen=True)
+class LayersOptions(CorpusOptions):
+    """Settings of the layers family, on top of those of a corpus.
+
+    Parameters
+    ----------
+    aux : layers of the auxiliary tasks, T − 1 names; None takes the first others.
+    min_overlap : tokens that two layers must both label for their AMI to be measured.
+    """
+
+    aux: tuple[str, ...] | None = None
+    min_overlap: int = 1000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.aux, list):
+            object.__setattr__(self, "aux", tuple(self.aux))
+        if isinstance(self.min_overlap, bool) or not isinstance(self.min_overlap, int):
+            raise SpecError("options.min_overlap", self.min_overlap, "a whole number")
+
+    def layers(self, corpus: Corpus, auxiliaries: int) -> list[tuple[str, Layer]]:
+        """Return the layers of all tasks by name, main first."""
+        main = self.main_layer(corpus)
+        others = [corpus.name_of(name) for name in self.aux or ()]
+        if self.aux is None:
+            others = [name for name in corpus.layers if name != main[0]][:auxiliaries]
+        if len({main[0], *others}) != 1 + auxiliaries or len(others) != auxiliaries:
+            raise SpecError("options.aux", others, f"{auxiliaries} layers other than {main[0]}")
+        return [main, *((name, corpus.layers[name]) for name in others)]
+
+
+class LayersFamily:
+    """See the module."""
+
+    def check(self, spec: TaskSpec) -> None:
+        """Check options, without opening the corpus."""
+        options = read_options(LayersOptions, spec.options)
+        if spec.ami is not None:
+            raise SpecError("ami", spec.ami, "no value: layers have the AMI that they have")
+        if not options.paths:
+            raise SpecError("options.corpus", None, "the path of a corpus file")
+        options.check_files()
+
+    def build(self, spec: TaskSpec, seed: int) -> TaskSet:
+        """Build the TaskSet from the corpus's own annotation."""
+        options = read_options(LayersOptions, spec.options)
+        corpus = options.opened()
+        chosen = options.layers(corpus, spec.auxiliaries)
+        check_overlap(chosen, options.min_overlap)
+        usable = np.stack([annotated_sentences(corpus, layer) for _, layer in chosen])
+        layout = corpus_layout(spec, seed, corpus, usable)
+        clean = np.stack([layer.labels[layout.origin] for _, layer in chosen])
+        naming = Naming(corpus.vocabulary, tuple(layer.names for _, layer in chosen))
+        observed = clean
+        if spec.label_noise:
+            offsets = noise_offsets(spec, seed, layout, naming.sizes)
+            rows = zip(clean, offsets, naming.sizes, strict=True)
+            observed = np.stack([with_noise(*row) for row in rows])
+        names: JSON = [name for name, _ in chosen]
+        record: dict[str, JSON] = {"text": corpus.source, "licence": options.licence}
+        record["layers"] = names
+        return assemble((spec, seed), layout, naming, (clean, observed), record)
+
+
+def check_overlap(chosen: list[tuple[str, Layer]], least: int) -> None:
+    """Refuse two layers that label too few tokens in common for an AMI."""
+    for i, (name, layer) in enumerate(chosen):
+        for other, second in chosen[i + 1 :]:
+            both = int(((layer.labels >= 0) & (second.labels >= 0)).sum())
+            if both < max(least, 1):
+                raise SpecError(
+                    "layers",
+                    f"{name}, {other}",
+                    f"layers that both label at least {max(least, 1)} tokens (options.min_overlap) "
+                    f"for an AMI to be measured; these share {both}",
+                )

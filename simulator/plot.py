@@ -1,0 +1,20 @@
+"""Pictures of a TaskSet, without the price of importing matplotlib before one is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+from simulator.tasks import TaskSet
+
+
+def plot_taskset(taskset: TaskSet, out: Path) -> list[Path]:
+    """Draw ``ami.png``, ``labels.png`` and, for T > 1, ``cooccurrence.png`` into a folder.
+
+    Returns
+    -------
+    The files written.
+    """
+    draw: Callable[[TaskSet, Path], list[Path]] = import_module("simulator.figures").draw_taskset
+    return draw(taskset, out)

@@ -1,0 +1,250 @@
+"""The written report: complete, self-contained, escaped, repeatable, whatever it is given."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.report import ReportContext, write_report
+from pipeline.report.palette import TONES
+
+NAMESPACES = ("http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink")
+EVIL = "<img src=x onerror=alert(1)>|$`"
+
+
+class Outline(HTMLParser):
+    """Tags, ids, attributes and text of a page; raises on tags that do not close."""
+
+    VOID = frozenset({"meta", "link", "br", "img", "path", "use", "rect"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from conftest import planted_curves, planted_laws, planted_table
+
+    out = tmp_path_factory.mktemp("report")
+    context = ReportContext(
+        "A title", "mtl-laws run x.yaml", "Why?", ("Mind this.",), planted_curves()
+    )
+    write_report(out, planted_laws(), planted_table(), context)
+    return out
+
+
+@pytest.fixture(scope="module")
+def html(written: Path) -> str:
+    return (written / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def outline(html: str) -> Outline:
+    return Outline(html)
+
+
+def test_every_section_is_there(outline: Outline) -> None:
+    sections = {attributes["id"] for attributes in outline.all("section")}
+    assert sections == {
+        *("law", "front", "curves", "gain", "fit", "constants", "evidence", "theory"),
+        *("residuals", "learning", "data", "reproduce"),
+    }
+    linked = {str(a["href"])[1:] for a in outline.all("a") if str(a["href"]).startswith("#")}
+    assert linked - {"main"} == sections - {"law"}
+
+
+def test_figures_are_left_as_svg_and_png(written: Path) -> None:
+    names = {path.stem for path in (written / "figures").glob("*.svg")}
+    assert names == {path.stem for path in (written / "figures").glob("*.png")}
+    assert {"front", "curve-n", "curve-T", "curve-ami", "fit-n", "residuals-predicted"} <= names
+    for path in (written / "figures").glob("*.svg"):
+        ElementTree.parse(path)
+    for path in (written / "figures").glob("*.png"):
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_nothing_is_fetched_and_nothing_runs(html: str, outline: Outline) -> None:
+    urls = set(re.findall(r"https?://[^\s\"'<>)]+", html))
+    assert urls <= set(NAMESPACES)
+    assert not outline.all("script")
+    assert "@import" not in html
+    assert re.findall(r"url\((?!#)", html) == []
+
+
+def test_ids_are_unique_and_references_resolve(html: str, outline: Outline) -> None:
+    ids = [a["id"] for _, a in outline.tags if a.get("id")]
+    assert len(ids) == len(set(ids))
+    referred = re.findall(r'(?:xlink:href="#|url\(#)([^")]+)', html)
+    assert referred
+    assert set(referred) <= set(ids)
+
+
+def test_figures_follow_the_theme(outline: Outline) -> None:
+    fixed = {tone.light for tone in TONES}
+    for tag, attributes in outline.tags:
+        if tag in {"path", "use", "g", "text"}:
+            assert not fixed & set(re.findall(r"#[0-9a-f]{6}\b", attributes.get("style") or ""))
+
+
+def test_it_can_be_read_aloud(outline: Outline) -> None:
+    for drawing in (a for a in outline.all("svg")):
+        assert len(drawing["aria-label"] or "") > 30
+    assert all(a.get("scope") in {"col", "row"} for a in outline.all("th"))
+    assert len(outline.all("caption")) == len(outline.all("table"))
+    headings = [tag for tag, _ in outline.tags if tag in {"h1", "h2", "h3"}]
+    assert headings.count("h1") == 1
+
+
+def test_every_law_of_the_front_can_be_read_on_its_mark(
+    outline: Outline, laws: Mapping[str, Any]
+) -> None:
+    marks = [a for a in outline.all("g") if a.get("class") == "mark"]
+    assert len(marks) == len(laws["front"])
+    assert all(a["tabindex"] == "0" for a in marks)
+    labels = " ".join(str(a["aria-label"]) for a in marks)
+    assert "0.899 − 4.97/(n·(ami·(T − 1) + 1.01))^0.498" in labels
+    assert "not valid: pole at ami = 0.9" in labels
+
+
+def test_markdown_says_the_same(written: Path) -> None:
+    text = (written / "report.md").read_text(encoding="utf-8")
+    linked = re.findall(r"\]\((figures/[^)]+)\)", text)
+    assert linked
+    assert all((written / path).is_file() for path in linked)
+    assert r"\mathrm{accuracy} = 0.899 - \frac{4.97}" in text
+    assert "mtl-laws run x.yaml" in text
+    assert "below −10" in text
+    for line in text.splitlines():
+        if line.startswith("|"):
+            assert line.endswith("|")
+    assert "0.971" in text
+
+
+def test_writing_twice_gives_the_same_bytes_and_no_litter(
+    tmp_path: Path, laws: Mapping[str, Any], table: pd.DataFrame
+) -> None:
+    def contents() -> dict[str, bytes]:
+        return {str(p): p.read_bytes() for p in sorted(tmp_path.rglob("*")) if p.is_file()}
+
+    told = {**variant(laws, "0.1*log(n)", factors=["n"]), "front": laws["front"]}
+    write_report(tmp_path, told, table, ReportContext("t", "c"))
+    first = contents()
+    write_report(tmp_path, told, table, ReportContext("t", "c"))
+    assert contents() == first
+    assert not [name for name in first if "/." in name]
+
+
+def variant(laws: Mapping[str, Any], expression: str, **changes: Any) -> dict[str, Any]:
+    """`laws` with one law only."""
+    selected = {**laws["selected"], "expression": expression, "template": expression}
+    bare = {"front": [selected], "evidence": [], "theory": [], "selected": selected}
+    return {**copy.deepcopy(dict(laws)), **bare, **changes}
+
+
+def test_hostile_names_stay_text(tmp_path: Path, laws: Mapping[str, Any]) -> None:
+    random = np.random.default_rng(0)
+    names = ["N", "S", "E", "beta", "lambda_", "I"]
+    table = pd.DataFrame({name: random.uniform(1, 9, 80) for name in names})
+    table[EVIL] = table["N"] * table["beta"] + random.normal(0, 1, 80)
+    table["role"], table["cell"] = "fit", range(80)
+    told = variant(laws, "N*beta", target=EVIL, factors=names, data={})
+    told["selected"]["origin"] = EVIL
+    told["evidence"] = [{"factor": EVIL, "sentence": EVIL}]
+    write_report(tmp_path, told, table, ReportContext(EVIL, EVIL, EVIL, (EVIL,)))
+    outline = Outline((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert not outline.all("img")
+    assert not outline.all("script")
+    assert EVIL in outline.text
+    markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
+    outside_code = re.sub(r"```.*?```", "", markdown, flags=re.DOTALL)
+    outside_math = re.sub(r"\$\$.*?\$\$", "", outside_code, flags=re.DOTALL)
+    assert "<img" not in outside_math.replace(r"\<img", "")
+
+
+def test_names_that_differ_in_case_only_get_files_of_their_own(
+    tmp_path: Path, laws: Mapping[str, Any]
+) -> None:
+    random = np.random.default_rng(0)
+    table = pd.DataFrame({"n": random.uniform(0, 1, 40), "N": random.uniform(0, 1, 40)})
+    table["y"], table["role"], table["cell"] = table["n"] + table["N"], "fit", range(40)
+    told = variant(laws, "n + N", target="y", factors=["n", "N"], data={})
+    write_report(tmp_path, told, table, ReportContext("t", "c"))
+    names = [path.name.lower() for path in (tmp_path / "figures").iterdir()]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("expression", "rows"),
+    [("0.5", 312), ("1/(ami - 0.5) + log(T - 3)", 312), ("0.1*log(n)", 2), ("exp(n)", 312)],
+)
+def test_odd_laws_and_tiny_tables_are_reported(
+    tmp_path: Path, laws: Mapping[str, Any], table: pd.DataFrame, expression: str, rows: int
+) -> None:
+    few = table.iloc[:rows:2] if rows > 2 else table.iloc[:2]
+    write_report(tmp_path, variant(laws, expression, data={}), few, ReportContext("t", "c"))
+    Outline((tmp_path / "report.html").read_text(encoding="utf-8"))
+
+
+def test_missing_scores_are_dashes_not_errors(
+    tmp_path: Path, laws: Mapping[str, Any], table: pd.DataFrame
+) -> None:
+    told = variant(laws, "0.1*log(n)", factors=["n"], front=copy.deepcopy(laws["front"]))
+    for law in (told["selected"], *told["front"], *told["theory"]):
+        law["scores"] = dict.fromkeys(law["scores"])
+    told["data"] |= {"replicate_sd": None, "bounds": [None, None], "hold_out": None}
+    write_report(tmp_path, told, table, ReportContext("t", "c"))
+    text = "".join(Outline((tmp_path / "report.html").read_text(encoding="utf-8")).text)
+    assert "None" not in text
+    assert "nan" not in text.replace("name", "")
+
+
+def test_no_valid_law_is_said_so(
+    tmp_path: Path, laws: Mapping[str, Any], table: pd.DataFrame
+) -> None:
+    write_report(tmp_path, {**laws, "selected": None}, table, ReportContext("t", "c"))
+    assert "No law was valid" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "No law was valid" in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_missing_column_and_an_unwritable_folder_are_the_users_to_mend(
+    tmp_path: Path, laws: Mapping[str, Any], table: pd.DataFrame
+) -> None:
+    with pytest.raises(InputError, match="ami"):
+        write_report(tmp_path, laws, table.drop(columns="ami"), ReportContext("t", "c"))
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(InputError, match="--out"):
+        write_report(blocked, {**laws, "selected": None}, table, ReportContext("t", "c"))

@@ -1,0 +1,159 @@
+"""The law over its table: levels, predictions, slices, words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.report.figures.gain import gain_over_single
+from pipeline.report.levels import UNDEFINED, find_levels, is_logarithmic
+from pipeline.report.roles import Roles, find_roles
+from pipeline.report.slices import slice_along
+from pipeline.report.surface import Surface
+from pipeline.report.words import describe, direction
+
+TRUTH = "0.9 - 5/sqrt(n*(1 + (T - 1)*ami))"
+
+
+def surface_of(
+    expression: str, table: pd.DataFrame, data: Mapping[str, Any] | None = None
+) -> Surface:
+    return Surface({"expression": expression}, ("n", "T", "ami"), "accuracy", table, data or {})
+
+
+@pytest.fixture
+def surface(table: pd.DataFrame, laws: Mapping[str, Any]) -> Surface:
+    return surface_of(TRUTH, table, laws["data"])
+
+
+def test_measured_values_near_one_request_are_one_level(table: pd.DataFrame) -> None:
+    levels = find_levels(table["ami"].to_numpy(), logarithmic=False)
+    assert np.allclose(levels.values, [0.05, 0.3, 0.6, 0.9], atol=0.01)
+    assert not levels.binned
+    assert ((levels.code == UNDEFINED) == table["ami"].isna()).all()
+
+
+def test_a_continuum_is_binned_and_says_so() -> None:
+    values = np.random.default_rng(0).uniform(0, 1, 400)
+    levels = find_levels(values, logarithmic=False)
+    assert levels.binned
+    assert 2 <= len(levels.values) <= 5
+    for place, centre in enumerate(levels.values):
+        assert np.abs(values[levels.code == place] - centre).max() < 0.15
+
+
+@pytest.mark.parametrize(
+    ("values", "low", "expected"),
+    [
+        ([40, 160, 640, 2560], 40, True),
+        ([1, 2, 4, 8], 1, True),
+        ([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 1, False),
+        ([0.05, 0.3, 0.6, 0.9], 0, False),
+        ([0.0, 10.0, 1000.0], 0, False),
+        ([1e-4, 1e-3, 1e-2, 1e-1], None, True),
+        ([3.0, 3.0], 1, False),
+    ],
+)
+def test_sizes_are_logarithmic_and_shares_are_not(
+    values: list[float], low: float | None, expected: bool
+) -> None:
+    assert is_logarithmic(np.array(values, dtype=float), low) is expected
+
+
+def test_a_null_factor_is_averaged_over_its_domain(table: pd.DataFrame) -> None:
+    surface = surface_of("ami", table, {"domain": {"ami": [0, 1]}})
+    single = table["T"].to_numpy() == 1
+    assert np.allclose(surface.predicted[single], 0.5)
+    assert np.allclose(surface.predicted[~single], table["ami"][~single])
+
+
+def test_a_law_that_ignores_the_null_factor_is_exact_there(surface: Surface) -> None:
+    single = surface.columns["T"] == 1
+    expected = 0.9 - 5 / np.sqrt(surface.columns["n"][single])
+    assert np.allclose(surface.predicted[single], expected)
+
+
+def test_points_of_a_slice_are_measurements_at_its_levels(surface: Surface) -> None:
+    piece = slice_along(surface, "n")
+    assert not piece.adjusted
+    table = surface.table
+    for line in piece.lines:
+        rows = table[table["T"] == line.level]
+        if line.level > 1:
+            rows = rows[np.isclose(rows["ami"], piece.held["ami"], atol=0.03)]
+        means = rows.groupby("cell")["accuracy"].mean()
+        assert np.allclose(np.sort(line.points["y"]), np.sort(means))
+
+
+def test_lines_of_a_slice_are_the_law(surface: Surface) -> None:
+    piece = slice_along(surface, "n")
+    for line in piece.lines:
+        expected = 0.9 - 5 / np.sqrt(line.grid * (1 + (line.level - 1) * piece.held["ami"]))
+        assert np.allclose(line.law, expected)
+
+
+def test_a_random_design_keeps_every_residual() -> None:
+    random = np.random.default_rng(1)
+    table = pd.DataFrame(
+        {"n": random.uniform(10, 20, 90), "T": random.uniform(1, 9, 90), "role": "fit"}
+    )
+    table["ami"] = random.uniform(0, 1, 90)
+    table["accuracy"] = table["n"] * table["ami"] + random.normal(0, 0.3, 90)
+    table["cell"] = range(90)
+    surface = surface_of("n*ami", table)
+    piece = slice_along(surface, "n")
+    assert piece.adjusted
+    off = [
+        line.points["y"] - np.interp(line.points["x"], line.grid, line.law) for line in piece.lines
+    ]
+    assert np.allclose(np.sort(np.concatenate(off)), np.sort(surface.residuals))
+
+
+def test_roles_are_read_from_the_nulls_whatever_the_names(table: pd.DataFrame) -> None:
+    renamed = table.rename(columns={"n": "S", "T": "N", "ami": "beta"})
+    expression = "0.9 - 5/sqrt(S*(1 + (N - 1)*beta))"
+    surface = Surface({"expression": expression}, ("beta", "N", "S"), "accuracy", renamed, {})
+    assert find_roles(surface) == Roles(size="S", tasks="N", relatedness="beta")
+
+
+def test_gain_is_the_law_minus_single_task_training(surface: Surface) -> None:
+    roles = find_roles(surface)
+    assert roles is not None
+    sizes, shares = np.array([50.0, 500.0]), np.array([0.1, 0.8])
+    gain = gain_over_single(surface, roles, sizes, shares, 4.0)
+    alone = 5 / np.sqrt(sizes)
+    expected = alone - 5 / np.sqrt(sizes * (1 + 3 * shares[:, None]))
+    assert np.allclose(gain, expected)
+
+
+@pytest.mark.parametrize(
+    ("expression", "factor", "verb"),
+    [
+        (TRUTH, "n", "rises with"),
+        (TRUTH, "ami", "rises with"),
+        ("0.9 - 0.2*ami", "ami", "falls with"),
+        ("(ami - 0.4)**2", "ami", "turns with"),
+        ("(ami - 0.4)*log(T)", "T", "turns with"),
+        ("0.1*log(n)", "ami", "ignores"),
+    ],
+)
+def test_direction_of_a_factor(
+    table: pd.DataFrame, expression: str, factor: str, verb: str
+) -> None:
+    assert direction(surface_of(expression, table), factor) == verb
+
+
+def test_the_law_in_words_says_direction_limit_and_what_tasks_are_worth(surface: Surface) -> None:
+    text = " ".join(describe(surface))
+    assert "accuracy rises with n, T and ami." in text
+    assert "As n or T grows without bound it tends to 0.9." in text
+    worth = 1 + (2 - 1) * 0.6  # at the middle of the fitted levels: two tasks, AMI 0.6
+    assert f"worth {worth} times as much single-task data" in text
+
+
+def test_unused_factors_are_named(table: pd.DataFrame) -> None:
+    assert describe(surface_of("0.1*log(n)", table))[-1] == "It does not use T or ami."

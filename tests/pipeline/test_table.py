@@ -1,0 +1,278 @@
+"""The analysis table, its glossary, and tables that users bring."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from runs import result, study
+
+from pipeline.cells import Cell, expand
+from pipeline.errors import InputError
+from pipeline.store import Row
+from pipeline.table import GLOSSARY, columns_markdown, learning_curves, outcomes_table
+from pipeline.tablefile import numbers, read_table, write_parquet
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "columns.md"
+RUNS = {0: {"version": "1", "commit": "c", "host": "h", "torch": "2"}}
+
+
+def row(cell: Cell, **outcome: object) -> Row:
+    found = result(cell)
+    return Row(cell.digest, cell.to_json(), {**found.outcome, **outcome}, found.measured)
+
+
+def table_of(text: str) -> pd.DataFrame:
+    return outcomes_table([row(cell) for cell in expand(study(text))], RUNS)
+
+
+BASE = "question: q\nfactors: {tasks: [1, 3], tokens: [40, 80], ami: [0.1, 0.5]}\nseeds: 2\n"
+
+
+def test_the_document_is_made_from_the_glossary() -> None:
+    stale = "docs/columns.md is stale: python -m pipeline.table > docs/columns.md"
+    assert DOCUMENT.read_text(encoding="utf-8") == columns_markdown(), stale
+
+
+def test_the_glossary_names_every_column_once() -> None:
+    names = [column.name for column in GLOSSARY]
+    assert len(names) == len(set(names))
+    assert list(table_of(BASE).columns) == names
+
+
+def test_columns_have_the_types_that_the_glossary_says() -> None:
+    table = table_of(BASE)
+    assert {c.name: str(table[c.name].dtype) for c in GLOSSARY} == {
+        c.name: c.dtype for c in GLOSSARY
+    } | {c.name: str(pd.Series([""]).astype("str").dtype) for c in GLOSSARY if c.dtype == "str"}
+
+
+def test_types_and_nulls_survive_parquet(tmp_path: Path) -> None:
+    table = table_of(BASE)
+    write_parquet(table, tmp_path / "t.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "t.parquet"), table)
+    assert [path.name for path in tmp_path.iterdir()] == ["t.parquet"]
+
+
+def test_ami_of_a_single_task_is_null() -> None:
+    table = table_of(BASE)
+    alone = table["T"] == 1
+    assert table.loc[alone, ["ami", "ami_request", "ami_aux", "n_aux"]].isna().all(axis=None)
+    assert table.loc[~alone, ["ami", "ami_request"]].notna().all(axis=None)
+
+
+def test_gain_is_the_accuracy_above_the_paired_single_task_run() -> None:
+    table = table_of(BASE).set_index("cell")
+    for _, one in table.iterrows():
+        alone = table.loc[one["stl"]]
+        assert alone["T"] == 1
+        assert (alone["n"], alone["seed"]) == (one["n"], one["seed"])
+        assert one["gain"] == pytest.approx(one["accuracy"] - alone["accuracy"])
+    assert (table["gain"] > 0).sum() == (table["T"] > 1).sum()
+
+
+def test_without_a_scored_partner_there_is_no_gain() -> None:
+    lonely = "question: q\nfactors: {tasks: [3], tokens: [40], ami: [0.1]}\nstl: false\n"
+    assert table_of(lonely)["gain"].isna().all()
+    cells = expand(study(BASE))
+    lost = {"scores": {}, "status": "diverged"}
+    rows = [row(cell, **(lost if cell.task.tasks == 1 else {})) for cell in cells]
+    table = outcomes_table(rows, RUNS)
+    assert table["gain"].isna().all()
+    assert table["accuracy"].isna().sum() == (table["T"] == 1).sum()
+
+
+def test_the_order_of_rows_does_not_matter() -> None:
+    rows = [row(cell) for cell in expand(study(BASE))]
+    pd.testing.assert_frame_equal(outcomes_table(rows, RUNS), outcomes_table(rows[::-1], RUNS))
+
+
+def test_options_and_varied_settings_have_their_columns() -> None:
+    table = table_of(
+        "question: q\nstl: false\n"
+        "family: {options: {label_prior: [1, 2, 1, 1, 1]}}\n"
+        "factors: {tasks: 2, tokens: 40, ami: 0.1, hidden: [4, 8], zipf: [0, 1], options.window: 2}"
+    )
+    assert set(table["hidden"]) == {4, 8}
+    assert set(table["zipf"]) == {0, 1}
+    assert set(table["option_window"]) == {2}
+    assert set(table["label_prior"]) == {"[1,2,1,1,1]"}
+    assert "embedding" not in table
+    assert "window" not in table
+
+
+def test_scores_of_single_auxiliaries_stay_in_the_store() -> None:
+    (cell,) = expand(study("question: q\nfactors: {tasks: 1, tokens: 40}\nseeds: 1"))
+    scores = {"accuracy": 0.5, "macro_f1": 0.4, "span_f1": 0.3, "accuracy_1": 0.2, "macro_f1_12": 0}
+    table = outcomes_table([row(cell, scores=scores)], RUNS)
+    assert table.loc[0, ["accuracy", "macro_f1", "span_f1"]].tolist() == [0.5, 0.4, 0.3]
+    assert not {"accuracy_1", "macro_f1_12"} & set(table.columns)
+
+
+def test_no_rows_are_a_table_with_every_column() -> None:
+    table = outcomes_table([], {})
+    assert list(table.columns) == [column.name for column in GLOSSARY]
+    assert table.empty
+
+
+def test_learning_curves_are_long() -> None:
+    cells = expand(study(BASE))
+    curves = learning_curves([row(cell) for cell in cells])
+    assert len(curves) == 2 * len(cells)
+    assert list(curves.columns) == ["cell", "step", "train_loss", "validation_loss"]
+
+
+# --- tables that users bring -------------------------------------------------------------------
+
+PLAIN = "n,T,name,score\n40,1,a,0.5\n80,2,b,\n160,3,c,1e-1\n"
+
+
+def written(tmp_path: Path, content: str | bytes, name: str = "t.csv") -> Path:
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def expected() -> pd.DataFrame:
+    return pd.DataFrame(
+        {"n": [40, 80, 160], "T": [1, 2, 3], "name": list("abc"), "score": [0.5, np.nan, 0.1]}
+    )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        PLAIN,
+        PLAIN.replace("\n", "\r\n"),
+        PLAIN.replace(",", ";"),
+        PLAIN.replace(",", "\t"),
+        PLAIN.replace(",", "|"),
+        PLAIN.replace(",", ";").replace("0.5", "0,5"),
+        "\ufeff" + PLAIN,
+        PLAIN.rstrip("\n"),
+        PLAIN.replace("80,2,b,", "80,2,b,NA"),
+        PLAIN.replace("b", '"b"'),
+        "\n\n" + PLAIN + "\n\n",
+        PLAIN.replace(",", " , "),
+    ],
+)
+def test_one_table_in_many_spellings(tmp_path: Path, content: str) -> None:
+    table = read_table(written(tmp_path, content))
+    pd.testing.assert_frame_equal(table, expected(), check_dtype=False)
+    assert table["n"].dtype == np.int64
+    assert table["score"].dtype == np.float64
+
+
+def test_parquet_is_known_by_its_content(tmp_path: Path) -> None:
+    path = tmp_path / "table.dat"
+    expected().to_parquet(path)
+    pd.testing.assert_frame_equal(read_table(path), expected())
+
+
+def test_quoted_cells_may_hold_separators_and_line_ends(tmp_path: Path) -> None:
+    table = read_table(written(tmp_path, 'a,b\n"x, y\nz",1\n"2",oops\n'))
+    assert table["a"].tolist() == ["x, y\nz", "2"]
+    with pytest.raises(InputError, match="line 4, column b: 'oops'"):
+        numbers(table, "b", "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "field", "value"),
+    [
+        ("", "t.csv", "an empty file"),
+        ("\ufeff \n", "t.csv", "an empty file"),
+        ("a,b\n", "t.csv", "2 columns, no rows"),
+        ("a,b\n1,2\n1,2,3\n", "t.csv, line 3", "3 values"),
+        ("a,b\n1\n", "t.csv, line 2", "1 values"),
+        ("a,a\n1,2\n", "t.csv, line 1", "a"),
+        ("a,,b\n1,2,3\n", "t.csv, line 1", "column 2"),
+        ('a,b\n1,2\n"1,2\n', "t.csv, line 3", "unexpected end of data"),
+        (b"a,b\n1,2\n\xff,2\n", "t.csv, line 3", "byte 0xff"),
+        (b"PAR1 and then nothing", "t.csv", "damaged"),
+    ],
+)
+def test_a_broken_table_is_told_by_file_and_line(
+    tmp_path: Path, content: str | bytes, field: str, value: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        read_table(written(tmp_path, content))
+    assert caught.value.field == str(tmp_path / field)
+    assert value in str(caught.value.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_table_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        read_table(tmp_path / "t.csv")
+    with pytest.raises(InputError, match="directory"):
+        read_table(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("column", "where", "accepted"),
+    [
+        ("scor", "t.csv", "'score'"),
+        ("name", "t.csv, line 2, column name", "a finite number"),
+        ("far", "t.csv, line 3, column far", "a finite number"),
+    ],
+)
+def test_a_column_that_is_no_number_is_told_by_line(
+    tmp_path: Path, column: str, where: str, accepted: str
+) -> None:
+    table = read_table(written(tmp_path, "name,score,far\na,1,1\nb,2,inf\n"))
+    with pytest.raises(InputError) as caught:
+        numbers(table, column, "t.csv")
+    assert caught.value.field == where
+    assert accepted in caught.value.accepted
+
+
+def test_rows_are_counted_where_there_are_no_lines() -> None:
+    table = pd.DataFrame({"a": ["1", "x"]})
+    with pytest.raises(InputError, match="row 2, column a: 'x'"):
+        numbers(table, "a", "t.parquet")
+
+
+def test_false_and_true_are_zero_and_one() -> None:
+    assert numbers(pd.DataFrame({"a": [True, False]}), "a", "t.parquet").tolist() == [1.0, 0.0]
+
+
+def test_missing_values_are_nan() -> None:
+    found = numbers(pd.DataFrame({"a": [1, None, 3]}), "a", "t.csv")
+    assert found.dtype == np.float64
+    assert found.isna().tolist() == [False, True, False]
+
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(
+    st.lists(st.lists(NUMBERS, min_size=2, max_size=2), min_size=1, max_size=8),
+    st.sampled_from([",", ";", "\t", "|"]),
+)
+def test_numbers_come_back_as_they_were_written(
+    tmp_path_factory: pytest.TempPathFactory, values: list[list[float]], separator: str
+) -> None:
+    frame = pd.DataFrame(values, columns=["a", "b"])
+    path = tmp_path_factory.mktemp("csv") / "t.csv"
+    frame.to_csv(path, sep=separator, index=False)
+    pd.testing.assert_frame_equal(read_table(path), frame, check_dtype=False)
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_are_a_table_or_an_input_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    path = written(tmp_path_factory.mktemp("fuzz"), content)
+    assert rows_or_place(path)
+
+
+def rows_or_place(path: Path) -> int | str:
+    """How many rows the file has, or what of it is wrong."""
+    try:
+        return len(read_table(path))
+    except InputError as error:
+        return error.field.removeprefix(str(path.parent))

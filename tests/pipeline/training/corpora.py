@@ -1,0 +1,51 @@
+"""A ragged corpus: sentences of one to nine tokens, tasks of unlike label counts, gaps in the labels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.training import Job, TrainingSettings
+from simulator import TaskSet, TaskSpec
+from simulator.relatedness import Relatedness
+from simulator.tasks import Split
+
+
+def ragged_split(rng: np.random.Generator, sentences: int, shared: bool) -> Split:
+    lengths = rng.integers(1, 10, sentences)
+    bounds = np.concatenate([[0], lengths.cumsum()])
+    total = int(bounds[-1])
+    labels = np.stack([rng.integers(0, k, total) for k in (2, 4, 3)]).astype(np.int16)
+    labels[1, rng.random(total) < 0.2] = -1
+    tokens = rng.integers(0, 12, total).astype(np.int32)
+    assigned = np.full(sentences, -1) if shared else np.arange(sentences) % 3
+    return Split(tokens, bounds.astype(np.int64), labels, assigned.astype(np.int16))
+
+
+def ragged_taskset(seed: int) -> TaskSet:
+    rng = np.random.default_rng(seed)
+    train, validation, test = (ragged_split(rng, s, s == 20) for s in (15, 9, 20))
+    nothing = np.zeros((3, 3))
+    names = tuple(tuple(f"L{i}" for i in range(k)) for k in (2, 4, 3))
+    return TaskSet(
+        spec=TaskSpec(tasks=3, ami=0.1),
+        seed=seed,
+        vocabulary=tuple(f"w{i}" for i in range(12)),
+        label_names=names,
+        train=train,
+        validation=validation,
+        test=test,
+        relatedness=Relatedness(nothing, nothing, nothing, np.zeros(3)),
+    )
+
+
+def ragged_job(seed: int) -> Job:
+    settings = TrainingSettings(
+        embedding=4,
+        hidden=4,
+        batch_sentences=2,
+        max_steps=50,
+        evaluate_every=10,
+        patience=0,
+        precision="float64",
+    )
+    return Job(ragged_taskset(seed), settings, seed)

@@ -1,0 +1,126 @@
+"""The stack against its readable twin: every registered class, float64, 50 steps, to 1e-8."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.training.architectures import SHARINGS
+from pipeline.training.draws import draw_below
+from pipeline.training.encoders import ENCODERS
+from pipeline.training.job import Job
+from pipeline.training.parameters import draw_start, views
+from pipeline.training.reference import OWN_TRUNKS, TWIN_ENCODERS, build_twin, draw_one
+from pipeline.training.schedules import SCHEDULES
+from pipeline.training.trainer import PhaseRun, build_tagger, train_group
+from pipeline.training.weighting import WEIGHTINGS
+from tests.pipeline.training.jobs import small_job
+
+TOLERANCE = 1e-8
+VARIANTS: list[dict[str, Any]] = [
+    *({"encoder": name} for name in ENCODERS),
+    *({"sharing": name} for name in SHARINGS),
+    *({"weighting": name} for name in WEIGHTINGS),
+    *({"schedule": name} for name in SCHEDULES),
+    {"shared_layers": 1, "private_layers": 2},
+    {"shared_layers": 3, "activation": "identity"},
+    {"sharing": "soft", "shared_layers": 1, "encoder": "window"},
+    {"sharing": "private", "schedule": "sequential", "weighting": "uncertainty"},
+    {"sharing": "transfer", "encoder": "cnn", "hidden": 3},
+    {"max_steps": 200, "patience": 2, "evaluate_every": 5},
+]
+
+
+def trained(job: Job, companions: list[Job]) -> tuple[dict[str, torch.Tensor], list[Any]]:
+    """Best parameters of `job` by name, trained between companions, and its last curve."""
+    jobs = [*companions, job]
+    tagger = build_tagger(job.settings, job.sizes)
+    layout = tagger.layout() | WEIGHTINGS[job.settings.weighting].layout(job.sizes)
+    flat = draw_start(layout, [each.seed for each in jobs])
+    for phase in tagger.sharing.phases(job.taskset.tasks):
+        flat, records = PhaseRun(tagger, jobs, phase, None).train(flat)
+    found = {name: value[-1] for name, value in views(flat, layout).items()}
+    return found, records[-1].curve
+
+
+def started(job: Job) -> dict[str, torch.Tensor]:
+    tagger = build_tagger(job.settings, job.sizes)
+    layout = tagger.layout() | WEIGHTINGS[job.settings.weighting].layout(job.sizes)
+    return {name: v[0] for name, v in views(draw_start(layout, [job.seed]), layout).items()}
+
+
+@pytest.fixture(params=["compiled", "eager"])
+def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "eager":
+        monkeypatch.setenv("MTL_LAWS_EAGER", "1")
+    else:
+        monkeypatch.delenv("MTL_LAWS_EAGER", raising=False)
+    return str(request.param)
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: "-".join(map(str, v.values())))
+def test_a_stacked_model_is_its_twin(variant: dict[str, Any], loops: str) -> None:
+    job = small_job(3, variant, tasks=3)
+    companions = [small_job(seed, variant, tasks=3, tokens=90) for seed in (1, 2)]
+    stacked, curve = trained(job, companions)
+    twin = build_twin(job).train(started(job))
+    np.testing.assert_allclose(curve, twin.curve, rtol=0, atol=TOLERANCE)
+    compared = set()
+    for name, index, view in twin.model.pieces():
+        if name in stacked:
+            mine = stacked[name][index].reshape(view.shape)
+            torch.testing.assert_close(mine, view.detach(), rtol=0, atol=TOLERANCE)
+            compared.add(name)
+    assert compared == set(stacked)
+
+
+def test_training_moves_what_is_compared() -> None:
+    job = small_job(3, tasks=3)
+    stacked, _ = trained(job, [])
+    before = started(job)
+    assert all((stacked[name] - before[name]).abs().max() > 1e-3 for name in stacked)
+
+
+def test_scores_are_those_of_the_twin() -> None:
+    job = small_job(4, tasks=2, tokens=200)
+    twin = build_twin(job).train(started(job))
+    outcome = train_group([job])[0]
+    assert outcome.scores["accuracy"] == pytest.approx(twin.accuracy(), abs=1e-12)
+    assert outcome.best_step == twin.best_step
+
+
+def test_unlike_label_counts_and_sentence_lengths(loops: str) -> None:
+    from tests.pipeline.training.corpora import ragged_job
+
+    job = ragged_job(7)
+    stacked, curve = trained(job, [ragged_job(8)])
+    twin = build_twin(job).train(started(job))
+    np.testing.assert_allclose(curve, twin.curve, rtol=0, atol=TOLERANCE)
+    for name, index, view in twin.model.pieces():
+        if name in stacked:
+            mine = stacked[name][index].reshape(view.shape)
+            torch.testing.assert_close(mine, view.detach(), rtol=0, atol=TOLERANCE)
+
+
+def test_every_registered_class_has_a_twin() -> None:
+    assert set(TWIN_ENCODERS) == set(ENCODERS)
+    assert set(OWN_TRUNKS) == set(SHARINGS)
+
+
+def test_draws_are_the_written_hash() -> None:
+    seeds = torch.tensor([0, 1, 2**62 + 12345])
+    steps = torch.arange(40)
+    drawn = draw_below(torch.tensor(17), seeds.view(-1, 1), torch.tensor(2), steps)
+    expected = [[draw_one(17, int(s), 2, int(t)) for t in steps] for s in seeds]
+    assert drawn.tolist() == expected
+
+
+def test_draws_are_uniform_and_unlike() -> None:
+    drawn = draw_below(torch.tensor(10), torch.tensor(5), torch.arange(200).view(-1, 1), torch.arange(500))
+    shares = torch.bincount(drawn.flatten(), minlength=10) / drawn.numel()
+    assert (shares - 0.1).abs().max() < 5 * (0.09 / drawn.numel()) ** 0.5
+    correlation = np.corrcoef(drawn[:-1].flatten(), drawn[1:].flatten())[0, 1]
+    assert abs(correlation) < 5 / drawn.numel() ** 0.5

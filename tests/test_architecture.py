@@ -1,0 +1,166 @@
+"""The shape of the code: which way imports point, what packages offer, and no cycles."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+GROUND = {"errors", "names", "digest", "provenance", "lock", "yamlfile", "blocks"}
+RECORDS = {"study", "storefile", "store", "tablefile", "table"}
+ROOMS = {"laws", "training"}
+RUNNING = {"cells", "workers", "backends", "dispatch", "progress"}
+TOP = {"cli", "__main__"}
+"""Whatever else there is (run, report, advise …) is an application, between RUNNING and TOP."""
+
+PUBLIC = {
+    "simulator": {
+        "Relatedness",
+        "SimulatorError",
+        "SpecError",
+        "Split",
+        "TaskSet",
+        "TaskSpec",
+        "family_names",
+        "make_taskset",
+    },
+    "pipeline.training": {"Job", "Outcome", "Status", "TrainingSettings", "train_group"},
+    "pipeline.report": {"ReportContext", "write_report"},
+    "pipeline.run": {"RunOptions", "run_study"},
+}
+"""What others were promised; a package may offer more."""
+
+
+def modules() -> dict[str, Path]:
+    """Every module of both packages by its dotted name; a package by that of its `__init__`."""
+    found = {}
+    for package in ("simulator", "pipeline"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts).removesuffix(".__init__")] = path
+    return found
+
+
+MODULES = modules()
+PACKAGES = [name for name, path in MODULES.items() if path.name == "__init__.py"]
+
+
+def imported(path: Path) -> set[str]:
+    """The modules of this project that the file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}, line {node.lineno}: a relative import"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                found.add(whole if whole in MODULES else str(node.module))
+    return found & MODULES.keys()
+
+
+IMPORTS = {name: imported(path) for name, path in MODULES.items()}
+
+
+def room(module: str) -> str:
+    return [*module.split("."), ""][1]
+
+
+def rank(module: str) -> int:
+    """How high a module of `pipeline` stands; imports point down."""
+    layers = (GROUND | {""}, RECORDS, ROOMS, RUNNING)
+    for height, layer in enumerate(layers):
+        if room(module) in layer:
+            return height
+    return len(layers) + (room(module) in TOP)
+
+
+def edges(package: str) -> list[tuple[str, str]]:
+    """(importer, imported), the importer being in `package`."""
+    return [
+        (name, other)
+        for name, others in IMPORTS.items()
+        if name.split(".")[0] == package
+        for other in sorted(others)
+    ]
+
+
+def test_the_simulator_knows_nothing_of_the_pipeline() -> None:
+    assert len(edges("simulator")) > 10, "the imports were not found"
+    assert [edge for edge in edges("simulator") if edge[1].startswith("pipeline")] == []
+
+
+def test_imports_point_down() -> None:
+    inside = [edge for edge in edges("pipeline") if edge[1].startswith("pipeline.")]
+    assert len(inside) > 50, "the imports were not found"
+    assert [(one, other) for one, other in inside if rank(one) < rank(other)] == []
+
+
+@pytest.mark.parametrize("name", ["laws", "training", "report", "run", "advise", "cli"])
+def test_rooms_of_one_height_do_not_know_each_other(name: str) -> None:
+    neighbours = {"laws": {"training"}, "training": {"laws"}}
+    applications = {"run", "report", "advise"}
+    strangers = neighbours.get(name, applications - {name} if name in applications else set())
+    known = {
+        (one, other)
+        for one, other in edges("pipeline")
+        if room(one) == name and room(other) in strangers
+    }
+    assert known == set()
+
+
+def test_there_are_no_cycles() -> None:
+    graph = {name: others - {name} for name, others in IMPORTS.items()}
+    try:
+        order = list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(f"these import each other: {' -> '.join(error.args[1])}")
+    assert len(order) == len(MODULES)
+
+
+def test_every_folder_of_modules_is_a_package() -> None:
+    folders = {path.parent for path in MODULES.values()}
+    assert [folder for folder in sorted(folders) if not (folder / "__init__.py").exists()] == []
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_package_lists_what_it_offers_and_does_nothing(name: str) -> None:
+    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    plain = (ast.Expr, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)
+    assert all(isinstance(node, plain) for node in tree.body)
+    if any(not isinstance(node, ast.Expr) for node in tree.body):
+        module = importlib.import_module(name)
+        assert len(module.__all__) == len(set(module.__all__))
+        assert all(hasattr(module, public) for public in module.__all__)
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_promised_names_are_there(name: str) -> None:
+    module = importlib.import_module(name)
+    assert set(module.__all__) >= PUBLIC[name]
+    assert all(hasattr(module, public) for public in PUBLIC[name])
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("pipeline.cli", ("torch", "sympy", "pysr", "sklearn", "pandas", "matplotlib")),
+        ("pipeline.progress", ("torch", "pandas")),
+        ("pipeline.study", ("torch", "pandas")),
+        ("pipeline.table", ("torch", "sklearn")),
+        ("simulator", ("torch", "matplotlib", "pipeline")),
+    ],
+)
+def test_light_modules_load_nothing_heavy(module: str, heavy: tuple[str, ...]) -> None:
+    code = f"import sys, {module}; print(*sorted({set(heavy)!r} & set(sys.modules)))"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert answer.stdout.split() == []
