@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pipeline.run import LOG_NAME
 from pipeline.store import STORE_NAME, read_rows
 from pipeline.table import CLOCKED
 
@@ -56,23 +57,33 @@ def errors_of(out: Path) -> Path:
 
 
 def run_with_kills(study: Path, out: Path, options: argparse.Namespace) -> tuple[int, int]:
-    """(kills survived, kills while rows were being written) until the run ends by itself."""
-    draw = random.Random(options.seed)
+    """(kills survived, kills after new rows were written) until the run ends by itself."""
+    draw, patience = random.Random(options.seed), options.every
     kills = at_work = 0
     while True:
+        before, runs = rows_in(out), runs_in(out)
         process = start(study, out, options.jobs)
-        before = rows_in(out)
+        while runs_in(out) == runs and process.poll() is None:
+            time.sleep(0.1)
         try:
-            ended = process.wait(timeout=draw.uniform(0.3, 2) * options.every)
+            ended = process.wait(timeout=draw.uniform(0, 2) * patience)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
             kills += 1
-            at_work += rows_in(out) > before
+            written = rows_in(out) > before
+            at_work += written
+            patience *= 1 if written else 1.5  # on a slow machine a kill must not come too soon
             continue
         if ended != 0:
             raise SystemExit(errors_of(out).read_text(encoding="utf-8", errors="replace"))
         return kills, at_work
+
+
+def runs_in(out: Path) -> int:
+    """Starts of the run that have come as far as the store."""
+    log = out / LOG_NAME
+    return log.read_text(encoding="utf-8").count("cells to train") if log.exists() else 0
 
 
 def rows_in(out: Path) -> int:

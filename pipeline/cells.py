@@ -202,7 +202,9 @@ def _fixed_place(field: str) -> str:
     return field if field in Study.model_fields else f"factors.{field}"
 
 
-def group(cells: Iterable[Cell], limit: int | None = None) -> list[tuple[Cell, ...]]:
+def group(
+    cells: Iterable[Cell], limit: int | None = None, device: str = "cpu"
+) -> list[tuple[Cell, ...]]:
     """Cells that one stack can train together, the groups that take longest first.
 
     Cells of a group share everything that gives a model its shape: settings, T, family with its
@@ -212,11 +214,12 @@ def group(cells: Iterable[Cell], limit: int | None = None) -> list[tuple[Cell, .
     ----------
     cells : any cells, each once.
     limit : most cells of a group; by default as many as the trainer stacks best.
+    device : on which they are stacked.
     """
     shapes: dict[tuple[str, int], list[Cell]] = {}
     for cell in cells:
         shapes.setdefault(_shape(cell), []).append(cell)
-    groups = [part for alike in shapes.values() for part in _chunks(alike, limit)]
+    groups = [part for alike in shapes.values() for part in _chunks(alike, limit, device)]
     return sorted(groups, key=lambda part: -sum(cell.cost for cell in part))
 
 
@@ -226,10 +229,10 @@ def _shape(cell: Cell) -> tuple[str, int]:
     return canonical(cast(Json, parts)), task.tasks
 
 
-def _chunks(alike: Sequence[Cell], limit: int | None) -> Iterator[tuple[Cell, ...]]:
+def _chunks(alike: Sequence[Cell], limit: int | None, device: str) -> Iterator[tuple[Cell, ...]]:
     """Even parts of at most the limit; those that train about equally long stand together."""
     first = alike[0]
-    most = max_group(first.settings, first.task.tasks)
+    most = max_group(first.settings, first.task.tasks, device)
     most = most if limit is None else max(1, min(most, limit))
     ordered = sorted(alike, key=lambda cell: (-cell.cost, cell.digest))
     parts = math.ceil(len(ordered) / most)

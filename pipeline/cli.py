@@ -14,7 +14,7 @@ from simulator.errors import SimulatorError
 
 app = typer.Typer(
     name="mtl-laws",
-    help="How much will training my sequence-labelling tasks together help? Answers with a formula.",
+    help="How much will training my sequence-labelling tasks together help?",
     invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -94,7 +94,7 @@ def fit(
     target: Annotated[str, typer.Option(help="Column to explain.")],
     factors: Annotated[str, typer.Option(help="NAME=COLUMN,… : factors and their columns.")],
     out: Out,
-    bounds: Annotated[str, typer.Option(help="LOW,HIGH the target can take; 0, for no upper.")] = ",",
+    bounds: Annotated[str, typer.Option(help="LOW,HIGH of the target; 0, for no upper.")] = ",",
     domain: Annotated[
         list[str] | None, typer.Option(help="FACTOR=LOW:HIGH where the law must be valid.")
     ] = None,
@@ -158,7 +158,7 @@ def simulate(
     tokens: Annotated[int, typer.Option(help="n: training tokens of each task.")] = 1000,
     seed: Seed = 0,
     format: Annotated[str, typer.Option(help="conll, jsonl, parquet or hf.")] = "conll",
-    plot: Annotated[bool, typer.Option(help="Also draw the tasks' relatedness and labels.")] = False,
+    plot: Annotated[bool, typer.Option(help="Also draw relatedness and labels.")] = False,
 ) -> None:
     """Make a family of related tasks as a dataset with a data card.
 
@@ -185,8 +185,7 @@ def engines(
 
     Example: mtl-laws engines
     """
-    from pipeline.laws.engines import ENGINES
-    from pipeline.laws.engines import pysr
+    from pipeline.laws.engines import ENGINES, pysr
 
     if install is not None:
         if install != pysr.PySR.name:
@@ -195,12 +194,16 @@ def engines(
         return
     for name, engine in ENGINES.items():
         readiness = engine.readiness()
-        typer.echo(f"{name:<9} {'ready' if readiness.ready else 'not ready':<10} {readiness.reason}")
+        typer.echo(
+            f"{name:<9} {'ready' if readiness.ready else 'not ready':<10} {readiness.reason}"
+        )
 
 
 @app.command()
 def init(
-    path: Annotated[Path, typer.Argument(help="File to write; must not exist.")] = Path("study.yaml"),
+    path: Annotated[Path, typer.Argument(help="File to write; must not exist.")] = Path(
+        "study.yaml"
+    ),
 ) -> None:
     """Write a study file with every key explained.
 

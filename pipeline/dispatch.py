@@ -51,7 +51,7 @@ def outcomes(
     strikes: Counter[str] = Counter()
     with backend(options) as lost:
         while waiting:
-            one_round = _Round(waiting.values(), strikes)
+            one_round = _Round(waiting.values(), strikes, options.device)
             try:
                 with closing(one_round.give_out(options, parent)) as arriving:
                     for results in arriving:
@@ -69,11 +69,11 @@ def outcomes(
 class _Round:
     """One attempt at all waiting cells, which ends when they are done or a worker is lost."""
 
-    def __init__(self, waiting: Iterable[Cell], strikes: Counter[str]) -> None:
+    def __init__(self, waiting: Iterable[Cell], strikes: Counter[str], device: str) -> None:
         cells = list(waiting)
         calm = [cell for cell in cells if strikes[cell.digest] < SINGLY]
         single = [cell for cell in cells if SINGLY <= strikes[cell.digest] < ALONE]
-        self.parts = [*group(calm), *group(single, limit=1)]
+        self.parts = [*group(calm, device=device), *group(single, limit=1)]
         self.alone = not self.parts
         if self.alone:
             self.parts = group(cells, limit=1)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import InputError
 from pipeline.fit import LAWS_NAME, TABLE_NAME, Source, fit_laws, write_report_of
 from pipeline.laws.problem import Question
+from pipeline.run import TABLE_NAME as RESULTS_NAME
 from pipeline.search_progress import SearchProgress
 from pipeline.store import STORE_NAME, open_store
 from pipeline.table import learning_curves
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from pipeline.study import Study
 
-#: columns that tell one cell's replicates from another cell's: what was asked for, not what was drawn
+#: columns that tell one cell's replicates from another's: what was asked for, not what was drawn
 DESIGN = (
     "T",
     "n_request",
@@ -33,15 +34,14 @@ DESIGN = (
     "weighting",
     "control",
 )
+ACCEPTED = "a laws.json as run or fit writes"
 
 
 def conclude(
     study: Study, path: Path, out: Path, engine: str | None = None, jobs: int = -1
 ) -> dict[str, Any]:
     """Find the laws of a study whose models are trained; leave laws and report in its folder."""
-    from pipeline.run import TABLE_NAME as RESULTS
-
-    table = read_table(out / RESULTS)
+    table = read_table(out / RESULTS_NAME)
     question = _question(study, jobs)
     question = question if engine is None else replace(question, engine=engine)
     with SearchProgress() as progress:
@@ -59,7 +59,9 @@ def rewrite_report(folder: Path) -> None:
     document = read_laws(folder / LAWS_NAME)
     rows = read_table(folder / TABLE_NAME)
     command = str(document["provenance"]["command"])
-    source = Source(str(folder), f"{document['target']}: {folder.name}", "", _curves(folder), command)
+    source = Source(
+        str(folder), f"{document['target']}: {folder.name}", "", _curves(folder), command
+    )
     write_report_of(document, rows, source, folder)
 
 
@@ -74,9 +76,11 @@ def read_laws(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(str(path), type(error).__name__, "a laws.json as run or fit writes") from error
+        raise InputError(
+            str(path), type(error).__name__, "a laws.json as run or fit writes"
+        ) from error
     if not isinstance(document, dict) or document.get("schema") != 1:
-        raise InputError(str(path), "no schema 1", "a laws.json as run or fit writes")
+        raise InputError(str(path), "no schema 1", ACCEPTED)
     return document
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class PipelineError(Exception):
-    """Root of every error that `pipeline` raises on purpose (exit code 1 unless it is the user's)."""
+    """Root of every error that `pipeline` raises on purpose (exit code 1, or 2)."""
 
 
 class InputError(PipelineError):
@@ -31,5 +31,5 @@ class EngineError(PipelineError):
     """A symbolic-regression engine failed; the search goes on with the others and says so."""
 
 
-class EngineNotReady(InputError):
+class EngineNotReadyError(InputError):
     """The engine that was asked for cannot run on this machine."""

@@ -1,4 +1,4 @@
-"""A table and a question to `laws.json` and a report: what `mtl-laws fit` and a study's end share."""
+"""A table and a question to `laws.json` and a report, for `mtl-laws fit` and for a study's end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import shlex
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -64,7 +64,7 @@ def fit_laws(
     InputError
         if the question does not fit the table, the engine is not ready, or `out` is not writable;
         nothing has been written then.
-    NoLaw
+    NoLawError
         if no law is valid over the domain.
     """
     from pipeline.laws.document import laws_document
@@ -78,7 +78,8 @@ def fit_laws(
     options = SearchOptions(
         choice.used, question.budget, question.time_limit, question.seed, question.jobs
     )
-    options = options if progress is None else _with_progress(options, progress)
+    if progress is not None:
+        options = replace(options, progress=progress)
     found = find_laws(problem.data, problem.held_out, options)
     document = laws_document(problem, found, question.seed)
     document["data"]["columns"] = dict(question.factors)
@@ -88,7 +89,9 @@ def fit_laws(
     return document
 
 
-def write_report_of(document: dict[str, Any], rows: pd.DataFrame, source: Source, out: Path) -> None:
+def write_report_of(
+    document: dict[str, Any], rows: pd.DataFrame, source: Source, out: Path
+) -> None:
     """The report of a document that is already there."""
     from pipeline.report import write_report
 
@@ -128,13 +131,9 @@ def make_folder(out: Path) -> None:
         probe.unlink()
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise InputError("--out", str(out), f"a folder that can be written to ({reason})") from error
-
-
-def _with_progress(options: Any, progress: Progress) -> Any:
-    from dataclasses import replace
-
-    return replace(options, progress=progress)
+        raise InputError(
+            "--out", str(out), f"a folder that can be written to ({reason})"
+        ) from error
 
 
 def _provenance(

@@ -1,4 +1,4 @@
-"""How far a law search is, on standard error: a bar on a terminal, now and then a line elsewhere."""
+"""How far a law search is, on standard error: bars on a terminal, now and then a line elsewhere."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.labelling import Labels, PlainDecoder, Ruler, first_best
 from simulator.relatedness import contingency, quick_ami
 from simulator.streams import stream
 from simulator.synthetic import white_features
@@ -60,11 +61,14 @@ def innovation(key: InnovationKey, number: int, attempt: int = 0) -> Innovation:
 
     Orthogonal frames on white features make scores uncorrelated; on a finite vocabulary labels
     still share a little information (AMI 0.003 to 0.02). So a frame is drawn several times, then
-    moved about, until it shares next to nothing on the reference text or the tries are used up.
+    moved about, until it shares next to nothing on the reference text (spans aside) or the tries
+    are used up.
     """
     home = world(key.world, key.seed)
     features = _features(home, key.overlap, number)
     given = _given(key, home, number)
+    plain = Ruler(home.ruler.windows, PlainDecoder(), home.ruler.shares)
+    main = first_best(plain.windows.scores(home.tables) + home.biases[:, None])[plain.windows.index]
     rng = stream(key.seed, "innovation", number + attempt * _RETRY)
     best, least, reach = None, np.inf, 0.3
     for turn in range(_DRAWS + _MOVES):
@@ -73,7 +77,7 @@ def innovation(key: InnovationKey, number: int, attempt: int = 0) -> Innovation:
             start = best.frame + start * reach / np.sqrt(len(start))
         frame = settle_frame(start, key.world.shape, given)
         tables = score_tables(frame, features, key.world.shape)
-        shared = _accidental_ami(home, tables)
+        shared = _accidental_ami(plain, main, tables)
         if best is None or shared < least:
             best, least = Innovation(frame, tables), shared
         elif turn >= _DRAWS:
@@ -98,13 +102,12 @@ def _features(home: World, overlap: float, number: int) -> Floats:
     return np.asarray(np.sqrt(overlap) * home.features + np.sqrt(1.0 - overlap) * private)
 
 
-def _accidental_ami(home: World, tables: Floats) -> float:
-    """Return the AMI of the main task and a pure innovation, as classes of the reference text."""
-    windows, K = home.ruler.windows, len(home.biases)
-    scores = windows.scores(tables)
-    scores += home.ruler.balance(scores, home.biases, tolerance=2e-2)[:, None]
-    classes = home.options.decoder.classes_of(scores, windows)
-    return quick_ami(contingency(home.ruler_classes, classes, (K, K)))
+def _accidental_ami(plain: Ruler, main: Labels, tables: Floats) -> float:
+    """Return the AMI of main classes and a pure innovation's on the reference text."""
+    scores, K = plain.windows.scores(tables), len(plain.shares)
+    scores += plain.balance(scores, np.zeros(K), tolerance=2e-2)[:, None]
+    classes = plain.decoder.classes_of(scores, plain.windows)
+    return quick_ami(contingency(main, classes, (K, K)))
 
 
 def equicorrelated_tables(innovations: list[Innovation], rho: float) -> Floats:

@@ -129,15 +129,15 @@ def corpus_layout(spec: TaskSpec, seed: int, corpus: Corpus, usable: NDArray[np.
     """
     deal = _Deal(corpus.text, stream(seed, "sentences").permutation(corpus.text.sentences))
     everyone = np.asarray(usable.all(axis=0))
-    test = deal.take("test_tokens", spec.test_tokens, usable[0])
+    test = deal.take("test", spec.test_tokens, usable[0])
     tasks = [ALL_TASKS] if spec.shared else list(range(spec.tasks))
     dealt: dict[tuple[int, int], Places] = {}
     for t in tasks:
         fit = everyone if t == ALL_TASKS else usable[t]
-        field = "aux_tokens" if t > 0 else "tokens"
-        dealt[TRAIN, t] = deal.take(field, spec.sizes[max(t, 0)], fit)
+        name = f"task {max(t, 0)}"
+        dealt[TRAIN, t] = deal.take(f"training of {name}", spec.sizes[max(t, 0)], fit)
         wanted = validation_tokens(spec, max(t, 0))
-        dealt[VALIDATION, t] = deal.take(field, wanted, fit, from_end=True)
+        dealt[VALIDATION, t] = deal.take(f"validation of {name}", wanted, fit, from_end=True)
     chosen = [(TRAIN, t, dealt[TRAIN, t]) for t in tasks]
     chosen += [(SPARE, ALL_TASKS, deal.rest())]
     chosen += [(VALIDATION, t, dealt[VALIDATION, t]) for t in tasks] + [(TEST, ALL_TASKS, test)]
@@ -156,14 +156,16 @@ class _Deal:
         self.free = np.ones(len(order), dtype=bool)
 
     def take(
-        self, field: str, tokens: int, fit: NDArray[np.bool_], from_end: bool = False
+        self, purpose: str, tokens: int, fit: NDArray[np.bool_], from_end: bool = False
     ) -> Places:
         """Take sentences that `fit`, the nearest count to `tokens`, at least one."""
         order = self.order[::-1] if from_end else self.order
         candidates = order[self.free[order] & fit[order]]
-        if self.lengths[candidates].sum() < tokens or not len(candidates):
-            there = int(self.lengths[candidates].sum())
-            raise SpecError(field, tokens, f"at most the {there} annotated tokens that are left")
+        there = int(self.lengths[candidates].sum())
+        if there < tokens or not len(candidates):
+            total = int(self.lengths.sum())
+            left = f"{there} of the corpus's {total} tokens are annotated and left"
+            raise SpecError("tokens", tokens, f"fewer for the {purpose}: {left}")
         taken = candidates[: nearest_count(self.lengths[candidates], tokens)]
         self.free[taken] = False
         return taken

@@ -94,9 +94,10 @@ def load_corpus(
         sentences += found
     source = ", ".join(one.name for one in paths)
     records = [(sentence.words, sentence.layers) for sentence in sentences]
-    if not any(layer for _, layers in records for layer in layers.values()):
+    corpus = index_corpus(records, options.vocabulary, source)
+    if not corpus.layers:
         raise CorpusError(source, "no labels", "at least one label layer beside the tokens")
-    return index_corpus(records, options.vocabulary, source)
+    return corpus
 
 
 def _reader(path: Path) -> Reader:

@@ -92,7 +92,7 @@ def solve_ami(
     for _ in range(_STEPS):
         gap = measure(setting) - wanted
         bracket.note(setting, gap)
-        done = abs(gap) <= search.precision or bracket.width() < 1e-4
+        done = abs(gap) <= search.precision or bracket.width() < 1e-5
         at_end = (setting == search.weak and gap > 0) or (setting == search.strong and gap < 0)
         if done or at_end:
             break

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 _SWEEPS = 500
+_PATIENCE = 10
 _TOLERANCE = 1e-4
 
 
@@ -61,18 +62,27 @@ def settle_frame(start: Floats, shape: FrameShape, given: Sequence[Floats]) -> F
     outside = _complement(shape, given)
     traces = _trace_conditions(shape, given, outside)
     frame = outside @ start
-    for _ in range(_SWEEPS):
+    last = np.inf
+    for sweep in range(_SWEEPS):
         flat = frame.ravel()
         frame = (flat - traces @ (traces.T @ flat)).reshape(frame.shape)
         frame = _nearest_frame(outside @ _equal_energy(frame, shape))
-        if _defect(frame, shape, traces) < _TOLERANCE:
-            break
+        if sweep % _PATIENCE == 0:
+            defect = _defect(frame, shape, traces)
+            if defect < _TOLERANCE or defect > 0.9 * last:
+                break
+            last = defect
     return frame
 
 
 def draw_frame(rng: np.random.Generator, shape: FrameShape, given: Sequence[Floats]) -> Floats:
     """Draw a frame under the conditions of `settle_frame`."""
     return settle_frame(rng.standard_normal((shape.dimensions, shape.directions)), shape, given)
+
+
+def mix_scores(main: Floats, innovation: Floats, angle: float) -> Floats:
+    """Return scores at an angle to the main task: cos θ · main + sin θ · innovation."""
+    return np.asarray(np.cos(angle) * main + np.sin(angle) * innovation)
 
 
 def score_tables(frame: Floats, features: Floats, shape: FrameShape) -> Floats:

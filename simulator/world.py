@@ -69,7 +69,6 @@ class World:
     tables : main scores by place, token and class, (w, V + 1, K).
     ruler : reference text on which every task's class shares are held at q.
     biases : of the main task, (K,).
-    ruler_classes : main classes on the reference text.
     """
 
     options: WorldOptions
@@ -80,7 +79,6 @@ class World:
     tables: Floats
     ruler: Ruler
     biases: Floats
-    ruler_classes: Labels
 
     def windows(self, text: Text) -> Windows:
         """Return the windows of a text."""
@@ -112,10 +110,8 @@ def world(options: WorldOptions, seed: int) -> World:
     text = source.draw(POOL_TOKENS, "reference")
     windows = windows_of(text, options.window, options.text.vocabulary)
     ruler = Ruler(windows, options.decoder, np.array(options.shares))
-    scores = windows.scores(tables)
-    biases = ruler.balance(scores, np.zeros(len(options.shares)))
-    classes = options.decoder.classes_of(scores + biases[:, None], windows)
-    return World(options, seed, source, X, frame, tables, ruler, biases, classes)
+    biases = ruler.balance(windows.scores(tables), np.zeros(len(options.shares)))
+    return World(options, seed, source, X, frame, tables, ruler, biases)
 
 
 def check_capacity(options: WorldOptions, parts: int) -> None:

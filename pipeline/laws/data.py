@@ -23,7 +23,7 @@ from pipeline.laws.refit import Sample
 Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
 
-#: values of its domain at which a row with an undefined factor stands, each with a share of its weight
+#: values of its domain at which a row with an undefined factor stands, each with a share of weight
 STANDINS = 5
 
 
@@ -64,7 +64,7 @@ class LawData:
 
     @cached_property
     def replicate_variance(self) -> float | None:
-        """Pooled variance of replicates about their cell's mean; None where no cell has two rows."""
+        """Pooled variance of replicates about their cell's mean; None without replicates."""
         _, index, count = np.unique(self.cell, return_inverse=True, return_counts=True)
         freedom = int((count - 1).sum())
         if freedom < 1:
@@ -92,7 +92,7 @@ class LawData:
         matrix = np.column_stack([*columns.values(), self.cell[origin]])
         _, first, index = np.unique(matrix, axis=0, return_index=True, return_inverse=True)
         share = 1.0 / counts[origin]
-        weight = np.bincount(index.ravel(), share)
+        weight = np.bincount(index.ravel(), share).astype(float)
         target = np.bincount(index.ravel(), share * self.target[origin]) / weight
         merged = {name: column[first] for name, column in columns.items()}
         return Sample(merged, target, weight), index.ravel()
@@ -119,12 +119,13 @@ class LawData:
         undefined = np.zeros(len(self), dtype=bool)
         for column in self.columns.values():
             undefined |= np.isnan(column)
-        origin = np.repeat(np.arange(len(self)), np.where(undefined, STANDINS, 1))
-        place = np.concatenate([np.arange(k) for k in np.where(undefined, STANDINS, 1)] or [[]])
+        times = np.where(undefined, STANDINS, 1)
+        origin = np.repeat(np.arange(len(self)), times)
+        place = np.arange(len(origin)) - np.repeat(np.cumsum(times) - times, times)
         columns = {}
         for name, column in self.columns.items():
             low, high = self.domains.get(name, value_range(column))
-            values = np.linspace(low, high, STANDINS)[place.astype(int)]
+            values = np.linspace(low, high, STANDINS)[place]
             columns[name] = np.where(np.isnan(column[origin]), values, column[origin])
         return origin.astype(np.int64), columns
 
@@ -137,7 +138,7 @@ class LawData:
 
 
 def infer_domains(columns: Mapping[str, Floats]) -> dict[str, tuple[float, float]]:
-    """Where a law must be valid: shares on [0, 1], sizes up to twice the largest, others as seen."""
+    """Where a law must be valid: shares on [0, 1], sizes to twice the largest, others as seen."""
     domains = {}
     for name, column in columns.items():
         low, high = value_range(column)

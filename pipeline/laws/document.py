@@ -18,11 +18,14 @@ from pipeline.laws.problem import Problem
 from pipeline.laws.refit import fit_constants
 from pipeline.laws.scoring import Fitted, Scored, r_squared, row_errors
 from pipeline.laws.search import SearchResult
+from pipeline.laws.typeset import formula_latex
 
 SCHEMA = 1
+#: significant digits of the numbers in a law's LaTeX
+LATEX_DIGITS = 6
 
 
-class NoLaw(PipelineError):
+class NoLawError(PipelineError):
     """No valid law was found: nothing may be reported as selected."""
 
 
@@ -31,11 +34,11 @@ def laws_document(problem: Problem, found: SearchResult, seed: int) -> dict[str,
 
     Raises
     ------
-    NoLaw
+    NoLawError
         if no law is valid over the domain.
     """
     if found.selected is None:
-        raise NoLaw(
+        raise NoLawError(
             f"no valid law among {len(found.laws)} for {problem.data.name}: every one leaves the "
             "bounds or has a pole over the domain; give wider --bounds or a narrower --domain"
         )
@@ -126,9 +129,7 @@ def _held_out(fitted: Fitted, held_out: LawData | None) -> tuple[float | None, f
 
 
 def _record(law: Law) -> dict[str, Any]:
-    from pipeline.report.latex import formula_latex
-
-    return {**law.to_json(), "latex": formula_latex(law.expression)}
+    return {**law.to_json(), "latex": formula_latex(law.expression, digits=LATEX_DIGITS)}
 
 
 def _data(problem: Problem, found: SearchResult) -> dict[str, Any]:
@@ -151,5 +152,3 @@ def _data(problem: Problem, found: SearchResult) -> dict[str, Any]:
 
 def _range(column: Floats) -> list[float]:
     return [float(np.nanmin(column)), float(np.nanmax(column))]
-
-

@@ -17,7 +17,7 @@ from pipeline.laws.data import LawData
 from pipeline.laws.law import Law
 from pipeline.laws.scoring import Scored
 
-#: differences in BIC: more than this is strong evidence, less than its negative strong evidence against
+#: a difference in BIC above this is strong evidence
 STRONG = 10.0
 
 
@@ -85,7 +85,9 @@ def _sentence(factor: str, present: bool, delta: float, r2: float) -> str:
     if present and delta > STRONG:
         return f"{factor} matters: {least} (ΔBIC = {delta:.0f} in favour of {factor})."
     if present:
-        return f"{factor} is in the law, but the data hardly ask for it: {least} (ΔBIC = {delta:.0f})."
+        return (
+            f"{factor} is in the law, but the data hardly ask for it: {least} (ΔBIC = {delta:.0f})."
+        )
     if delta > STRONG:
         return (
             f"{factor} is not in the law, although laws with it fit better where there are data "

@@ -139,6 +139,7 @@ class Expression:
         return np.broadcast_to(slots[-1], shape), columns
 
     def trace(self, table: Mapping[str, Floats], theta: Floats) -> list[Floats]:
+        """Value of every instruction, in order: (M, N), or fewer axes where it does not vary."""
         slots: list[Floats] = []
         for step in self.program:
             slots.append(self._apply(step, slots, table, theta))
@@ -213,7 +214,9 @@ GRADIENTS: Mapping[str, Gradient] = {
 }
 
 
-def _parts(step: Instruction, slots: list[Floats], k: int, flow: Floats) -> list[tuple[int, Floats]]:
+def _parts(
+    step: Instruction, slots: list[Floats], k: int, flow: Floats
+) -> list[tuple[int, Floats]]:
     """What flows from slot k into each of its children."""
     if step.op == "neg":
         return [(step.left, -flow)]
@@ -282,7 +285,9 @@ class _Compiler:
     def refuse(self, part: str) -> InputError:
         names = ", ".join(self.allowed) or "no factor"
         accepted = f"numbers, the factors {names}, constants c0, c1, …, + - * / ** and "
-        return InputError(f"expression {self.text[:80]!r}", part[:80], accepted + ", ".join(FUNCTIONS))
+        return InputError(
+            f"expression {self.text[:80]!r}", part[:80], accepted + ", ".join(FUNCTIONS)
+        )
 
 
 @lru_cache(maxsize=50_000)
@@ -311,4 +316,8 @@ def substitute(text: str, values: Mapping[str, str]) -> str:
 
 def format_number(value: float) -> str:
     """Shortest text that reads back as the same float."""
-    return repr(float(value)) if not float(value).is_integer() or abs(value) > 1e15 else str(int(value))
+    return (
+        repr(float(value))
+        if not float(value).is_integer() or abs(value) > 1e15
+        else str(int(value))
+    )

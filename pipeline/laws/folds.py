@@ -67,7 +67,9 @@ def _factor_folds(data: LawData) -> Iterator[Fold]:
 
 
 def _joint_fold(data: LawData) -> list[Fold]:
-    sizes = {name: top_cut(column, DEEP) for name, column in data.columns.items() if is_size(column)}
+    sizes = {
+        name: top_cut(column, DEEP) for name, column in data.columns.items() if is_size(column)
+    }
     cuts = {name: cut for name, cut in sizes.items() if cut is not None}
     if len(cuts) < 2:
         return []

@@ -66,7 +66,8 @@ class _Condition:
     def condition(self, node: ast.expr) -> Mask:
         if isinstance(node, ast.BoolOp):
             parts = np.array([self.condition(value) for value in node.values])
-            return parts.all(axis=0) if isinstance(node.op, ast.And) else parts.any(axis=0)
+            joined = parts.all(axis=0) if isinstance(node.op, ast.And) else parts.any(axis=0)
+            return np.asarray(joined)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             return ~self.condition(node.operand)
         if isinstance(node, ast.Compare) and all(type(op) in COMPARE for op in node.ops):
@@ -87,7 +88,7 @@ class _Condition:
             return self.columns[node.id]
         if isinstance(node, ast.Name):
             raise InputError("--hold-out", node.id, f"one of the factors {', '.join(self.columns)}")
-        if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
             return np.asarray(float(node.value))
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             return -self.value(node.operand)

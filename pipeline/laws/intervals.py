@@ -25,7 +25,7 @@ MAX_ROWS = 5_000
 
 
 def bootstrap(expression: Expression, fit: Fit, data: LawData, seed: int) -> Floats:
-    """Constants (M, P) of every resample that gave finite ones; cells are drawn with replacement."""
+    """Constants (M, P) of every resample of cells that gave finite ones."""
     sample, cell = data.sample, data.merged_cell
     cells, index = np.unique(cell, return_inverse=True)
     rng = np.random.default_rng([seed, 23])
@@ -37,7 +37,7 @@ def bootstrap(expression: Expression, fit: Fit, data: LawData, seed: int) -> Flo
 
 
 def constants(expression: Expression, fit: Fit, data: LawData, seed: int) -> dict[str, Constant]:
-    """Every constant with its standard error and 95 % interval; None where too few resamples fit."""
+    """Every constant with standard error and 95 % interval; None where too few resamples fit."""
     values = dict(zip(expression.constants, fit.theta.tolist(), strict=True))
     if not values or len(data.sample) > MAX_ROWS:
         return {name: Constant(value, None, None) for name, value in values.items()}

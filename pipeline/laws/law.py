@@ -75,7 +75,9 @@ class Law:
         """Source of a function of the factors that needs nothing but the standard library."""
         arguments = ", ".join(self._parsed().factors)
         functions = ("sqrt", "log", "exp", "tanh")
-        body = substitute(self.expression, {f: f"math.{f}" for f in functions if f in self.expression})
+        body = substitute(
+            self.expression, {f: f"math.{f}" for f in functions if f in self.expression}
+        )
         return f"import math\n\n\ndef {name}({arguments}):\n    return {body}\n"
 
     def to_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""From a user's table and options to the rows of a search, every mistake named before work begins."""
+"""From a user's table and options to the rows of a search; mistakes are named before any work."""
 
 from __future__ import annotations
 
@@ -132,13 +132,13 @@ def _columns(
     table: pd.DataFrame, question: Question, source: str
 ) -> tuple[Floats, dict[str, Floats], Mask]:
     """Target and factors of the rows that have a target, and which rows have none."""
-    target = numbers(table, question.target, source).to_numpy(dtype=float)
+    target = numbers(table, question.target, source).to_numpy(dtype=np.float64)
     dropped = np.isnan(target)
     columns = {
-        name: numbers(table, column, source).to_numpy(dtype=float)[~dropped]
+        name: np.asarray(numbers(table, column, source), dtype=np.float64)[~dropped]
         for name, column in question.factors.items()
     }
-    return target[~dropped], columns, dropped
+    return np.asarray(target[~dropped]), columns, np.asarray(dropped)
 
 
 def _held_out(question: Question, columns: Mapping[str, Floats]) -> Mask:

@@ -12,7 +12,6 @@ theta : (M, P).    w : row weights, (N,) or (M, N).    r = y − f(x; theta) : r
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,7 +19,7 @@ import numpy as np
 
 from pipeline.laws.expression import Expression, Floats
 
-#: Marquardt damping: first value, and factors after a success and a failure (Nielsen 1999 uses alike)
+#: Marquardt damping: first value, and factors after a success and after a failure
 DAMPING, EASE, STIFFEN = 1e-2, 0.2, 4.0
 #: a vector has converged when a step gains less than this share of its error
 TOLERANCE = 1e-9
@@ -30,7 +29,7 @@ TINY, HUGE = 1e-100, 1e100
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows to fit: factor columns (N,), target (N,), weights (N,) that sum to the number of cells."""
+    """Rows to fit: factor columns (N,), target (N,), weights (N,): rows that each stands for."""
 
     columns: Mapping[str, Floats]
     target: Floats
@@ -53,12 +52,10 @@ class Fit:
     ----------
     theta : (P,) constants.
     error : weighted sum of squared residuals.
-    agreement : share of starts that ended within 1 % of the best error; low means a hard surface.
     """
 
     theta: Floats
     error: float
-    agreement: float = 1.0
 
 
 def fit_constants(
@@ -79,7 +76,7 @@ def fit_constants(
         return None
     theta, error = descend(expression, sample, theta[keep], iterations)
     best = int(np.argmin(error))
-    return Fit(theta[best], float(error[best]), float(np.mean(error <= 1.01 * error[best] + 1e-300)))
+    return Fit(theta[best], float(error[best]))
 
 
 def _fixed(expression: Expression, sample: Sample) -> Fit | None:
@@ -143,7 +140,7 @@ def _step(jacobian: Floats, residual: Floats, weight: Floats, damping: Floats) -
         weighted = jacobian * weight[:, None, :]
         normal = weighted @ jacobian.transpose(0, 2, 1)
         slope = (weighted @ residual[:, :, None])[:, :, 0]
-    sound = np.isfinite(normal).all(axis=(1, 2)) & np.isfinite(slope).all(axis=1)
+    sound = np.asarray(np.isfinite(normal).all(axis=(1, 2)) & np.isfinite(slope).all(axis=1))
     normal = np.where(sound[:, None, None], normal, 0.0)
     slope = np.where(sound[:, None], slope, 0.0)
     diagonal = np.einsum("mpp->mp", normal)
@@ -163,9 +160,7 @@ def covariance(expression: Expression, sample: Sample, fit: Fit, variance: float
     return np.asarray(variance * inverse / np.outer(scale, scale))
 
 
-def propose_starts(
-    expression: Expression, sample: Sample, count: int, seed: int
-) -> Floats:
+def propose_starts(expression: Expression, sample: Sample, count: int, seed: int) -> Floats:
     """Starts (count, P) at the scale of the data, so that a factor's unit does not matter.
 
     A constant in an exponent starts between 0.1 and 2. Any other is drawn so that it matters beside
@@ -232,7 +227,7 @@ class _Starts:
 
 
 def _affine(expression: Expression, sample: Sample, theta: Floats) -> Floats:
-    """Constants (P,) in which the expression is jointly affine: their columns move with none of them."""
+    """Constants (P,) in which the expression is jointly affine: their columns stay put."""
     some = Sample(
         {k: v[:: max(len(v) // 16, 1)] for k, v in sample.columns.items()},
         sample.target[:: max(len(sample) // 16, 1)],

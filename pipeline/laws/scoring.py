@@ -89,7 +89,7 @@ class Scored:
         """Contribution (C,) of every cell to `error`."""
         share = np.mean([loss.mean(axis=0) for loss in self._losses()], axis=0)
         _, index = np.unique(data.cell, return_inverse=True)
-        return np.bincount(index.ravel(), share)
+        return np.bincount(index.ravel(), share).astype(float)
 
     def _losses(self) -> list[Floats]:
         return [loss for loss in (self.grouped, self.extrapolation) if len(loss)]
@@ -136,7 +136,9 @@ def fold_loss(fitted: Fitted, data: LawData, fold: Fold, seed: int) -> Floats:
     test = data.take(fold.test)
     loss = np.zeros(len(data))
     scale = max(float(np.var(data.target)), 1e-300) * len(test)
-    loss[fold.test] = WORST / len(test) if fit is None else row_errors(expression, fit, test) / scale
+    loss[fold.test] = (
+        WORST / len(test) if fit is None else row_errors(expression, fit, test) / scale
+    )
     return np.minimum(loss, WORST / len(test))
 
 

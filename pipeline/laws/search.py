@@ -9,7 +9,7 @@ workers; a time limit only drops tasks, and the report says so.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
@@ -21,7 +21,7 @@ from pipeline.laws.data import LawData
 from pipeline.laws.engines import ENGINES, Request
 from pipeline.laws.expression import Floats
 from pipeline.laws.folds import Fold, extrapolation_folds, grouped_folds
-from pipeline.laws.scoring import Candidate, Fitted, Scored, fit_candidate, score, seed_of
+from pipeline.laws.scoring import Candidate, Fitted, Scored, fit_candidate, score
 from pipeline.laws.selection import front, select
 from pipeline.laws.template import shorten, to_template
 from pipeline.laws.validity import domain_grid
@@ -35,7 +35,7 @@ class Budget:
 
     Attributes
     ----------
-    engine, grammar : evaluations of one run on all rows; a fold's own run gets `fold_share` of them.
+    engine, grammar : evaluations of one run on all rows; a fold's own run gets `fold_share`.
     seeds : runs of the engine on all rows.
     keep : laws of each complexity that are scored on folds.
     """
@@ -65,7 +65,8 @@ ENGINE_SHARE = 0.55
 class Progress(Protocol):
     """Told how far each stage is."""
 
-    def __call__(self, stage: str, done: int, total: int) -> None: ...
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """`done` of the `total` tasks of a stage are through."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def find_laws(data: LawData, held_out: LawData | None, options: SearchOptions) -
 
 
 def shortlist(fits: Sequence[Fitted], keep: int) -> list[Fitted]:
-    """The best of every complexity: in sample, among valid laws, and among those with good limits."""
+    """The best of every complexity: of all, of the valid, and of those with plausible limits."""
     found = [fit for fit in fits if fit.complexity <= MAX_COMPLEXITY]
     found.sort(key=lambda fit: (fit.fit.error, fit.candidate.text))
     kept: dict[str, Fitted] = {}
@@ -193,11 +194,9 @@ def _candidates(
     tasks = _engine_tasks(data, folds, options)
     own = [task for task in tasks if ENGINES[task[0]].own_process]
     shared = [task for task in tasks if not ENGINES[task[0]].own_process]
-    answers = _in_parallel(
-        "searching", _ask, shared, options, clock, share=ENGINE_SHARE, limited=True
-    )
+    answers = _in_parallel(SEARCHING, _ask, shared, options, clock)
     alone = replace(options, jobs=1)
-    answers += _in_parallel("searching", _ask, own, alone, clock, share=ENGINE_SHARE, limited=True)
+    answers += _in_parallel(SEARCHING, _ask, own, alone, clock)
     found: dict[str, Candidate] = {}
     failures: dict[str, None] = {}
     for texts, origin, failure in answers:
@@ -211,7 +210,7 @@ def _candidates(
 def _engine_tasks(
     data: LawData, folds: Sequence[Fold], options: SearchOptions
 ) -> list[tuple[str, LawData, int, int]]:
-    """Engine, rows, evaluations and seed of every run; all rows first, so that a limit cuts folds."""
+    """Engine, rows, evaluations and seed of every run; all rows first: a limit cuts folds."""
     budget = BUDGETS[options.budget]
     seeds = range(budget.seeds) if options.engine != "grammar" else range(0)
     tasks = [("grammar", data, budget.grammar, options.seed)]
@@ -224,9 +223,7 @@ def _engine_tasks(
     return tasks
 
 
-def _ask(
-    task: tuple[str, LawData, int, int], limit: float | None
-) -> tuple[list[str], str, str]:
+def _ask(task: tuple[str, LawData, int, int], limit: float | None) -> tuple[list[str], str, str]:
     """One engine run: templates, origin, and what failed."""
     name, data, evaluations, seed = task
     request = Request(data.sample, evaluations, seed, MAX_COMPLEXITY - 3, limit)
@@ -253,7 +250,7 @@ def _shortened(
         if count[fit.complexity] <= SHORTENED:
             best.append((fit, data, options.seed))
     known = {fit.candidate.text for fit in fits}
-    answers = _in_parallel("shortening", _shorten_one, best, options, clock, share=0.75)
+    answers = _in_parallel(SHORTENING, _shorten_one, best, options, clock)
     new = {c.text: c for found in answers for c in found if c.text not in known}
     return [fit for fit in _fit_all(list(new.values()), data, grid, options, clock) if fit]
 
@@ -272,7 +269,7 @@ def _fit_all(
     clock: Clock,
 ) -> list[Fitted | None]:
     tasks = [(chunk, data, grid, options.seed) for chunk in _chunks(candidates, 25)]
-    answers = _in_parallel("fitting", _fit_chunk, tasks, options, clock, share=0.8)
+    answers = _in_parallel(FITTING, _fit_chunk, tasks, options, clock)
     return [fit for chunk in answers for fit in chunk]
 
 
@@ -291,7 +288,7 @@ def _score_all(
     clock: Clock,
 ) -> list[Scored]:
     tasks = [(chunk, data, folds, options.seed) for chunk in _chunks(fits, 8)]
-    answers = _in_parallel("scoring", _score_chunk, tasks, options, clock)
+    answers = _in_parallel(SCORING, _score_chunk, tasks, options, clock)
     return [scored for chunk in answers for scored in chunk]
 
 
@@ -307,14 +304,24 @@ def _chunks(items: Sequence[Result], size: int) -> list[Sequence[Result]]:
     return [items[k : k + size] for k in range(0, len(items), size)]
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A named step of the search and the share of the time limit by which it must be over."""
+
+    name: str
+    share: float = 1.0
+
+
+SEARCHING, FITTING = Stage("searching", ENGINE_SHARE), Stage("fitting", 0.8)
+SHORTENING, SCORING = Stage("shortening", 0.75), Stage("scoring")
+
+
 def _in_parallel(
-    stage: str,
+    stage: Stage,
     work: Callable[[Any, float | None], Result],
     tasks: Sequence[Any],
     options: SearchOptions,
     clock: Clock,
-    share: float = 1.0,
-    limited: bool = False,
 ) -> list[Result]:
     """Results in the order of the tasks; tasks that the time limit leaves no time for are dropped.
 
@@ -325,10 +332,10 @@ def _in_parallel(
     results: list[Result] = []
     with Parallel(n_jobs=jobs) as parallel:
         for batch in _chunks(tasks, jobs if clock.limit else max(4 * jobs, 8)):
-            if results and clock.over(share):
+            if results and clock.over(stage.share):
                 break
-            left = clock.left(share) if limited else None
+            left = clock.left(stage.share)
             limit = None if left is None else max(left, 1.0)
             results += parallel(delayed(work)(task, limit) for task in batch)
-            options.progress(stage, len(results), len(tasks))
+            options.progress(stage.name, len(results), len(tasks))
     return results

@@ -16,8 +16,8 @@ from pipeline.laws.expression import Floats
 from pipeline.laws.scoring import Scored
 
 RESAMPLES = 400
-#: a law is adequate up to this many replicate variances, or this share of variance without replicates
-EXCESS, UNKNOWN_NOISE = 2.0, 0.01
+#: a law is adequate if it leaves no more than so many replicate variances or this share of variance
+EXCESS, LITTLE = 2.0, 0.01
 #: laws with plausible limits go first as long as they explain this share of what the best explains
 LAG = 0.85
 
@@ -28,7 +28,7 @@ def select(scored: Sequence[Scored], data: LawData, seed: int) -> int | None:
     The best law is the valid one of least error (inside and outside folds alike, `Scored.error`).
     The selected one is the simplest valid law whose error is within one standard error of the best:
     of the *paired* difference, by a bootstrap over cells, since both laws stumble over the same
-    cells. Where no law fits to within replicate noise, laws with plausible limits go first.
+    cells. Where no law is adequate, laws with plausible limits go first.
     """
     pool = contenders(scored, data)
     if not pool:
@@ -52,12 +52,10 @@ def contenders(scored: Sequence[Scored], data: LawData) -> list[int]:
 
 
 def adequate(law: Scored, data: LawData) -> bool:
-    """Whether a law leaves no more than the noise: replicates' where known, else 1 % of variance."""
-    residual = float(law.grouped.sum(axis=1).mean()) * float(np.var(data.target))
-    noise = data.replicate_variance
-    if noise is None:
-        return residual <= UNKNOWN_NOISE * float(np.var(data.target))
-    return residual <= EXCESS * noise
+    """Whether a law leaves little: the noise of replicates, or a hundredth of the variance."""
+    variance = float(np.var(data.target))
+    residual = float(law.grouped.sum(axis=1).mean()) * variance
+    return residual <= max(EXCESS * (data.replicate_variance or 0.0), LITTLE * variance)
 
 
 def cell_draws(cells: int, seed: int) -> Floats:

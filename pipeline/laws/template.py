@@ -1,8 +1,8 @@
 """From an expression with numbers to templates: numbers become constants, redundant ones go.
 
-An engine's expression holds numbers that its own fit needed and the law may not. `to_template` gives
-the expression with every number free, `shorten` the variants in which one constant after another is
-put to its neutral value (0 or 1), as long as the fit does not suffer much.
+An engine's expression holds numbers that its own fit needed and the law may not. `to_template`
+gives the expression with every number free, `shorten` the variants in which one constant after
+another is put to its neutral value (0 or 1), as long as the fit does not suffer much.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.laws.data import number_cells
+from pipeline.laws.data import Indices, number_cells
 from pipeline.laws.expression import Floats
 from pipeline.laws.kinds import classify
 
@@ -98,6 +98,6 @@ def _explained(
     return 1.0 - (1.0 - raw) * freedom / (freedom - 2)
 
 
-def _centred(values: Floats, group: Floats) -> Floats:
+def _centred(values: Floats, group: Indices) -> Floats:
     mean = np.bincount(group, values) / np.bincount(group)
-    return values - mean[group]
+    return np.asarray(values - mean[group])

@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.laws.data import LawData
 from pipeline.laws.expression import Expression, Floats
 
-#: grid points at most; with many factors the corners and a low-discrepancy sample stand for the grid
+#: grid points at most; with many factors corners and a low-discrepancy sample stand for the grid
 MAX_GRID = 8_000
 #: a target without bounds may not leave its observed range by more than this many ranges
 REACH = 3.0

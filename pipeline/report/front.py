@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any
 
-from pipeline.report.numbers import is_number, score
-from pipeline.report.plain import formula_text
+from pipeline.laws.typeset.numbers import is_number, score
+from pipeline.laws.typeset.plain import formula_text
 
 UNEXPLAINED = "unexplained share outside (1 − R²)"
 OUTSIDE_RMSE = "error outside (RMSE)"
@@ -47,11 +47,16 @@ class Entry:
     on_front: bool
 
     @property
+    def limits(self) -> str:
+        """What is implausible about where the law leads; empty where nothing is."""
+        return str(self.law.get("limits") or "")
+
+    @property
     def tip(self) -> str:
         """Tooltip: the formula in one line and what it scores."""
-        verdict = (
-            "" if self.valid else f" · not valid: {self.law.get('reason') or 'breaks the bounds'}"
-        )
+        limits = f" · implausible: {self.limits}" if self.limits else ""
+        reason = self.law.get("reason") or "breaks the bounds"
+        verdict = limits if self.valid else f" · not valid: {reason}"
         chosen = " · selected" if self.selected else ""
         return (
             f"{formula_text(str(self.law['expression']))} · {self.complexity} nodes · "

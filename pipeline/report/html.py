@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
+from pipeline.laws.typeset.latex import formula_latex
+from pipeline.laws.typeset.mathml import formula_markup, left_side
+from pipeline.laws.typeset.width import formula_width
 from pipeline.report import palette
 from pipeline.report.environment import TEMPLATES, template
 from pipeline.report.figures.canvas import Drawing
 from pipeline.report.grid import Cell, Code, Formula
-from pipeline.report.latex import formula_latex
-from pipeline.report.mathml import formula_markup, left_side
 from pipeline.report.page import Page
 from pipeline.report.svg import inline
-from pipeline.report.width import formula_width
 
 
 def render_html(page: Page, pictures: Mapping[str, str]) -> str:

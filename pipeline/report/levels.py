@@ -2,7 +2,7 @@
 
 A measured relatedness takes a hundred values near five requested ones, a number of tokens the
 nearest whole sentence; drawn as they are, no two points share a line. `find_levels` groups values
-that lie close together on the factor's own scale, and bins a continuum at its quantiles.
+that lie close together on the factor's own scale, and bins a continuum evenly.
 
 Notation
 --------
@@ -35,12 +35,14 @@ BINS = 5
 class Levels:
     """Levels of one factor: ``values`` (L,) ascending and ``code`` (R,).
 
-    ``binned`` says that the values are a continuum and the levels only stand for its parts.
+    ``binned`` says that the values are a continuum and the levels only stand for its parts,
+    ``whole`` that every value is a whole number.
     """
 
     values: Floats
     code: Ints
     binned: bool = False
+    whole: bool = False
 
     def matches(self, level: int) -> npt.NDArray[np.bool_]:
         """Rows at `level`, and those where the factor is undefined (it cannot matter there)."""
@@ -101,7 +103,8 @@ def find_levels(values: Floats, logarithmic: bool) -> Levels:
         groups = _bins(position)
     code[known] = groups
     centres = [float(np.median(values[code == k])) for k in range(int(groups.max()) + 1)]
-    return Levels(np.array(centres), code, binned)
+    whole = bool(np.array_equal(values[known], values[known].round()))
+    return Levels(np.array(centres), code, binned, whole)
 
 
 def _groups(position: Floats) -> Ints | None:
@@ -118,8 +121,9 @@ def _groups(position: Floats) -> Ints | None:
 
 
 def _bins(position: Floats) -> Ints:
-    """Nearest of a few quantiles of the distinct values, `NOWHERE` for values between them."""
-    centres = np.unique(np.quantile(np.unique(position), np.linspace(0.05, 0.95, BINS)))
+    """Nearest of a few evenly spaced centres, `NOWHERE` for values between them."""
+    low, high = np.quantile(np.unique(position), [0.05, 0.95])
+    centres = np.linspace(low, high, BINS)
     distance = np.abs(position[:, None] - centres[None, :])
     nearest = distance.argmin(axis=1)
     inside = distance.min(axis=1) <= WIDE / 2 * np.ptp(position)

@@ -9,14 +9,14 @@ from typing import Any
 import pandas as pd
 
 from pipeline.errors import InputError
+from pipeline.laws.typeset.numbers import is_number, number
 from pipeline.report import tables
 from pipeline.report.context import ReportContext
 from pipeline.report.figures import Gallery, draw_gallery
 from pipeline.report.front import Front, build_front
 from pipeline.report.grid import Grid
-from pipeline.report.numbers import is_number, number
 from pipeline.report.surface import Surface
-from pipeline.report.words import describe, listed
+from pipeline.report.words import describe
 
 
 @dataclass(frozen=True)
@@ -96,17 +96,14 @@ def _grids(laws: Mapping[str, Any], front: Front, surface: Surface | None) -> di
 
 def _warnings(laws: Mapping[str, Any]) -> list[str]:
     """What a reader must know before trusting the law."""
-    law, provenance = laws.get("selected"), laws.get("provenance", {})
+    law = laws.get("selected")
     told = []
     if not law:
         told.append("No law was valid on the whole domain; the front below says why.")
     elif not law.get("valid", True):
         told.append(f"The law shown is not valid: {law.get('reason') or 'see the front'}.")
-    if provenance.get("cut"):
-        told.append("The search was cut short by its time limit; a longer one may find better.")
-    failures = [str(failure) for failure in provenance.get("engine_failures") or []]
-    if failures:
-        told.append(f"Engine failures: {listed(failures)}. The search went on without.")
+    elif law.get("limits"):
+        told.append(f"The law has an implausible limit: {law['limits']}.")
     return told + _noise(laws)
 
 

@@ -133,13 +133,14 @@ class Surface:
 
     @cached_property
     def reference(self) -> dict[str, float]:
-        """A middle value of each factor over the fitted rows: the level nearest its median."""
+        """A middle value of each factor over the fitted rows: its middle level, or its median."""
         return {factor: self._middle(factor) for factor in self.factors}
 
     def _middle(self, factor: str) -> float:
-        levels = self.levels[factor].values
+        levels = self.levels[factor]
         low, high = self.fitted_range(factor)
-        inside = levels[(levels >= low) & (levels <= high)]
+        values = self.columns[factor][self.inside] if levels.binned else levels.values
+        inside = np.sort(values[(values >= low) & (values <= high)])
         if not len(inside):
             return low if np.isfinite(low) else 0.0
         return float(inside[len(inside) // 2])

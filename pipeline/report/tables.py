@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.laws.typeset.numbers import MISSING, duration, interval, number, percent, score
 from pipeline.report.front import Entry, Front
 from pipeline.report.grid import Formula, Grid, Row, grid
-from pipeline.report.numbers import MISSING, duration, interval, number, percent, score
 from pipeline.report.surface import Surface
 from pipeline.report.words import listed
 
@@ -39,10 +39,10 @@ def front_grid(front: Front, entries: Sequence[Entry], caption: str) -> Grid:
     """Laws with complexity, scores, origin and standing."""
     rows = [_front_row(entry) for entry in entries]
     headers = (
-        *("law", "formula", "nodes", "R² fitted", "R² outside", "error outside", "R² held out"),
+        *("law", "formula", "nodes", "R² fitted", "R² outside", "R² held out"),
         *("found by", "standing"),
     )
-    return grid(caption, headers, rows, numeric=(2, 3, 4, 5, 6))
+    return grid(caption, headers, rows, numeric=(2, 3, 4, 5))
 
 
 def _front_row(entry: Entry) -> Row:
@@ -53,7 +53,6 @@ def _front_row(entry: Entry) -> Row:
         str(entry.complexity),
         score(scores.get("r2_train")),
         score(scores.get("r2_extrapolation")),
-        number(scores.get("rmse_extrapolation")),
         score(scores.get("r2_hold_out")),
         str(entry.law.get("origin", "")),
         _standing(entry),
@@ -67,6 +66,8 @@ def _standing(entry: Entry) -> str:
         return f"not valid: {entry.law.get('reason') or 'breaks the bounds or has a pole'}"
     if entry.selected:
         return "selected"
+    if entry.limits:
+        return f"implausible: {entry.limits}"
     return "" if entry.on_front else "beaten by a simpler law"
 
 
@@ -221,7 +222,9 @@ def provenance_grid(laws: Record) -> Grid:
         ("seed", _text(p.get("seed"))),
         ("budget", _text(p.get("budget"))),
         ("candidates tried", _count(p.get("candidates"))),
-        ("search took", duration(p.get("seconds"))),
+        ("time limit", duration(p.get("time_limit"))),
+        ("search took", f"{duration(p.get('seconds'))}{', cut short' if p.get('cut') else ''}"),
+        ("engine failures", "; ".join(map(str, p.get("engine_failures") or []))),
         ("Python", str(p.get("python") or "")),
         ("packages", ", ".join(f"{name} {version}" for name, version in packages.items())),
         ("made", str(p.get("created") or "")),

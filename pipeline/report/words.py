@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.laws.typeset.numbers import is_number, level, number, score
 from pipeline.report.levels import Floats
-from pipeline.report.numbers import is_number, level, number, score
 from pipeline.report.roles import Roles, find_roles
 from pipeline.report.surface import SPREAD, Surface
 

@@ -79,7 +79,7 @@ class Kernel:
     def token_losses(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Sums (R,), their gradient (R, N, K) and counts (R,) of logits (R, N, K), int16 labels."""
         gradient, sums = torch.empty_like(logits), logits.new_empty(len(logits))
-        counts = torch.empty(len(logits), dtype=torch.long)
+        counts = logits.new_empty(len(logits), dtype=torch.long)
         tuple_shape = tuple(logits.shape)
         self._call("token_losses", tuple_shape, logits, labels, gradient, sums, counts)
         return sums, gradient, counts

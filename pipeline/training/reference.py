@@ -281,7 +281,8 @@ class TwinRun:
         for parameter, gradient in zip(learned, gradients, strict=True):
             parameter.grad = gradient
         optimiser.step()
-        return [float(x) for task, x in zip(tasks, losses, strict=True) if task in phase.validate]
+        found = zip(tasks, losses.tolist(), strict=True)
+        return [loss for task, loss in found if task in phase.validate]
 
     def _tasks(self, phase: Phase, step: int) -> list[int]:
         """Whose sentences are in the batch."""

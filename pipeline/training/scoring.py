@@ -2,7 +2,7 @@
 
 Notation
 --------
-J jobs, T tasks, C test sentences, L tokens of the longest, K labels.
+J jobs, B of them at a time, T tasks, C test sentences at a time, L tokens of the longest, K labels.
 """
 
 from __future__ import annotations
@@ -17,38 +17,74 @@ from pipeline.training.job import Job
 from pipeline.training.metrics import accuracy, confusion_counts, macro_f1
 from pipeline.training.parameters import Views
 from pipeline.training.sentences import stack_sentences
+from pipeline.training.spans import SpanLabels, span_f1
 
-CHUNK = 32
+SENTENCES, MODELS = 32, 8
+"""Of a forward pass: few enough for the cache."""
+
+Scores = dict[str, float]
 
 
 @torch.no_grad()
-def score(tagger: Tagger, views: Views, jobs: Sequence[Job]) -> list[dict[str, float]]:
+def score(tagger: Tagger, views: Views, jobs: Sequence[Job]) -> list[Scores]:
     """Scores by name of every job's model, main task and auxiliaries; see `Outcome.scores`."""
-    sizes = tagger.sizes
     device = next(iter(views.values())).device
-    splits = [job.taskset.test for job in jobs]
-    test = stack_sentences(splits, range(sizes.tasks), sizes.vocabulary).to(device)
-    counts = torch.zeros(len(jobs), sizes.tasks, sizes.most_labels, sizes.most_labels)
     found = []
-    for first in range(0, len(jobs), 8):
-        rows = torch.arange(first, min(first + 8, len(jobs)), device=device)
-        part = {name: value[rows] for name, value in views.items()}
-        slots = every_task(len(rows), tuple(range(sizes.tasks)), device)
-        counts = torch.zeros(1, device=device, dtype=torch.long)
-        for tokens, labels in test.chunks(rows, CHUNK):
-            predicted = tagger.logits(part, tokens, slots).argmax(-1)
-            counts = counts + confusion_counts(labels.flatten(2), predicted, sizes.most_labels)
-        found.extend(_named(counts))
+    for first in range(0, len(jobs), MODELS):
+        some = slice(first, first + MODELS)
+        part = {name: value[some] for name, value in views.items()}
+        found += _Test(tagger, jobs[some], device).score(part)
     return found
 
 
-def _named(counts: Tensor) -> list[dict[str, float]]:
-    """Scores by name from confusion counts (J, T, K, K)."""
-    found: list[dict[str, float]] = [{} for _ in counts]
-    for metric, values in (("accuracy", accuracy(counts)), ("macro_f1", macro_f1(counts))):
-        for scores, row in zip(found, values.tolist(), strict=True):
-            scores[metric] = row[0]
-            scores |= {f"{metric}_{t}": value for t, value in enumerate(row) if t > 0}
-            if len(row) > 1:
-                scores[f"aux_{metric}"] = sum(row[1:]) / (len(row) - 1)
-    return found
+class _Test:
+    """Test sentences of some jobs, and what their label names say of spans."""
+
+    def __init__(self, tagger: Tagger, jobs: Sequence[Job], device: torch.device) -> None:
+        self.tagger, sizes = tagger, tagger.sizes
+        splits = [job.taskset.test for job in jobs]
+        test = stack_sentences(splits, range(sizes.tasks), sizes.vocabulary)
+        self.sentences = test.to(device)
+        self.rows = torch.arange(len(jobs), device=device)
+        self.spans = [SpanLabels.read(names, device) for names in jobs[0].taskset.label_names]
+
+    def score(self, views: Views) -> list[Scores]:
+        """Scores by name of these models."""
+        labels = self.tagger.sizes.most_labels
+        slots = every_task(len(self.rows), tuple(range(len(self.spans))), self.rows.device)
+        counts = torch.zeros(*slots.shape, labels, labels, dtype=torch.long, device=slots.device)
+        spans = torch.zeros(*slots.shape, 3, dtype=torch.long, device=slots.device)
+        for tokens, gold in self.sentences.chunks(self.rows, SENTENCES):
+            predicted = self.tagger.logits(views, tokens, slots).argmax(-1).view(gold.shape)
+            counts += confusion_counts(gold.flatten(2), predicted.flatten(2), labels)
+            spans += self._count_spans(gold, predicted)
+        return self._named(counts, spans)
+
+    def _count_spans(self, gold: Tensor, predicted: Tensor) -> Tensor:
+        """Span counts (B, T, 3); zeros for tasks whose labels are not spans."""
+        found = torch.zeros(*gold.shape[:2], 3, dtype=torch.long, device=gold.device)
+        for task, scheme in enumerate(self.spans):
+            if scheme is not None:
+                found[:, task] = scheme.count(gold[:, task], predicted[:, task])
+        return found
+
+    def _named(self, counts: Tensor, spans: Tensor) -> list[Scores]:
+        """Scores by name from confusion counts (B, T, K, K) and span counts (B, T, 3)."""
+        every = list(range(len(self.spans)))
+        with_spans = [task for task in every if self.spans[task] is not None]
+        found: list[Scores] = [{} for _ in counts]
+        for name, values, tasks in (
+            ("accuracy", accuracy(counts), every),
+            ("macro_f1", macro_f1(counts), every),
+            ("span_f1", span_f1(spans), with_spans),
+        ):
+            for scores, row in zip(found, values.tolist(), strict=True):
+                scores.update(_per_task(name, {task: row[task] for task in tasks}))
+        return found
+
+
+def _per_task(name: str, values: dict[int, float]) -> Scores:
+    """The main task's score by its name, an auxiliary's with its number, and the latter's mean."""
+    named = {name if task == 0 else f"{name}_{task}": value for task, value in values.items()}
+    others = [value for task, value in values.items() if task > 0]
+    return named | ({f"aux_{name}": sum(others) / len(others)} if others else {})

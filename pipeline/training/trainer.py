@@ -123,7 +123,7 @@ class PhaseRun:
         self.weighting = WEIGHTINGS[self.settings.weighting]
         self.schedule = SCHEDULES[self.settings.schedule]
         self.layout = tagger.layout() | self.weighting.layout(tagger.sizes)
-        self.seeds = torch.tensor([job.seed for job in jobs])
+        self.seeds = torch.tensor([job.seed for job in jobs], device="cpu")
         self.records = [Record() for _ in jobs]
         self._read(jobs)
 

@@ -7,7 +7,7 @@ from pipeline.training.sizes import Sizes
 
 CPU_NUMBERS = 2_000_000
 GPU_NUMBERS = 2_000_000_000
-NARROWEST, WIDEST = 4, 64
+NARROWEST, WIDEST = 8, 32
 
 
 def stack_width(settings: TrainingSettings, sizes: Sizes, device: str = "cpu") -> int:

@@ -23,7 +23,7 @@ class SyntheticOptions:
     coherence : standard deviation of the log-affinity between classes.
     length_spread : sentence lengths vary by ± this share, in [0, 1).
     features : d, latent features of a token; None for the least that leaves room for an
-        unrelated task: K − 1, and 2(K − 1) when the window is the token alone.
+        unrelated task: K − 1 (at least 2), and 2(K − 1) when the window is the token alone.
     window : w, tokens a label depends on: itself, the one before, the one after, …
     imbalance : class shares ∝ k^−imbalance; 0 for equal shares.
     label_prior : class shares, overriding `imbalance`.
@@ -77,7 +77,8 @@ class SyntheticOptions:
             self.coherence,
             self.length_spread,
         )
-        features = self.features or (classes - 1) * (2 if self.window == 1 else 1)
+        least = (classes - 1) * (2 if self.window == 1 else 1)
+        features = self.features or max(least, 2)
         sticky = self.stickiness if self.spans else None
         return WorldOptions(text, tuple(shares.tolist()), features, self.window, sticky)
 

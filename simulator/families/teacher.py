@@ -29,6 +29,7 @@ from simulator.relatedness import contingency, quick_ami
 from simulator.solver import Search, solve_ami
 from simulator.spec import JSON, TaskSpec
 from simulator.tasks import TaskSet
+from simulator.teachers import mix_scores
 from simulator.world import World, WorldOptions, check_capacity, world
 
 Floats = NDArray[np.float64]
@@ -36,7 +37,7 @@ Labels = NDArray[np.int16]
 
 DESIGNS = ("free", "star", "equicorrelated")
 
-_ATTEMPTS = 5
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -204,11 +205,10 @@ class Scene:
         biases = {0.0: self.home.biases}
 
         def scores_at(angle: float) -> Floats:
-            mixed = np.cos(angle) * self.scores + np.sin(angle) * own
-            return np.asarray(mixed)
+            return mix_scores(self.scores, own, angle)
 
         def measure(angle: float) -> float:
-            mixed = np.cos(angle) * self.ruler_scores + np.sin(angle) * own_ruler
+            mixed = mix_scores(self.ruler_scores, own_ruler, angle)
             start = biases[min(biases, key=lambda known: abs(known - angle))]
             biases[angle] = self.home.ruler.balance(mixed, start) if angle else self.home.biases
             labels = self.home.label(scores_at(angle), biases[angle], self.pool)

@@ -41,7 +41,7 @@ def trainer(monkeypatch: pytest.MonkeyPatch) -> Trainer:
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """Groups of two, so that there is something between the first and the last."""
     grouped = dispatch.group
-    monkeypatch.setattr(dispatch, "group", lambda cells, limit=2: grouped(cells, limit))
+    monkeypatch.setattr(dispatch, "group", lambda cells, limit=2, **_: grouped(cells, limit))
 
 
 def test_a_run_leaves_one_row_per_cell(trainer: Trainer, tmp_path: Path) -> None:
@@ -294,7 +294,7 @@ from runs import QUIET, TINY, study
 from pipeline import dispatch, run
 from pipeline.store import ResultStore
 grouped, add, written = dispatch.group, ResultStore.add, []
-dispatch.group = lambda cells, limit=None: grouped(cells, 3)
+dispatch.group = lambda cells, **_: grouped(cells, 3)
 def add_and_die(store, rows):
     if len(written) == {groups}:
         os.kill(os.getpid(), signal.SIGKILL)

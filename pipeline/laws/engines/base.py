@@ -48,7 +48,7 @@ class Engine(Protocol):
     Attributes
     ----------
     name : its key in the registry, and the origin of its laws.
-    own_process : it keeps a process of its own, so its searches run one after another in the parent.
+    own_process : it keeps a process of its own; its searches run one by one in the parent.
     """
 
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.errors import EngineNotReady, InputError
+from pipeline.errors import EngineNotReadyError, InputError
 from pipeline.laws.engines import ENGINES
 
 #: what ``auto`` takes, first come first
@@ -27,7 +27,7 @@ def choose(requested: str) -> Choice:
     ------
     InputError
         if there is no such engine.
-    EngineNotReady
+    EngineNotReadyError
         if it cannot run here; the message says what to do.
     """
     if requested == "auto":
@@ -36,7 +36,9 @@ def choose(requested: str) -> Choice:
         raise InputError("--engine", requested, f"one of auto, {', '.join(ENGINES)}")
     readiness = ENGINES[requested].readiness()
     if not readiness.ready:
-        raise EngineNotReady("--engine", requested, f"an engine that is ready ({readiness.reason})")
+        raise EngineNotReadyError(
+            "--engine", requested, f"an engine that is ready ({readiness.reason})"
+        )
     return Choice(requested, requested, readiness.reason)
 
 
@@ -47,4 +49,4 @@ def _first_ready() -> Choice:
         if readiness.ready:
             return Choice("auto", name, "; ".join([*passed, f"{name}: {readiness.reason}"]))
         passed.append(f"{name}: {readiness.reason}")
-    raise EngineNotReady("--engine", "auto", "; ".join(passed))
+    raise EngineNotReadyError("--engine", "auto", "; ".join(passed))

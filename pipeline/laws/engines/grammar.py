@@ -144,10 +144,32 @@ def base_forms(kinds: Kinds) -> Iterator[Form]:
     for size in effective_sizes(kinds):
         for outer in OUTERS:
             yield Form(outer, size)
+    yield from product_forms(kinds)
     if not kinds.sizes:
         for name in (*kinds.shares, *kinds.others):
             yield Form("? + ?*{u}", name)
-            yield Form("? + ?*({u})**?", name) if name in kinds.shares else Form("? + ?*exp(?*{u})", name)
+            yield (
+                Form("? + ?*({u})**?", name)
+                if name in kinds.shares
+                else Form("? + ?*exp(?*{u})", name)
+            )
+
+
+def product_forms(kinds: Kinds) -> Iterator[Form]:
+    """Products for targets that may change sign, such as a gain: a share's effect times sizes'."""
+    for share in kinds.shares:
+        for effect in (f"(?*{share} - ?)", f"(?*{share}**? - ?)", f"?*{share}", f"?*{share}**?"):
+            for size in kinds.sizes:
+                yield Form(f"{effect}*{{u}}**?", size)
+                yield Form(f"{effect}*log({{u}})", size)
+            for size, other in permutations(kinds.sizes, 2):
+                yield Form(f"{effect}*log({{u}})*{other}**?", size)
+                yield Form(f"{effect}*log({{u}})/sqrt({other})", size)
+                if size in kinds.counts:
+                    yield Form(f"{effect}*({{u}} - 1)*{other}**?", size)
+                    yield Form(f"{effect}*(1 - 1/{{u}})*{other}**?", size)
+                if size < other:
+                    yield Form(f"{effect}*{{u}}**?*{other}**?", size)
 
 
 def effective_sizes(kinds: Kinds) -> Iterator[str]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
-from pipeline.errors import EngineError, EngineNotReady
+from pipeline.errors import EngineError, EngineNotReadyError
 from pipeline.laws.engines.base import Readiness, Request
 from pipeline.laws.engines.operon import design_matrix
 
@@ -134,7 +134,7 @@ def install() -> str:
 
     Raises
     ------
-    EngineNotReady
+    EngineNotReadyError
         if the download or the compilation failed.
     """
     command = [sys.executable, "-c", "import pysr; print(pysr.__version__)"]
@@ -142,12 +142,14 @@ def install() -> str:
     ready = PySR().readiness()
     if done.returncode or not ready.ready:
         last = ready.reason if done.returncode == 0 else "its installation failed, see above"
-        raise EngineNotReady("--install", "pysr", f"a machine on which Julia installs ({last})")
+        raise EngineNotReadyError(
+            "--install", "pysr", f"a machine on which Julia installs ({last})"
+        )
     return ready.reason
 
 
 def _julia(version: str) -> Readiness:
-    """Whether a Julia with PySR's packages is there, by the means juliacall itself has to find it."""
+    """Whether a Julia with PySR's packages is there, by the means juliacall has to find it."""
     told = os.environ.get("PYTHON_JULIACALL_EXE", "")
     if told and not told.startswith("@"):
         found = shutil.which(told)

@@ -6,8 +6,8 @@ PySR print goes to standard error, so that standard output carries answers only.
 
 A request holds ``rows`` (N lists of F numbers), ``target`` (N), ``weights`` (N) and ``settings``
 (keyword arguments of ``PySRRegressor``); an answer holds ``front``, a list of equation and
-complexity. The first line sent is ``{"ready": version}``. An error inside PySR ends the process: the
-parent reports its last words and starts a new one for the next request.
+complexity. The first line sent is ``{"ready": version}``. An error inside PySR ends the process:
+the parent reports its last words and starts a new one for the next request.
 """
 
 from __future__ import annotations

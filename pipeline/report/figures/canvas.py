@@ -18,8 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from pipeline.laws.typeset.numbers import level
 from pipeline.report.levels import Floats, Levels, scaled
-from pipeline.report.numbers import level
 from pipeline.report.palette import FAINT, INK, LINE, MUTED, OUTSIDE
 
 WIDTH, HEIGHT = 4.6, 3.2  # inches
@@ -112,7 +112,7 @@ def factor_axis(axes: Axes, logarithmic: bool, levels: Levels, span: tuple[float
         wide = high - low > np.log(300)
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(6))
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=levels.whole))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: level(value)))
 
@@ -121,8 +121,7 @@ def _level_ticks(
     levels: Levels, logarithmic: bool, span: tuple[float, float]
 ) -> npt.NDArray[np.float64] | None:
     """Ticks at the levels and the ends of the axis; None where round numbers serve better."""
-    counts = np.array_equal(levels.values, levels.values.round())
-    if levels.binned or not (logarithmic or counts):
+    if levels.binned or not (logarithmic or levels.whole):
         return None
     inside = levels.values[(levels.values >= span[0]) & (levels.values <= span[1])]
     low, high = scaled(np.array(span), logarithmic)

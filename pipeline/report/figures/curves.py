@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
+from pipeline.laws.typeset.numbers import level, number
 from pipeline.report.figures.canvas import (
     Drawing,
     end_labels,
@@ -15,7 +16,6 @@ from pipeline.report.figures.canvas import (
     shade_outside,
 )
 from pipeline.report.levels import Floats
-from pipeline.report.numbers import level, number
 from pipeline.report.palette import PAPER, ramp
 from pipeline.report.slices import Line, Slice, slice_along
 from pipeline.report.surface import Surface

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
+from pipeline.laws.typeset.numbers import level, number
 from pipeline.report.figures.canvas import (
     FONT_SIZE,
     Drawing,
@@ -15,7 +16,6 @@ from pipeline.report.figures.canvas import (
     shade_outside,
 )
 from pipeline.report.levels import NOWHERE, UNDEFINED, Floats
-from pipeline.report.numbers import level, number
 from pipeline.report.palette import HELD_OUT, INK, LAW, MUTED, PAPER, ramp
 from pipeline.report.slices import thin
 from pipeline.report.surface import Surface
@@ -72,11 +72,13 @@ def _groups(surface: Surface, factor: str) -> tuple[npt.NDArray[np.int64], list[
     groups = np.full(len(codes), -1, dtype=np.int64)
     known = codes != UNDEFINED
     groups[known] = lookup[codes[known]]
+    if levels.binned:
+        return groups, [_span_name(values[groups == k]) for k in range(count)]
     return groups, [_span_name(levels.values[part]) for part in parts]
 
 
 def _span_name(values: Floats) -> str:
-    low, high = level(float(values[0])), level(float(values[-1]))
+    low, high = level(float(values.min())), level(float(values.max()))
     return low if low == high else f"{low} to {high}"
 
 
@@ -193,9 +195,10 @@ def _running_mean(
     """Mean residual in windows of equal counts, or at each level of a factor."""
     order = np.argsort(x[mask], kind="stable")
     ordered, residuals = x[mask][order], surface.residuals[mask][order]
-    if factor is not None and len(surface.levels[factor].values) <= WINDOWS:
-        codes = surface.levels[factor].code[mask][order]
-        parts = [np.flatnonzero(codes == k) for k in range(len(surface.levels[factor].values))]
+    levels = None if factor is None else surface.levels[factor]
+    if levels is not None and not levels.binned and len(levels.values) <= WINDOWS:
+        codes = levels.code[mask][order]
+        parts = [np.flatnonzero(codes == k) for k in range(len(levels.values))]
     else:
         parts = np.array_split(np.arange(len(ordered)), WINDOWS)
     parts = [part for part in parts if len(part)]

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from pipeline.laws.typeset.numbers import number, score
 from pipeline.report.figures.canvas import FONT_SIZE, Drawing, label_axes, new_panel
 from pipeline.report.front import UNEXPLAINED, Entry
-from pipeline.report.numbers import number, score
 from pipeline.report.palette import INK, LAW, LINE, MUTED, PAPER
 
 #: errors above this many times the best valid one are drawn at the upper edge
@@ -42,8 +42,8 @@ def draw_front(entries: Sequence[Entry], measure: str) -> Drawing | None:
         title="Simplicity against error outside",
         caption=(
             "Lower is better, further left is simpler. The filled point is the selected law; grey "
-            "laws are not valid (they leave the bounds or have a pole); triangles are off the "
-            "scale. Letters name the rows of the table."
+            "circles lead to an implausible limit, filled grey marks are not valid (they leave the "
+            "bounds or have a pole), triangles are off the scale. Letters name the table's rows."
         ),
         alt=_alt(known, measure),
         figure=figure,
@@ -73,7 +73,8 @@ def _draw_entry(axes: Axes, entry: Entry, ceiling: float) -> None:
     height = _height(entry, ceiling)
     beyond = (entry.error or 0.0) > ceiling
     marker = "^" if beyond else ("o" if entry.valid else "X")
-    colour = LAW.light if entry.selected else (INK.light if entry.valid else MUTED.light)
+    doubtful = not entry.valid or entry.limits
+    colour = LAW.light if entry.selected else (MUTED.light if doubtful else INK.light)
     (mark,) = axes.plot(
         [entry.complexity],
         [height],
@@ -95,7 +96,7 @@ def _draw_letter(axes: Axes, entry: Entry, height: float, colour: str) -> None:
     axes.annotate(
         f"selected  {entry.letter}" if entry.selected else entry.letter,
         (entry.complexity, height),
-        xytext=(-8, -3) if entry.selected else (4, 5),
+        xytext=(-5, -12) if entry.selected else (4, 5),
         ha="right" if entry.selected else "left",
         textcoords="offset points",
         color=colour,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 
+from pipeline.laws.typeset.numbers import number
 from pipeline.report.figures.canvas import (
     FONT_SIZE,
     Drawing,
@@ -21,7 +22,6 @@ from pipeline.report.figures.canvas import (
     new_panel,
 )
 from pipeline.report.levels import Floats
-from pipeline.report.numbers import number
 from pipeline.report.palette import DIVERGING, INK, PAPER
 from pipeline.report.roles import Roles
 from pipeline.report.surface import SPREAD, Surface
@@ -133,7 +133,7 @@ def _changes_sign(gain: Floats) -> bool:
 
 def _sign_note(gain: Floats) -> str:
     if _changes_sign(gain):
-        return "The dark line is where training together stops helping."
+        return "The line is where training together stops helping."
     known = gain[np.isfinite(gain)]
     hurts = len(known) > 0 and known.max() <= 0
     return f"The law predicts {'no gain anywhere' if hurts else 'a gain everywhere'} on this map."
@@ -141,8 +141,9 @@ def _sign_note(gain: Floats) -> str:
 
 def _measured(axes: Axes, surface: Surface, roles: Roles, tasks: float) -> None:
     """Cells at this number of tasks, pointing up or down by their measured gain."""
-    frame = surface.table.assign(level=surface.levels[roles.size].code)
-    frame = frame[(frame["level"] >= 0) & surface.inside]
+    sizes = surface.levels[roles.size]
+    same_size = surface.columns[roles.size] if sizes.binned else sizes.code
+    frame = surface.table.assign(level=same_size)[surface.inside]
     alone = frame[frame[roles.tasks] == 1].groupby("level")[surface.target].mean()
     rows = frame[np.isclose(frame[roles.tasks], tasks) & frame["level"].isin(alone.index)]
     rows = rows[rows[roles.relatedness].notna()]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.laws.typeset.numbers import is_number
 from pipeline.report.figures.canvas import Drawing, drawing_style
 from pipeline.report.figures.curves import draw_curves
 from pipeline.report.figures.fit import draw_fit, draw_residuals
@@ -15,7 +16,6 @@ from pipeline.report.figures.front import draw_front
 from pipeline.report.figures.gain import draw_gain
 from pipeline.report.figures.learning import draw_learning
 from pipeline.report.front import Front
-from pipeline.report.numbers import is_number
 from pipeline.report.roles import find_roles
 from pipeline.report.surface import Surface
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from pipeline.laws.typeset.numbers import number
 from pipeline.report.figures.canvas import Drawing, label_axes, new_panel, spread
-from pipeline.report.numbers import number
 from pipeline.report.palette import PAPER, ramp
 
 NEEDED = ("cell", "n", "step", "train_loss", "validation_loss", "best_step")

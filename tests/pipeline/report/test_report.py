@@ -248,3 +248,11 @@ def test_a_missing_column_and_an_unwritable_folder_are_the_users_to_mend(
     blocked.write_text("")
     with pytest.raises(InputError, match="--out"):
         write_report(blocked, {**laws, "selected": None}, table, ReportContext("t", "c"))
+
+
+def test_the_example_in_the_docs_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "report.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example, "docs/report.md", "exec"), {})
+    assert "By hand" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.report.figures.gain import gain_over_single
+from pipeline.report.figures.gain import draw_gain, gain_over_single
 from pipeline.report.levels import UNDEFINED, find_levels, is_logarithmic
 from pipeline.report.roles import Roles, find_roles
 from pipeline.report.slices import slice_along
@@ -157,3 +157,15 @@ def test_the_law_in_words_says_direction_limit_and_what_tasks_are_worth(surface:
 
 def test_unused_factors_are_named(table: pd.DataFrame) -> None:
     assert describe(surface_of("0.1*log(n)", table))[-1] == "It does not use T or ami."
+
+
+def test_measured_gains_point_the_way_they_went(surface: Surface) -> None:
+    """In the planted table training together always helps where relatedness is high."""
+    roles = find_roles(surface)
+    assert roles is not None
+    for drawing in draw_gain(surface, roles):
+        up, down = drawing.figure.axes[0].lines[-2:]
+        assert (up.get_marker(), down.get_marker()) == ("^", "v")
+        related = np.asarray(up.get_ydata()) > 0.5
+        assert related.sum() == 12  # six fitted sizes, AMI 0.6 and 0.9
+        assert (np.asarray(down.get_ydata()) < 0.5).all()

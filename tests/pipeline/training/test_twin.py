@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from training_jobs import ragged_job, small_job
 
 from pipeline.training.architectures import SHARINGS
 from pipeline.training.draws import draw_below
@@ -17,7 +18,6 @@ from pipeline.training.reference import OWN_TRUNKS, TWIN_ENCODERS, build_twin, d
 from pipeline.training.schedules import SCHEDULES
 from pipeline.training.trainer import PhaseRun, build_tagger, train_group
 from pipeline.training.weighting import WEIGHTINGS
-from tests.pipeline.training.jobs import small_job
 
 TOLERANCE = 1e-8
 VARIANTS: list[dict[str, Any]] = [
@@ -30,7 +30,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"sharing": "soft", "shared_layers": 1, "encoder": "window"},
     {"sharing": "private", "schedule": "sequential", "weighting": "uncertainty"},
     {"sharing": "transfer", "encoder": "cnn", "hidden": 3},
-    {"max_steps": 200, "patience": 2, "evaluate_every": 5},
+    {"max_steps": 100, "patience": 2, "evaluate_every": 5},
 ]
 
 
@@ -52,29 +52,29 @@ def started(job: Job) -> dict[str, torch.Tensor]:
     return {name: v[0] for name, v in views(draw_start(layout, [job.seed]), layout).items()}
 
 
-@pytest.fixture(params=["compiled", "eager"])
-def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    if request.param == "eager":
-        monkeypatch.setenv("MTL_LAWS_EAGER", "1")
-    else:
-        monkeypatch.delenv("MTL_LAWS_EAGER", raising=False)
-    return str(request.param)
+def assert_same(job: Job, companions: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train the job's twin once, and the job in a stack with either kind of inner loop."""
+    twin = build_twin(job).train(started(job))
+    for eager in ("", "1"):
+        monkeypatch.setenv("MTL_LAWS_EAGER", eager)
+        stacked, curve = trained(job, companions)
+        np.testing.assert_allclose(curve, twin.curve, rtol=0, atol=TOLERANCE)
+        compared = set()
+        for name, index, view in twin.model.pieces():
+            if name in stacked:
+                mine = stacked[name][index].reshape(view.shape)
+                torch.testing.assert_close(mine, view.detach(), rtol=0, atol=TOLERANCE)
+                compared.add(name)
+        assert compared == set(stacked)
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: "-".join(map(str, v.values())))
-def test_a_stacked_model_is_its_twin(variant: dict[str, Any], loops: str) -> None:
+def test_a_stacked_model_is_its_twin(
+    variant: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = small_job(3, variant, tasks=3)
     companions = [small_job(seed, variant, tasks=3, tokens=90) for seed in (1, 2)]
-    stacked, curve = trained(job, companions)
-    twin = build_twin(job).train(started(job))
-    np.testing.assert_allclose(curve, twin.curve, rtol=0, atol=TOLERANCE)
-    compared = set()
-    for name, index, view in twin.model.pieces():
-        if name in stacked:
-            mine = stacked[name][index].reshape(view.shape)
-            torch.testing.assert_close(mine, view.detach(), rtol=0, atol=TOLERANCE)
-            compared.add(name)
-    assert compared == set(stacked)
+    assert_same(job, companions, monkeypatch)
 
 
 def test_training_moves_what_is_compared() -> None:
@@ -92,17 +92,8 @@ def test_scores_are_those_of_the_twin() -> None:
     assert outcome.best_step == twin.best_step
 
 
-def test_unlike_label_counts_and_sentence_lengths(loops: str) -> None:
-    from tests.pipeline.training.corpora import ragged_job
-
-    job = ragged_job(7)
-    stacked, curve = trained(job, [ragged_job(8)])
-    twin = build_twin(job).train(started(job))
-    np.testing.assert_allclose(curve, twin.curve, rtol=0, atol=TOLERANCE)
-    for name, index, view in twin.model.pieces():
-        if name in stacked:
-            mine = stacked[name][index].reshape(view.shape)
-            torch.testing.assert_close(mine, view.detach(), rtol=0, atol=TOLERANCE)
+def test_unlike_label_counts_and_sentence_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert_same(ragged_job(7), [ragged_job(8)], monkeypatch)
 
 
 def test_every_registered_class_has_a_twin() -> None:
@@ -119,7 +110,9 @@ def test_draws_are_the_written_hash() -> None:
 
 
 def test_draws_are_uniform_and_unlike() -> None:
-    drawn = draw_below(torch.tensor(10), torch.tensor(5), torch.arange(200).view(-1, 1), torch.arange(500))
+    drawn = draw_below(
+        torch.tensor(10), torch.tensor(5), torch.arange(200).view(-1, 1), torch.arange(500)
+    )
     shares = torch.bincount(drawn.flatten(), minlength=10) / drawn.numel()
     assert (shares - 0.1).abs().max() < 5 * (0.09 / drawn.numel()) ** 0.5
     correlation = np.corrcoef(drawn[:-1].flatten(), drawn[1:].flatten())[0, 1]

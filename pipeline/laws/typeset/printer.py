@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import TypeAlias
 
-from pipeline.report.formula import Call, Constant, Name, Node, Power, Product, Root, Sum
-from pipeline.report.numbers import parts
-from pipeline.report.symbols import symbol
+from pipeline.laws.typeset.formula import Call, Constant, Name, Node, Power, Product, Root, Sum
+from pipeline.laws.typeset.numbers import parts
+from pipeline.laws.typeset.symbols import symbol
 
 Nodes: TypeAlias = tuple[Node, ...]
 Terms: TypeAlias = tuple[tuple[int, Node], ...]
@@ -133,6 +133,16 @@ def rank(node: Node) -> int:
         return POWER
     ranks: Mapping[type, int] = {Sum: SUM, Product: PRODUCT, Power: POWER}
     return ranks.get(type(node), ATOM)
+
+
+def is_short(node: Node) -> bool:
+    """Whether `node` can be read as an exponent: no fraction, power, root or function in it."""
+    match node:
+        case Sum(terms):
+            return all(is_short(term) for _, term in terms)
+        case Product(above, ()):
+            return all(is_short(factor) for factor in above)
+    return isinstance(node, Constant | Name)
 
 
 def needs_dot(left: Node, right: Node) -> bool:

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import PipelineError
-from pipeline.report.latex import formula_latex
-from pipeline.report.mathml import formula_markup
-from pipeline.report.plain import formula_text
-from pipeline.report.width import formula_width
+from pipeline.laws.typeset.latex import formula_latex
+from pipeline.laws.typeset.mathml import formula_markup
+from pipeline.laws.typeset.plain import formula_text
+from pipeline.laws.typeset.width import formula_width
 
 NAMES = ("n", "T", "ami", "S", "N", "E", "beta", "lambda_", "n_aux")
 VALUES = {name: 1.3 + 0.37 * place for place, name in enumerate(NAMES)}
@@ -142,3 +142,9 @@ def test_names_are_typeset_as_symbols() -> None:
 def test_what_is_not_arithmetic_is_refused(hostile: str) -> None:
     with pytest.raises(PipelineError, match="cannot typeset"):
         formula_markup(hostile)
+
+
+def test_a_long_exponent_is_written_as_a_function() -> None:
+    assert "<msup><mi>e</mi>" in formula_markup("exp(-2*x)")
+    assert "<mi>exp</mi>" in formula_markup("exp(-(n/300)**0.5)")
+    assert formula_latex("c0*exp(-(n/c1)**0.5)").startswith(r"c_{0} \cdot \exp\left(")

@@ -2,11 +2,14 @@ r"""Formulas as LaTeX to paste into a paper; names that are words become ``\math
 
 from __future__ import annotations
 
-from pipeline.report.formula import Node, parse
-from pipeline.report.printer import ATOM, PRODUCT, Nodes, Printer, Terms
-from pipeline.report.symbols import GREEK, symbol
+from pipeline.laws.typeset.formula import Node, parse
+from pipeline.laws.typeset.printer import ATOM, PRODUCT, Nodes, Printer, Terms, is_short
+from pipeline.laws.typeset.symbols import GREEK, symbol
 
-LATEX_FUNCTIONS = frozenset({"ln", "sin", "cos", "tan", "tanh", "sinh", "cosh", "max", "min"})
+#: digits in a law's record; the exact constants stand beside it
+LATEX_FUNCTIONS = frozenset(
+    {"ln", "exp", "sin", "cos", "tan", "tanh", "sinh", "cosh", "max", "min"}
+)
 LATEX_SPECIAL = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -87,7 +90,7 @@ class LatexPrinter(Printer):
     def call(self, function: str, arguments: Nodes) -> str:
         """A named operator of its arguments."""
         inner = ", ".join(self.write(argument) for argument in arguments)
-        if function == "exp":
+        if function == "exp" and is_short(arguments[0]):
             return f"e^{{{inner}}}"
         if function == "Abs":
             return f"\\left|{inner}\\right|"

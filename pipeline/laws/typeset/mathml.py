@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from html import escape
 
-from pipeline.report.formula import Node, parse
-from pipeline.report.numbers import MINUS
-from pipeline.report.printer import ATOM, PRODUCT, Nodes, Printer, Terms
-from pipeline.report.symbols import symbol
+from pipeline.laws.typeset.formula import Node, parse
+from pipeline.laws.typeset.numbers import MINUS
+from pipeline.laws.typeset.printer import ATOM, PRODUCT, Nodes, Printer, Terms, is_short
+from pipeline.laws.typeset.symbols import symbol
 
 INVISIBLE_TIMES = "&#x2062;"
 APPLY = "&#x2061;"
@@ -90,8 +90,8 @@ class MathPrinter(Printer):
         return tag("mroot", self.write(argument), tag("mn", str(degree)))
 
     def call(self, function: str, arguments: Nodes) -> str:
-        """A function of its arguments; ``exp`` and ``Abs`` have signs of their own."""
-        if function == "exp":
+        """A function of its arguments; a short ``exp`` and ``Abs`` have signs of their own."""
+        if function == "exp" and is_short(arguments[0]):
             return tag("msup", tag("mi", "e"), self.write(arguments[0]))
         inner = tag("mo", ",").join(self.write(argument) for argument in arguments)
         if function == "Abs":

@@ -7,9 +7,19 @@ em : width of the font's M; widths are in em, summed over the pieces that stand 
 
 from __future__ import annotations
 
-from pipeline.report.formula import Call, Constant, Name, Node, Power, Product, Root, Sum, parse
-from pipeline.report.numbers import parts
-from pipeline.report.symbols import symbol
+from pipeline.laws.typeset.formula import (
+    Call,
+    Constant,
+    Name,
+    Node,
+    Power,
+    Product,
+    Root,
+    Sum,
+    parse,
+)
+from pipeline.laws.typeset.numbers import parts
+from pipeline.laws.typeset.symbols import symbol
 
 LETTER, SIGN, BRACKETS, SCRIPT = 0.56, 0.85, 0.85, 0.72
 

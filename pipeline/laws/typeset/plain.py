@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pipeline.report.formula import Constant, Name, Node, parse
-from pipeline.report.numbers import MINUS, SUPERSCRIPTS
-from pipeline.report.printer import ATOM, POWER, PRODUCT, Nodes, Printer, Terms
-from pipeline.report.symbols import SUBSCRIPT_DIGITS, symbol
+from pipeline.laws.typeset.formula import Constant, Name, Node, parse
+from pipeline.laws.typeset.numbers import MINUS, SUPERSCRIPTS
+from pipeline.laws.typeset.printer import ATOM, POWER, PRODUCT, Nodes, Printer, Terms
+from pipeline.laws.typeset.symbols import SUBSCRIPT_DIGITS, symbol
 
 
 class PlainPrinter(Printer):

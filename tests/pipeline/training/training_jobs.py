@@ -1,13 +1,37 @@
-"""A ragged corpus: sentences of one to nine tokens, tasks of unlike label counts, gaps in the labels."""
+"""Jobs for the tests of training: small teacher tasks, and a ragged corpus; drawn from seeds."""
 
 from __future__ import annotations
+
+import functools
+from typing import Any
 
 import numpy as np
 
 from pipeline.training import Job, TrainingSettings
-from simulator import TaskSet, TaskSpec
-from simulator.relatedness import Relatedness
-from simulator.tasks import Split
+from simulator import Relatedness, Split, TaskSet, TaskSpec, make_taskset
+
+
+@functools.cache
+def small_taskset(seed: int, tokens: int = 60, tasks: int = 2, **options: Any) -> TaskSet:
+    """A teacher task set with few token types, so that every embedding is trained."""
+    ami = None if tasks == 1 else 0.3
+    defaults: dict[str, Any] = {"vocabulary": 30, "labels": 3, "test_tokens": 200}
+    spec = TaskSpec(tokens=tokens, tasks=tasks, ami=ami, **(defaults | options))
+    return make_taskset(spec, seed)
+
+
+def small_job(seed: int, settings: dict[str, Any] | None = None, **options: Any) -> Job:
+    """A job on `small_taskset`, a few hundred parameters, in float64."""
+    chosen = {
+        "embedding": 4,
+        "hidden": 4,
+        "batch_sentences": 3,
+        "max_steps": 50,
+        "evaluate_every": 10,
+        "patience": 0,
+        "precision": "float64",
+    } | (settings or {})
+    return Job(small_taskset(seed, **options), TrainingSettings(**chosen), seed)
 
 
 def ragged_split(rng: np.random.Generator, sentences: int, shared: bool) -> Split:

@@ -1,0 +1,1 @@
+"""Laws: closed-form expressions found, fitted, checked, selected and written down."""

@@ -1,0 +1,83 @@
+"""Spans of BIO and IO labels, counted for a whole stack at once by the rules of CoNLL.
+
+Notation
+--------
+K labels of a task; sentences of L tokens, any leading axes before them.
+
+Source: conlleval (Tjong Kim Sang and Buchholz 2000), as `seqeval` computes it by default: a span
+starts at B-, after O, or where the type changes, so that IO labels and stray I- are spans too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+OUTSIDE = -1
+
+
+@dataclass(frozen=True)
+class SpanLabels:
+    """What each label of a task says of spans.
+
+    Attributes
+    ----------
+    kinds : (K,), number of the span type, −1 outside.
+    begins : (K,), whether the label opens a span whatever stands before it.
+    """
+
+    kinds: Tensor
+    begins: Tensor
+
+    @classmethod
+    def read(cls, names: Sequence[str], device: torch.device) -> SpanLabels | None:
+        """Read the labels of a task; None unless they are O, B-<type> and I-<type>."""
+        marked = [name for name in names if name != "O"]
+        if not marked or any(name[:2] not in ("B-", "I-") for name in marked):
+            return None
+        types = sorted({name[2:] for name in marked})
+        kinds = [types.index(name[2:]) if name != "O" else OUTSIDE for name in names]
+        begins = [name.startswith("B-") for name in names]
+        return cls(torch.tensor(kinds, device=device), torch.tensor(begins, device=device))
+
+    def count(self, gold: Tensor, predicted: Tensor) -> Tensor:
+        """Spans found right, predicted, and in gold: (…, C, L) twice -> (…, 3).
+
+        Tokens whose gold label is −1 are outside in both.
+        """
+        hidden = gold < 0
+        first, last = self._edges(gold.clamp(min=0).long(), hidden)
+        found, closed = self._edges(predicted, hidden)
+        alike = self.kinds[gold.clamp(min=0).long()] == self.kinds[predicted]
+        right = first & found & alike & (_next(last) == _next(closed))
+        return torch.stack([part.sum((-2, -1)) for part in (right, found, first)], dim=-1)
+
+    def _edges(self, labels: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Whether a span starts, and whether one ends, at each token (…, L)."""
+        kinds = self.kinds[labels].masked_fill(hidden, OUTSIDE)
+        around = torch.nn.functional.pad(kinds, (1, 1), value=OUTSIDE)
+        opens = self.begins[labels]
+        starts = (kinds != OUTSIDE) & (opens | (around[..., :-2] != kinds))
+        opens_next = torch.nn.functional.pad(opens[..., 1:], (0, 1), value=False)
+        ends = (kinds != OUTSIDE) & (opens_next | (around[..., 2:] != kinds))
+        return starts, ends
+
+
+def _next(ends: Tensor) -> Tensor:
+    """Place of the next end at or after each token, (…, L)."""
+    length = ends.shape[-1]
+    places = torch.arange(length, device=ends.device).expand(ends.shape)
+    return places.masked_fill(~ends, length).flip(-1).cummin(-1).values.flip(-1)
+
+
+def span_f1(counts: Tensor) -> Tensor:
+    """Micro-averaged F1 (…,) from counts (…, 3) of right, predicted and gold spans.
+
+    Through precision and recall, as seqeval rounds; 0 where nothing is right.
+    """
+    right, predicted, gold = counts.double().unbind(-1)
+    precision, recall = right / predicted.clamp(min=1), right / gold.clamp(min=1)
+    return (2 * precision * recall / (precision + recall)).nan_to_num()

@@ -1,0 +1,136 @@
+"""What every family promises: one contract, run against each of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simulator import SpecError, TaskSet, TaskSpec, make_taskset
+from simulator.tasks import ALL_TASKS
+
+HARBOUR = str(Path(__file__).parents[2] / "data" / "harbour.conll")
+
+
+def blocks(taskset: TaskSet, split: str) -> dict[int, tuple[list[int], list[list[int]]]]:
+    """Tokens and labels of every task's sentences."""
+    part = taskset.splits[split]
+    owner = np.repeat(part.assigned, part.lengths())
+    return {
+        int(task): (part.tokens[owner == task].tolist(), part.labels[:, owner == task].tolist())
+        for task in np.unique(part.assigned)
+    }
+
+
+class FamilyContract:
+    """Inherit, and give `spec`: T = 3, 400 tokens, 100 test tokens, an AMI where it is set."""
+
+    spec: TaskSpec
+    sets_ami = True
+    misspelt = "windw"
+
+    def at(self, **changes: object) -> TaskSpec:
+        """The spec with changes; a change of T drops an AMI that it makes meaningless."""
+        if changes.get("tasks") == 1:
+            changes["ami"] = None
+        return replace(self.spec, **changes)  # type: ignore[arg-type]
+
+    def test_shapes_types_and_ranges(self) -> None:
+        taskset = make_taskset(self.spec, 0)
+        assert taskset.tasks == 3
+        for split in taskset.splits.values():
+            N, S = len(split.tokens), split.sentences
+            assert (split.tokens.dtype, split.bounds.dtype) == (np.int32, np.int64)
+            assert (split.labels.dtype, split.assigned.dtype) == (np.int16, np.int16)
+            assert split.labels.shape == (3, N)
+            assert split.assigned.shape == (S,)
+            assert (split.bounds[0], split.bounds[-1]) == (0, N)
+            assert (split.lengths() > 0).all()
+            assert 0 <= split.tokens.min() <= split.tokens.max() < len(taskset.vocabulary)
+            for names, row in zip(taskset.label_names, split.labels, strict=True):
+                assert -1 <= row.min() <= row.max() < len(names)
+            with pytest.raises(ValueError, match="read-only"):
+                split.tokens[0] = 1
+
+    def test_a_seed_reproduces_and_another_differs(self) -> None:
+        first, again = make_taskset(self.spec, 4), make_taskset(self.spec, 4)
+        other = make_taskset(self.spec, 5)
+        assert first.equals(again)
+        assert not first.equals(other)
+        assert not np.array_equal(first.train.tokens, other.train.tokens)
+
+    def test_sizes_to_the_nearest_sentence(self) -> None:
+        taskset = make_taskset(self.at(aux_tokens=150), 1)
+        longest = max(int(split.lengths().max()) for split in taskset.splits.values())
+        for task, wanted in ((0, 400), (1, 150), (2, 150)):
+            assert abs(taskset.train.token_count(task) - wanted) <= longest / 2
+            assert abs(taskset.validation.token_count(task) - 0.2 * wanted) <= longest / 2 + 1
+        assert abs(len(taskset.test.tokens) - 100) <= longest / 2
+
+    def test_disjoint_tasks_have_sentences_of_their_own(self) -> None:
+        taskset = make_taskset(self.spec, 2)
+        for split in (taskset.train, taskset.validation):
+            assert set(split.assigned.tolist()) == {0, 1, 2}
+            owned = [set(split.of_task(task).tolist()) for task in range(3)]
+            assert sum(map(len, owned)) == split.sentences == len(set.union(*owned))
+        assert set(taskset.test.assigned.tolist()) == {ALL_TASKS}
+
+    def test_shared_tasks_have_the_same_sentences(self) -> None:
+        taskset = make_taskset(self.at(shared=True), 2)
+        assert set(taskset.train.assigned.tolist()) == {ALL_TASKS}
+        apart = make_taskset(self.spec, 2)
+        assert blocks(taskset, "train")[ALL_TASKS][0] == blocks(apart, "train")[0][0]
+
+    def test_the_main_task_does_not_depend_on_the_others(self) -> None:
+        reference = make_taskset(self.spec, 3)
+        changes: list[dict[str, object]] = [{"tasks": 1}, {"tasks": 2}, {"aux_tokens": 100}]
+        changes += [{"ami": 0.2}, {"ami": 0.9}] if self.sets_ami else []
+        for change in changes:
+            other = make_taskset(self.at(**change), 3)
+            for split in ("train", "validation"):
+                mine, theirs = blocks(reference, split)[0], blocks(other, split)[0]
+                assert (mine[0], mine[1][0]) == (theirs[0], theirs[1][0]), change
+            assert np.array_equal(reference.test.tokens, other.test.tokens)
+            assert np.array_equal(reference.test.labels[0], other.test.labels[0])
+
+    def test_sizes_are_nested(self) -> None:
+        small, large = make_taskset(self.at(tokens=50), 6), make_taskset(self.spec, 6)
+        for split in ("train", "validation"):
+            mine, theirs = blocks(small, split)[0], blocks(large, split)[0]
+            assert mine[0] == theirs[0][: len(mine[0])]
+            assert mine[1][0] == theirs[1][0][: len(mine[0])]
+
+    def test_noise_is_in_training_labels_only(self) -> None:
+        clean = make_taskset(self.spec, 7)
+        noisy = make_taskset(self.at(label_noise=0.2, tasks=1), 7)
+        assert np.array_equal(clean.test.labels[0], noisy.test.labels[0])
+        mine, theirs = blocks(clean, "train")[0], blocks(noisy, "train")[0]
+        assert mine[0] == theirs[0]
+        changed = np.mean(np.array(mine[1][0]) != np.array(theirs[1][0]))
+        assert changed == pytest.approx(0.2, abs=0.08)
+        assert blocks(clean, "validation")[0][1][0] == blocks(noisy, "validation")[0][1][0]
+
+    def test_relatedness_is_reported_as_defined(self) -> None:
+        taskset = make_taskset(self.spec, 8)
+        measured = taskset.relatedness
+        assert taskset.ami == pytest.approx(measured.ami[0, 1:].mean())
+        assert taskset.ami_aux == pytest.approx(measured.ami[1, 2])
+        assert np.array_equal(measured.ami, measured.ami.T)
+        information = measured.entropy[:, None] - measured.conditional_entropy
+        np.testing.assert_allclose(
+            np.where(np.eye(3), 0, information), np.where(np.eye(3), 0, information.T), atol=1e-9
+        )
+        alone = make_taskset(self.at(tasks=1), 8)
+        assert (alone.ami, alone.ami_clean, alone.ami_aux) == (None, None, None)
+
+    @pytest.mark.parametrize("seed", [-1, 1.5, True])
+    def test_a_bad_seed_is_named(self, seed: int) -> None:
+        with pytest.raises(SpecError, match="seed"):
+            make_taskset(self.spec, seed)
+
+    def test_an_unknown_option_names_the_nearest(self) -> None:
+        wrong = self.at(options={**self.spec.options, self.misspelt: 2})
+        with pytest.raises(SpecError, match="did you mean"):
+            make_taskset(wrong, 0)
