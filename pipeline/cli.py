@@ -78,11 +78,13 @@ def run(
     """
     from pipeline.backends import RunOptions
     from pipeline.end import conclude
+    from pipeline.foresight import foresee
     from pipeline.run import run_study
     from pipeline.study import Study
 
     loaded = Study.load(study)
     options = RunOptions(jobs, backend, address, device, retry_failed=retry_failed)
+    foresee(loaded, engine)
     run_study(loaded, out, options)
     document = conclude(loaded, study, out, engine, jobs)
     _say_law(document, out)
@@ -164,11 +166,13 @@ def simulate(
 
     Example: mtl-laws simulate --family channel --tasks 3 --ami 0.5 --tokens 5000 --out tasks
     """
+    from pipeline.options import as_options, check_export
     from simulator import TaskSpec, export_taskset, make_taskset, plot_taskset
 
-    spec = TaskSpec(family=family, tasks=tasks, ami=ami, tokens=tokens)
-    taskset = make_taskset(spec, seed)
-    export_taskset(taskset, out, format)
+    with as_options():
+        check_export(out, format)
+        taskset = make_taskset(TaskSpec(family, tasks, ami, tokens), seed)
+        export_taskset(taskset, out, format)
     if plot:
         plot_taskset(taskset, out)
     measured = "" if taskset.ami is None else f", measured AMI {taskset.ami:.3f}"
@@ -257,7 +261,9 @@ def _code(words: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted; a run goes on where it stopped, by the same command", 130)
     except UsageError as error:
-        return _fail(str(error), 2)
+        from pipeline.usage import usage_line
+
+        return _fail(usage_line(error, words), 2)
     except (InputError, SimulatorError, PipelineError) as error:
         if "--debug" in words:
             raise
@@ -271,7 +277,9 @@ def _is_failure(error: Exception) -> bool:
 
 
 def _fail(message: str, code: int) -> int:
-    print("mtl-laws: " + " ".join(message.split()), file=sys.stderr)
+    line = " ".join(message.split())
+    plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)  # no terminal codes
+    print(f"mtl-laws: {plain}", file=sys.stderr)
     return code
 
 

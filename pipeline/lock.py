@@ -7,6 +7,7 @@ itself stays; only the lock on it counts. It says who holds the lock, for the me
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import platform
@@ -47,10 +48,11 @@ class RunLock:
                 f"in use by {holder}",
                 "a folder in which no other run is at work: wait for it, or choose another --out",
             ) from error
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {platform.node()}\n")
-        file.flush()
         self._file = file
+        with contextlib.suppress(OSError):  # a full disk: the lock counts, not what it says
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {platform.node()}\n")
+            file.flush()
         return self
 
     def __exit__(

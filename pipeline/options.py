@@ -1,11 +1,16 @@
-"""Command-line values that are small languages: ``n=COLUMN``, ``LOW,HIGH``, ``FACTOR=LOW:HIGH``."""
+"""Command-line values: the small languages ``n=COLUMN``, ``LOW,HIGH``, ``FACTOR=LOW:HIGH``, and
+the simulator's refusals said of the options of `mtl-laws simulate`.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from pipeline.errors import InputError
+from simulator.errors import SpecError
 
 FACTORS_FORM = "NAME=COLUMN,NAME=COLUMN, as in n=n_tokens,T=n_tasks"
 BOUNDS_FORM = "LOW,HIGH, either may be left out: 0,1 or 0,"
@@ -26,7 +31,7 @@ def parse_factors(text: str) -> dict[str, str]:
         if not name or (found and not column):
             raise InputError("--factors", text, FACTORS_FORM)
         if name in factors:
-            raise InputError("--factors", text, f"each factor once, not {name} twice")
+            raise InputError("--factors", text, f"every factor once, not {name} twice")
         factors[name] = column or name
     return factors
 
@@ -54,12 +59,14 @@ def parse_domains(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
     InputError
         if an item is not ``FACTOR=LOW:HIGH``.
     """
-    domains = {}
+    domains: dict[str, tuple[float, float]] = {}
     for text in texts:
         name, found, ends = text.partition("=")
         pieces = ends.split(":")
         if not name.strip() or not found or len(pieces) != 2:
             raise InputError("--domain", text, DOMAIN_FORM)
+        if name.strip() in domains:
+            raise InputError("--domain", text, f"one domain per factor, not two of {name.strip()}")
         low, high = (_number(piece, "--domain", text, DOMAIN_FORM) for piece in pieces)
         if low is None or high is None:
             raise InputError("--domain", text, DOMAIN_FORM)
@@ -77,3 +84,41 @@ def _number(part: str, field: str, text: str, accepted: str) -> float | None:
     if not math.isfinite(value):
         raise InputError(field, text, accepted)
     return value
+
+
+def check_export(out: Path, format: str) -> None:
+    """Refuse a format that is not there and a folder that holds something, before any work.
+
+    Raises
+    ------
+    InputError
+        naming ``--format`` or ``--out``.
+    """
+    from simulator import format_names
+
+    if format not in format_names():
+        raise InputError("--format", format, f"one of {', '.join(format_names())}")
+    try:
+        free = not out.exists() or not any(out.iterdir())
+    except OSError:
+        free = False
+    if not free:
+        raise InputError("--out", str(out), "a new or empty folder")
+
+
+@contextmanager
+def as_options() -> Iterator[None]:
+    """Say the simulator's refusals of a field as refusals of the option of that name.
+
+    Raises
+    ------
+    InputError
+        for every `SpecError`; what a family needs beyond the options belongs in a study file.
+    """
+    try:
+        yield
+    except SpecError as error:
+        if "." in error.field:
+            accepted = "channel or teacher; what other families need is said in a study file"
+            raise InputError("--family", error.field, accepted) from error
+        raise InputError(f"--{error.field}", error.value, error.accepted) from error

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, PipelineError
 from pipeline.names import nearest
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -81,16 +81,26 @@ def _refuse(table: pd.DataFrame, column: str, source: str, wrong: NDArray[np.boo
 
 
 def write_parquet(table: pd.DataFrame, path: Path) -> None:
-    """Write `table` so that `path` is, at any moment, the old file or the new one, whole."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(handle)
-    part = Path(name)
+    """Write `table` so that `path` is, at any moment, the old file or the new one, whole.
+
+    Raises
+    ------
+    PipelineError : the disk is full, or the folder cannot be written.
+    """
+    part: Path | None = None
     try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        os.close(handle)
+        part = Path(name)
         table.to_parquet(part, index=False)
         part.chmod(0o644)
         part.replace(path)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise PipelineError(f"{path}: not written: {reason}") from error
     finally:
-        part.unlink(missing_ok=True)
+        if part is not None:
+            part.unlink(missing_ok=True)
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import math
 import os
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -32,6 +35,9 @@ FAULTS = (
 )
 """What a cell may fail with and become a row of status ``failed``; a mistake in this package's own
 code (`TypeError`, `AttributeError`, `AssertionError` …) stops the run instead."""
+
+WATCH_EVERY = 1.0
+"""Seconds between two looks at whether the parent process is still there."""
 
 Measured = dict[str, float | None]
 
@@ -55,55 +61,51 @@ def train_cells(cells: Sequence[Cell], device: str = "cpu", parent: int = 0) -> 
     ----------
     cells : a group (`pipeline.cells.group`).
     device : ``cpu`` or a torch device.
-    parent : process id of the run. A local worker whose parent has gone stops at once; 0 where the
-        worker is not the run's own child.
+    parent : process id of the run; 0 where the worker is not the run's own child. A child ends
+        soon after its parent, even if that was killed.
     """
-    watch = _watch(parent)
+    _end_with(parent)
     with _one_thread():
         try:
-            return train_together(cells, device, watch)
+            return train_together(cells, device)
         except FAULTS as fault:
             if len(cells) == 1:
                 return [failure(cells[0].digest, fault)]
-        return [_train_alone(cell, device, watch) for cell in cells]
+        return [_train_alone(cell, device) for cell in cells]
 
 
-def _train_alone(cell: Cell, device: str, watch: Watch) -> Result:
+def _train_alone(cell: Cell, device: str) -> Result:
     try:
-        return train_together([cell], device, watch)[0]
+        return train_together([cell], device)[0]
     except FAULTS as fault:
         return failure(cell.digest, fault)
 
 
-def train_together(cells: Sequence[Cell], device: str, watch: Watch) -> list[Result]:
+def train_together(cells: Sequence[Cell], device: str) -> list[Result]:
     """Train one group as one stack; any fault is the whole group's."""
     tasksets = [make_taskset(cell.task, cell.seed) for cell in cells]
     jobs = [
         Job(taskset, cell.settings, cell.seed)
         for taskset, cell in zip(tasksets, cells, strict=True)
     ]
-    outcomes = train_group(jobs, device=device, progress=watch)
+    outcomes = train_group(jobs, device=device)
     return [
         Result(cell.digest, outcome_json(outcome), measure(taskset))
         for cell, outcome, taskset in zip(cells, outcomes, tasksets, strict=True)
     ]
 
 
-class Watch:
-    """Called by the trainer now and then: ends a worker whose parent process has gone."""
-
-    def __init__(self, parent: int) -> None:
-        self.parent = parent
-
-    def __call__(self, _: int) -> None:
-        """Stop here, without a word, if nobody is waiting for the result."""
-        if self.parent and os.getppid() != self.parent:
-            os._exit(1)
+@cache
+def _end_with(parent: int) -> None:
+    """Let this process end, within seconds, when the run that it works for is gone."""
+    if parent and os.getpid() != parent:
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 
-def _watch(parent: int) -> Watch:
-    """The watch over `parent`; in the run's own process there is nothing to watch."""
-    return Watch(parent if os.getpid() != parent else 0)
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(WATCH_EVERY)
+    os._exit(1)
 
 
 @contextmanager

@@ -54,8 +54,9 @@ class TaskSpec:
     options: Mapping[str, JSON] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if isinstance(self.ami, list):
-            object.__setattr__(self, "ami", tuple(self.ami))
+        object.__setattr__(self, "ami", _as_floats(self.ami))
+        for name in ("validation_fraction", "label_noise"):
+            object.__setattr__(self, name, _as_floats(getattr(self, name)))
         if not isinstance(self.options, Mapping):
             raise SpecError("options", self.options, "a mapping of the family's own settings")
         object.__setattr__(self, "options", dict(self.options))
@@ -104,6 +105,13 @@ class TaskSpec:
     def canonical(self) -> str:
         """Return one text per meaning: JSON with sorted keys and no spaces."""
         return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+
+
+def _as_floats(value: object) -> object:
+    """Return numbers as floats and lists as tuples, so that one meaning has one form."""
+    if isinstance(value, list | tuple):
+        return tuple(_as_floats(one) for one in value) or None
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _check_counts(spec: TaskSpec) -> None:

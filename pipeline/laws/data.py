@@ -16,11 +16,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.laws.expression import Floats
+from pipeline.laws.expression import Floats, Mask
 from pipeline.laws.kinds import is_share, is_size, value_range
 from pipeline.laws.refit import Sample
 
-Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
 
 #: values of its domain at which a row with an undefined factor stands, each with a share of weight

@@ -15,7 +15,7 @@ from pipeline.laws.expression import Floats
 from pipeline.laws.intervals import constants
 from pipeline.laws.law import Law
 from pipeline.laws.problem import Problem
-from pipeline.laws.refit import fit_constants
+from pipeline.laws.refit import EXACT, fit_constants
 from pipeline.laws.scoring import Fitted, Scored, r_squared, row_errors
 from pipeline.laws.search import SearchResult
 from pipeline.laws.typeset import formula_latex
@@ -84,8 +84,9 @@ def _law(law: Scored, problem: Problem, seed: int) -> Law:
 
 
 def _on_all_rows(fitted: Fitted, data: LawData) -> Fitted:
-    """The law refitted on all rows, where the search saw only some of very many."""
-    fit = fit_constants(fitted.expression, data.sample, fitted.fit.theta[None, :], 30)
+    """The law with its constants to the last digit, on every row where the search saw only some."""
+    start = fitted.fit.theta[None, :]
+    fit = fit_constants(fitted.expression, data.sample, start, 200, EXACT)
     if fit is None:
         return fitted
     return Fitted(

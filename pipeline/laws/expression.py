@@ -26,7 +26,8 @@ import numpy.typing as npt
 from pipeline.errors import InputError
 
 Floats: TypeAlias = npt.NDArray[np.float64]
-Gradient: TypeAlias = Callable[[Floats, Floats, Floats, Floats], tuple[Floats, Floats]]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+Gradient: TypeAlias = Callable[[Floats, Floats, Floats, Floats], Floats]
 
 FUNCTIONS: Mapping[str, Callable[[Floats], Floats]] = {
     "sqrt": np.sqrt,
@@ -102,10 +103,6 @@ class Expression:
         """Where each constant stands in a constant vector."""
         return {name: i for i, name in enumerate(self.constants)}
 
-    def columns(self, table: Mapping[str, Floats]) -> dict[str, Floats]:
-        """The columns of `table` that this expression uses, as float arrays."""
-        return {name: np.asarray(table[name], dtype=float) for name in self.factors}
-
     def evaluate(self, table: Mapping[str, Floats], constants: Floats | None = None) -> Floats:
         """Value on every row.
 
@@ -121,8 +118,7 @@ class Expression:
         theta = np.zeros((1, 0)) if constants is None else np.asarray(constants, dtype=float)
         with np.errstate(all="ignore"):
             value = self.trace(table, np.atleast_2d(theta))[-1]
-        size = max((len(np.atleast_1d(table[name])) for name in table), default=1)
-        full = np.broadcast_to(value, (np.atleast_2d(theta).shape[0], size))
+        full = np.broadcast_to(value, (np.atleast_2d(theta).shape[0], rows_of(table)))
         return full[0] if theta.ndim == 1 or constants is None else full
 
     def jacobian(self, table: Mapping[str, Floats], theta: Floats) -> tuple[Floats, Floats]:
@@ -131,8 +127,7 @@ class Expression:
         Every operation acts on rows one by one, so one reverse sweep gives the whole Jacobian: the
         adjoint that reaches a constant, before it is summed over rows, is its column.
         """
-        size = max(len(np.atleast_1d(table[name])) for name in table)
-        shape = (theta.shape[0], size)
+        shape = (theta.shape[0], rows_of(table))
         with np.errstate(all="ignore"):
             slots = self.trace(table, theta)
             columns = self._backward(slots, shape)
@@ -142,21 +137,17 @@ class Expression:
         """Value of every instruction, in order: (M, N), or fewer axes where it does not vary."""
         slots: list[Floats] = []
         for step in self.program:
-            slots.append(self._apply(step, slots, table, theta))
+            if step.right >= 0:
+                slots.append(OPERATORS[step.op](slots[step.left], slots[step.right]))
+            elif step.left >= 0:
+                slots.append(UNARY[step.op](slots[step.left]))
+            elif step.op == "constant":
+                slots.append(theta[:, self.position[step.name], None])
+            elif step.op == "factor":
+                slots.append(table[step.name])
+            else:
+                slots.append(np.asarray(step.value))
         return slots
-
-    def _apply(
-        self, step: Instruction, slots: list[Floats], table: Mapping[str, Floats], theta: Floats
-    ) -> Floats:
-        if step.op == "factor":
-            return np.asarray(table[step.name], dtype=float)
-        if step.op == "constant":
-            return theta[:, self.position[step.name], None]
-        if step.op == "number":
-            return np.array(step.value)
-        if step.right < 0:
-            return np.asarray(UNARY[step.op](slots[step.left]))
-        return np.asarray(OPERATORS[step.op](slots[step.left], slots[step.right]))
 
     def _backward(self, slots: list[Floats], shape: tuple[int, int]) -> Floats:
         adjoint: list[Floats | None] = [None] * len(slots)
@@ -170,10 +161,9 @@ class Expression:
             if step.op == "constant":
                 columns[:, self.position[step.name]] += flow
                 continue
-            for child, part in _parts(step, slots, k, flow):
-                if depends[child]:
-                    known = adjoint[child]
-                    adjoint[child] = part if known is None else known + part
+            for child, part in _parts(step, slots, k, flow, depends):
+                known = adjoint[child]
+                adjoint[child] = part if known is None else known + part
         return columns
 
     @cached_property
@@ -185,9 +175,43 @@ class Expression:
             depends.append(step.op == "constant" or any(below))
         return depends
 
+    @cached_property
+    def affine(self) -> list[bool]:
+        """For each constant, whether the value is affine in it and all others so marked, jointly.
+
+        Found from the shape alone: down from the root through sums, and through products and
+        quotients to the one side that depends on constants.
+        """
+        reached: set[str] = set()
+        repeated = {c for c in self.constants if sum(s.name == c for s in self.program) > 1}
+        waiting = [len(self.program) - 1]
+        while waiting:
+            step = self.program[waiting.pop()]
+            if step.op == "constant":
+                reached.add(step.name)
+            elif step.op in ("+", "-", "neg"):
+                waiting += [i for i in (step.left, step.right) if i >= 0]
+            elif step.op in ("*", "/"):
+                waiting += self._affine_side(step)
+        return [name in reached - repeated for name in self.constants]
+
+    def _affine_side(self, step: Instruction) -> list[int]:
+        left, right = self.depends[step.left], self.depends[step.right]
+        if not right:
+            return [step.left]
+        if step.op == "*" and not left:
+            return [step.right]
+        bare = [step.left] if step.op == "/" else [step.left, step.right]
+        return [i for i in bare if self.program[i].op == "constant"][:1]
+
     def with_constants(self, values: Mapping[str, float]) -> str:
         """The text with every constant replaced by its number, at full precision."""
         return substitute(self.text, {k: format_number(v) for k, v in values.items()})
+
+
+def rows_of(table: Mapping[str, Floats]) -> int:
+    """Number of rows of a table of columns; 1 for a table without any."""
+    return max((np.size(column) for column in table.values()), default=1)
 
 
 UNARY: Mapping[str, Callable[[Floats], Floats]] = {**FUNCTIONS, "neg": np.negative}
@@ -200,31 +224,37 @@ OPERATORS: Mapping[str, Callable[[Floats, Floats], Floats]] = {
 }
 
 
-def _power_gradient(a: Floats, b: Floats, f: Floats, flow: Floats) -> tuple[Floats, Floats]:
-    log_a = np.log(np.where(a > 0, a, 1.0))  # 0**b does not move with b
-    return flow * b * np.power(a, b - 1.0), flow * f * log_a
-
-
-GRADIENTS: Mapping[str, Gradient] = {
-    "+": lambda a, b, f, flow: (flow, flow),
-    "-": lambda a, b, f, flow: (flow, -flow),
-    "*": lambda a, b, f, flow: (flow * b, flow * a),
-    "/": lambda a, b, f, flow: (flow / b, -flow * f / b),
-    "**": _power_gradient,
+#: what flows from f = a ∘ b into a and into b
+TO_LEFT: Mapping[str, Gradient] = {
+    "+": lambda a, b, f, flow: flow,
+    "-": lambda a, b, f, flow: flow,
+    "*": lambda a, b, f, flow: flow * b,
+    "/": lambda a, b, f, flow: flow / b,
+    "**": lambda a, b, f, flow: flow * b * np.power(a, b - 1.0),
+}
+TO_RIGHT: Mapping[str, Gradient] = {
+    "+": lambda a, b, f, flow: flow,
+    "-": lambda a, b, f, flow: -flow,
+    "*": lambda a, b, f, flow: flow * a,
+    "/": lambda a, b, f, flow: -flow * f / b,
+    # 0**b does not move with b
+    "**": lambda a, b, f, flow: flow * f * np.log(np.where(a > 0, a, 1.0)),
 }
 
 
 def _parts(
-    step: Instruction, slots: list[Floats], k: int, flow: Floats
+    step: Instruction, slots: list[Floats], k: int, flow: Floats, depends: list[bool]
 ) -> list[tuple[int, Floats]]:
-    """What flows from slot k into each of its children."""
+    """What flows from slot k into those of its children that depend on a constant."""
     if step.op == "neg":
         return [(step.left, -flow)]
     if step.op in DERIVATIVES:
         return [(step.left, flow * DERIVATIVES[step.op](slots[step.left], slots[k]))]
-    a, b = slots[step.left], slots[step.right]
-    to_left, to_right = GRADIENTS[step.op](a, b, slots[k], flow)
-    return [(step.left, to_left), (step.right, to_right)]
+    a, b, f = slots[step.left], slots[step.right], slots[k]
+    parts = [(step.left, TO_LEFT[step.op](a, b, f, flow))] if depends[step.left] else []
+    if depends[step.right]:
+        parts.append((step.right, TO_RIGHT[step.op](a, b, f, flow)))
+    return parts
 
 
 class _Compiler:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.laws.data import LawData, Mask
-from pipeline.laws.expression import Floats
+from pipeline.laws.data import LawData
+from pipeline.laws.expression import Floats, Mask
 from pipeline.laws.kinds import is_size
 
 #: share of a factor's levels that its shallow and its deep fold keep out

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.laws.data import Mask
-from pipeline.laws.expression import Floats
+from pipeline.laws.expression import Floats, Mask
+from pipeline.laws.kinds import value_range
+from pipeline.names import nearest
 
 COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Gt: operator.gt,
@@ -30,7 +32,9 @@ ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
 }
-ACCEPTED = "comparisons of factors and numbers joined by and, or, not: n > 5000 or T > 5"
+ACCEPTED = (
+    "comparisons (< <= > >= == !=) of factors and numbers joined by and, or, not: n > 5000 or T > 5"
+)
 MAX_TEXT = 2_000
 
 
@@ -44,9 +48,21 @@ def held_out_rows(condition: str, columns: Mapping[str, Floats]) -> Mask:
     """
     mask = _Condition(condition, columns).rows()
     if not mask.any() or mask.all():
-        kept = "no row" if not mask.any() else "every row"
-        raise InputError("--hold-out", condition, f"a condition that some rows meet, not {kept}")
+        met = "every row meets it" if mask.any() else "no row meets it"
+        accepted = f"a condition that some rows meet and others do not: {met}"
+        raise InputError("--hold-out", condition, f"{accepted}; {_ranges(columns)}")
     return mask
+
+
+def check_condition(condition: str, factors: Iterable[str]) -> None:
+    """Refuse, before there are any rows, what is not a condition over these factors."""
+    _Condition(condition, {name: np.zeros(1) for name in factors}).rows()
+
+
+def _ranges(columns: Mapping[str, Floats]) -> str:
+    """Where the factors lie, so that a condition can be mended."""
+    ends = {name: value_range(column) for name, column in columns.items()}
+    return ", ".join(f"{name} from {low:g} to {high:g}" for name, (low, high) in ends.items())
 
 
 class _Condition:
@@ -57,8 +73,9 @@ class _Condition:
         if len(self.text) > MAX_TEXT:
             raise self.refuse()
         try:
-            tree = ast.parse(self.text.strip(), mode="eval")
-            with np.errstate(all="ignore"):
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Python's own, as of "5and"
+                tree = ast.parse(self.text.strip(), mode="eval")
                 return self.condition(tree.body)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
             raise self.refuse() from error
@@ -87,9 +104,9 @@ class _Condition:
         if isinstance(node, ast.Name) and node.id in self.columns:
             return self.columns[node.id]
         if isinstance(node, ast.Name):
-            raise InputError("--hold-out", node.id, f"one of the factors {', '.join(self.columns)}")
-        if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-            return np.asarray(float(node.value))
+            raise InputError("--hold-out", node.id, f"a factor: {nearest(node.id, self.columns)}")
+        if isinstance(node, ast.Constant):
+            return self.number(node.value)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             return -self.value(node.operand)
         if isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:
@@ -97,6 +114,11 @@ class _Condition:
                 ARITHMETIC[type(node.op)](self.value(node.left), self.value(node.right))
             )
         raise self.refuse()
+
+    def number(self, value: object) -> Floats:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.refuse()
+        return np.asarray(float(value))
 
     def refuse(self) -> InputError:
         return InputError("--hold-out", self.text[:80], ACCEPTED)

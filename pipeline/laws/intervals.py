@@ -46,8 +46,13 @@ def constants(expression: Expression, fit: Fit, data: LawData, seed: int) -> dic
         return {name: Constant(value, None, None) for name, value in values.items()}
     tail = 100 * (1 - LEVEL) / 2
     low, high = np.percentile(resampled, [tail, 100 - tail], axis=0)
-    spread = resampled.std(axis=0, ddof=1)
+    with np.errstate(over="ignore"):
+        spread = resampled.std(axis=0, ddof=1)
     return {
-        name: Constant(value, float(spread[p]), (float(low[p]), float(high[p])))
+        name: Constant(value, _finite(spread[p]), (float(low[p]), float(high[p])))
         for p, (name, value) in enumerate(values.items())
     }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,15 +11,24 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import InputError
-from pipeline.laws.data import LawData, Mask, infer_domains, number_cells
-from pipeline.laws.expression import CONSTANT_NAME, FUNCTIONS, Floats
+from pipeline.laws.data import LawData, infer_domains, number_cells
+from pipeline.laws.expression import CONSTANT_NAME, FUNCTIONS, Floats, Mask
 from pipeline.laws.holdout import held_out_rows
 from pipeline.laws.search import BUDGETS
 from pipeline.laws.undefined import find_made_up, mark_undefined
+from pipeline.names import nearest
 from pipeline.tablefile import numbers
 
 #: fewer rows or cells than this say nothing about a law
 MIN_ROWS = 8
+#: largest seed that every engine can use
+MAX_SEED = 2**32 - 1
+#: larger numbers overflow in the sums of squares that fits are made of
+MAX_SIZE = 1e100
+#: a target whose values differ by less than this share of their size differs by rounding
+ROUNDING = 1e-12
+#: columns that the analysed table has besides factors and target
+OWN_COLUMNS = ("role", "cell")
 
 
 @dataclass(frozen=True)
@@ -75,10 +85,10 @@ def pose(table: pd.DataFrame, question: Question, source: str) -> Problem:
     ------
     InputError
         if a column is missing or not numeric, a factor name cannot stand in a formula, the target
-        does not vary, bounds or domains make no sense, or a hold-out keeps out nothing or all.
+        does not vary, bounds or domains make no sense, or a hold-out keeps out nothing or all; the
+        field is the option of `mtl-laws fit`, or the table and the place in it.
     """
-    _check_names(question)
-    _check_numbers(question)
+    check_question(question)
     target, columns, dropped = _columns(table, question, source)
     held = _held_out(question, columns)
     _check_rows(question, target[~held], {k: v[~held] for k, v in columns.items()}, source)
@@ -96,31 +106,76 @@ def pose(table: pd.DataFrame, question: Question, source: str) -> Problem:
     return Problem(data, rest, rows, tuple(notes))
 
 
+def check_question(question: Question) -> None:
+    """Refuse what cannot be asked of any table.
+
+    Raises
+    ------
+    InputError
+        naming the option of `mtl-laws fit`.
+    """
+    _check_names(question)
+    _check_numbers(question)
+    _check_effort(question)
+
+
+def is_factor_name(name: str) -> bool:
+    """Whether a name can stand in a formula and in the analysed table."""
+    taken = name in FUNCTIONS or CONSTANT_NAME.fullmatch(name) or name in OWN_COLUMNS
+    plain = name == unicodedata.normalize("NFKC", name)  # as Python reads it in a formula
+    return name.isidentifier() and plain and not keyword.iskeyword(name) and not taken
+
+
 def _check_names(question: Question) -> None:
     if not question.factors:
         raise InputError("--factors", "", "at least one factor: n=COLUMN,T=COLUMN")
-    for name in question.factors:
-        taken = name in FUNCTIONS or CONSTANT_NAME.fullmatch(name) or name in ("role", "cell")
-        if not name.isidentifier() or keyword.iskeyword(name) or taken:
-            accepted = "a Python identifier other than a keyword, sqrt, log, exp, tanh, c0, c1, …"
-            raise InputError("--factors", name, accepted)
+    if question.target in OWN_COLUMNS:
+        raise InputError("--target", question.target, "a column of another name: rename it")
+    columns: dict[str, str] = {}
+    for name, column in question.factors.items():
+        if not is_factor_name(name):
+            raise InputError("--factors", name, _name_wanted(name, column))
         if name == question.target:
             raise InputError("--factors", name, f"a name other than the target's, {name!r}")
+        if column == question.target:
+            raise InputError("--factors", f"{name}={column}", "a column other than the target's")
+        if column in columns:
+            both = f"a column that {columns[column]} does not stand for already"
+            raise InputError("--factors", f"{name}={column}", both)
+        columns[column] = name
+
+
+def _name_wanted(name: str, column: str) -> str:
+    normal = unicodedata.normalize("NFKC", name)
+    if normal != name and is_factor_name(normal):
+        return f"the same name as Python reads it, {normal!r}: {normal}={column}"
+    return (
+        "letters, digits and _, no Python keyword and none of sqrt, log, exp, tanh, c0, c1, …, "
+        f"{', '.join(OWN_COLUMNS)}; give the column another name, as in x={column}"
+    )
 
 
 def _check_numbers(question: Question) -> None:
     low, high = _bounds(question)
-    if not low < high or np.isnan(low) or np.isnan(high):
+    if not low < high:
         raise InputError("--bounds", f"{low:g},{high:g}", "LOW,HIGH with LOW below HIGH")
     for name, (least, most) in question.domain.items():
         if name not in question.factors:
-            raise InputError("--domain", name, f"one of the factors {', '.join(question.factors)}")
+            raise InputError("--domain", name, f"a factor: {nearest(name, question.factors)}")
         if not (np.isfinite(least) and np.isfinite(most) and least < most):
             raise InputError("--domain", f"{name}={least:g}:{most:g}", "LOW:HIGH, LOW below HIGH")
+
+
+def _check_effort(question: Question) -> None:
     if question.budget not in BUDGETS:
         raise InputError("--budget", question.budget, f"one of {', '.join(BUDGETS)}")
     if question.time_limit is not None and not 0 < question.time_limit < np.inf:
         raise InputError("--time-limit", question.time_limit, "seconds, more than 0")
+    if not 0 <= question.seed <= MAX_SEED:
+        raise InputError("--seed", question.seed, f"a whole number from 0 to {MAX_SEED}")
+    if question.jobs < -1 or question.jobs == 0:
+        accepted = "a number of processes, or -1 for one per core"
+        raise InputError("--jobs", question.jobs, accepted)
 
 
 def _bounds(question: Question) -> tuple[float, float]:
@@ -132,13 +187,21 @@ def _columns(
     table: pd.DataFrame, question: Question, source: str
 ) -> tuple[Floats, dict[str, Floats], Mask]:
     """Target and factors of the rows that have a target, and which rows have none."""
-    target = numbers(table, question.target, source).to_numpy(dtype=np.float64)
+    target = _column(table, question.target, source)
     dropped = np.isnan(target)
     columns = {
-        name: np.asarray(numbers(table, column, source), dtype=np.float64)[~dropped]
-        for name, column in question.factors.items()
+        name: _column(table, column, source)[~dropped] for name, column in question.factors.items()
     }
     return np.asarray(target[~dropped]), columns, np.asarray(dropped)
+
+
+def _column(table: pd.DataFrame, column: str, source: str) -> Floats:
+    values = np.asarray(numbers(table, column, source), dtype=np.float64)
+    large = values[np.abs(values) > MAX_SIZE]
+    if len(large):
+        accepted = f"a number of at most {MAX_SIZE:g} in size"
+        raise InputError(f"{source}, column {column}", float(large[0]), accepted)
+    return values
 
 
 def _held_out(question: Question, columns: Mapping[str, Floats]) -> Mask:
@@ -151,19 +214,22 @@ def _check_rows(
     question: Question, target: Floats, columns: Mapping[str, Floats], source: str
 ) -> None:
     if len(target) < MIN_ROWS:
-        raise InputError(source, f"{len(target)} rows to fit", f"{MIN_ROWS} rows or more")
-    if np.ptp(target) == 0:
+        accepted = f"{MIN_ROWS} rows or more that have a value of {question.target}"
+        raise InputError(source, f"{len(target)} rows to fit", accepted)
+    if np.ptp(target) <= ROUNDING * np.max(np.abs(target)):
         accepted = "a target with at least two values in the rows to fit"
-        raise InputError(question.target, float(target[0]), accepted)
+        raise InputError(f"--target {question.target}", float(target[0]), accepted)
     low, high = _bounds(question)
     outside = target[(target < low) | (target > high)]
     if len(outside):
-        raise InputError("--bounds", f"{low:g},{high:g}", f"bounds that hold {outside[0]:g} too")
+        accepted = f"bounds that hold every {question.target}, {outside[0]:g} too"
+        raise InputError("--bounds", f"{low:g},{high:g}", accepted)
     for name, column in columns.items():
         known = column[~np.isnan(column)]
         if len(np.unique(known)) < 2:
-            levels = known[0] if len(known) else "no value"
-            raise InputError(name, levels, "a factor with at least two levels in the rows to fit")
+            only = float(known[0]) if len(known) else "no value"
+            accepted = "a factor with at least two levels in the rows to fit: leave it out"
+            raise InputError(f"--factors {name}", only, accepted)
 
 
 def _replicates(table: pd.DataFrame, question: Question) -> dict[str, Floats]:

@@ -17,14 +17,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.laws.expression import Expression, Floats
+from pipeline.laws.expression import Expression, Floats, Mask
 
 #: Marquardt damping: first value, and factors after a success and after a failure
 DAMPING, EASE, STIFFEN = 1e-2, 0.2, 4.0
-#: a vector has converged when a step gains less than this share of its error
-TOLERANCE = 1e-9
+#: a vector has converged when a step gains less than this share of its error: enough to rank and
+#: score laws, and for the constants that are reported
+TOLERANCE, EXACT = 1e-6, 1e-12
 #: columns of a linear problem outside these magnitudes are left to the descent
 TINY, HUGE = 1e-100, 1e100
+RIDGE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,11 @@ class Fit:
 
 
 def fit_constants(
-    expression: Expression, sample: Sample, starts: Floats, iterations: int = 60
+    expression: Expression,
+    sample: Sample,
+    starts: Floats,
+    iterations: int = 60,
+    tolerance: float = TOLERANCE,
 ) -> Fit | None:
     """Best of several starts, or None where none gives a finite error.
 
@@ -70,11 +76,11 @@ def fit_constants(
     """
     if not expression.constants:
         return _fixed(expression, sample)
-    theta, error = descend(expression, sample, starts, max(iterations // 5, 4))
+    theta, error = descend(expression, sample, starts, max(iterations // 5, 4), tolerance=tolerance)
     keep = np.argsort(error, kind="stable")[: max(len(error) // 3, 1)]
     if not np.isfinite(error[keep[0]]):
         return None
-    theta, error = descend(expression, sample, theta[keep], iterations)
+    theta, error = descend(expression, sample, theta[keep], iterations, tolerance=tolerance)
     best = int(np.argmin(error))
     return Fit(theta[best], float(error[best]))
 
@@ -92,6 +98,7 @@ def descend(
     theta: Floats,
     iterations: int,
     weight: Floats | None = None,
+    tolerance: float = TOLERANCE,
 ) -> tuple[Floats, Floats]:
     """Levenberg–Marquardt on M vectors side by side; each keeps its own damping.
 
@@ -119,7 +126,7 @@ def descend(
         trial_error = _error(sample.target, trial_value, weight)
         better = active & (trial_error < error)
         gain = np.where(better, error - np.where(better, trial_error, 0.0), np.inf)
-        active = active & ~(gain <= TOLERANCE * error) & (damping < 1e12)
+        active = active & ~(gain <= tolerance * error) & (damping < 1e12)
         theta = np.where(better[:, None], trial, theta)
         value = np.where(better[:, None], trial_value, value)
         jacobian = np.where(better[:, None, None], trial_jacobian, jacobian)
@@ -169,7 +176,7 @@ def propose_starts(expression: Expression, sample: Sample, count: int, seed: int
     """
     rng = np.random.default_rng([seed, len(expression.program)])
     draws = _Starts(expression, sample, count, rng).draw()
-    linear = _affine(expression, sample, draws)
+    linear = np.array(expression.affine, dtype=bool)
     return _solve_affine(expression, sample, draws, linear) if linear.any() else draws
 
 
@@ -226,38 +233,21 @@ class _Starts:
         return np.broadcast_to(np.clip(size, 1e-9, 1e12), (self.count,))
 
 
-def _affine(expression: Expression, sample: Sample, theta: Floats) -> Floats:
-    """Constants (P,) in which the expression is jointly affine: their columns stay put."""
-    some = Sample(
-        {k: v[:: max(len(v) // 16, 1)] for k, v in sample.columns.items()},
-        sample.target[:: max(len(sample) // 16, 1)],
-        sample.weight[:: max(len(sample) // 16, 1)],
-    )
-    base = theta[:1]
-    _, before = expression.jacobian(some.columns, base)
-    chosen = np.zeros(theta.shape[1], dtype=bool)
-    for p in range(theta.shape[1]):
-        members = chosen.copy()
-        members[p] = True
-        _, after = expression.jacobian(some.columns, base * np.where(members, 1.7, 1.0) + 0.0)
-        with np.errstate(all="ignore"):
-            same = np.isclose(after[0, members], before[0, members], rtol=1e-9, atol=0).all()
-        chosen[p] = bool(same)
-    return chosen
+def _solve_affine(expression: Expression, sample: Sample, theta: Floats, linear: Mask) -> Floats:
+    """The affine constants of every start at their optimum: one linear problem per start.
 
-
-def _solve_affine(expression: Expression, sample: Sample, theta: Floats, linear: Floats) -> Floats:
-    """The affine constants of every start at their exact optimum, by least squares."""
-    zero = theta.copy()
-    zero[:, linear] = 0.0
-    value, _ = expression.jacobian(sample.columns, zero)
-    _, jacobian = expression.jacobian(sample.columns, theta)
+    A ridge of `RIDGE`, in units of each column's own size, stands in for a rank decision.
+    """
+    zero = np.where(linear, 0.0, theta)
+    value, jacobian = expression.jacobian(sample.columns, zero)
+    design = jacobian[:, linear]
+    with np.errstate(all="ignore"):
+        size = np.sqrt(np.sum(sample.weight * design**2, axis=2, keepdims=True))
+        sound = np.isfinite(value).all(axis=1) & ((size > TINY) & (size < HUGE)).all(axis=(1, 2))
+    scaled = design[sound] / size[sound]
+    weighted = scaled * sample.weight
+    normal = weighted @ scaled.transpose(0, 2, 1) + RIDGE * np.eye(int(linear.sum()))
+    slope = weighted @ (sample.target - value[sound])[:, :, None]
     solved = theta.copy()
-    for m in range(len(theta)):
-        design, rest = jacobian[m][linear].T, sample.target - value[m]
-        size = np.abs(design).max(axis=0)
-        if np.isfinite(rest).all() and np.all((size > TINY) & (size < HUGE)):
-            root = np.sqrt(sample.weight)[:, None]
-            answer, *_ = np.linalg.lstsq(design / size * root, rest * root[:, 0], rcond=1e-10)
-            solved[m, linear] = answer / size
+    solved[np.ix_(sound, linear)] = np.linalg.solve(normal, slope)[:, :, 0] / size[sound][:, :, 0]
     return solved

@@ -25,7 +25,7 @@ from pipeline.laws.validity import invalidity
 #: squared error, in units of the fold's variance, that a value that is not a number counts for
 WORST = 1e6
 #: starts for the constants on all rows, and on a fold's rows (beside the constants of all rows)
-STARTS, FOLD_STARTS = 12, 4
+STARTS, FOLD_STARTS = 12, 3
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from pipeline.laws.expression import Floats
 from pipeline.laws.scoring import Scored
 
 RESAMPLES = 400
+#: share of the best law's error that makes no practical difference
+PRACTICAL = 0.05
 #: a law is adequate if it leaves no more than so many replicate variances or this share of variance
 EXCESS, LITTLE = 2.0, 0.01
 #: laws with plausible limits go first as long as they explain this share of what the best explains
@@ -36,7 +38,7 @@ def select(scored: Sequence[Scored], data: LawData, seed: int) -> int | None:
     best = min(pool, key=lambda i: (scored[i].error, scored[i].fitted.complexity))
     losses = {i: scored[i].by_cell(data) for i in pool}
     draws = cell_draws(len(losses[best]), seed)
-    near = [i for i in pool if within_one_error(losses[i] - losses[best], draws)]
+    near = [i for i in pool if as_good(losses[i] - losses[best], scored[best].error, draws)]
     return min(near, key=lambda i: (scored[i].fitted.complexity, scored[i].error))
 
 
@@ -64,9 +66,14 @@ def cell_draws(cells: int, seed: int) -> Floats:
     return rng.multinomial(cells, np.full(cells, 1.0 / cells), size=RESAMPLES).astype(float)
 
 
-def within_one_error(difference: Floats, draws: Floats) -> bool:
-    """Whether the summed paired difference is at most its bootstrap standard error."""
-    return bool(difference.sum() <= (draws @ difference).std() + 1e-12)
+def as_good(difference: Floats, best: float, draws: Floats) -> bool:
+    """Whether a paired difference (C,) to the best law's error is within its standard error.
+
+    A difference of `PRACTICAL` of the best law's own error counts as none: with enough factors some
+    decoy always gains that much by luck.
+    """
+    error = float((draws @ difference).std())
+    return bool(difference.sum() <= max(error, PRACTICAL * best) + 1e-12)
 
 
 def front(scored: Sequence[Scored]) -> list[int]:

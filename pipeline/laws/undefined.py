@@ -2,7 +2,7 @@
 
 One task alone has no relatedness to anything, yet many tables carry a number there (the published
 study's holds AMI = 1 in most of its single-task rows). Such a number is recognised by what the rows
-say: at T = 1 it never varies, or the target does not move with it, while elsewhere it does.
+say: at T = 1 it never varies, or does not move the target as it does elsewhere.
 """
 
 from __future__ import annotations
@@ -13,13 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.laws.data import Indices, number_cells
-from pipeline.laws.expression import Floats
+from pipeline.laws.expression import Floats, Mask
 from pipeline.laws.kinds import classify
 
 #: rows at one task, and levels elsewhere, below which nothing is said
 MIN_ROWS, MIN_LEVELS = 3, 3
-#: share of the variance left by the other factors that the number may explain and still be made up
-SLACK = 0.05
+#: degrees of freedom within groups that say anything
+MIN_FREEDOM = 4
+#: F ratio from which the target moves with the share at all
+SIGNIFICANT = 10.0
+#: share of the effect elsewhere below which it is not there at one task
+PRESENT = 0.5
 
 
 @dataclass(frozen=True)
@@ -69,33 +73,47 @@ def _made_up(share: str, count: str, columns: Mapping[str, Floats], target: Floa
         return False
     if len(np.unique(columns[share][alone])) == 1:
         return True
-    others = {name: column for name, column in columns.items() if name != share}
-    there = _explained(alone, share, others, columns, target)
-    here = _explained(elsewhere, share, others, columns, target)
-    return there is not None and here is not None and there < SLACK and here > 2 * SLACK
+    effect = _effect(elsewhere, share, columns, target)
+    return effect is not None and _absent(effect, alone, share, columns, target)
 
 
-def _explained(
-    rows: Floats,
-    share: str,
-    others: Mapping[str, Floats],
-    columns: Mapping[str, Floats],
-    target: Floats,
-) -> float | None:
-    """Adjusted share of variance within equal other factors that the number's levels explain.
+def _within(
+    rows: Mask, share: str, columns: Mapping[str, Floats], target: Floats
+) -> tuple[Floats, Floats, int]:
+    """Target (N,) and share with its square (N, 2) of some rows, less the mean of their group.
 
-    The slope within groups alone would miss a bent effect, so the number enters with its square.
+    Rows of a group have every other factor in common; also the number of groups.
     """
-    group = number_cells({name: column[rows] for name, column in others.items()})
-    y = _centred(target[rows], group)
+    others = {name: column[rows] for name, column in columns.items() if name != share}
+    group = number_cells(others)
     x = columns[share][rows]
     design = np.column_stack([_centred(x, group), _centred(x**2, group)])
-    total, freedom = float(y @ y), len(y) - len(np.unique(group))
-    if freedom < 4 or total <= 0 or np.linalg.matrix_rank(design) < 2:
+    return _centred(target[rows], group), design, len(np.unique(group))
+
+
+def _effect(rows: Mask, share: str, columns: Mapping[str, Floats], target: Floats) -> Floats | None:
+    """How the target moves with the share and its square (2,); None where it hardly does."""
+    y, design, groups = _within(rows, share, columns, target)
+    freedom = len(y) - groups - 2
+    if freedom < MIN_FREEDOM or np.linalg.matrix_rank(design) < design.shape[1]:
         return None
-    fitted = design @ np.linalg.lstsq(design, y, rcond=None)[0]
-    raw = 1.0 - float((y - fitted) @ (y - fitted)) / total
-    return 1.0 - (1.0 - raw) * freedom / (freedom - 2)
+    effect: Floats = np.asarray(np.linalg.lstsq(design, y, rcond=None)[0], dtype=float)
+    left, moved = float(np.sum((y - design @ effect) ** 2)), float(np.sum((design @ effect) ** 2))
+    return effect if moved / 2 > SIGNIFICANT * left / freedom else None
+
+
+def _absent(
+    effect: Floats, rows: Mask, share: str, columns: Mapping[str, Floats], target: Floats
+) -> bool:
+    """Whether less than half of an effect is there, two standard errors considered."""
+    y, design, groups = _within(rows, share, columns, target)
+    expected = design @ effect
+    strength, freedom = float(expected @ expected), len(y) - groups - 1
+    if freedom < MIN_FREEDOM or strength <= 0:
+        return False
+    there = float(expected @ y) / strength
+    error = np.sqrt(float(np.sum((y - there * expected) ** 2)) / freedom / strength)
+    return bool(there + 2 * error < PRESENT)
 
 
 def _centred(values: Floats, group: Indices) -> Floats:

@@ -110,7 +110,7 @@ def find_kernel(like: Tensor, hidden: int = 1) -> Kernel | None:
 def _build(dtype: torch.dtype, hidden: int) -> Kernel | None:
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if compiler is None:
-        _log.warning("no C compiler found: training runs in plain PyTorch, about half as fast")
+        _say_once("no C compiler was found")
         return None
     lanes = LANE_BYTES // dtype.itemsize
     while hidden % lanes:
@@ -120,9 +120,14 @@ def _build(dtype: torch.dtype, hidden: int) -> Kernel | None:
         macros.append("-DDOUBLE")
     try:
         return Kernel(_compile([compiler, *FLAGS, *macros]))
-    except (OSError, subprocess.CalledProcessError) as error:
-        _log.warning("the C compiler failed (%s): training runs in plain PyTorch", error)
+    except (OSError, RuntimeError, subprocess.CalledProcessError) as error:
+        _say_once(f"the C compiler or its output could not be used ({type(error).__name__})")
         return None
+
+
+@functools.cache
+def _say_once(reason: str) -> None:
+    _log.warning("%s: training runs in plain PyTorch, which takes about half as long again", reason)
 
 
 def _compile(command: list[str]) -> Path:

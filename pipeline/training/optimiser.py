@@ -31,24 +31,31 @@ class Moments:
         return cls(torch.zeros_like(flat), torch.zeros_like(flat))
 
 
-def adamw_step(
-    flat: Tensor, gradient: Tensor, moments: Moments, steps: Tensor, rates: tuple[float, float]
-) -> None:
-    """Update parameters (B, P) in place.
+def step_scales(steps: Tensor, ahead: int, rate: float) -> Tensor:
+    """Step sizes −rate/(1 − β₁ᵗ) and 1/√(1 − β₂ᵗ) of the next updates, (ahead, B, 2) in float64.
 
-    steps : (B,), this update's number for each model, from 1; rates : learning rate, weight decay.
+    steps : (B,), updates that each model has made.
     """
-    rate, decay = rates
-    powers = steps.to(torch.float64)
-    size = -rate / (1 - BETA1**powers)
-    spread = (1 - BETA2**powers).rsqrt()
-    scales = torch.stack([size, spread], dim=1).to(flat.dtype)
+    number = torch.arange(1, ahead + 1, dtype=torch.float64, device=steps.device)
+    powers = number.unsqueeze(1) + steps
+    return torch.stack([-rate / (1 - BETA1**powers), (1 - BETA2**powers).rsqrt()], dim=2)
+
+
+def adamw_step(
+    buffers: tuple[Tensor, Tensor], moments: Moments, scales: Tensor, keep: float
+) -> None:
+    """Update parameters in place, once.
+
+    buffers : parameters and their gradient, (B, P) each. scales : (B, 2), from `step_scales`.
+    keep : what weight decay leaves of a parameter, 1 − rate·decay.
+    """
+    flat, gradient = buffers
     kernel = find_kernel(flat)
     if kernel is not None:
-        constants = flat.new_tensor([BETA1, BETA2, EPSILON, 1 - rate * decay])
+        constants = flat.new_tensor([BETA1, BETA2, EPSILON, keep])
         kernel.adamw((flat, gradient, moments.first, moments.second), scales, constants)
         return
     moments.first.lerp_(gradient, 1 - BETA1)
     moments.second.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
     scale = moments.second.sqrt().mul_(scales[:, 1:]).add_(EPSILON)
-    flat.mul_(1 - rate * decay).add_(moments.first.div(scale).mul_(scales[:, :1]))
+    flat.mul_(keep).add_(moments.first.div(scale).mul_(scales[:, :1]))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -32,29 +32,55 @@ class Sentences:
     labels : int16 (J, A, C, L).
     counts : int64 (J, A), sentences of each job and task.
     words : int64 (J, A), their labelled tokens.
+    lengths : int16 (J, A, C), tokens of each sentence, 0 where there is none.
+    ragged : whether sentences differ in length.
     """
 
     tokens: Tensor
     labels: Tensor
     counts: Tensor
     words: Tensor
+    lengths: Tensor
+    ragged: bool
 
     def to(self, device: str | torch.device) -> Sentences:
         """The same sentences on a device."""
-        parts = (self.tokens, self.labels, self.counts, self.words)
-        return Sentences(*(part.to(device) for part in parts))
+        return replace(
+            self,
+            tokens=self.tokens.to(device),
+            labels=self.labels.to(device),
+            counts=self.counts.to(device),
+            words=self.words.to(device),
+            lengths=self.lengths.to(device),
+        )
+
+    def longest_first(self, rows: Tensor, slots: Tensor, chosen: Tensor) -> Tensor:
+        """The chosen sentences (B, A, S) by falling length, so that neighbours are alike in length.
+
+        Arguments as in `draw`. A batch's loss does not depend on the order of its sentences.
+        """
+        if not self.ragged:
+            return chosen
+        lengths = self.lengths[rows.view(-1, 1, 1), slots.unsqueeze(2), chosen]
+        order = lengths.argsort(dim=2, descending=True, stable=True)
+        return chosen.gather(2, order)
 
     def draw(self, rows: Tensor, slots: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens (int32) and labels (int16), (B, A, S, L), of the chosen sentences.
 
         rows : (B,), jobs. slots : (B, A), places on the task axis. chosen : (B, A, S), sentences.
         """
-        _, tasks, capacity, length = self.labels.shape
-        place = (rows.unsqueeze(1) * tasks + slots).unsqueeze(2) * capacity + chosen
-        flat, shape = place.flatten(), (*chosen.shape, length)
-        tokens = self.tokens.view(-1, length).index_select(0, flat).view(shape)
+        tasks, capacity, length = self.labels.shape[1:]
+        shape = (*chosen.shape, length)
+        flat = ((rows.unsqueeze(1) * tasks + slots).unsqueeze(2) * capacity + chosen).flatten()
         labels = self.labels.view(-1, length).index_select(0, flat).view(shape)
-        return tokens, labels
+        same = self.tokens.shape[1] < tasks
+        read = (rows.view(-1, 1, 1) * capacity + chosen).flatten() if same else flat
+        tokens = self.tokens.view(-1, length).index_select(0, read).view(shape)
+        if not self.ragged:
+            return tokens, labels
+        longest = int(self.lengths.flatten()[flat].max())
+        return tokens[..., :longest], labels[..., :longest]
 
     def chunks(self, rows: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
         """All sentences of some jobs, in order, at most `size` per task at a time."""
@@ -86,9 +112,17 @@ def stack_sentences(
             _fill(tokens[j, a], split.tokens, split.bounds, chosen[j][a])
             _fill(labels[j, a], layer, split.bounds, chosen[j][a])
     words = (labels >= 0).sum((2, 3))
+    lengths = (tokens < vocabulary).sum(3, dtype=np.int16)
+    ragged = bool((lengths[lengths > 0] < length).any())
     alike = all((split.assigned == ALL_TASKS).all() for split in splits)
-    arrays = (tokens[:, :1].copy() if alike else tokens, labels, counts, words)
-    return Sentences(*(torch.from_numpy(array) for array in arrays))
+    return Sentences(
+        tokens=torch.from_numpy(tokens[:, :1].copy() if alike else tokens),
+        labels=torch.from_numpy(labels),
+        counts=torch.from_numpy(counts),
+        words=torch.from_numpy(words),
+        lengths=torch.from_numpy(lengths),
+        ragged=ragged,
+    )
 
 
 def _fill(

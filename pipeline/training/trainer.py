@@ -25,7 +25,7 @@ from pipeline.training.draws import draw_below
 from pipeline.training.encoders import ENCODERS
 from pipeline.training.job import Job, check_alike
 from pipeline.training.modules import token_losses
-from pipeline.training.optimiser import Moments, adamw_step
+from pipeline.training.optimiser import Moments, adamw_step, step_scales
 from pipeline.training.outcome import Outcome, Status
 from pipeline.training.parameters import Parameters, draw_start, views
 from pipeline.training.progress import Record
@@ -181,17 +181,19 @@ class PhaseRun:
 
     def _steps(self, stack: _Stack, parameters: Parameters, steps: Tensor) -> Tensor:
         """Update `evaluate_every` times; return mean training losses (B,) of validated tasks."""
-        settings, plan = self.settings, self._plan(stack.rows, steps)
+        settings = self.settings
+        slots, chosen = self._plan(stack.rows, steps)
+        scales = step_scales(steps, settings.evaluate_every, settings.learning_rate)
+        keep = 1 - settings.learning_rate * settings.weight_decay
+        found = []
+        for i, scale in enumerate(scales.to(stack.flat.dtype)):
+            losses, gradient = self.step(parameters, stack.rows, slots[:, i], chosen[:, i])
+            adamw_step((stack.flat, gradient), stack.moments, scale, keep)
+            found.append(losses)
         validated = torch.tensor(self.phase.validate, device=steps.device)
-        total = stack.flat.new_zeros(len(steps), 2)
-        for i in range(settings.evaluate_every):
-            slots, chosen = plan[0][:, i], plan[1][:, i]
-            losses, gradient = self.step(parameters, stack.rows, slots, chosen)
-            counted = (slots.unsqueeze(2) == validated).any(2)
-            total += torch.stack([(losses * counted).sum(1), counted.sum(1)], dim=1)
-            rates = (settings.learning_rate, settings.weight_decay)
-            adamw_step(stack.flat, gradient, stack.moments, steps + i + 1, rates)
-        return total[:, 0] / total[:, 1].clamp(min=1)
+        counted = (slots.unsqueeze(3) == validated).any(3)
+        total = (torch.stack(found, dim=1) * counted).sum((1, 2))
+        return total / counted.sum((1, 2)).clamp(min=1)
 
     def _plan(self, rows: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
         """Slots (B, n, A) and drawn sentences (B, n, A, S) of the next n steps."""
@@ -209,6 +211,7 @@ class PhaseRun:
             times.view(-1, 1, 1),
             sentence,
         )
+        chosen = self.training.longest_first(each, slots, chosen)
         shape = (len(rows), ahead)
         return slots.reshape(*shape, -1), chosen.view(*shape, *chosen.shape[1:])
 

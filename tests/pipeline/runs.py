@@ -54,7 +54,7 @@ class Trainer:
         self.before = before
         self.groups: list[tuple[str, ...]] = []
 
-    def __call__(self, cells: Sequence[Cell], device: str, watch: object) -> list[Result]:
+    def __call__(self, cells: Sequence[Cell], device: str) -> list[Result]:
         self.before(cells)
         self.groups.append(tuple(cell.digest for cell in cells))
         return [result(cell) for cell in cells]

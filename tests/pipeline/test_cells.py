@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.cells import MAX_CELLS, Cell, expand, group, single_task
@@ -18,6 +18,7 @@ from pipeline.table import single_task_twin
 from pipeline.training import TrainingSettings
 from simulator import TaskSpec
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 JSON = st.recursive(
     st.none()
     | st.booleans()
@@ -43,6 +44,7 @@ def test_the_canonical_text_is_what_it_always_was() -> None:
     assert digest(value) == "49cd76f52c02edb44a9d927e2b3902b1"
 
 
+@UNHURRIED
 @given(st.dictionaries(st.text(max_size=4), JSON))
 def test_the_order_of_keys_does_not_matter(value: dict[str, object]) -> None:
     names = list(value)
@@ -50,6 +52,7 @@ def test_the_order_of_keys_does_not_matter(value: dict[str, object]) -> None:
     assert digest({name: value[name] for name in names}) == digest(value)
 
 
+@UNHURRIED
 @given(JSON, JSON)
 def test_different_descriptions_have_different_digests(one: object, other: object) -> None:
     assert (digest(one) == digest(other)) == (canonical(one) == canonical(other))
@@ -168,6 +171,9 @@ def test_the_single_task_twin_is_the_cell_that_is_trained() -> None:
 
 
 REFUSED = [
+    ("tasks: 1, tokens: 40", "laws: {target: acuracy}", "laws.target", "'accuracy'"),
+    ("tasks: 1, tokens: 40", "laws: {target: status}", "laws.target", "accuracy"),
+    ("tasks: 1, tokens: 40", "laws: {factors: {n: N_tokens}}", "laws.factors.n", "n_request"),
     ("tasks: 2, tokens: 40", "", "factors.ami", "number"),
     ("tasks: 2, tokens: 40, ami: 0.5, T: [2]", "", "factors.T", "'tasks'"),
     ("tasks: 2, tokens: 40, ami: 0.5, n: [2]", "", "factors.n", "'tokens'"),
@@ -236,6 +242,7 @@ CELLS = st.lists(
 )
 
 
+@UNHURRIED
 @given(CELLS, st.integers(1, 5))
 def test_groups_hold_every_cell_once_with_its_like_and_no_more_than_the_limit(
     cells: list[Cell], limit: int
@@ -248,11 +255,13 @@ def test_groups_hold_every_cell_once_with_its_like_and_no_more_than_the_limit(
         assert len(shapes) == 1
 
 
+@UNHURRIED
 @given(CELLS)
 def test_groups_do_not_depend_on_the_order_of_cells(cells: list[Cell]) -> None:
     assert set(group(cells)) == set(group(cells[::-1]))
 
 
+@UNHURRIED
 @given(CELLS)
 def test_long_groups_start_first(cells: list[Cell]) -> None:
     costs = [sum(cell.cost for cell in part) for part in group(cells, 3)]

@@ -194,7 +194,7 @@ def test_a_wrong_study_leaves_nothing_behind(tmp_path: Path) -> None:
 )
 def test_wrong_options_are_refused(options: dict[str, object], field: str) -> None:
     with pytest.raises(InputError) as caught:
-        RunOptions(**options)  # type: ignore[arg-type]
+        RunOptions(**options)
     assert caught.value.field == field
 
 
@@ -322,7 +322,7 @@ def test_a_run_killed_outright_resumes_to_the_same_table(
 def murderous(part: Sequence[Cell], device: str, parent: int) -> list[Result]:
     """Kills its own worker the first time that a group comes by (the flag is a file)."""
     flag = Path(os.environ["MURDER_FLAG"])
-    if part[0].seed == 0 and not flag.exists():
+    if not flag.exists():
         flag.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return train_cells(part, device, parent)
@@ -348,3 +348,59 @@ def test_the_number_of_workers_does_not_matter(
 ) -> None:
     table = run_study(study(TINY), tmp_path, RunOptions(jobs=jobs, progress=False))
     same(table, undisturbed, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_gives_the_same_table(tmp_path: Path, undisturbed: pd.DataFrame) -> None:
+    pytest.importorskip("distributed", reason="the dask extra is not installed")
+    code = f"""
+import sys
+sys.path.insert(0, {str(HERE)!r})
+from pathlib import Path
+from runs import TINY, study
+from pipeline.run import RunOptions, run_study
+if __name__ == "__main__":
+    options = RunOptions(jobs=2, backend="dask", progress=False)
+    run_study(study(TINY), Path(sys.argv[1]), options)
+"""
+    script = tmp_path / "cluster.py"
+    script.write_text(code, encoding="utf-8")
+    command = [sys.executable, str(script), str(tmp_path / "run")]
+    subprocess.run(command, check=True, timeout=300, capture_output=True)
+    same(pd.read_parquet(tmp_path / "run" / TABLE_NAME), undisturbed, rtol=1e-4)
+
+
+ORPHANING = """
+import os, signal, sys
+sys.path.insert(0, {here!r})
+from pathlib import Path
+from runs import TINY, study
+from pipeline.run import RunOptions, run_study
+from pipeline.store import ResultStore
+def die(store, rows):
+    children = Path(f"/proc/self/task/{{os.getpid()}}/children").read_text()
+    Path(sys.argv[1]).with_suffix(".children").write_text(children)
+    os.kill(os.getpid(), signal.SIGKILL)
+ResultStore.add = die
+run_study(study(TINY), Path(sys.argv[1]), RunOptions(jobs=2, progress=False))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find children")
+def test_workers_do_not_outlive_a_run_that_was_killed(tmp_path: Path) -> None:
+    code, out = ORPHANING.format(here=str(HERE)), tmp_path / "run"
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(out)], check=False, timeout=120, capture_output=True
+    )
+    # Output is captured, so `run` returned only when every child had let go of it: all are gone.
+    assert ended.returncode == -signal.SIGKILL
+    children = out.with_suffix(".children").read_text().split()
+    assert len(children) >= 2
+    assert not [child for child in children if alive(child)]
+
+
+def alive(process: str) -> bool:
+    """Whether it still runs; what nobody has reaped has no command line any more."""
+    command = Path(f"/proc/{process}/cmdline")
+    return command.exists() and bool(command.read_bytes())

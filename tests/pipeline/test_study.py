@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -15,6 +15,7 @@ from pipeline.cells import expand
 from pipeline.errors import InputError
 from pipeline.study import Study, commented_study, shipped_studies
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 DOCUMENT = Path(__file__).parents[2] / "docs" / "study.md"
 BASE = "question: does it help?\nfactors: {tasks: [1, 2], tokens: [40, 160], ami: [0.1, 0.5]}\n"
 
@@ -59,7 +60,7 @@ def test_seeds_are_a_count_or_a_list(given: str, seeds: tuple[int, ...]) -> None
 def test_a_study_cannot_be_changed() -> None:
     study = Study.parse(BASE)
     with pytest.raises(ValueError, match="frozen"):
-        study.stl = False  # type: ignore[misc]
+        study.stl = False
 
 
 def test_a_study_survives_its_own_json() -> None:
@@ -166,6 +167,7 @@ def test_a_folder_is_no_study(tmp_path: Path) -> None:
         Study.load(tmp_path)
 
 
+@UNHURRIED
 @given(st.text(max_size=200))
 def test_any_text_is_a_study_or_an_input_error(text: str) -> None:
     assert read(text)
@@ -179,6 +181,7 @@ VALUES = st.recursive(
 KEYS = ("question", "family", "factors", "seeds", "stl", "test_tokens", "training", "laws")
 
 
+@UNHURRIED
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES))
 def test_any_values_are_a_study_or_an_input_error(content: dict[str, object]) -> None:
     base = {"question": "q", "factors": {"tasks": 1, "tokens": 40}}

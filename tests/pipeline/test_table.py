@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from runs import result, study
 
 from pipeline.cells import Cell, expand
-from pipeline.errors import InputError
+from pipeline.errors import InputError, PipelineError
 from pipeline.store import Row
 from pipeline.table import GLOSSARY, columns_markdown, learning_curves, outcomes_table
 from pipeline.tablefile import numbers, read_table, write_parquet
@@ -56,6 +57,18 @@ def test_types_and_nulls_survive_parquet(tmp_path: Path) -> None:
     write_parquet(table, tmp_path / "t.parquet")
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "t.parquet"), table)
     assert [path.name for path in tmp_path.iterdir()] == ["t.parquet"]
+
+
+def test_a_table_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    write_parquet(table_of(BASE), path)
+    content = path.read_bytes()
+    with pytest.raises(pa.ArrowException):
+        write_parquet(pd.DataFrame({"a": [object()]}), path)
+    assert path.read_bytes() == content
+    assert [file.name for file in tmp_path.iterdir()] == ["t.parquet"]
+    with pytest.raises(PipelineError, match="not written: no such file"):
+        write_parquet(table_of(BASE), tmp_path / "nowhere" / "t.parquet")
 
 
 def test_ami_of_a_single_task_is_null() -> None:
@@ -246,9 +259,11 @@ def test_missing_values_are_nan() -> None:
     assert found.isna().tolist() == [False, True, False]
 
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 
 
+@UNHURRIED
 @given(
     st.lists(st.lists(NUMBERS, min_size=2, max_size=2), min_size=1, max_size=8),
     st.sampled_from([",", ";", "\t", "|"]),
@@ -262,6 +277,7 @@ def test_numbers_come_back_as_they_were_written(
     pd.testing.assert_frame_equal(read_table(path), frame, check_dtype=False)
 
 
+@UNHURRIED
 @given(st.binary(max_size=80))
 def test_any_bytes_are_a_table_or_an_input_error(
     tmp_path_factory: pytest.TempPathFactory, content: bytes

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from simulator import TaskSpec, export_taskset, load_corpus, make_taskset, measure, read_taskset
+from simulator import (
+    Corpus,
+    TaskSpec,
+    export_taskset,
+    load_corpus,
+    make_taskset,
+    measure,
+    read_taskset,
+)
 from simulator.definition import ami_by_definition
 from simulator.figures import ami_figure
 
@@ -25,17 +34,19 @@ def _present() -> None:
         pytest.skip("the EWT treebank is not in ../shared (or $MTL_LAWS_SHARED)")
 
 
-@pytest.mark.parametrize(
-    ("part", "sentences"), [("train", 12_544), ("dev", 2_001), ("test", 2_077)]
-)
-def test_every_sentence_loads(part: str, sentences: int) -> None:
-    corpus = load_corpus(EWT / f"en_ewt-ud-{part}.conllu")
-    assert corpus.text.sentences == sentences
-    assert (corpus.layer("upos").labels >= 0).all()
+@cache
+def part(name: str) -> Corpus:
+    return load_corpus(EWT / f"en_ewt-ud-{name}.conllu")
+
+
+@pytest.mark.parametrize(("name", "count"), [("train", 12_544), ("dev", 2_001), ("test", 2_077)])
+def test_every_sentence_loads(name: str, count: int) -> None:
+    assert part(name).text.sentences == count
+    assert (part(name).layer("upos").labels >= 0).all()
 
 
 def test_layers_relate_as_measured_and_are_plotted(tmp_path: Path) -> None:
-    corpus = load_corpus(EWT / "en_ewt-ud-test.conllu")
+    corpus = part("train")
     labels = np.stack([corpus.layer(name).labels for name in LAYERS])
     sizes = [len(corpus.layer(name).names) for name in LAYERS]
     ami = measure(labels, labels, sizes).ami

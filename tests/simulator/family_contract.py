@@ -35,7 +35,7 @@ class FamilyContract:
         """The spec with changes; a change of T drops an AMI that it makes meaningless."""
         if changes.get("tasks") == 1:
             changes["ami"] = None
-        return replace(self.spec, **changes)  # type: ignore[arg-type]
+        return replace(self.spec, **changes)
 
     def test_shapes_types_and_ranges(self) -> None:
         taskset = make_taskset(self.spec, 0)

@@ -49,7 +49,7 @@ def test_no_sentence_is_used_twice() -> None:
 
 
 def sentences(split: object) -> list[np.ndarray]:
-    return np.split(split.tokens, split.bounds[1:-1])  # type: ignore[attr-defined]
+    return np.split(split.tokens, split.bounds[1:-1])
 
 
 def test_layer_names_may_be_given_in_any_case() -> None:

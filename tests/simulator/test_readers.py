@@ -113,7 +113,7 @@ def test_vocabulary_options(tmp_path: Path) -> None:
     path = tmp_path / "a.conll"
 
     def vocabulary(**options: object) -> set[str]:
-        chosen = VocabularyOptions(**options)  # type: ignore[arg-type]
+        chosen = VocabularyOptions(**options)
         return set(load(path, text, ReaderOptions(vocabulary=chosen)).vocabulary)
 
     assert len(vocabulary()) == 6

@@ -62,6 +62,12 @@ def test_an_unknown_key_is_named_with_the_known_ones() -> None:
         TaskSpec.from_json({"tokns": 4})
 
 
+def test_one_meaning_has_one_form() -> None:
+    assert TaskSpec(ami=1).canonical() == TaskSpec(ami=1.0).canonical()
+    assert TaskSpec(tasks=1, ami=()) == TaskSpec(tasks=1)
+    assert TaskSpec.from_json({"tasks": 3, "ami": [0, 1]}).ami == (0.0, 1.0)
+
+
 def test_shared_sentences_have_one_size() -> None:
     with pytest.raises(SpecError, match="aux_tokens"):
         TaskSpec(shared=True, tokens=100, aux_tokens=200)

@@ -26,6 +26,8 @@ from pipeline.laws.engines.base import Readiness, Request
 from pipeline.laws.engines.operon import design_matrix
 
 WORKER = Path(__file__).with_name("pysr_worker.py")
+#: -P: the script's own folder, in which this module is called pysr too, is not searched for modules
+COMMAND = (sys.executable, "-P", str(WORKER))
 SUPPORTED = ((1, 5), (3, 0))
 #: seconds for Julia to start (it may compile), and beyond a request's own limit for it to answer
 START_LIMIT, GRACE = 900.0, 60.0
@@ -41,7 +43,7 @@ class PySR:
     #: searches run one after another in the parent, through the one warm process
     own_process = True
 
-    def __init__(self, command: Sequence[str] = (sys.executable, str(WORKER))) -> None:
+    def __init__(self, command: Sequence[str] = COMMAND) -> None:
         self._command = tuple(command)
         self._process: _Process | None = None
 

@@ -42,8 +42,8 @@ static inline void add_product(REAL *restrict out, const REAL *restrict in,
     }
 }
 
-/* Which sentences of which stack and direction a block holds. */
-typedef struct { long stack, direction, first, count; } block;
+/* Which sentences of which stack and direction a block holds, and the tokens of its longest. */
+typedef struct { long stack, direction, first, count, length; } block;
 
 static inline long at(shape n, block k, long b, long t)  /* place among (G, 2, S, L) */
 {
@@ -60,6 +60,19 @@ static inline long token_at(shape n, block k, long b, long t, const int32_t *tok
     if (b >= k.count) return n.types;
     return tokens[(k.stack * n.sentences + k.first + b) * n.length + t];
 }
+
+static block make_block(shape n, long r, long first, const int32_t *tokens)
+{
+    long left = n.sentences - first;
+    block k = {r / 2, r % 2, first, left < BLOCK ? left : BLOCK, 0};
+    for (long b = 0; b < k.count; b++)
+        for (long t = n.length - 1; t >= k.length; t--)
+            if (token_at(n, k, b, t, tokens) < n.types) k.length = t + 1;
+    return k;
+}
+
+/* Place in the sentence after `step` steps in the block's direction. */
+static inline long place_at(block k, long step) { return k.direction ? k.length - 1 - step : step; }
 
 static void load_gates(REAL (*open)[GATES], shape n, block k, long t, const REAL *table,
                        const int32_t *tokens)
@@ -94,11 +107,10 @@ void bilstm_forward(const shape *given, const REAL *table, const REAL *recurrent
     shape n = *given;
     for (long r = 0; r < 2 * n.stacks; r++)
         for (long first = 0; first < n.sentences; first += BLOCK) {
-            long left = n.sentences - first;
-            block k = {r / 2, r % 2, first, left < BLOCK ? left : BLOCK};
+            block k = make_block(n, r, first, tokens);
             REAL open[BLOCK][GATES], cell[BLOCK][H] = {0}, squashed[BLOCK][H], state[BLOCK][H] = {0};
-            for (long step = 0; step < n.length; step++) {
-                long t = k.direction ? n.length - 1 - step : step;
+            for (long step = 0; step < k.length; step++) {
+                long t = place_at(k, step);
                 load_gates(open, n, k, t, table, tokens);
                 add_product(open[0], state[0], recurrent + r * H * GATES, H, GATES);
                 for (int b = 0; b < BLOCK; b++)
@@ -111,6 +123,9 @@ void bilstm_forward(const shape *given, const REAL *table, const REAL *recurrent
                     memcpy(cells + place * 2 * H + H, squashed[b], sizeof(squashed[b]));
                 }
             }
+            for (long b = 0; b < k.count; b++)
+                for (long t = k.length; t < n.length; t++)
+                    memset(features + out_at(n, k, b, t) * H, 0, H * sizeof(REAL));
         }
 }
 
@@ -136,8 +151,8 @@ static void backward_steps(shape n, block k, const REAL *back, const REAL *outer
 {
     static const REAL nothing[H];
     REAL to_gates[BLOCK][GATES] = {0}, to_cell[BLOCK][H] = {0}, to_state[BLOCK][H] = {0};
-    for (long step = n.length - 1; step >= 0; step--) {
-        long t = k.direction ? n.length - 1 - step : step, before = k.direction ? t + 1 : t - 1;
+    for (long step = k.length - 1; step >= 0; step--) {
+        long t = place_at(k, step), before = place_at(k, step - 1);
         for (long b = 0; b < k.count; b++)
             memcpy(to_state[b], outer + out_at(n, k, b, t) * H, sizeof(to_state[b]));
         add_product(to_state[0], to_gates[0], back, GATES, H);
@@ -160,9 +175,8 @@ static void add_outer_products(shape n, block k, const REAL *features, const REA
             int rows = H - row < ROWS ? H - row : ROWS;
             vec sum[ROWS] = {0};
             for (long b = 0; b < k.count; b++)
-                for (long step = 1; step < n.length; step++) {
-                    long t = k.direction ? n.length - 1 - step : step;
-                    long before = k.direction ? t + 1 : t - 1;
+                for (long step = 1; step < k.length; step++) {
+                    long t = place_at(k, step), before = place_at(k, step - 1);
                     const REAL *state = features + out_at(n, k, b, before) * H + row;
                     vec gate = *(const vec *)(gates + at(n, k, b, t) * GATES + j);
                     if (rows == ROWS)
@@ -177,7 +191,7 @@ static void add_outer_products(shape n, block k, const REAL *features, const REA
 static void add_rows(shape n, block k, const int32_t *tokens, const REAL *gates, REAL *to_table)
 {
     for (long b = 0; b < k.count; b++)
-        for (long t = 0; t < n.length; t++) {
+        for (long t = 0; t < k.length; t++) {
             long token = token_at(n, k, b, t, tokens);
             if (token >= n.types) continue;
             REAL *row = to_table + ((k.stack * n.types + token) * 2 + k.direction) * GATES;
@@ -199,8 +213,7 @@ void bilstm_backward(const shape *given, const REAL *recurrent, const int32_t *t
         for (int i = 0; i < H; i++)
             for (int j = 0; j < GATES; j++) back[j * H + i] = recurrent[(r * H + i) * GATES + j];
         for (long first = 0; first < n.sentences; first += BLOCK) {
-            long left = n.sentences - first;
-            block k = {r / 2, r % 2, first, left < BLOCK ? left : BLOCK};
+            block k = make_block(n, r, first, tokens);
             backward_steps(n, k, back, outer, gates, cells);
             add_outer_products(n, k, features, gates, to_recurrent + r * H * GATES);
             add_rows(n, k, tokens, gates, to_table);

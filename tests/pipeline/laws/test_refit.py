@@ -8,7 +8,7 @@ import pytest
 from pipeline.laws.data import LawData, infer_domains, number_cells
 from pipeline.laws.expression import Expression
 from pipeline.laws.intervals import constants
-from pipeline.laws.refit import Fit, Sample, fit_constants, propose_starts
+from pipeline.laws.refit import EXACT, Fit, Sample, fit_constants, propose_starts
 
 FORMS = {
     "c0 - c1*(n*(1 + (T - 1)*ami**c2))**(-c3)": (0.9, 3.0, 1.8, 0.4),
@@ -30,7 +30,9 @@ def rows(seed: int = 0, count: int = 300) -> dict[str, np.ndarray]:
 def solve(text: str, columns: dict[str, np.ndarray], target: np.ndarray) -> tuple[Expression, Fit]:
     expression = Expression.parse(text, tuple(columns))
     sample = Sample(columns, target, np.ones(len(target)))
-    fit = fit_constants(expression, sample, propose_starts(expression, sample, 12, seed=0))
+    fit = fit_constants(
+        expression, sample, propose_starts(expression, sample, 12, seed=0), 200, EXACT
+    )
     assert fit is not None
     return expression, fit
 

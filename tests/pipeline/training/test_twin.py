@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -16,15 +17,21 @@ from pipeline.training.job import Job
 from pipeline.training.parameters import draw_start, views
 from pipeline.training.reference import OWN_TRUNKS, TWIN_ENCODERS, build_twin, draw_one
 from pipeline.training.schedules import SCHEDULES
+from pipeline.training.settings import TrainingSettings
 from pipeline.training.trainer import PhaseRun, build_tagger, train_group
 from pipeline.training.weighting import WEIGHTINGS
 
 TOLERANCE = 1e-8
+REGISTRIES: dict[str, Collection[str]] = {
+    "encoder": ENCODERS,
+    "sharing": SHARINGS,
+    "weighting": WEIGHTINGS,
+    "schedule": SCHEDULES,
+}
+DEFAULTS = TrainingSettings().to_json()
 VARIANTS: list[dict[str, Any]] = [
-    *({"encoder": name} for name in ENCODERS),
-    *({"sharing": name} for name in SHARINGS),
-    *({"weighting": name} for name in WEIGHTINGS),
-    *({"schedule": name} for name in SCHEDULES),
+    {},
+    *({field: n} for field, names in REGISTRIES.items() for n in names if n != DEFAULTS[field]),
     {"shared_layers": 1, "private_layers": 2},
     {"shared_layers": 3, "activation": "identity"},
     {"sharing": "soft", "shared_layers": 1, "encoder": "window"},
@@ -68,7 +75,9 @@ def assert_same(job: Job, companions: list[Job], monkeypatch: pytest.MonkeyPatch
         assert compared == set(stacked)
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: "-".join(map(str, v.values())))
+@pytest.mark.parametrize(
+    "variant", VARIANTS, ids=lambda v: "-".join(map(str, v.values())) or "defaults"
+)
 def test_a_stacked_model_is_its_twin(
     variant: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,6 +103,11 @@ def test_scores_are_those_of_the_twin() -> None:
 
 def test_unlike_label_counts_and_sentence_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
     assert_same(ragged_job(7), [ragged_job(8)], monkeypatch)
+
+
+def test_tasks_that_label_the_same_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
+    job, other = (small_job(seed, tasks=3, shared=True) for seed in (3, 4))
+    assert_same(job, [other], monkeypatch)
 
 
 def test_every_registered_class_has_a_twin() -> None:

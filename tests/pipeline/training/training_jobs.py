@@ -25,7 +25,7 @@ def small_job(seed: int, settings: dict[str, Any] | None = None, **options: Any)
     chosen = {
         "embedding": 4,
         "hidden": 4,
-        "batch_sentences": 3,
+        "batch_sentences": 2,
         "max_steps": 50,
         "evaluate_every": 10,
         "patience": 0,

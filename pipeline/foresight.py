@@ -1,0 +1,144 @@
+"""What a study's end will need, looked at before its beginning, while no model has been trained.
+
+The law search comes last in a run, hours after the study file was read: a mistake in the `laws`
+block must not wait until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pandas.api.types import is_numeric_dtype
+
+from pipeline.cells import Cell, expand
+from pipeline.errors import InputError
+from pipeline.laws.engines.choice import choose
+from pipeline.laws.holdout import check_condition
+from pipeline.laws.problem import MAX_SEED, MIN_ROWS, Question, check_question
+from pipeline.names import nearest
+from pipeline.store import Row
+from pipeline.table import outcomes_table
+from simulator import make_taskset
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline.study import Study
+
+#: columns that tell one cell's replicates from another's: what was asked for, not what was drawn
+DESIGN = (
+    "T",
+    "n_request",
+    "n_aux_request",
+    "ami_request",
+    "label_noise",
+    "feature_overlap",
+    "sharing",
+    "shared_layers",
+    "weighting",
+    "control",
+)
+#: an outcome as it stands before there is one
+UNTRAINED = {"status": "", "scores": {}, "steps": 0, "best_step": 0, "seconds": 0.0, "message": ""}
+#: scores that only some label sets give, and so not every table holds
+OCCASIONAL_SCORES = ("span_f1",)
+
+
+def foresee(study: Study, engine: str | None = None) -> None:
+    """Refuse a study whose laws could not be searched once its models are trained.
+
+    Raises
+    ------
+    InputError
+        if the `laws` block speaks of columns that the table will not hold, of factors that the
+        study does not vary, of an engine that is not ready; or a corpus cannot be read.
+    """
+    if max(study.seeds) > MAX_SEED:
+        raise InputError("seeds", max(study.seeds), f"whole numbers from 0 to {MAX_SEED}")
+    one_seed = expand(study.model_copy(update={"seeds": study.seeds[:1]}))
+    if len(one_seed) * len(study.seeds) < MIN_ROWS:
+        found = f"{len(one_seed) * len(study.seeds)} models"
+        raise InputError("factors", found, f"levels and seeds that make {MIN_ROWS} models or more")
+    question = question_of(study, 1, engine)
+    with in_the_study(engine):
+        choose(question.engine)
+        check_question(question)
+        if question.hold_out is not None:
+            check_condition(question.hold_out, question.factors)
+        _check_columns(question, _planned(one_seed))
+    _check_corpora(one_seed)
+
+
+def _planned(cells: Sequence[Cell]) -> pd.DataFrame:
+    """The table that these cells will give, as far as it is known before they are trained."""
+    rows = (Row(cell.digest, cell.to_json(), UNTRAINED) for cell in cells)
+    table = outcomes_table(rows, {})
+    return table.assign(ami=table["ami_request"])
+
+
+def _check_columns(question: Question, planned: pd.DataFrame) -> None:
+    scores = [*planned.columns, *OCCASIONAL_SCORES]
+    if question.target not in scores:
+        raise InputError("--target", question.target, nearest(question.target, scores))
+    for field, column in _named(question):
+        if column not in planned:
+            raise InputError(field, column, nearest(column, planned.columns))
+    for field, column in (("--target", question.target), *_named(question)):
+        if column in planned and not is_numeric_dtype(planned[column]):
+            raise InputError(field, column, "a column of numbers: docs/columns.md lists them")
+    for field, column in _named(question):
+        told = planned.loc[planned["T"] > 1, column] if column == "ami" else planned[column]
+        if told.notna().all() and told.nunique() < 2:
+            levels = "no value" if told.empty else float(told.iloc[0])
+            accepted = "a factor of which the study has two levels or more: vary it or leave it out"
+            raise InputError(field, levels, accepted)
+
+
+def _named(question: Question) -> list[tuple[str, str]]:
+    """Field and column of every factor."""
+    return [(f"--factors.{name}", column) for name, column in question.factors.items()]
+
+
+def _check_corpora(cells: Sequence[Cell]) -> None:
+    """Read every corpus once, and draw the largest tasks from it: what is missing shows now."""
+    largest: dict[tuple[str, int], Cell] = {}
+    for cell in sorted(cells, key=lambda cell: cell.task.tokens):
+        if cell.task.options.get("corpus") is not None:
+            largest[str(cell.task.options), cell.task.tasks] = cell
+    for cell in largest.values():
+        make_taskset(cell.task, cell.seed)
+
+
+@contextmanager
+def in_the_study(engine: str | None) -> Iterator[None]:
+    """Say what is wrong with a law search by its key in the study, not by the option of `fit`."""
+    try:
+        yield
+    except InputError as error:
+        key = error.field.removeprefix("--").replace("-", "_").replace(" ", ".")
+        ours = error.field.startswith("--") and key not in ("out", "jobs")
+        if not ours or (key == "engine" and engine is not None):
+            raise
+        raise InputError(f"laws.{key}", error.value, error.accepted) from error
+
+
+def question_of(study: Study, jobs: int, engine: str | None) -> Question:
+    """What the `laws` block of a study asks; `engine` instead of the study's where one is given."""
+    laws = study.laws
+    question = Question(
+        laws.target,
+        dict(laws.factors),
+        laws.bounds,
+        dict(laws.domain),
+        laws.hold_out,
+        laws.engine,
+        laws.budget,
+        laws.time_limit,
+        laws.seed,
+        jobs,
+        DESIGN,
+    )
+    return question if engine is None else replace(question, engine=engine)

@@ -1,0 +1,172 @@
+"""`laws.json` read back: what anyone may have written there is checked before it is used.
+
+Expressions are parsed by the whitelist of `pipeline.laws.expression`, names are those that may
+stand in a formula, and everything else is a plain value of the expected kind: a hostile file makes
+nothing run and names no other file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.blocks import short
+from pipeline.errors import InputError
+from pipeline.laws.expression import Expression
+from pipeline.laws.problem import is_factor_name
+
+ACCEPTED = "a laws.json as run or fit writes"
+#: more than any law search writes
+MAX_BYTES = 50_000_000
+
+Bound = float | None
+
+
+class Record(BaseModel):
+    """A part of the file; what later versions add is kept and passed on."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+
+class ConstantRecord(Record):
+    """A constant of a law with its interval."""
+
+    value: float
+    se: float | None = None
+    ci95: tuple[Bound, Bound] | None = None
+
+
+class LawRecord(Record):
+    """LAW of the contract."""
+
+    expression: str
+    template: str = ""
+    latex: str = ""
+    complexity: int = Field(ge=1)
+    constants: dict[str, ConstantRecord] = {}
+    scores: dict[str, float | None] = {}
+    valid: bool
+    reason: str = ""
+    limits: str = ""
+    origin: str = ""
+
+
+class EvidenceRecord(Record):
+    """What the data say for one factor."""
+
+    factor: str
+    sentence: str = ""
+
+
+class DataRecord(Record):
+    """The rows that a law was found on."""
+
+    ranges: dict[str, tuple[float, float]] = {}
+    domain: dict[str, tuple[float, float]] = {}
+    bounds: tuple[Bound, Bound] | None = None
+    replicate_sd: float | None = None
+    notes: list[str] = []
+    folds: list[str] = []
+
+
+class ProvenanceRecord(Record):
+    """How the laws were found."""
+
+    command: str = ""
+    cut: bool = False
+    engine: dict[str, str] = {}
+    engine_failures: list[str] = []
+    packages: dict[str, str | None] = {}
+
+
+class LawsRecord(Record):
+    """The whole file."""
+
+    version: Literal[1] = Field(alias="schema")
+    target: str
+    factors: list[str] = Field(min_length=1)
+    selected: LawRecord | None
+    front: list[LawRecord]
+    evidence: list[EvidenceRecord] = []
+    theory: list[LawRecord] = []
+    data: DataRecord = DataRecord()
+    provenance: ProvenanceRecord = ProvenanceRecord()
+
+    def laws(self) -> Iterator[tuple[str, LawRecord]]:
+        """Every law with its place in the file."""
+        if self.selected is not None:
+            yield "selected", self.selected
+        for block, laws in (("front", self.front), ("theory", self.theory)):
+            yield from ((f"{block}[{k}]", law) for k, law in enumerate(laws))
+
+
+def read_laws(path: Path) -> dict[str, Any]:
+    """The document in a ``laws.json``, with defaults where it leaves something out.
+
+    Raises
+    ------
+    InputError
+        if there is none, or it is not a document of schema 1; the field names file and place.
+    """
+    content = _json(path)
+    if not isinstance(content, dict):
+        raise InputError(str(path), short(content), ACCEPTED)
+    if content.get("schema") != 1:
+        accepted = f"{ACCEPTED}, with 1 as its schema"
+        raise InputError(f"{path}, schema", short(content.get("schema")), accepted)
+    try:
+        document = LawsRecord.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = _place(path, first["loc"])
+        if first["type"] == "missing":
+            raise InputError(place, None, f"a value there, as in {ACCEPTED}") from error
+        wanted = first["msg"].lower()
+        raise InputError(place, short(first["input"]), f"{wanted}: {ACCEPTED}") from error
+    _check_formulas(path, document)
+    return document.model_dump(by_alias=True)
+
+
+def _json(path: Path) -> object:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise InputError(str(path), f"{path.stat().st_size} bytes", ACCEPTED)
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+    except OSError as error:
+        raise InputError(str(path), (error.strerror or str(error)).lower(), ACCEPTED) from error
+    except json.JSONDecodeError as error:
+        found = f"{error.msg.lower()}, line {error.lineno}"
+        raise InputError(str(path), found, ACCEPTED) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(str(path), str(error)[:80], ACCEPTED) from error
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number")
+
+
+def _place(path: Path, steps: tuple[int | str, ...]) -> str:
+    """``laws.json, front[2].scores``."""
+    written = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    return f"{path}, {written.removeprefix('.')}"
+
+
+def _check_formulas(path: Path, document: LawsRecord) -> None:
+    """Refuse names and expressions that cannot be, or must not be, in a formula."""
+    for name in document.factors:
+        if not is_factor_name(name) or name == document.target:
+            raise InputError(f"{path}, factors", name, "a name that can stand in a formula")
+    for place, law in document.laws():
+        try:
+            expression = Expression.parse(law.expression, document.factors)
+            template = Expression.parse(law.template or "0", document.factors)
+        except InputError as error:
+            raise InputError(f"{path}, {place}", error.value, error.accepted) from error
+        unknown = set(expression.constants) | (set(template.constants) - set(law.constants))
+        if unknown:
+            accepted = "an expression with numbers only, and a value for every constant"
+            raise InputError(f"{path}, {place}", sorted(unknown)[0], accepted)

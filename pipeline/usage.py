@@ -1,0 +1,99 @@
+"""What Typer objects to in the words of a command line, said as one line with a remedy.
+
+Typer brings its own copy of click or uses the installed one, depending on its age: errors are told
+apart by the names of their classes, and only what both copies have in common is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pipeline.errors import InputError
+from pipeline.names import nearest
+
+EXAMPLE = re.compile(r"^\s*Example:\s*(.+)$", re.MULTILINE)
+
+
+def usage_line(error: Any, words: Sequence[str]) -> str:
+    """One line that names what is wrong on the command line, the value, and what would do.
+
+    Parameters
+    ----------
+    error : a usage error of Typer.
+    words : the command line, without the program's name.
+    """
+    kinds = [kind.__name__ for kind in type(error).__mro__]
+    return next(READERS[kind] for kind in kinds if kind in READERS)(error, words)
+
+
+def _missing(error: Any, _: Sequence[str]) -> str:
+    name, meaning = _name(error.param), _meaning(error.param)
+    return f"{name}: nothing is not accepted: it is required: {meaning}{_example(error)}"
+
+
+def _unknown_option(error: Any, words: Sequence[str]) -> str:
+    name, known = str(error.option_name), list(_options(error.ctx.command))
+    parent = error.ctx.parent
+    if parent is not None and name in _options(parent.command):
+        line = f"mtl-laws {name} {' '.join(word for word in words if word != name)}"
+        return str(InputError(error.ctx.info_name, name, f"before the command: {line}"))
+    return str(InputError(f"options of {_command(error.ctx)}", name, nearest(name, known)))
+
+
+def _bad_value(error: Any, words: Sequence[str]) -> str:
+    option = _name(error.param)
+    value, problem = _given(option, words), str(error.message).lower()
+    if value is None:
+        return f"{option}: {problem}: {_meaning(error.param)}"
+    return str(InputError(option, value, f"{problem}: {_meaning(error.param)}"))
+
+
+def _other(error: Any, _: Sequence[str]) -> str:
+    commands = getattr(getattr(error.ctx, "command", None), "commands", {})
+    known = f" commands: {', '.join(commands)}" if commands else _example(error)
+    return f"{error.format_message()}{known or ' mtl-laws COMMAND --help says what there is'}"
+
+
+READERS: Mapping[str, Callable[[Any, Sequence[str]], str]] = {
+    "MissingParameter": _missing,
+    "NoSuchOption": _unknown_option,
+    "BadParameter": _bad_value,
+    "Exception": _other,
+}
+"""Name of an error's class, the most special first -> how it is said."""
+
+
+def _name(param: Any) -> str:
+    """``--out``, or ``STUDY`` for an argument."""
+    first = str(param.opts[0])
+    return first if first.startswith("-") else first.upper()
+
+
+def _meaning(param: Any) -> str:
+    return str(getattr(param, "help", None) or "see --help")
+
+
+def _command(context: Any) -> str:
+    return "mtl-laws" if context.parent is None else f"mtl-laws {context.info_name}"
+
+
+def _options(command: Any) -> Iterator[str]:
+    for param in command.params:
+        yield from (name for name in param.opts if name.startswith("-"))
+
+
+def _given(option: str, words: Sequence[str]) -> str | None:
+    """The word that stands behind an option, if the option is there."""
+    for word, following in zip(words, (*words[1:], ""), strict=True):
+        if word == option:
+            return following
+        if word.startswith(f"{option}="):
+            return word.removeprefix(f"{option}=")
+    return None
+
+
+def _example(error: Any) -> str:
+    found = EXAMPLE.search(str(getattr(getattr(error.ctx, "command", None), "help", "") or ""))
+    return f" Example: {found[1].strip()}" if found else ""

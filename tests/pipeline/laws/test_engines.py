@@ -1,0 +1,178 @@
+"""One contract for all engines; the process that PySR lives in, driven by a stand-in for PySR."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from planted_tables import planted
+
+from pipeline.errors import EngineError, EngineNotReadyError, InputError
+from pipeline.laws.data import LawData
+from pipeline.laws.engines import ENGINES, Engine, Request
+from pipeline.laws.engines import pysr as pysr_module
+from pipeline.laws.engines.choice import choose
+from pipeline.laws.engines.grammar import base_forms, effective_sizes
+from pipeline.laws.engines.pysr import PySR, settings, to_text
+from pipeline.laws.expression import Expression
+from pipeline.laws.kinds import classify
+from pipeline.laws.problem import Question, pose
+from pipeline.laws.refit import fit_constants, propose_starts
+from pipeline.laws.template import to_template
+
+STAND_IN = """
+import os
+import pandas as pd
+__version__ = "1.5.10"
+class PySRRegressor:
+    def __init__(self, **settings):
+        self.settings = settings
+    def fit(self, X, y, weights=None):
+        print("noise on standard output")
+        seed = self.settings["random_state"]
+        if seed == 13:
+            raise RuntimeError("Julia fell over")
+        if seed == 14:
+            os._exit(9)
+        while seed == 15:
+            os.read(0, 0)
+        assert X.shape[0] == len(y) == len(weights)
+        self.equations_ = pd.DataFrame(
+            {"complexity": [1, 5], "equation": ["0.5", f"(x0 ^ -0.5) * {float(os.getpid())}"]}
+        )
+"""
+
+
+def data(noise: float = 0.01, names: tuple[str, str, str] = ("n", "T", "ami")) -> LawData:
+    table = planted(noise=noise).drop(columns="decoy")
+    table.columns = [*names, "y"]
+    return pose(table, Question("y", {name: name for name in names}), "planted").data
+
+
+@pytest.mark.parametrize("name", [n for n, engine in ENGINES.items()])
+class TestEngine:
+    """Every registered engine."""
+
+    @pytest.fixture
+    def engine(self, name: str) -> Engine:
+        readiness = ENGINES[name].readiness()
+        assert readiness.reason
+        if not readiness.ready:
+            pytest.skip(readiness.reason)
+        return ENGINES[name]
+
+    def test_a_planted_law_is_among_its_answers(self, engine: Engine) -> None:
+        planted_data = data()
+        sample = planted_data.sample
+        found = engine.search(Request(sample, 60_000, seed=1, max_complexity=18))
+        errors = []
+        for text in filter(None, (to_template(t, planted_data.factors) for t in found)):
+            expression = Expression.parse(text, planted_data.factors)
+            fit = fit_constants(expression, sample, propose_starts(expression, sample, 6, 0))
+            errors.append(fit.error if fit else np.inf)
+        total = float(np.sum(sample.weight) * np.var(planted_data.target))
+        assert min(errors) < 0.1 * total
+
+    def test_the_same_request_gives_the_same_answer(self, engine: Engine) -> None:
+        request = Request(data().sample, 10_000, seed=3, max_complexity=12)
+        assert list(engine.search(request)) == list(engine.search(request))
+
+    def test_factors_may_have_any_name(self, engine: Engine) -> None:
+        odd = data(names=("N", "beta", "S"))
+        found = engine.search(Request(odd.sample, 10_000, seed=0, max_complexity=12))
+        texts = [to_template(text, odd.factors) for text in found]
+        assert any(texts)
+        used = {f for t in texts if t for f in Expression.parse(t, odd.factors).factors}
+        assert used <= {"N", "beta", "S"}
+
+
+def test_the_grammar_grows_with_the_kinds_of_factors() -> None:
+    kinds = classify(dict(data().columns))
+    sizes = list(effective_sizes(kinds))
+    assert "n*(1 + (T - 1)*ami)" in sizes
+    assert "n*T**ami" in sizes
+    forms = [form.text for form in base_forms(kinds)]
+    assert len(forms) == len(set(forms)) > 300
+    for text in forms:
+        Expression.parse(text, ("n", "T", "ami"))
+
+
+def test_settings_are_what_both_major_versions_take() -> None:
+    request = Request(data().sample, 200_000, seed=7, max_complexity=20, time_limit=30.0)
+    given = settings(request)
+    assert given["random_state"] == 7
+    assert given["deterministic"] is True
+    assert given["parallelism"] == "serial"
+    assert given["batching"] is False
+    assert given["timeout_in_seconds"] == 30.0
+    evaluations = given["niterations"] * given["populations"] * given["ncycles_per_iteration"]
+    assert 0.8 < evaluations / request.evaluations < 1.2
+    allowed = {*given["binary_operators"], *given["unary_operators"]}
+    assert set(given["constraints"]) <= allowed
+    assert set(given["nested_constraints"]) <= allowed
+
+
+@pytest.mark.skipif(not PySR().readiness().ready, reason=PySR().readiness().reason)
+def test_settings_are_known_to_the_installed_pysr() -> None:
+    import inspect
+
+    from pysr import PySRRegressor
+
+    known = inspect.signature(PySRRegressor.__init__).parameters
+    assert set(settings(Request(data().sample, 10_000, seed=0))) <= set(known)
+
+
+def test_equations_come_back_in_the_users_names() -> None:
+    text = to_text("log(x0 ^ 2.0) * x1 - 0.5", {"N": 100.0, "S": 1.0})
+    expression = Expression.parse(text, ("N", "S"))
+    rows = {"N": np.array([200.0, 50.0]), "S": np.array([0.5, 2.0])}
+    want = np.log((rows["N"] / 100) ** 2) * rows["S"] - 0.5
+    np.testing.assert_allclose(expression.evaluate(rows), want)
+
+
+@pytest.fixture
+def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PySR:
+    (tmp_path / "pysr.py").write_text(STAND_IN, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    engine = PySR()
+    yield engine
+    engine.close()
+
+
+def test_the_worker_answers_and_stays_warm(worker: PySR) -> None:
+    request = Request(data().sample, 10_000, seed=1)
+    first, second = worker.search(request), worker.search(request)
+    assert first == second, "another process answered the second request"
+    assert "** -0.5" in first[1]
+
+
+@pytest.mark.parametrize(("seed", "words"), [(13, "Julia fell over"), (14, "its process ended")])
+def test_a_crash_is_an_engine_failure_and_the_next_search_works(
+    worker: PySR, seed: int, words: str
+) -> None:
+    with pytest.raises(EngineError, match=words):
+        worker.search(Request(data().sample, 10_000, seed=seed))
+    assert len(worker.search(Request(data().sample, 10_000, seed=1))) == 2
+
+
+def test_a_worker_that_hangs_is_stopped(worker: PySR, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pysr_module, "GRACE", 0.2)
+    with pytest.raises(EngineError, match="no answer within"):
+        worker.search(Request(data().sample, 10_000, seed=15, time_limit=0.1))
+
+
+def test_without_julia_pysr_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHON_JULIACALL_EXE", os.devnull + "/julia")
+    readiness = PySR().readiness()
+    assert not readiness.ready
+    with pytest.raises(EngineNotReadyError, match="no Julia"):
+        choose("pysr")
+    assert choose("auto").used == "operon"
+    assert "no Julia" in choose("auto").reason
+
+
+def test_an_unknown_engine_is_refused() -> None:
+    with pytest.raises(InputError, match="operon"):
+        choose("opern")

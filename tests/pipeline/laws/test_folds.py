@@ -1,0 +1,73 @@
+"""Folds never split a cell, keep the highest levels out, and leave enough to learn from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from law_data import grid_data, posed
+from planted_tables import planted
+
+from pipeline.laws.folds import extrapolation_folds, grouped_folds, top_cut
+
+
+def test_grouped_folds_test_every_cell_once_and_never_split_one() -> None:
+    data = posed(planted()).data
+    folds = grouped_folds(data, seed=0)
+    np.testing.assert_array_equal(np.sum([fold.test for fold in folds], axis=0), 1)
+    for fold in folds:
+        assert not set(data.cell[fold.test]) & set(data.cell[~fold.test])
+
+
+def test_grouped_folds_depend_on_the_seed_only() -> None:
+    data = posed(planted()).data
+    one, same, other = (grouped_folds(data, seed) for seed in (1, 1, 2))
+    assert all(np.array_equal(a.test, b.test) for a, b in zip(one, same, strict=True))
+    assert not all(np.array_equal(a.test, b.test) for a, b in zip(one, other, strict=True))
+
+
+def test_extrapolation_folds_ask_beyond_what_they_train_on() -> None:
+    data = grid_data()
+    names = [fold.name for fold in extrapolation_folds(data)]
+    assert names == ["n > 40", "n > 20", "T > 2", "ami > 0.7", "ami > 0.4", "n > 20 or T > 2"]
+    for fold in extrapolation_folds(data)[:-1]:
+        column = data.columns[fold.name.split()[0]]
+        assert np.nanmax(column[~fold.test]) < column[fold.test].min()
+
+
+def test_rows_without_a_factor_are_trained_on_in_its_folds() -> None:
+    data = grid_data()
+    for fold in extrapolation_folds(data):
+        if fold.name.startswith("ami"):
+            assert not fold.test[np.isnan(data.columns["ami"])].any()
+
+
+@pytest.mark.parametrize(
+    ("levels", "share", "cut"),
+    [
+        ([1, 2], 0.25, None),
+        ([1, 2, 3], 0.25, 2),
+        ([1, 2, 3], 0.5, 2),
+        ([1, 2, 4, 8], 0.25, 4),
+        ([1, 2, 4, 8], 0.5, 2),
+        (list(range(1, 11)), 0.25, 8),
+        (list(range(1, 11)), 0.5, 5),
+    ],
+)
+def test_the_cut_leaves_at_least_two_levels(
+    levels: list[int], share: float, cut: float | None
+) -> None:
+    assert top_cut(np.array(levels, dtype=float), share) == cut
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(0.1, 1e4), min_size=1, max_size=40), st.sampled_from([0.25, 0.5]))
+def test_a_cut_has_levels_on_both_sides(values: list[float], share: float) -> None:
+    column = np.array(values)
+    cut = top_cut(column, share)
+    if cut is None:
+        assert len(np.unique(column)) < 3
+    else:
+        assert len(np.unique(column[column <= cut])) >= 2
+        assert (column > cut).any()

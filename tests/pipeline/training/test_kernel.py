@@ -1,0 +1,86 @@
+"""The compiled loops: what they compute is in `test_twin`; here, how they are found and built."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from training_jobs import small_job
+
+from pipeline.training import kernel, train_group
+from pipeline.training.lstm import bilstm
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty cache of built kernels."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("MTL_LAWS_EAGER", raising=False)
+    kernel._build.cache_clear()
+    return tmp_path / "mtl-laws"
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> Iterator[None]:
+    yield
+    kernel._build.cache_clear()
+    kernel._say_once.cache_clear()
+
+
+def test_a_kernel_is_built_once_and_kept(fresh: Path) -> None:
+    first = kernel.find_kernel(torch.zeros(1), 4)
+    if first is None:
+        pytest.skip("no C compiler here")
+    assert kernel.find_kernel(torch.zeros(1), 4) is first
+    (built,) = fresh.glob("*.so")
+    stamp = built.stat().st_mtime_ns
+    kernel._build.cache_clear()
+    assert kernel.find_kernel(torch.zeros(1), 4) is not None
+    assert [path.stat().st_mtime_ns for path in fresh.glob("*.so")] == [stamp]
+
+
+@pytest.mark.parametrize("compiler", ["/nowhere/cc", "false"])
+def test_without_a_working_compiler_training_is_eager_and_says_so_once(
+    compiler: str,
+    fresh: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("CC", compiler)
+    with caplog.at_level(logging.WARNING, logger="mtl_laws.training"):
+        outcomes = train_group([small_job(1, {"max_steps": 20})])
+    assert outcomes[0].status.scored
+    assert len(caplog.records) == 1
+    assert "plain PyTorch" in caplog.text
+    assert list(fresh.glob("*.so")) == []
+
+
+def test_eager_training_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MTL_LAWS_EAGER", "1")
+    assert kernel.find_kernel(torch.zeros(1)) is None
+
+
+def test_only_cpus_have_a_kernel() -> None:
+    assert kernel.find_kernel(torch.zeros(1, device="meta")) is None
+
+
+@pytest.mark.parametrize("hidden", [1, 3, 8, 17])
+def test_any_width_and_length(hidden: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features of ragged sentences, some of them empty, and their gradients, in float32."""
+    generator = torch.Generator().manual_seed(hidden)
+    lengths = torch.randint(0, 8, (2, 11, 1), generator=generator)
+    tokens = torch.randint(0, 5, (2, 11, 7), generator=generator)
+    tokens = tokens.masked_fill(torch.arange(7) >= lengths, 5)
+    table = torch.randn(2, 5, 2, 4 * hidden, generator=generator).requires_grad_()
+    recurrent = (torch.randn(2, 2, hidden, 4 * hidden, generator=generator) / 4).requires_grad_()
+    found = []
+    for eager in ("", "1"):
+        monkeypatch.setenv("MTL_LAWS_EAGER", eager)
+        features = bilstm(table, recurrent, tokens)
+        gradients = torch.autograd.grad(features.square().sum(), [table, recurrent])
+        found.append((features.detach(), *gradients))
+    for compiled, plain in zip(*found, strict=True):
+        torch.testing.assert_close(compiled, plain, rtol=1e-4, atol=1e-5)
