@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,10 @@ ROOT = Path(__file__).parents[1]
 SETTINGS = TrainingSettings()
 SIZES = (40, 160, 640, 2560)
 TASKS = (1, 2, 4, 8)
+
+
+Timed = tuple[list[float], float]
+"""Scores, and the processor seconds spent on them; drawing the tasks is not training."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +88,12 @@ def sentences(job: Job, split: str, device: str) -> list[tuple[Tensor, Tensor]]:
     return found
 
 
-def train_idiomatic(cell: Cell, one_pass: bool, device: str) -> list[float]:
-    """Train and test one model; the main task's accuracy."""
+def train_idiomatic(cell: Cell, one_pass: bool, device: str) -> Timed:
+    """Train and test one model; the main task's accuracy and the processor time it took."""
     torch.set_num_threads(1)
     torch.manual_seed(cell.seed)
     job = cell.job()
+    started = time.process_time()
     s, model = job.settings, Tagger(job).to(device)
     rates = {"lr": s.learning_rate, "weight_decay": s.weight_decay}
     optimiser = torch.optim.AdamW(model.parameters(), **rates)
@@ -127,17 +132,19 @@ def train_idiomatic(cell: Cell, one_pass: bool, device: str) -> list[float]:
     tokens, labels = sentences(job, "test", device)[0]
     with torch.no_grad():
         predicted = model.heads[0](model.features(tokens)).argmax(-1)
-    return [float((predicted == labels).double().mean())]
+    return [float((predicted == labels).double().mean())], time.process_time() - started
 
 
 def train_ours(
     cells: Sequence[Cell], settings: TrainingSettings, eager: bool, device: str
-) -> list[float]:
-    """Accuracies of a group of cells."""
+) -> Timed:
+    """Accuracies of a group of cells, and the processor time they took."""
     torch.set_num_threads(1)
     os.environ["MTL_LAWS_EAGER"] = "1" if eager else ""
-    outcomes = train_group([cell.job(settings) for cell in cells], device)
-    return [outcome.scores["accuracy"] for outcome in outcomes]
+    jobs = [cell.job(settings) for cell in cells]
+    started = time.process_time()
+    outcomes = train_group(jobs, device)
+    return [outcome.scores["accuracy"] for outcome in outcomes], time.process_time() - started
 
 
 def groups(cells: Sequence[Cell], settings: TrainingSettings, device: str) -> list[list[Cell]]:
@@ -148,12 +155,6 @@ def groups(cells: Sequence[Cell], settings: TrainingSettings, device: str) -> li
         size = max_group(settings, tasks, device)
         found += [same[i : i + size] for i in range(0, len(same), size)]
     return found
-
-
-def timed(function: Callable[..., list[float]], *arguments: Any) -> tuple[list[float], float]:
-    """Scores, and the processor time that this worker spent on them."""
-    started = time.process_time()
-    return function(*arguments), time.process_time() - started
 
 
 @dataclass
@@ -174,7 +175,7 @@ class Way:
         with joblib.Parallel(n_jobs=jobs) as parallel:
             parallel(joblib.delayed(warm_up)() for _ in range(2 * jobs))
             started = time.perf_counter()
-            done = parallel(joblib.delayed(timed)(*item) for item in self.work)
+            done = parallel(joblib.delayed(f)(*arguments) for f, *arguments in self.work)
             self.wall = time.perf_counter() - started
         self.scores = tuple(score for scores, _ in done for score in scores)
         self.cpu = sum(seconds for _, seconds in done)
@@ -274,7 +275,7 @@ def cost_of_many(counts: Sequence[int], jobs: int, device: str) -> list[dict[str
             some = groups(cells, small, device)
             started = time.perf_counter()
             done = parallel(joblib.delayed(train_ours)(g, small, False, device) for g in some)
-            assert sum(len(outcomes) for outcomes in done) == count
+            assert sum(len(scores) for scores, _ in done) == count
             seconds = time.perf_counter() - started
             memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             found.append(

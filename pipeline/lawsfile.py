@@ -60,17 +60,26 @@ class EvidenceRecord(Record):
 
     factor: str
     sentence: str = ""
+    delta_bic: float | None = None
+    r2_without: float | None = None
 
 
 class DataRecord(Record):
     """The rows that a law was found on."""
 
+    rows: int | None = None
+    rows_fit: int | None = None
+    rows_hold_out: int | None = None
+    cells: int | None = None
+    digest: str = ""
     ranges: dict[str, tuple[float, float]] = {}
     domain: dict[str, tuple[float, float]] = {}
     bounds: tuple[Bound, Bound] | None = None
     replicate_sd: float | None = None
     notes: list[str] = []
     folds: list[str] = []
+    columns: dict[str, str] = {}
+    hold_out: str | None = None
 
 
 class ProvenanceRecord(Record):
@@ -81,6 +90,10 @@ class ProvenanceRecord(Record):
     engine: dict[str, str] = {}
     engine_failures: list[str] = []
     packages: dict[str, str | None] = {}
+    seed: int | None = None
+    time_limit: float | None = None
+    seconds: float | None = None
+    candidates: int | None = None
 
 
 class LawsRecord(Record):
@@ -125,7 +138,7 @@ def read_laws(path: Path) -> dict[str, Any]:
         place = _place(path, first["loc"])
         if first["type"] == "missing":
             raise InputError(place, None, f"a value there, as in {ACCEPTED}") from error
-        wanted = first["msg"].lower()
+        wanted = first["msg"].lower().partition(" or instance")[0]
         raise InputError(place, short(first["input"]), f"{wanted}: {ACCEPTED}") from error
     _check_formulas(path, document)
     return document.model_dump(by_alias=True)
@@ -141,7 +154,9 @@ def _json(path: Path) -> object:
     except json.JSONDecodeError as error:
         found = f"{error.msg.lower()}, line {error.lineno}"
         raise InputError(str(path), found, ACCEPTED) from error
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise InputError(str(path), "lists nested without end", ACCEPTED) from error
+    except ValueError as error:
         raise InputError(str(path), str(error)[:80], ACCEPTED) from error
 
 
@@ -170,3 +185,7 @@ def _check_formulas(path: Path, document: LawsRecord) -> None:
         if unknown:
             accepted = "an expression with numbers only, and a value for every constant"
             raise InputError(f"{path}, {place}", sorted(unknown)[0], accepted)
+    for block in ("ranges", "domain"):
+        for name, (low, high) in getattr(document.data, block).items():
+            if not low <= high:
+                raise InputError(f"{path}, data.{block}.{name}", [low, high], "[lowest, highest]")

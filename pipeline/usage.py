@@ -35,11 +35,16 @@ def _missing(error: Any, _: Sequence[str]) -> str:
 
 def _unknown_option(error: Any, words: Sequence[str]) -> str:
     name, known = str(error.option_name), list(_options(error.ctx.command))
-    parent = error.ctx.parent
-    if parent is not None and name in _options(parent.command):
+    parent, command = error.ctx.parent, error.ctx.info_name
+    if parent is None:
+        accepted = f"{' or '.join(known)} before the command; its own options after it"
+        return str(InputError("option before the command", name, accepted))
+    if name in _options(parent.command):
         line = f"mtl-laws {name} {' '.join(word for word in words if word != name)}"
-        return str(InputError(error.ctx.info_name, name, f"before the command: {line}"))
-    return str(InputError(f"options of {_command(error.ctx)}", name, nearest(name, known)))
+        accepted = f"it stands before the command: {line}"
+        return str(InputError(f"option of {command}", name, accepted))
+    accepted = nearest(name, known) if known else "no option but --help"
+    return str(InputError(f"option of {command}", name, accepted))
 
 
 def _bad_value(error: Any, words: Sequence[str]) -> str:
@@ -52,8 +57,8 @@ def _bad_value(error: Any, words: Sequence[str]) -> str:
 
 def _other(error: Any, _: Sequence[str]) -> str:
     commands = getattr(getattr(error.ctx, "command", None), "commands", {})
-    known = f" commands: {', '.join(commands)}" if commands else _example(error)
-    return f"{error.format_message()}{known or ' mtl-laws COMMAND --help says what there is'}"
+    known = f" Commands: {', '.join(commands)}" if commands else _example(error)
+    return f"{error.format_message()}{known or ' See mtl-laws COMMAND --help'}"
 
 
 READERS: Mapping[str, Callable[[Any, Sequence[str]], str]] = {
@@ -73,10 +78,6 @@ def _name(param: Any) -> str:
 
 def _meaning(param: Any) -> str:
     return str(getattr(param, "help", None) or "see --help")
-
-
-def _command(context: Any) -> str:
-    return "mtl-laws" if context.parent is None else f"mtl-laws {context.info_name}"
 
 
 def _options(command: Any) -> Iterator[str]:

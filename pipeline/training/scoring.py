@@ -18,9 +18,10 @@ from pipeline.training.metrics import accuracy, confusion_counts, macro_f1
 from pipeline.training.parameters import Views
 from pipeline.training.sentences import stack_sentences
 from pipeline.training.spans import SpanLabels, span_f1
+from pipeline.training.width import sentences_at_once
 
-SENTENCES, MODELS = 32, 8
-"""Of a forward pass: few enough for the cache."""
+MODELS = 8
+"""Scored at a time on a CPU: few enough for the cache."""
 
 Scores = dict[str, float]
 
@@ -30,8 +31,9 @@ def score(tagger: Tagger, views: Views, jobs: Sequence[Job]) -> list[Scores]:
     """Scores by name of every job's model, main task and auxiliaries; see `Outcome.scores`."""
     device = next(iter(views.values())).device
     found = []
-    for first in range(0, len(jobs), MODELS):
-        some = slice(first, first + MODELS)
+    count = MODELS if device.type == "cpu" else len(jobs)
+    for first in range(0, len(jobs), count):
+        some = slice(first, first + count)
         part = {name: value[some] for name, value in views.items()}
         found += _Test(tagger, jobs[some], device).score(part)
     return found
@@ -54,7 +56,9 @@ class _Test:
         slots = every_task(len(self.rows), tuple(range(len(self.spans))), self.rows.device)
         counts = torch.zeros(*slots.shape, labels, labels, dtype=torch.long, device=slots.device)
         spans = torch.zeros(*slots.shape, 3, dtype=torch.long, device=slots.device)
-        for tokens, gold in self.sentences.chunks(self.rows, SENTENCES):
+        for tokens, gold in self.sentences.chunks(
+            self.rows, sentences_at_once(self.rows.device.type)
+        ):
             predicted = self.tagger.logits(views, tokens, slots).argmax(-1).view(gold.shape)
             counts += confusion_counts(gold.flatten(2), predicted.flatten(2), labels)
             spans += self._count_spans(gold, predicted)

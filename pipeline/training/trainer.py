@@ -35,7 +35,7 @@ from pipeline.training.sentences import stack_sentences
 from pipeline.training.settings import TrainingSettings
 from pipeline.training.sizes import Sizes
 from pipeline.training.weighting import WEIGHTINGS
-from pipeline.training.width import stack_width
+from pipeline.training.width import sentences_at_once, stack_width
 
 Progress = Callable[[int], None]
 
@@ -143,13 +143,13 @@ class PhaseRun:
         self.seeds = self.seeds.to(device)
         best = start.clone()
         width = stack_width(self.settings, self.tagger.sizes, device.type)
-        waiting = torch.arange(len(self.records), device=device)
+        waiting = self.training.words.sum(1).argsort(descending=True, stable=True)
         none = torch.arange(0, device=device)
         stack = _Stack(none, start[none], Moments.zeros_like(start[none]))
         while True:
-            room = width - len(stack.rows)
-            entering, waiting = waiting[:room], waiting[room:]
             keep = self._unfinished(stack.rows)
+            room = width - len(keep)
+            entering, waiting = waiting[:room], waiting[room:]
             stack = stack.replaced(keep, entering, start[entering])
             if len(stack.rows) == 0:
                 return best, self.records
@@ -236,7 +236,7 @@ class PhaseRun:
         slots = every_task(len(rows), self.phase.validate, rows.device)
         total = torch.zeros(*slots.shape, dtype=parameters.flat.dtype, device=rows.device)
         words = torch.zeros_like(total)
-        for tokens, labels in self.validation.chunks(rows, 2 * self.settings.batch_sentences):
+        for tokens, labels in self.validation.chunks(rows, sentences_at_once(rows.device.type)):
             logits = self.tagger.logits(parameters.views, tokens, slots)
             sums, counts = token_losses(logits, labels.flatten(2))
             total, words = total + sums, words + counts

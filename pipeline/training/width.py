@@ -35,6 +35,11 @@ def stack_width(settings: TrainingSettings, sizes: Sizes, device: str = "cpu") -
     return max(NARROWEST, min(GPU_WIDEST, int(GPU_SHARE * free / (4 * numbers))))
 
 
+def sentences_at_once(device: str) -> int:
+    """Sentences of each task that an evaluation reads in one forward pass."""
+    return 32 if device == "cpu" else 1024
+
+
 def max_group(settings: TrainingSettings, tasks: int, device: str = "cpu") -> int:
     """Cells worth handing to `train_group` at once: enough to keep its stack full."""
     sizes = settings.sizes(vocabulary=1, labels=(2,) * tasks)

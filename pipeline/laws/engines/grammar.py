@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, permutations
+from itertools import count, islice, permutations
 
 import numpy as np
 
@@ -38,10 +38,14 @@ OUTERS = (
     "?*(1 - exp(-(({u})/?)**?))",
     "? - ?*exp(-(({u})/?)**?)",
 )
+#: the outer functions under which effective sizes are compared first
+SCREENING = OUTERS[:2]
 #: rows and starts that are enough to rank forms; the search refits what is kept on all rows
 RANK_ROWS, RANK_STARTS, RANK_STEPS = 600, 5, 15
 #: forms that grow further, and forms returned for each complexity
 BEAM, KEEP = 24, 6
+#: forms that are tried even where hardly any evaluations are allowed
+MIN_FORMS = 50
 #: evaluations of one row set that one form's ranking costs, in `Request.evaluations`
 COST = 100
 
@@ -87,25 +91,20 @@ class Grammar:
 
 
 def rank(request: Request) -> list[Ranked]:
-    """Every form tried, with its error."""
+    """Every form tried, with its error: layer after layer, each grown from the best so far."""
     kinds, sample = classify(request.sample.columns), _thinned(request.sample, request.seed)
-    left = max(request.evaluations // COST, 50)
-    seen: dict[str, Ranked] = {}
-    layer: Iterator[Form] = base_forms(kinds)
+    left = max(request.evaluations // COST, MIN_FORMS)
+    seen: dict[str, Ranked | None] = {}
+    layer: Iterator[Form] = screening_forms(kinds)
+    grow = _every_outer
     while left > 0:
-        before = len(seen)
-        for form in layer:
-            if left <= 0:
-                break
-            if form.text not in seen:
-                left -= 1
-                ranked = _try(form, sample, request)
-                if ranked is not None:
-                    seen[form.text] = ranked
-        if len(seen) == before:
+        fresh = list(islice((form for form in layer if form.text not in seen), left))
+        left -= len(fresh)
+        seen |= {form.text: _try(form, sample, request) for form in fresh}
+        if not fresh:
             break
-        layer = _grown(list(seen.values()), kinds)
-    return list(seen.values())
+        layer, grow = grow([r for r in seen.values() if r], kinds), _grown
+    return [ranked for ranked in seen.values() if ranked]
 
 
 def _thinned(sample: Sample, seed: int) -> Sample:
@@ -132,27 +131,34 @@ def best_of_each_size(tried: Sequence[Ranked], keep: int) -> list[Ranked]:
     return [ranked for size in sorted(by_size) for ranked in by_size[size][:keep]]
 
 
+def _best(tried: Sequence[Ranked]) -> list[Ranked]:
+    """Forms by error, a longer one paying for its length."""
+    return sorted(tried, key=lambda r: (r.error * r.complexity, r.form.text))
+
+
+def _every_outer(tried: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
+    """The best effective sizes under every outer function."""
+    for size in list(dict.fromkeys(ranked.form.size for ranked in _best(tried)))[:BEAM]:
+        for outer in OUTERS:
+            yield Form(outer, size)
+
+
 def _grown(tried: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
-    """The beam's forms with one more ingredient: the best overall and the best of each outer."""
-    ordered = sorted(tried, key=lambda r: (r.error * r.complexity, r.form.text))
-    for ranked in ordered[:BEAM]:
+    """The best forms with one more ingredient."""
+    for ranked in _best(tried)[:BEAM]:
         yield from extensions(ranked.form, kinds)
 
 
-def base_forms(kinds: Kinds) -> Iterator[Form]:
-    """Every outer function of every effective size of at most three factors; simple ones first."""
-    for size in effective_sizes(kinds):
-        for outer in OUTERS:
+def screening_forms(kinds: Kinds) -> Iterator[Form]:
+    """Every effective size under a few outer functions; products for targets that change sign."""
+    sizes = list(dict.fromkeys(effective_sizes(kinds)))
+    for outer in SCREENING:
+        for size in sizes:
             yield Form(outer, size)
     yield from product_forms(kinds)
-    if not kinds.sizes:
-        for name in (*kinds.shares, *kinds.others):
-            yield Form("? + ?*{u}", name)
-            yield (
-                Form("? + ?*({u})**?", name)
-                if name in kinds.shares
-                else Form("? + ?*exp(?*{u})", name)
-            )
+    for name in (*kinds.shares, *kinds.others):
+        yield Form("? + ?*{u}", name)
+        yield Form("? + ?*({u})**?" if name in kinds.shares else "? + ?*exp(?*{u})", name)
 
 
 def product_forms(kinds: Kinds) -> Iterator[Form]:

@@ -45,6 +45,17 @@ def test_an_outcome_does_not_depend_on_order_or_width(monkeypatch: pytest.Monkey
         alike(outcome, other, 2e-4)
 
 
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 9])
+def test_every_job_is_trained_however_many_stop_at_once(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer, "stack_width", lambda *_: width)
+    jobs = [small_job(seed, SINGLE | {"patience": 0, "max_steps": 20}) for seed in range(8)]
+    outcomes = train_group(jobs)
+    assert [outcome.status for outcome in outcomes] == [Status.EXHAUSTED] * 8
+    assert [outcome.steps for outcome in outcomes] == [20] * 8
+
+
 def test_the_same_job_twice_gives_the_same_twice() -> None:
     first, second = train_group([small_job(5, SINGLE), small_job(5, SINGLE)])
     alike(first, second, 0.0)

@@ -1,0 +1,100 @@
+"""What the tests know of a Markdown page: its fenced blocks, links and headings.
+
+A comment line right before a block says what is done with it:
+
+    <!-- run: slow -->           run it in the slow suite only
+    <!-- run: no, REASON -->     never run it
+    <!-- run: fails with 2 -->   run it and expect this exit code
+    <!-- file: study.yaml -->    it is the content of a file that later blocks use
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+FENCE = re.compile(
+    r"^(?:<!-- (?P<key>run|file): (?P<value>.+?) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
+HEADING = re.compile(r"^#+ (?P<text>.+)$", re.MULTILINE)
+EXPECTED = re.compile(r"fails with (\d+)")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block with what the comment before it says."""
+
+    language: str
+    text: str
+    run: str = ""
+    file: str = ""
+
+    @property
+    def slow(self) -> bool:
+        """Whether only the slow suite runs it."""
+        return self.run == "slow"
+
+    @property
+    def runnable(self) -> bool:
+        """Whether it is ever run."""
+        return self.language in ("sh", "python") and not self.run.startswith("no,")
+
+    @property
+    def understood(self) -> bool:
+        """Whether the comment before it is one of those above."""
+        known = self.run in ("", "slow") or self.run.startswith("no, ")
+        return known or EXPECTED.fullmatch(self.run) is not None
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code it must end with."""
+        expected = EXPECTED.fullmatch(self.run)
+        return int(expected[1]) if expected else 0
+
+
+def pages() -> list[Path]:
+    """Every page of the repository: those at the root, in `docs/` and `data/`."""
+    return sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("data/**/*.md")])
+
+
+def name(page: Path) -> str:
+    """The page by its path from the root."""
+    return page.relative_to(ROOT).as_posix()
+
+
+def blocks(page: Path) -> list[Block]:
+    """The fenced blocks of a page, in order."""
+    found = FENCE.finditer(page.read_text(encoding="utf-8"))
+    return [
+        Block(m["language"], m["text"], **{m["key"]: m["value"]} if m["key"] else {}) for m in found
+    ]
+
+
+def prose(page: Path) -> str:
+    """The page without its fenced blocks."""
+    return FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
+def links(page: Path) -> list[str]:
+    """Targets of the page's links and images that point into the repository."""
+    targets = [m["target"] for m in LINK.finditer(prose(page))]
+    return [target for target in targets if "://" not in target]
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link may name behind ``#``: the headings, in lower case, dashed."""
+    titles = [m["text"].lower() for m in HEADING.finditer(prose(page))]
+    return {re.sub(r"[^\w\- ]", "", title).strip().replace(" ", "-") for title in titles}
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The words of every `mtl-laws` command in the page's shell blocks, the program left out."""
+    import shlex
+
+    lines = "".join(b.text.replace("\\\n", " ") for b in blocks(page) if b.language == "sh")
+    words = [shlex.split(line, comments=True) for line in lines.splitlines()]
+    return [line[1:] for line in words if line and line[0].endswith("mtl-laws")]

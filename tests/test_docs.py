@@ -1,0 +1,170 @@
+"""The documents are true: code runs, commands exist, links lead somewhere, pages are not stale."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import subprocess
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from documents import ROOT, Block, anchors, blocks, commands, links, name, pages
+from typer.main import get_command
+
+from pipeline.cli import app
+from pipeline.laws.data import LawData
+from pipeline.laws.document import laws_document
+from pipeline.laws.folds import extrapolation_folds, grouped_folds
+from pipeline.laws.problem import Question, pose
+from pipeline.laws.scoring import Candidate, Scored, fit_candidate, score
+from pipeline.laws.search import SearchResult
+from pipeline.laws.validity import domain_grid
+
+PAGES = pages()
+README, TUTORIAL = ROOT / "README.md", ROOT / "docs" / "tutorial.md"
+FAMILIES, LAWS_JSON = ROOT / "docs" / "families.md", ROOT / "docs" / "laws-json.md"
+EXECUTED = [README, TUTORIAL, FAMILIES, LAWS_JSON]
+"""Pages whose blocks are run as a reader would: in order, in one folder."""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder that looks like the root of the repository, in which commands may write."""
+    for entry in ("pipeline", "simulator", "data", "docs", "constraints.txt"):
+        (tmp_path / entry).symlink_to(ROOT / entry)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    return tmp_path
+
+
+def perform(block: Block, folder: Path) -> None:
+    """Run a block, or write it where it is a file; fail with what it printed."""
+    if block.file:
+        (folder / block.file).write_text(block.text, encoding="utf-8")
+    if not block.runnable:
+        return
+    shell = ["bash", "-euo", "pipefail", "-c"]
+    command = [sys.executable, "-c"] if block.language == "python" else shell
+    done = subprocess.run(
+        [*command, block.text], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == block.exit_code, f"{block.text}\n{done.stdout}\n{done.stderr}"
+
+
+def perform_all(found: Sequence[Block], folder: Path) -> None:
+    for block in found:
+        perform(block, folder)
+
+
+@pytest.mark.parametrize("page", [README, TUTORIAL, FAMILIES], ids=name)
+def test_cheap_blocks_run(page: Path, checkout: Path) -> None:
+    perform_all([block for block in blocks(page) if not block.slow], checkout)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [README, TUTORIAL, LAWS_JSON], ids=name)
+def test_all_blocks_run_in_order(page: Path, checkout: Path) -> None:
+    perform_all(blocks(page), checkout)
+
+
+@pytest.mark.parametrize("page", EXECUTED, ids=name)
+def test_every_block_says_what_it_is(page: Path) -> None:
+    for block in blocks(page):
+        assert block.language in ("sh", "python", "yaml", "text")
+        assert block.understood, block.run
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=name)
+def test_commands_in_shell_blocks_are_accepted(page: Path) -> None:
+    """Every command and option exists; what they would do is not done here."""
+    group: Any = get_command(app)
+    for words in commands(page):
+        assert words[0] in group.commands, words
+        command = group.commands[words[0]]
+        command.make_context(words[0], words[1:])
+
+
+def test_the_first_screen_names_targets_that_make_knows() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([\w.$()/-]+):", makefile, re.MULTILINE))
+    first = blocks(ROOT / "README.md")[0]
+    named = [line.removeprefix("make ") for line in first.text.splitlines()]
+    assert named == ["demo", "test"]
+    assert set(named) <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_the_command_line_page_is_not_stale() -> None:
+    generated = runpy.run_path(str(ROOT / "docs" / "generate_cli.py"))["page"]()
+    stale = "docs/cli.md is stale: python docs/generate_cli.py"
+    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == generated, stale
+
+
+def test_every_command_has_help_an_example_and_described_options() -> None:
+    found = runpy.run_path(str(ROOT / "docs" / "generate_cli.py"))
+    for command, function in found["commands"]().items():
+        text = found["described"](function)
+        assert f"Example: mtl-laws {command}" in text
+        for parameter in found["parameters"](function):
+            assert parameter.info.help, f"{command} {parameter.name}"
+
+
+def test_version_is_the_same_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert citation["version"] == project["version"]
+    assert citation["license"] == project["license"]
+    assert f"## [{project['version']}]" in changes
+
+
+def small_document() -> dict[str, Any]:
+    """A document of two laws, made without a search."""
+    rng = np.random.default_rng(4)
+    n = np.repeat([50.0, 100.0, 200.0, 400.0, 800.0], 4)
+    tasks = np.tile([1.0, 1.0, 2.0, 4.0], 5)
+    table = {"n": n, "T": tasks, "y": 0.9 - 3 / np.sqrt(n * tasks) + rng.normal(0, 0.01, 20)}
+    question = Question("y", {"n": "n", "T": "T"}, (0.0, 1.0), hold_out="n > 400")
+    problem = pose(pd.DataFrame(table), question, "a table")
+    data = problem.data
+    grid, folds = domain_grid(data), (grouped_folds(data, 0), extrapolation_folds(data))
+    laws = [scored(text, data, grid, folds) for text in ("c0 + c1/sqrt(n*T)", "c0 + c1*log(n)")]
+    found = SearchResult(laws, 0, [0, 1], laws[1:], folds[1], False, [], 2)
+    return laws_document(problem, found, 0)
+
+
+def scored(text: str, data: LawData, grid: Any, folds: Any) -> Scored:
+    fitted = fit_candidate(Candidate(text, "by hand"), data, grid, 0)
+    assert fitted is not None
+    return score(fitted, data, *folds, 0)
+
+
+def keys(value: Any, names: frozenset[str]) -> set[str]:
+    """Every key in a document, below it too; the names of factors and constants left out."""
+    if isinstance(value, list):
+        return {key for item in value for key in keys(item, names)}
+    if not isinstance(value, dict):
+        return set()
+    own = {key for key in value if key not in names and not re.fullmatch(r"c\d+", key)}
+    return own | {key for item in value.values() for key in keys(item, names)}
+
+
+def test_the_page_on_laws_json_names_every_key() -> None:
+    page = (ROOT / "docs" / "laws-json.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)`", page))
+    missing = keys(small_document(), frozenset({"n", "T"})) - named
+    assert not missing

@@ -1,0 +1,366 @@
+"""Bad input: every mistake gets exit code 2 and one line, leaves no file, and makes nothing run."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mistakes import OUT, STUDY, TABLE, Mistake, fit, held, study, table
+from mistakes_in_commands import ANALYSED, LAW, LAWS, OTHERS, REPORTS, changed, law, report
+from mistakes_in_studies import CORPORA, KNOWN_DEFECTS, OPTIONS, STUDIES
+from mistakes_in_tables import TABLES, WORDS
+
+from pipeline.cli import main
+from pipeline.errors import InputError
+from pipeline.laws.engines import Readiness
+from pipeline.laws.engines.pysr import HINT, PySR
+from pipeline.laws.holdout import held_out_rows
+from pipeline.laws.problem import Question, pose
+from pipeline.lawsfile import read_laws
+from pipeline.study import Study, commented_study
+from pipeline.tablefile import read_table
+
+MISTAKES = {
+    f"{place}: {name}": mistake
+    for place, mistakes in {
+        "fit": WORDS,
+        "table": TABLES,
+        "study": STUDIES,
+        "corpus": CORPORA,
+        "run": OPTIONS,
+        "report": REPORTS,
+        "command": OTHERS,
+    }.items()
+    for name, mistake in mistakes.items()
+}
+AS_PROCESSES = (
+    "fit: no decimal",
+    "table: huge cell",
+    "study: engine not ready",
+    "report: hostile law",
+    "command: unknown option",
+)
+FUZZ = settings(max_examples=4000, deadline=None)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, on a machine without Julia, where no search or training starts."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("work began before the mistake was named")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # `main` sets it
+    monkeypatch.setattr("pipeline.laws.search.find_laws", refuse)
+    monkeypatch.setattr("pipeline.run.outcomes", refuse)
+    monkeypatch.setattr(PySR, "readiness", lambda _: Readiness(False, f"no Julia: {HINT}"))
+    return tmp_path
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    """Everything in a folder, by path; None for a folder."""
+    found = {str(path.relative_to(folder)): path for path in folder.rglob("*")}
+    return {name: path.read_bytes() if path.is_file() else None for name, path in found.items()}
+
+
+def type_in(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> tuple[object, str]:
+    """Exit code and standard error of a command line, in this process."""
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    return stop.value.code, capsys.readouterr().err
+
+
+def check(code: object, error: str, names: tuple[str, ...]) -> None:
+    """Exit code 2 and one line that names field, value and remedy."""
+    assert code == 2, error
+    assert len(error.splitlines()) == 1
+    assert error.startswith("mtl-laws: ")
+    assert "Traceback" not in error
+    for name in names:
+        assert name in error, f"{name!r} is not in {error!r}"
+
+
+def check_here(mistake: Mistake, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Make a mistake in this process; the folder must not change."""
+    mistake.lay_out(folder)
+    before = contents(folder)
+    code, error = type_in(mistake.words, capsys)
+    check(code, error, mistake.names)
+    assert contents(folder) == before
+
+
+def test_there_are_mistakes_enough() -> None:
+    assert len(MISTAKES) >= 200
+    assert all(mistake.names for mistake in MISTAKES.values())
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_named_in_one_line(
+    name: str, desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check_here(MISTAKES[name], desk, capsys)
+
+
+@pytest.mark.parametrize("mistake", KNOWN_DEFECTS)
+def test_a_mistake_that_is_not_named_yet(
+    mistake: Mistake, desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check_here(mistake, desk, capsys)
+
+
+def test_what_is_right_gets_as_far_as_the_work(desk: Path) -> None:
+    """The sound table, study and laws that the mistakes are made in are sound."""
+    fit().lay_out(desk)
+    for words in (fit().words, ("run", "study.yaml", "--out", OUT)):
+        with pytest.raises(AssertionError, match="work began"):
+            main(words)
+    report(json.dumps(LAWS)).lay_out(desk)
+    assert read_laws(desk / "mine" / "laws.json")["selected"]["expression"] == LAW["expression"]
+
+
+@pytest.mark.parametrize("name", AS_PROCESSES)
+def test_a_real_process_says_the_same(name: str, tmp_path: Path) -> None:
+    mistake = MISTAKES[name]
+    mistake.lay_out(tmp_path)
+    before = contents(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.cli", *mistake.words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHON_JULIACALL_EXE": str(tmp_path / "no-julia")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    names = mistake.names[:2] if name == "study: engine not ready" else mistake.names
+    check(done.returncode, done.stderr, names)
+    assert done.stdout == ""
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.parametrize("words", [fit().words, ("run", "study.yaml", "--out", OUT)])
+def test_a_folder_that_may_not_be_written(
+    words: tuple[str, ...], desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit().lay_out(desk)
+    desk.chmod(0o500)
+    try:
+        check(*type_in(words, capsys), ("--out", f"'{OUT}'", "permission denied"))
+    finally:
+        desk.chmod(0o700)
+
+
+class Trap:
+    """Unpickled, it would make the folder ``marker``."""
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.mkdir, ("marker",)
+
+
+CODE = "__import__('os').mkdir('marker')"
+TRICKS = (CODE, "open('marker', 'w')", "[].append(open('marker', 'w'))", "exec('import this')")
+PICKLE = pickle.dumps(Trap())
+TAG = "!!python/object/apply:os.mkdir ['marker']"
+HOSTILE: dict[str, Mistake] = {
+    **{f"hold-out {trick}": held(trick) for trick in TRICKS},
+    **{f"law {trick}": law(trick) for trick in TRICKS},
+    "template": changed({"front": [{**LAW, "template": CODE}]}),
+    "theory": changed({"theory": [{**LAW, "expression": CODE}]}),
+    "factor of a law": changed({"factors": [CODE]}),
+    "factor": fit(factors=f"{CODE}=n"),
+    "column": fit(factors=f"n={CODE}"),
+    "target": fit(target=CODE),
+    "domain": fit(domain=f"{CODE}=0:1"),
+    "bounds": fit(bounds=f"{CODE},1"),
+    "cell": table(TABLE.replace("0.53", CODE)),
+    "header": table(TABLE.replace("f1", CODE, 1)),
+    "pickled table": table(PICKLE),
+    "pickled Parquet": table(PICKLE, name="mine.parquet"),
+    "pickled rows": report(json.dumps(LAWS), rows=PICKLE.decode("latin-1")),
+    "pickled laws": report(PICKLE.decode("latin-1")),
+    "pickled store": Mistake(("status", "mine"), (), {"mine/results.sqlite": PICKLE}),
+    "pickled study": study(PICKLE),
+    "tag": study(f"question: {TAG}\n"),
+    "tag of a block": study(f"{TAG}\n"),
+    "tag of a level": study(STUDY + f"seeds: [{TAG}]\n"),
+    "hold-out of a study": study(STUDY + f'laws: {{hold_out: "{CODE}"}}\n'),
+    "target of a study": study(STUDY + f'laws: {{target: "{CODE}"}}\n'),
+    "factor of a study": study(STUDY + f'laws: {{factors: {{n: "{CODE}"}}}}\n'),
+    "engine of a study": study(STUDY + f'laws: {{engine: "{CODE}"}}\n'),
+    "encoder of a study": study(STUDY + f'training: {{encoder: "{CODE}"}}\n'),
+    "family of a study": study(STUDY + f'family: {{name: "{CODE}"}}\n'),
+    "corpus of a study": study(STUDY + f'family: {{options: {{corpus: "{CODE}"}}}}\n'),
+}
+
+
+@pytest.mark.parametrize("place", HOSTILE)
+def test_nothing_runs(place: str, desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    check_here(HOSTILE[place], desk, capsys)
+    assert not (desk / "marker").exists()
+
+
+def test_the_trap_would_have_worked(desk: Path) -> None:
+    pickle.loads(PICKLE)
+    assert (desk / "marker").is_dir()
+
+
+def test_a_report_escapes_what_it_is_told(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "<script>alert(1)</script>"
+    texts = dict.fromkeys(("latex", "reason", "limits", "origin"), evil)
+    told = {
+        "target": evil,
+        "selected": None,
+        "front": [{**LAW, **texts}, {**LAW, **texts, "complexity": 7, "valid": False}],
+        "theory": [{**LAW, **texts}],
+        "evidence": [{"factor": evil, "sentence": evil}],
+        "data": {"notes": [evil], "hold_out": evil, "digest": evil, "columns": {"n": evil}},
+        "provenance": {"command": evil, "engine": {"used": evil}, "engine_failures": [evil]},
+    }
+    wrong = changed(told, rows=ANALYSED.replace("f1", evil))
+    wrong.lay_out(desk)
+    before = contents(desk).keys()
+    assert type_in(wrong.words, capsys)[0] == 0
+    written = {name: text for name, text in contents(desk).items() if name not in before}
+    assert {"mine/report.html", "mine/report.md"} <= written.keys()
+    assert all(name.startswith("mine/") for name in written)
+    pages = [text for name, text in written.items() if name.endswith((".html", ".svg")) and text]
+    assert all(b"<script" not in page for page in pages)
+    assert b"&lt;script&gt;" in pages[-1] or b"&lt;script&gt;" in pages[0]
+
+
+def edited(text: str, snippets: tuple[str, ...]) -> st.SearchStrategy[str]:
+    """`text` with a few pieces cut out and others put in."""
+    edit = st.tuples(
+        st.integers(0, len(text)),
+        st.integers(0, 9),
+        st.sampled_from(snippets) | st.text(max_size=4),
+    )
+
+    def apply(edits: list[tuple[int, int, str]]) -> str:
+        result = text
+        for place, cut, piece in edits:
+            result = result[:place] + piece + result[place + cut :]
+        return result
+
+    return st.lists(edit, min_size=1, max_size=4).map(apply)
+
+
+YAML_PIECES = (
+    ":",
+    "- ",
+    "[",
+    "]",
+    "{",
+    "}",
+    "\n",
+    "\n  ",
+    "#",
+    "&a",
+    "*a",
+    "!!int",
+    "~",
+    ".inf",
+    "|",
+)
+CSV_PIECES = (
+    ",",
+    ",,",
+    "\n",
+    '"',
+    "\r",
+    ";",
+    "\t",
+    "inf",
+    "-",
+    "1e308",
+    "1e-320",
+    "\0",
+    "\x85",
+    "é",
+)
+JSON_PIECES = (
+    "null",
+    "[",
+    "]",
+    "{",
+    "}",
+    '"',
+    ",",
+    "-1",
+    "1e999",
+    "NaN",
+    "[[]]",
+    "true",
+    "\\u0000",
+)
+CONDITION_PIECES = (
+    *("n", "T", "ami", "m", "5", "1e9", "0.5", "9" * 400, "True", "'x'", "(", ")", "[", "]"),
+    *(">", "<", "==", "=", "and", "or", "not", "+", "-", "*", "/", "**", ".", ",", ":", "if", "\n"),
+)
+
+
+@FUZZ
+@given(edited(commented_study(), YAML_PIECES))
+def test_any_study_is_read_or_refused(text: str) -> None:
+    try:
+        assert Study.parse(text).factors.levels()
+    except InputError as error:
+        assert error.accepted
+
+
+@pytest.fixture(scope="module")
+def drawer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("drawer")
+
+
+@FUZZ
+@given(
+    text=edited(TABLE, CSV_PIECES), noise=st.binary(max_size=3), place=st.integers(0, len(TABLE))
+)
+def test_any_table_is_posed_or_refused(drawer: Path, text: str, noise: bytes, place: int) -> None:
+    raw = text.encode("utf-8", "surrogatepass")
+    path = drawer / "table.csv"
+    path.write_bytes(raw[:place] + noise + raw[place:])
+    question = Question("f1", {"n": "n", "T": "T", "ami": "ami"}, (0.0, None))
+    try:
+        problem = pose(read_table(path), question, "table.csv")
+    except InputError as error:
+        assert error.accepted
+    else:
+        assert np.isfinite(problem.data.target).all()
+        assert np.isfinite(problem.data.sample.target).all()
+
+
+@FUZZ
+@given(
+    edited(json.dumps({**LAWS, "theory": [LAW], "data": {"ranges": {"n": [1, 2]}}}), JSON_PIECES)
+)
+def test_any_laws_file_is_read_or_refused(drawer: Path, text: str) -> None:
+    path = drawer / "laws.json"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    try:
+        assert read_laws(path)["schema"] == 1
+    except InputError as error:
+        assert error.accepted
+
+
+@FUZZ
+@given(st.lists(st.sampled_from(CONDITION_PIECES), max_size=9).map(" ".join))
+def test_any_condition_holds_rows_out_or_is_refused(condition: str) -> None:
+    rows = {"n": np.arange(9.0), "T": np.ones(9), "ami": np.full(9, np.nan)}
+    try:
+        mask = held_out_rows(condition, rows)
+    except InputError as error:
+        assert error.field == "--hold-out"
+    else:
+        assert 0 < mask.sum() < 9
