@@ -24,6 +24,10 @@ lint: $(VENV)/.developed
 bench: $(VENV)/.developed
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
+docs: $(VENV)/.developed
+	$(BIN)/python docs/generate_cli.py
+	$(BIN)/python -m pipeline.table > docs/columns.md
+
 clean:
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache
 

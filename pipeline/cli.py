@@ -154,11 +154,19 @@ def report(
 @app.command()
 def simulate(
     out: Out,
-    family: Annotated[str, typer.Option(help="channel or teacher.")] = "teacher",
+    family: Annotated[str, typer.Option(help="channel, teacher or layers.")] = "teacher",
     tasks: Annotated[int, typer.Option(help="T: tasks, the main one included.")] = 2,
     ami: Annotated[float | None, typer.Option(help="Relatedness to the main task, 0 to 1.")] = None,
     tokens: Annotated[int, typer.Option(help="n: training tokens of each task.")] = 1000,
-    seed: Seed = 0,
+    aux_tokens: Annotated[
+        int | None, typer.Option(help="Tokens of an auxiliary; n if none.")
+    ] = None,
+    shared: Annotated[bool, typer.Option(help="All tasks label the same sentences.")] = False,
+    label_noise: Annotated[float, typer.Option(help="Share of training labels replaced.")] = 0.0,
+    option: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE of the family's own, as in features=8.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of every random draw.")] = 0,
     format: Annotated[str, typer.Option(help="conll, jsonl, parquet or hf.")] = "conll",
     plot: Annotated[bool, typer.Option(help="Also draw relatedness and labels.")] = False,
 ) -> None:
@@ -166,12 +174,22 @@ def simulate(
 
     Example: mtl-laws simulate --family channel --tasks 3 --ami 0.5 --tokens 5000 --out tasks
     """
-    from pipeline.options import as_options, check_export
+    from pipeline.options import as_options, check_export, parse_options
     from simulator import TaskSpec, export_taskset, make_taskset, plot_taskset
 
     with as_options():
         check_export(out, format)
-        taskset = make_taskset(TaskSpec(family, tasks, ami, tokens), seed)
+        spec = TaskSpec(
+            family=family,
+            tasks=tasks,
+            ami=ami,
+            tokens=tokens,
+            aux_tokens=aux_tokens,
+            shared=shared,
+            label_noise=label_noise,
+            options=parse_options(option or []),
+        )
+        taskset = make_taskset(spec, seed)
         export_taskset(taskset, out, format)
     if plot:
         plot_taskset(taskset, out)

@@ -4,10 +4,12 @@ the simulator's refusals said of the options of `mtl-laws simulate`.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import InputError
 from simulator.errors import SpecError
@@ -72,6 +74,26 @@ def parse_domains(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
             raise InputError("--domain", text, DOMAIN_FORM)
         domains[name.strip()] = (low, high)
     return domains
+
+
+def parse_options(texts: Sequence[str]) -> dict[str, Any]:
+    """``["features=8", "design=star"]`` as {"features": 8, "design": "star"}: JSON, or text.
+
+    Raises
+    ------
+    InputError
+        if an item is not ``NAME=VALUE``.
+    """
+    options: dict[str, Any] = {}
+    for text in texts:
+        name, found, value = text.partition("=")
+        if not name.strip() or not found:
+            raise InputError("--option", text, "NAME=VALUE, as in features=8")
+        try:
+            options[name.strip()] = json.loads(value)
+        except ValueError:
+            options[name.strip()] = value
+    return options
 
 
 def _number(part: str, field: str, text: str, accepted: str) -> float | None:

@@ -184,7 +184,7 @@ class LawsBlock(Block):
     )
     engine: Identifier = Field(
         default="auto",
-        description="the symbolic-regression engine: auto, pysr, operon, gplearn, grammar",
+        description="the symbolic-regression engine: auto, pysr, operon, grammar",
     )
     budget: Literal["quick", "standard", "thorough"] = Field(
         default="quick", description="how long to search: quick, standard or thorough"

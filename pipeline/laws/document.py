@@ -1,4 +1,4 @@
-"""`laws.json`: what a search found, as one document (schema 1, see docs/formats)."""
+"""`laws.json`: what a search found, as one document (schema 1, see docs/laws-json.md)."""
 
 from __future__ import annotations
 

@@ -20,6 +20,8 @@ RESAMPLES = 400
 PRACTICAL = 0.05
 #: a law is adequate if it leaves no more than so many replicate variances or this share of variance
 EXCESS, LITTLE = 2.0, 0.01
+#: standard errors by which a law is clearly worse than another
+CLEAR = 3.0
 #: laws with plausible limits go first as long as they explain this share of what the best explains
 LAG = 0.85
 
@@ -30,27 +32,35 @@ def select(scored: Sequence[Scored], data: LawData, seed: int) -> int | None:
     The best law is the valid one of least error (inside and outside folds alike, `Scored.error`).
     The selected one is the simplest valid law whose error is within one standard error of the best:
     of the *paired* difference, by a bootstrap over cells, since both laws stumble over the same
-    cells. Where no law is adequate, laws with plausible limits go first.
+    cells. Laws with plausible limits go first, unless the rows clearly speak against them.
     """
-    pool = contenders(scored, data)
+    draws = cell_draws(len(np.unique(data.cell)), seed)
+    pool = contenders(scored, data, draws)
     if not pool:
         return None
     best = min(pool, key=lambda i: (scored[i].error, scored[i].fitted.complexity))
     losses = {i: scored[i].by_cell(data) for i in pool}
-    draws = cell_draws(len(losses[best]), seed)
     near = [i for i in pool if as_good(losses[i] - losses[best], scored[best].error, draws)]
     return min(near, key=lambda i: (scored[i].fitted.complexity, scored[i].error))
 
 
-def contenders(scored: Sequence[Scored], data: LawData) -> list[int]:
-    """Valid laws; only those with plausible limits where no law is adequate and they do not lag."""
+def contenders(scored: Sequence[Scored], data: LawData, draws: Floats) -> list[int]:
+    """Valid laws; only those with plausible limits, unless the rows clearly speak against them.
+
+    They do where some law is adequate and the best plausible one is clearly worse than the best
+    of all, or where the plausible ones explain much less.
+    """
     valid = [i for i, law in enumerate(scored) if law.fitted.valid]
     plausible = [i for i in valid if not scored[i].fitted.limits]
-    if not plausible or any(adequate(scored[i], data) for i in valid):
+    if not plausible:
         return valid
-    explained = 1.0 - min(scored[i].error for i in valid)
-    kept = 1.0 - min(scored[i].error for i in plausible)
-    return plausible if kept >= LAG * explained else valid
+    best, kept = (min(pool, key=lambda i: scored[i].error) for pool in (valid, plausible))
+    difference = scored[kept].by_cell(data) - scored[best].by_cell(data)
+    clear = not as_good(difference / CLEAR, scored[best].error, draws)
+    if clear and any(adequate(scored[i], data) for i in valid):
+        return valid
+    lags = 1.0 - scored[kept].error < LAG * (1.0 - scored[best].error)
+    return valid if lags else plausible
 
 
 def adequate(law: Scored, data: LawData) -> bool:
@@ -77,10 +87,13 @@ def as_good(difference: Floats, best: float, draws: Floats) -> bool:
 
 
 def front(scored: Sequence[Scored]) -> list[int]:
-    """Laws that no simpler law beats, in extrapolation among the valid, or in sample among all."""
+    """Laws that no simpler law beats: on the folds among the valid and among those with plausible
+    limits, in sample among the valid and among all."""
     kept: set[int] = set()
     valid = [i for i, law in enumerate(scored) if law.fitted.valid]
     kept |= _undominated({i: scored[i].error for i in valid}, scored)
+    plausible = [i for i in valid if not scored[i].fitted.limits]
+    kept |= _undominated({i: scored[i].error for i in plausible}, scored)
     kept |= _undominated({i: scored[i].fitted.fit.error for i in valid}, scored)
     kept |= _undominated({i: law.fitted.fit.error for i, law in enumerate(scored)}, scored)
     return sorted(kept, key=lambda i: (scored[i].fitted.complexity, scored[i].error))

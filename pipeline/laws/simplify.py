@@ -22,6 +22,8 @@ def simplify(text: str) -> str:
 def _fold(node: ast.expr) -> ast.expr:
     if isinstance(node, ast.BinOp):
         left, right = _fold(node.left), _fold(node.right)
+        if isinstance(node.op, ast.Add | ast.Sub):
+            node, right = _signed(node, right)
         shorter = RULES[type(node.op)](left, right) if type(node.op) in RULES else None
         return shorter or _both_numbers(ast.BinOp(left, node.op, right))
     if isinstance(node, ast.UnaryOp):
@@ -31,6 +33,25 @@ def _fold(node: ast.expr) -> ast.expr:
     if isinstance(node, ast.Call):
         return _call(ast.Call(node.func, [_fold(argument) for argument in node.args], []))
     return node
+
+
+def _signed(node: ast.BinOp, right: ast.expr) -> tuple[ast.BinOp, ast.expr]:
+    """A sum whose second term starts with a minus, as a difference; and the other way round."""
+    bare = _without_minus(right)
+    if bare is None or _number(right) is not None:
+        return node, right
+    flipped: ast.operator = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
+    return ast.BinOp(node.left, flipped, bare), bare
+
+
+def _without_minus(node: ast.expr) -> ast.expr | None:
+    """A term without its leading minus; None where it has none."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return node.operand
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
+        bare = _without_minus(node.left)
+        return None if bare is None else ast.BinOp(bare, node.op, node.right)
+    return None
 
 
 def _number(node: ast.expr) -> float | None:

@@ -7,7 +7,6 @@ another is put to its neutral value (0 or 1), as long as the fit does not suffer
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -105,9 +104,9 @@ def in_order(text: str) -> list[str]:
 
 
 def renumber(text: str) -> str:
-    """Constants numbered ``c0, c1, …`` in order of appearance, spacing as Python prints it."""
+    """Constants numbered ``c0, c1, …`` in order of appearance, neutral elements gone."""
     order = {name: f"c{k}" for k, name in enumerate(in_order(text))}
-    return ast.unparse(ast.parse(CONSTANT.sub(lambda m: order[m[0]], text), mode="eval").body)
+    return simplify(CONSTANT.sub(lambda m: order[m[0]], text))
 
 
 def to_template(text: str, factors: tuple[str, ...]) -> str | None:

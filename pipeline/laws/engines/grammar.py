@@ -13,6 +13,7 @@ spent. ``?`` stands for a constant until a form is complete.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice, permutations
@@ -96,11 +97,14 @@ def rank(request: Request) -> list[Ranked]:
     left = max(request.evaluations // COST, MIN_FORMS)
     seen: dict[str, Ranked | None] = {}
     layer: Iterator[Form] = screening_forms(kinds)
-    grow = _every_outer
+    grow, clock = _every_outer, time.monotonic()
     while left > 0:
         fresh = list(islice((form for form in layer if form.text not in seen), left))
         left -= len(fresh)
-        seen |= {form.text: _try(form, sample, request) for form in fresh}
+        for form in fresh:
+            if request.time_limit and time.monotonic() - clock > request.time_limit:
+                return [ranked for ranked in seen.values() if ranked]
+            seen[form.text] = _try(form, sample, request)
         if not fresh:
             break
         layer, grow = grow([r for r in seen.values() if r], kinds), _grown

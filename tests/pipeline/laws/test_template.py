@@ -56,6 +56,9 @@ def test_simplifying_keeps_the_value_and_never_adds_a_node(text: str) -> None:
         ("1*n**1", "n"),
         ("n**0 + 0*T", "1"),
         ("0 - n", "-n"),
+        ("n + -T", "n - T"),
+        ("n - -T*ami", "n + T * ami"),
+        ("n + -T/ami", "n - T / ami"),
         ("n*(1 + (T - 1)*ami**0)", "n * (1 + (T - 1))"),
     ],
 )
