@@ -10,7 +10,7 @@ Three ways to train the same cells, in one run, on the same cores:
 
 All stop early by the same rule, so their scores must agree. Usage:
 
-    python benchmarks/training.py [--seeds 3] [--jobs 2] [--device cpu] [--many 100,1000,10000]
+    python benchmarks/training.py [--parts compare,steps,many] [--seeds 6] [--jobs 2] [--device cpu]
 """
 
 from __future__ import annotations
@@ -265,7 +265,7 @@ def speed_by_tasks(device: str) -> list[dict[str, float]]:
 
 
 def cost_of_many(counts: Sequence[int], jobs: int, device: str) -> list[dict[str, float]]:
-    """Core-seconds per model and the parent's memory, for studies of more and more small cells."""
+    """Processor time per model and the parent's memory, for studies of more and more small cells."""
     small = TrainingSettings(embedding=8, hidden=8, max_steps=60, evaluate_every=20, patience=2)
     found = []
     with joblib.Parallel(n_jobs=jobs, return_as="generator_unordered") as parallel:
@@ -273,16 +273,27 @@ def cost_of_many(counts: Sequence[int], jobs: int, device: str) -> list[dict[str
         for count in counts:
             cells = [Cell(2, 80, seed) for seed in range(count)]
             some = groups(cells, small, device)
-            started = time.perf_counter()
-            done = parallel(joblib.delayed(train_ours)(g, small, False, device) for g in some)
-            assert sum(len(scores) for scores, _ in done) == count
-            seconds = time.perf_counter() - started
-            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            started, cpu, models = time.perf_counter(), 0.0, 0
+            for scores, seconds in parallel(
+                joblib.delayed(train_ours)(group, small, False, device) for group in some
+            ):
+                cpu, models = cpu + seconds, models + len(scores)
+            assert models == count
             found.append(
-                {"models": count, "core_ms_per_model": 1e3 * seconds * jobs / count, "mb": memory}
+                {
+                    "models": count,
+                    "training_cpu_ms_per_model": 1e3 * cpu / count,
+                    "wall_ms_per_model": 1e3 * (time.perf_counter() - started) / count,
+                    "parent_mb": memory(resource.RUSAGE_SELF),
+                }
             )
-            print(f"  {count:>6} small cells: {found[-1]['core_ms_per_model']:.1f} core-ms a model")
+            print(f"{count:>6} small cells: {1e3 * cpu / count:.2f} ms of training a model")
     return found
+
+
+def memory(whose: int) -> float:
+    """Largest resident size so far, MiB."""
+    return resource.getrusage(whose).ru_maxrss / 1024
 
 
 def machine(device: str) -> dict[str, Any]:
@@ -304,40 +315,66 @@ def commit() -> str | None:
     return done.stdout.decode().strip() or None
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Training speed, side by side.")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--many", default="", help="e.g. 100,1000,10000")
-    parser.add_argument("--out", type=Path, default=None)
-    given = parser.parse_args()
-    record: dict[str, Any] = {"machine": machine(given.device), "commit": commit()}
-    record |= {"jobs": given.jobs, "settings": SETTINGS.to_json()}
+def compare(given: argparse.Namespace) -> dict[str, Any]:
+    """All ways side by side."""
     cells = [Cell(t, n, s) for t in TASKS for n in SIZES for s in range(given.seeds)]
     tried = ways(cells, given.device)
+    records = []
     for way in tried:
         way.run(given.jobs)
-        found = way.record(tried[0])
+        records.append(way.record(tried[0]))
         print(
-            f"{way.name:<28} {found['models_per_second']:7.2f} models/s  x{found['ratio']:5.1f}"
-            f"  accuracy {found['accuracy_mean']:.3f} ± {found['standard_error']:.3f}"
+            f"{way.name:<28} {records[-1]['models_per_second']:7.2f} models/s"
+            f"  x{records[-1]['ratio']:5.1f}"
+            f"  accuracy {records[-1]['accuracy_mean']:.3f} ± {records[-1]['standard_error']:.3f}",
+            flush=True,
         )
-    record["ways"] = [way.record(tried[0]) for way in tried]
     saved = (tried[2].cpu - tried[3].cpu) / len(cells)
     building = compile_seconds()
-    record["compilation"] = {"seconds": building, "pays_back_after_models": building / saved}
-    record["matmul_peak_gflops"] = matmul_peak(given.device)
-    record["by_tasks"] = speed_by_tasks(given.device)
-    record["many"] = cost_of_many(
-        [int(count) for count in given.many.split(",") if count], given.jobs, given.device
-    )
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    record["peak_memory_mb"] = {"parent": own, "largest_worker": children}
-    print(json.dumps({key: record[key] for key in ("compilation", "by_tasks")}, indent=1))
+    return {
+        "ways": records,
+        "compilation": {"seconds": building, "pays_back_after_models": building / saved},
+        "peak_memory_mb": {
+            "parent": memory(resource.RUSAGE_SELF),
+            "largest_worker": memory(resource.RUSAGE_CHILDREN),
+        },
+    }
+
+
+def measure_steps(given: argparse.Namespace) -> dict[str, Any]:
+    """An update of one model, and the machine's peak beside it."""
+    found = speed_by_tasks(given.device)
+    peak = matmul_peak(given.device)
+    for row in found:
+        print(f"T={row['tasks']}: {row['ms']:.3f} ms an update, {row['gflops']:.1f} GFLOP/s")
+    print(f"matmul peak {peak:.1f} GFLOP/s on one thread")
+    return {"by_tasks": found, "matmul_peak_gflops": peak}
+
+
+def measure_many(given: argparse.Namespace) -> dict[str, Any]:
+    """Whether a model costs the same in a large study as in a small one."""
+    counts = [int(count) for count in given.many.split(",")]
+    return {"many": cost_of_many(counts, given.jobs, given.device)}
+
+
+PARTS = {"compare": compare, "steps": measure_steps, "many": measure_many}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Training speed, side by side.")
+    parser.add_argument("--seeds", type=int, default=6)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--many", default="100,1000,10000", help="numbers of small cells")
+    parser.add_argument("--parts", default=",".join(PARTS), help="which parts to (re)measure")
+    parser.add_argument("--out", type=Path, default=None)
+    given = parser.parse_args()
     out = given.out or ROOT / "benchmarks" / "results" / f"training-{given.device}.json"
-    out.write_text(json.dumps(record, indent=2) + "\n")
+    record: dict[str, Any] = json.loads(out.read_text()) if out.exists() else {}
+    for part in given.parts.split(","):
+        about = {"machine": machine(given.device), "commit": commit(), "jobs": given.jobs}
+        record[part] = about | PARTS[part](given)
+        out.write_text(json.dumps(record, indent=2) + "\n")
 
 
 if __name__ == "__main__":

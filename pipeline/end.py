@@ -42,6 +42,8 @@ def rewrite_report(folder: Path) -> None:
     InputError
         if the folder holds no laws or they cannot be read.
     """
+    if not folder.is_dir():
+        raise InputError("FOLDER", str(folder), f"a folder with {LAWS_NAME}, as run or fit left it")
     document = read_laws(folder / LAWS_NAME)
     rows = _analysed(folder / TABLE_NAME, document)
     command = str(document["provenance"]["command"])

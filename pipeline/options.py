@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError
-from simulator.errors import SpecError
+from simulator.errors import CorpusError, SpecError
 
 FACTORS_FORM = "NAME=COLUMN,NAME=COLUMN, as in n=n_tokens,T=n_tasks"
 BOUNDS_FORM = "LOW,HIGH, either may be left out: 0,1 or 0,"
-DOMAIN_FORM = "FACTOR=LOW:HIGH, as in ami=0:1"
+DOMAIN_FORM = "FACTOR=LOW:HIGH, as in ami=0:1; one --domain for each factor"
 
 
 def parse_factors(text: str) -> dict[str, str]:
@@ -91,7 +91,7 @@ def parse_options(texts: Sequence[str]) -> dict[str, Any]:
             raise InputError("--option", text, "NAME=VALUE, as in features=8")
         try:
             options[name.strip()] = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             options[name.strip()] = value
     return options
 
@@ -135,12 +135,18 @@ def as_options() -> Iterator[None]:
     Raises
     ------
     InputError
-        for every `SpecError`; what a family needs beyond the options belongs in a study file.
+        for every `SpecError`; what only one family takes is said as ``--option NAME``.
     """
     try:
         yield
     except SpecError as error:
-        if "." in error.field:
-            accepted = "channel or teacher; what other families need is said in a study file"
-            raise InputError("--family", error.field, accepted) from error
-        raise InputError(f"--{error.field}", error.value, error.accepted) from error
+        raise InputError(_option(error), error.value, error.accepted) from error
+
+
+def _option(error: SpecError) -> str:
+    """The option of a field; a place in a corpus file stays as it is."""
+    if isinstance(error, CorpusError):
+        return error.field
+    if error.field.startswith("options."):
+        return f"--option {error.field.removeprefix('options.')}"
+    return f"--{error.field.replace('_', '-')}"

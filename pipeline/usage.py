@@ -57,8 +57,12 @@ def _bad_value(error: Any, words: Sequence[str]) -> str:
 
 def _other(error: Any, _: Sequence[str]) -> str:
     commands = getattr(getattr(error.ctx, "command", None), "commands", {})
-    known = f" Commands: {', '.join(commands)}" if commands else _example(error)
-    return f"{error.format_message()}{known or ' See mtl-laws COMMAND --help'}"
+    message = str(error.format_message())
+    if commands:
+        return f"{message} Commands: {', '.join(commands)}; see mtl-laws --help"
+    if "extra argument" in message:
+        message += ": a value with spaces stands in quotes."
+    return message + (_example(error) or " See mtl-laws COMMAND --help")
 
 
 READERS: Mapping[str, Callable[[Any, Sequence[str]], str]] = {

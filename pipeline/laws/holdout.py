@@ -33,7 +33,8 @@ ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Div: operator.truediv,
 }
 ACCEPTED = (
-    "comparisons (< <= > >= == !=) of factors and numbers joined by and, or, not: n > 5000 or T > 5"
+    "comparisons (< <= > >= == !=) of factors and numbers joined by and, or, not, in quotes: "
+    "'n > 5000 or T > 5'"
 )
 MAX_TEXT = 2_000
 
@@ -104,7 +105,9 @@ class _Condition:
         if isinstance(node, ast.Name) and node.id in self.columns:
             return self.columns[node.id]
         if isinstance(node, ast.Name):
-            raise InputError("--hold-out", node.id, f"a factor: {nearest(node.id, self.columns)}")
+            raise InputError(
+                "--hold-out", node.id, f"a factor, not its column: {nearest(node.id, self.columns)}"
+            )
         if isinstance(node, ast.Constant):
             return self.number(node.value)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
