@@ -250,22 +250,22 @@ def step_flops(tasks: int) -> int:
 
 
 def speed_by_tasks(device: str) -> list[dict[str, float]]:
-    """Milliseconds and GFLOP/s of an update of one model in a full stack, by T; test time too."""
+    """Processor milliseconds and GFLOP/s of an update of one model in a full stack, testing too."""
     found = []
     settings = TrainingSettings(**{**SETTINGS.to_json(), "patience": 0, "max_steps": 200})
     for tasks in TASKS:
         cells = [Cell(tasks, 640, seed) for seed in range(max_group(settings, tasks, device) // 2)]
         jobs = [cell.job(settings) for cell in cells]
-        started = time.perf_counter()
+        started = time.process_time()
         train_group(jobs, device)
-        seconds = (time.perf_counter() - started) / len(cells) / settings.max_steps
+        seconds = (time.process_time() - started) / len(cells) / settings.max_steps
         gflops = step_flops(tasks) / seconds / 1e9
         found.append({"tasks": tasks, "stack": len(cells), "ms": seconds * 1e3, "gflops": gflops})
     return found
 
 
 def cost_of_many(counts: Sequence[int], jobs: int, device: str) -> list[dict[str, float]]:
-    """Processor time per model and the parent's memory, for studies of more and more small cells."""
+    """Processor time per model and the parent's memory, for ever larger studies of small cells."""
     small = TrainingSettings(embedding=8, hidden=8, max_steps=60, evaluate_every=20, patience=2)
     found = []
     with joblib.Parallel(n_jobs=jobs, return_as="generator_unordered") as parallel:

@@ -38,8 +38,8 @@ def law(expression: str, *names: str) -> Mistake:
 
 
 REPORTS: dict[str, Mistake] = {
-    "no folder": Mistake(("report", "none"), ("none/laws.json", "no such file", "run or fit")),
-    "a file": Mistake(("report", "table.csv"), ("laws.json", "not a directory", "run or fit")),
+    "no folder": Mistake(("report", "none"), ("FOLDER", "'none'", "a folder with laws.json")),
+    "a file": Mistake(("report", "table.csv"), ("FOLDER", "'table.csv'", "a folder with")),
     "empty folder": Mistake(
         ("report", "mine"), ("mine/laws.json", "no such file"), {"mine/other": ""}
     ),
@@ -93,7 +93,15 @@ OTHERS: dict[str, Mistake] = {
     "negative tokens": simulate("--tokens", "-5", "at least 1", tokens="-5", ami="0.5"),
     "negative seed": simulate("--seed", "-1", "at least 0", seed="-1", ami="0.5"),
     "unknown family": simulate("--family", "'techer'", "teacher", family="techer", ami="0.5"),
-    "family of a corpus": simulate("--family", "corpus", "in a study file", family="layers"),
+    "no corpus": simulate("--option corpus", "None", "path of a corpus", family="layers"),
+    "broken corpus": simulate(
+        *("table.csv", "'.csv'", ".conll"), family="layers", option="corpus=table.csv"
+    ),
+    "option without a value": simulate(
+        "--option", "'zipf'", "NAME=VALUE", option="zipf", ami="0.5"
+    ),
+    "option of no family": simulate("--option zipff", "'zipf'", option="zipff=1", ami="0.5"),
+    "all noise": simulate("--label-noise", "1.0", "below 1", ami="0.5", **{"label-noise": "1"}),
     "unknown format": simulate("--format", "'csv'", "conll, hf", format="csv", ami="0.5"),
     "format as a path": simulate("--format", "'../conll'", "conll", format="../conll", ami="0.5"),
     "out not empty": Mistake(
@@ -135,5 +143,5 @@ OTHERS: dict[str, Mistake] = {
         *("option of fit", "'--debug'", "before the command: mtl-laws --debug fit"),
         more=("--debug",),
     ),
-    "two tables": fit("(more.csv)", "Example: mtl-laws fit", more=("more.csv",)),
+    "two tables": fit("(more.csv)", "in quotes", "Example: mtl-laws fit", more=("more.csv",)),
 }

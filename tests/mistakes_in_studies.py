@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from mistakes import CORPUS, OUT, STUDY, Mistake, corpus, run, study
 
 FULL = "question: q\nfactors: {tasks: [1, 2], tokens: [40, 80, 160], ami: [0.1, 0.5]"
@@ -65,8 +64,10 @@ STUDIES: dict[str, Mistake] = {
     "AMI not varied": study(
         FULL.replace("[0.1, 0.5]", "[0.5]") + "}\n", "laws.factors.ami", "'ami'", "two levels"
     ),
-    "keyword as factor": block("laws: {factors: {lambda: n}}", "laws.factors", "'lambda'", "x=n"),
-    "constant as factor": block("laws: {factors: {c0: n}}", "laws.factors", "'c0'", "x=n"),
+    "keyword as factor": block(
+        "laws: {factors: {lambda: n}}", "laws.factors", "'lambda'", "another name"
+    ),
+    "constant as factor": block("laws: {factors: {c0: n}}", "laws.factors", "'c0'", "another name"),
     "hold-out unknown": block("laws: {hold_out: m > 3}", "laws.hold_out", "'m'", "a factor"),
     "hold-out hostile": block(
         'laws: {hold_out: "__import__(1)"}', "laws.hold_out", "__import__", "comparisons"
@@ -122,25 +123,14 @@ OPTIONS: dict[str, Mistake] = {
     "out in a file": run("--out", "'table.csv/x'", "a folder", out="table.csv/x"),
 }
 
-KNOWN_DEFECTS = [
-    pytest.param(
-        block("training: {encoder: [bilstm]}", "training.encoder", "bilstm", "one of"),
-        id="encoder as a list",
-        marks=pytest.mark.xfail(reason="pipeline.training.settings: unhashable value", strict=True),
+WRONG_TYPES: dict[str, Mistake] = {
+    "encoder as a list": block(
+        "training: {encoder: [bilstm]}", "training.encoder", "bilstm", "one of"
     ),
-    pytest.param(
-        corpus(CORPUS, "options.main", "3", options=", main: 3"),
-        id="layer as a number",
-        marks=pytest.mark.xfail(reason="simulator.families: type of `main` unchecked", strict=True),
-    ),
-    pytest.param(
-        corpus(CORPUS, "options.aux", "3", options=", aux: 3"),
-        id="layers as a number",
-        marks=pytest.mark.xfail(reason="simulator.families: type of `aux` unchecked", strict=True),
-    ),
-    pytest.param(
-        corpus(CORPUS, "options.separator", "''", options=", separator: ''"),
-        id="no separator",
-        marks=pytest.mark.xfail(reason="simulator.families: `separator` unchecked", strict=True),
-    ),
-]
+    "layer as a number": corpus(CORPUS, "options.main", "3", options=", main: 3"),
+    "layers as a number": corpus(CORPUS, "options.aux", "3", options=", aux: 3"),
+    "layers as one name": corpus(CORPUS, "options.aux", "layer_1", options=", aux: layer_1"),
+    "no separator": corpus(CORPUS, "options.separator", "''", options=", separator: ''"),
+    "lowercase as a number": corpus(CORPUS, "options.lowercase", "3", options=", lowercase: 3"),
+    "columns as numbers": corpus(CORPUS, "options.columns", "1", options=", columns: [1, 2]"),
+}

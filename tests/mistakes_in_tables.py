@@ -39,7 +39,7 @@ WORDS: dict[str, Mistake] = {
     "constant": named("'c0'", factors="c0=n"),
     "role": named("'role'", factors="role=n"),
     "cell": named("'cell'", factors="cell=n"),
-    "digit first": named("'1n'", "x=n", factors="1n=n"),
+    "digit first": named("'1n'", "another name", factors="1n=n"),
     "a space": named("'my n'", factors="my n=n"),
     "hostile name": named("'__import__(1)'", factors="__import__(1)=n"),
     "path as name": named("'../n'", factors="../n=n"),

@@ -145,7 +145,7 @@ def _nearest(key: str, names: Collection[str]) -> str:
 
 
 def _check_choice(name: str, value: object, choices: Collection[str]) -> None:
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise InputError(f"training.{name}", value, f"one of {', '.join(choices)}")
 
 

@@ -40,18 +40,17 @@ class CorpusOptions:
     licence: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("corpus", "columns", "skip"):
-            value = getattr(self, name)
-            if isinstance(value, list):
-                object.__setattr__(self, name, tuple(value))
-            if not isinstance(value, str | list | tuple | None):
-                raise SpecError(f"options.{name}", value, "a string or a list of strings")
-        for name in ("max_types", "min_count", "affixes"):
-            value = getattr(self, name)
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            least = 0 if name == "affixes" else 1
-            if not (whole and value >= least) and not (name == "max_types" and value is None):
-                raise SpecError(f"options.{name}", value, f"a whole number of at least {least}")
+        for name in ("main", "separator", "words", "licence"):
+            _check_text(name, getattr(self, name))
+        for name in ("columns", "skip"):
+            object.__setattr__(self, name, names_of(name, getattr(self, name)))
+        if not isinstance(self.corpus, str | None):
+            object.__setattr__(self, "corpus", names_of("corpus", self.corpus))
+        if not isinstance(self.lowercase, bool):
+            raise SpecError("options.lowercase", self.lowercase, "true or false")
+        for name, least in (("max_types", 1), ("min_count", 1), ("affixes", 0)):
+            if name != "max_types" or self.max_types is not None:
+                check_whole(name, getattr(self, name), least)
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -81,6 +80,26 @@ class CorpusOptions:
         """Return the main task's layer and its name."""
         name = corpus.name_of(self.main) if self.main else next(iter(corpus.layers))
         return name, corpus.layers[name]
+
+
+def names_of(option: str, value: object) -> tuple[str, ...] | None:
+    """Return a list of names as a tuple; raises `SpecError` for anything else but None."""
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple) or not all(isinstance(v, str) and v for v in value):
+        raise SpecError(f"options.{option}", value, "a list of names")
+    return tuple(value)
+
+
+def check_whole(option: str, value: object, least: int) -> None:
+    """Refuse what is not a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise SpecError(f"options.{option}", value, f"a whole number of at least {least}")
+
+
+def _check_text(option: str, value: object) -> None:
+    if value is not None and (not isinstance(value, str) or not value):
+        raise SpecError(f"options.{option}", value, "a string that is not empty")
 
 
 @lru_cache(maxsize=4)

@@ -14,7 +14,12 @@ import numpy as np
 from simulator.corpus import Corpus, Layer
 from simulator.errors import SpecError
 from simulator.families.base import read_options
-from simulator.families.corpus_options import CorpusOptions, annotated_sentences
+from simulator.families.corpus_options import (
+    CorpusOptions,
+    annotated_sentences,
+    check_whole,
+    names_of,
+)
 from simulator.layout import Naming, assemble, corpus_layout, noise_offsets, with_noise
 from simulator.spec import JSON, TaskSpec
 from simulator.tasks import TaskSet
@@ -26,7 +31,7 @@ class LayersOptions(CorpusOptions):
 
     Parameters
     ----------
-    aux : layers of the auxiliary tasks, T − 1 names; None takes the first others.
+    aux : layers of the auxiliary tasks, of which the first T − 1 are taken; None takes any others.
     min_overlap : tokens that two layers must both label for their AMI to be measured.
     """
 
@@ -35,17 +40,16 @@ class LayersOptions(CorpusOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.aux, list):
-            object.__setattr__(self, "aux", tuple(self.aux))
-        if isinstance(self.min_overlap, bool) or not isinstance(self.min_overlap, int):
-            raise SpecError("options.min_overlap", self.min_overlap, "a whole number")
+        object.__setattr__(self, "aux", names_of("aux", self.aux))
+        check_whole("min_overlap", self.min_overlap, 0)
 
     def layers(self, corpus: Corpus, auxiliaries: int) -> list[tuple[str, Layer]]:
         """Return the layers of all tasks by name, main first."""
         main = self.main_layer(corpus)
-        others = [corpus.name_of(name) for name in self.aux or ()]
-        if self.aux is None:
-            others = [name for name in corpus.layers if name != main[0]][:auxiliaries]
+        wanted = [name for name in corpus.layers if name != main[0]]
+        if self.aux is not None:
+            wanted = [corpus.name_of(name) for name in self.aux]
+        others = wanted[:auxiliaries]
         if len({main[0], *others}) != 1 + auxiliaries or len(others) != auxiliaries:
             raise SpecError("options.aux", others, f"{auxiliaries} layers other than {main[0]}")
         return [main, *((name, corpus.layers[name]) for name in others)]
