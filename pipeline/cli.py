@@ -24,9 +24,12 @@ app = typer.Typer(
 
 Jobs = Annotated[int, typer.Option(help="Worker processes; -1 for one per core.")]
 Engine = Annotated[
-    str, typer.Option(help="Symbolic regression: auto, pysr, operon or grammar (always joins).")
+    str,
+    typer.Option(
+        help="Symbolic regression: auto, pysr, operon, gplearn or grammar (always joins)."
+    ),
 ]
-Budget = Annotated[str, typer.Option(help="Effort: quick, standard or thorough.")]
+Budget = Annotated[str, typer.Option(help="Effort: tiny, quick, standard or thorough.")]
 Seed = Annotated[int, typer.Option(help="Seed of every random draw; the same seed, the same law.")]
 Out = Annotated[Path, typer.Option(help="Folder to write to; made where it does not exist.")]
 TimeLimit = Annotated[

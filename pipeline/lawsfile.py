@@ -55,6 +55,13 @@ class LawRecord(Record):
     origin: str = ""
 
 
+class ExponentRecord(Record):
+    """A factor's power with its interval."""
+
+    value: float | None = None
+    ci95: tuple[Bound, Bound] | None = None
+
+
 class EvidenceRecord(Record):
     """What the data say for one factor."""
 
@@ -62,6 +69,9 @@ class EvidenceRecord(Record):
     sentence: str = ""
     delta_bic: float | None = None
     r2_without: float | None = None
+    exponent: ExponentRecord | None = None
+    inclusion: float | None = None
+    inclusion_permuted: float | None = None
 
 
 class DataRecord(Record):
@@ -106,6 +116,7 @@ class LawsRecord(Record):
     front: list[LawRecord]
     evidence: list[EvidenceRecord] = []
     theory: list[LawRecord] = []
+    verdicts: list[str] = []
     data: DataRecord = DataRecord()
     provenance: ProvenanceRecord = ProvenanceRecord()
 

@@ -148,7 +148,7 @@ def _csv(path: Path, raw: bytes) -> pd.DataFrame:
 
 def _separator(text: str) -> str:
     """The separator that cuts the header into most columns; the comma where none cuts it."""
-    header = next(line for line in text.splitlines() if line.strip())
+    header = next((line for line in text.splitlines() if line.strip()), "")
     counts = {mark: len(next(csv.reader([header], delimiter=mark))) for mark in SEPARATORS}
     return max(SEPARATORS, key=lambda mark: counts[mark])
 

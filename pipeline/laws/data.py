@@ -38,6 +38,7 @@ class LawData:
     name : name of the target.
     bounds : lowest and highest value the target can take; −inf and inf where it has none.
     domains : factor name -> (low, high) where a law must be valid; see `infer_domains`.
+    weight : (N,) how many rows each row stands for, more than 0; 1 each where None.
     """
 
     columns: Mapping[str, Floats]
@@ -46,6 +47,7 @@ class LawData:
     name: str = "target"
     bounds: tuple[float, float] = (-np.inf, np.inf)
     domains: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    weight: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.target)
@@ -59,17 +61,32 @@ class LawData:
         """The same data on some rows; bounds and domains stay."""
         columns = {name: column[rows] for name, column in self.columns.items()}
         kept = self.target[rows], self.cell[rows]
-        return LawData(columns, *kept, self.name, self.bounds, self.domains)
+        weight = None if self.weight is None else self.weight[rows]
+        return LawData(columns, *kept, self.name, self.bounds, self.domains, weight)
+
+    @cached_property
+    def weights(self) -> Floats:
+        """Weight (N,) of every row."""
+        return np.ones(len(self)) if self.weight is None else self.weight
+
+    @cached_property
+    def variance(self) -> float:
+        """Variance of the target over the (weighted) rows."""
+        if self.weight is None:
+            return float(np.var(self.target))
+        mean = np.average(self.target, weights=self.weight)
+        return float(np.average((self.target - mean) ** 2, weights=self.weight))
 
     @cached_property
     def replicate_variance(self) -> float | None:
         """Pooled variance of replicates about their cell's mean; None without replicates."""
-        _, index, count = np.unique(self.cell, return_inverse=True, return_counts=True)
-        freedom = int((count - 1).sum())
+        cells, index = np.unique(self.cell, return_inverse=True)
+        count = np.bincount(index, self.weights)
+        freedom = float(count.sum()) - len(cells)
         if freedom < 1:
             return None
-        mean = np.bincount(index, self.target) / count
-        return float(np.sum((self.target - mean[index]) ** 2) / freedom)
+        mean = np.bincount(index, self.weights * self.target) / count
+        return float(np.sum(self.weights * (self.target - mean[index]) ** 2) / freedom)
 
     @property
     def tolerance(self) -> float:
@@ -90,7 +107,7 @@ class LawData:
         counts = np.bincount(origin, minlength=len(self))
         matrix = np.column_stack([*columns.values(), self.cell[origin]])
         _, first, index = np.unique(matrix, axis=0, return_index=True, return_inverse=True)
-        share = 1.0 / counts[origin]
+        share = self.weights[origin] / counts[origin]
         weight = np.bincount(index.ravel(), share).astype(float)
         target = np.bincount(index.ravel(), share * self.target[origin]) / weight
         merged = {name: column[first] for name, column in columns.items()}

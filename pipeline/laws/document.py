@@ -15,14 +15,20 @@ from pipeline.laws.expression import Floats
 from pipeline.laws.intervals import constants
 from pipeline.laws.law import Law
 from pipeline.laws.problem import Problem
+from pipeline.laws.reference import reference
 from pipeline.laws.refit import EXACT, fit_constants
 from pipeline.laws.scoring import Fitted, Scored, r_squared, row_errors
-from pipeline.laws.search import SearchResult
+from pipeline.laws.search import MAX_CELLS, SearchResult
+from pipeline.laws.transfer import transfer
 from pipeline.laws.typeset import formula_latex
+from pipeline.laws.verdicts import on_reference, on_theory, on_transfer
 
 SCHEMA = 1
 #: significant digits of the numbers in a law's LaTeX
 LATEX_DIGITS = 6
+NOT_ASKED = (
+    "How often each factor would win by luck was not asked: the time limit had cut the search."
+)
 
 
 class NoLawError(PipelineError):
@@ -42,17 +48,42 @@ def laws_document(problem: Problem, found: SearchResult, seed: int) -> dict[str,
             f"no valid law among {len(found.laws)} for {problem.data.name}: every one leaves the "
             "bounds or has a pole over the domain; give wider --bounds or a narrower --domain"
         )
-    records = {i: _law(found.laws[i], problem, seed) for i in {*found.front, found.selected}}
+    records = {
+        i: law_of(found.laws[i], problem.data, problem.held_out, seed)
+        for i in {*found.front, found.selected}
+    }
     selected = records[found.selected]
+    theory = [law_of(law, problem.data, problem.held_out, seed) for law in _ranked(found.theory)]
     return {
         "schema": SCHEMA,
         "target": problem.data.name,
         "factors": list(problem.data.factors),
         "selected": _record(selected),
         "front": [_record(records[i]) for i in sorted(records, key=_by_size(found))],
-        "evidence": [f.to_json() for f in evidence(selected, found.laws, problem.data)],
-        "theory": [_record(_law(law, problem, seed)) for law in _ranked(found.theory)],
+        "theory": [_record(law) for law in theory],
+        **_evidence(selected, theory, problem, found, seed),
         "data": _data(problem, found),
+    }
+
+
+def _evidence(
+    selected: Law, theory: Sequence[Law], problem: Problem, found: SearchResult, seed: int
+) -> dict[str, Any]:
+    """Evidence for each factor, the law beside other predictors, and verdicts in words."""
+    data = problem.data.thinned(MAX_CELLS, seed)
+    findings = evidence(selected, found.laws, data, seed, refit_pool=not found.cut)
+    beside, change = reference(data, problem.held_out, seed), transfer(selected, data)
+    verdicts = (
+        on_theory(selected, theory),
+        on_reference(selected, beside),
+        on_transfer(data.name, change),
+        NOT_ASKED if found.cut else "",
+    )
+    return {
+        "evidence": [finding.to_json() for finding in findings],
+        "reference": beside,
+        "transfer": None if change is None else change.to_json(),
+        "verdicts": [verdict for verdict in verdicts if verdict],
     }
 
 
@@ -64,10 +95,10 @@ def _ranked(theory: Sequence[Scored]) -> list[Scored]:
     return sorted(theory, key=lambda law: (not law.fitted.valid, law.error))
 
 
-def _law(law: Scored, problem: Problem, seed: int) -> Law:
+def law_of(law: Scored, data: LawData, held_out: LawData | None, seed: int) -> Law:
     """A scored law with its constants on all rows, their intervals, and its scores everywhere."""
-    fitted = _on_all_rows(law.fitted, problem.data)
-    expression, data = fitted.expression, problem.data
+    fitted = _on_all_rows(law.fitted, data)
+    expression = fitted.expression
     numeric = fitted.numeric()
     return Law(
         numeric.text,
@@ -75,7 +106,7 @@ def _law(law: Scored, problem: Problem, seed: int) -> Law:
         data.factors,
         numeric.complexity,
         constants(expression, fitted.fit, data, seed),
-        _scores(law, fitted, problem),
+        _scores(law, fitted, data, held_out),
         fitted.valid,
         fitted.reason,
         fitted.limits,
@@ -94,19 +125,20 @@ def _on_all_rows(fitted: Fitted, data: LawData) -> Fitted:
     )
 
 
-def _scores(law: Scored, fitted: Fitted, problem: Problem) -> dict[str, float | None]:
-    data = problem.data
-    variance = float(np.var(data.target))
+def _scores(
+    law: Scored, fitted: Fitted, data: LawData, held_out: LawData | None
+) -> dict[str, float | None]:
+    variance, squares = data.variance, row_errors(fitted.expression, fitted.fit, data)
     errors = {
-        "train": _finite(float(row_errors(fitted.expression, fitted.fit, data).mean())),
+        "train": _finite(float(np.average(squares, weights=data.weights))),
         "cv": _mean_loss(law.grouped, variance),
         "extrapolation": _mean_loss(law.extrapolation, variance),
     }
     scores: dict[str, float | None] = {}
     for name, error in errors.items():
         scores[f"r2_{name}"] = None if error is None else 1.0 - error / variance
-    scores["r2_hold_out"], held_out = _held_out(fitted, problem.held_out)
-    for name, error in {**errors, "hold_out": held_out}.items():
+    scores["r2_hold_out"], squared = _held_out(fitted, held_out)
+    for name, error in {**errors, "hold_out": squared}.items():
         scores[f"rmse_{name}"] = None if error is None else math.sqrt(error)
     return scores
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.laws.expression import Expression, Floats, substitute
+from pipeline.laws.expression import FUNCTIONS, Expression, Floats
+from pipeline.laws.typeset import formula_latex, formula_markup
 
 SCORES = (
     "r2_train",
@@ -72,13 +73,31 @@ class Law:
         return factor in self._parsed().factors
 
     def python(self, name: str = "law") -> str:
-        """Source of a function of the factors that needs nothing but the standard library."""
+        """Source of a function of the factors that needs nothing but the standard library.
+
+        At a pole it raises what Python raises there (`ZeroDivisionError`, `ValueError`,
+        `OverflowError`).
+        """
         arguments = ", ".join(self._parsed().factors)
-        functions = ("sqrt", "log", "exp", "tanh")
-        body = substitute(
-            self.expression, {f: f"math.{f}" for f in functions if f in self.expression}
-        )
-        return f"import math\n\n\ndef {name}({arguments}):\n    return {body}\n"
+        called = {step.op for step in self._parsed().program}
+        used = ", ".join(sorted(called & set(FUNCTIONS)))
+        imports = f"from math import {used}\n\n\n" if used else ""
+        return f"{imports}def {name}({arguments}):\n    return {self.expression}\n"
+
+    def sympy(self) -> Any:
+        """The expression as sympy sees it, every factor a plain symbol of its own name."""
+        import sympy
+
+        self._parsed()  # the whitelist, before sympy evaluates the text
+        return sympy.sympify(self.expression, locals={f: sympy.Symbol(f) for f in self.factors})
+
+    def latex(self, digits: int | None = None) -> str:
+        """LaTeX, rounded to so many significant digits; every digit where None."""
+        return formula_latex(self.expression, digits=digits)
+
+    def mathml(self, digits: int | None = None) -> str:
+        """Presentation MathML, rounded to so many significant digits; every digit where None."""
+        return formula_markup(self.expression, digits=digits)
 
     def to_json(self) -> dict[str, Any]:
         """The record of the contract: plain numbers, strings and lists."""

@@ -151,7 +151,7 @@ def _name_wanted(name: str, column: str) -> str:
         return f"the same name as Python reads it, {normal!r}: {normal}={column}"
     return (
         "letters, digits and _, no Python keyword and none of sqrt, log, exp, tanh, c0, c1, …, "
-        f"{', '.join(OWN_COLUMNS)}; a column takes another name by NAME=COLUMN"
+        f"{', '.join(OWN_COLUMNS)}; its column may go by another name"
     )
 
 

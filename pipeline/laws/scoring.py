@@ -3,8 +3,9 @@
 Notation
 --------
 N : rows.    C : cells.    K : folds of one kind.
-loss : (K, N) squared errors of the rows a fold tests, over the variance of all rows and the fold's
-    row count, 0 elsewhere; a fold's sum is its error as a share of the target's variance.
+loss : (K, N) weighted squared errors of the rows a fold tests, over the variance of all rows and
+    the fold's total weight (its row count), 0 elsewhere; a fold's sum is its error as a share of
+    the target's variance.
 """
 
 from __future__ import annotations
@@ -128,18 +129,18 @@ def score(
 
 
 def fold_loss(fitted: Fitted, data: LawData, fold: Fold, seed: int) -> Floats:
-    """Loss (N,) of one fold: squared errors of its test rows over variance and count."""
+    """Loss (N,) of one fold: squared errors of its test rows over variance and weight."""
     train = data.take(~fold.test).sample
     expression, text = fitted.expression, fitted.candidate.text
     starts = propose_starts(expression, train, FOLD_STARTS, seed_of(text, seed))
     fit = fit_constants(expression, train, np.vstack([starts, fitted.fit.theta[None, :]]), 30)
     test = data.take(fold.test)
     loss = np.zeros(len(data))
-    scale = max(float(np.var(data.target)), 1e-300) * len(test)
-    loss[fold.test] = (
-        WORST / len(test) if fit is None else row_errors(expression, fit, test) / scale
-    )
-    return np.minimum(loss, WORST / len(test))
+    share = test.weights / test.weights.sum()
+    scale = max(data.variance, 1e-300)
+    error = WORST if fit is None else row_errors(expression, fit, test) / scale
+    loss[fold.test] = share * np.minimum(error, WORST)
+    return loss
 
 
 def row_errors(expression: Expression, fit: Fit, data: LawData) -> Floats:

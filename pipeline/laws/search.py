@@ -35,7 +35,8 @@ class Budget:
 
     Attributes
     ----------
-    engine, grammar : evaluations of one run on all rows; a fold's own run gets `fold_share`.
+    engine, grammar : evaluations of one run on all rows; a fold's own run gets `fold_share`, and
+        there is none where that is 0.
     seeds : runs of the engine on all rows.
     keep : laws of each complexity that are scored on folds.
     """
@@ -47,7 +48,9 @@ class Budget:
     keep: int = 8
 
 
+#: "tiny" is for tests and first looks: no engine sees a fold, hardly any form is tried
 BUDGETS = {
+    "tiny": Budget(engine=1_000, grammar=1_000, fold_share=0.0, keep=1),
     "quick": Budget(engine=80_000, grammar=80_000, fold_share=0.3, keep=5),
     "standard": Budget(engine=200_000, grammar=200_000, seeds=2),
     "thorough": Budget(engine=1_000_000, grammar=600_000, seeds=4, fold_share=0.5, keep=12),
@@ -215,7 +218,7 @@ def _engine_tasks(
     seeds = range(budget.seeds) if options.engine != "grammar" else range(0)
     tasks = [("grammar", data, budget.grammar, options.seed)]
     tasks += [(options.engine, data, budget.engine, options.seed + k) for k in seeds]
-    for fold in folds:
+    for fold in folds if budget.fold_share else ():
         train, share = data.take(~fold.test), budget.fold_share
         tasks.append(("grammar", train, int(share * budget.grammar), options.seed))
         if options.engine != "grammar":

@@ -65,9 +65,8 @@ def contenders(scored: Sequence[Scored], data: LawData, draws: Floats) -> list[i
 
 def adequate(law: Scored, data: LawData) -> bool:
     """Whether a law leaves little: the noise of replicates, or a hundredth of the variance."""
-    variance = float(np.var(data.target))
-    residual = float(law.grouped.sum(axis=1).mean()) * variance
-    return residual <= max(EXCESS * (data.replicate_variance or 0.0), LITTLE * variance)
+    residual = float(law.grouped.sum(axis=1).mean()) * data.variance
+    return residual <= max(EXCESS * (data.replicate_variance or 0.0), LITTLE * data.variance)
 
 
 def cell_draws(cells: int, seed: int) -> Floats:

@@ -30,6 +30,7 @@ class Page:
     gallery: Gallery
     words: tuple[str, ...]
     notes: tuple[str, ...]
+    verdicts: tuple[str, ...]
     scores: tuple[tuple[str, str, str, str], ...]
     grids: Mapping[str, Grid]
 
@@ -63,6 +64,7 @@ def build_page(laws: Mapping[str, Any], table: pd.DataFrame, context: ReportCont
         gallery=draw_gallery(surface, front, context.curves),
         words=tuple(describe(surface)) if surface else (),
         notes=(*context.notes, *_warnings(laws)),
+        verdicts=tuple(map(str, laws.get("verdicts") or ())),
         scores=tuple(tables.score_rows(law)) if law else (),
         grids=_grids(laws, front, surface),
     )

@@ -1,0 +1,120 @@
+"""Does the law ever say that training together does harm, and where: its change from T = 1.
+
+The law is evaluated over the fitted ranges (never beyond) at every fitted level of the count T
+above 1, and set against its own value at T = 1 with all other factors equal, the relatedness there
+being undefined: the mean over its domain, as everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from pipeline.laws.catalogue import find_roles
+from pipeline.laws.data import STANDINS, LawData
+from pipeline.laws.expression import Floats
+from pipeline.laws.kinds import is_size, value_range
+from pipeline.laws.law import Law
+
+#: values of the relatedness, of any other factor, and levels of T at most
+SHARES, VALUES, LEVELS = 41, 6, 8
+#: a change smaller than this share of the target's range is none
+FLAT = 1e-3
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Change of the law from T = 1 over the fitted ranges.
+
+    Attributes
+    ----------
+    count, share : names of the count (T) and of the relatedness; no relatedness is "".
+    lowest, highest : extreme changes; `at` is where the lowest is.
+    lowered : share of the grid on which the law lies below its value at T = 1.
+    always_below, never_from : lowered everywhere where the relatedness is at most the one, nowhere
+        where it is at least the other; None where there is no such value.
+    """
+
+    count: str
+    share: str
+    lowest: float
+    highest: float
+    at: dict[str, float]
+    lowered: float
+    always_below: float | None
+    never_from: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The record of `laws.json`."""
+        return {
+            "count": self.count,
+            "share": self.share,
+            "lowest": self.lowest,
+            "highest": self.highest,
+            "at": self.at,
+            "lowered": self.lowered,
+            "always_below": self.always_below,
+            "never_from": self.never_from,
+        }
+
+
+def transfer(law: Law, data: LawData) -> Transfer | None:
+    """The law against itself at T = 1; None where the table or the law has no such count."""
+    roles = find_roles(data)
+    count, share = roles["T"], roles["s"]
+    if not count or not law.uses(count):
+        return None
+    points = _points(data, count, share)
+    change = law.predict(points) - _alone(law, points, data, count, share)
+    if not np.isfinite(change).all():
+        return None
+    tiny = FLAT * float(np.ptp(data.target))
+    lowered = change < -tiny
+    worst = int(np.argmin(change))
+    below, never = _thresholds(points[share], lowered) if share else (None, None)
+    at = {name: float(column[worst]) for name, column in points.items()}
+    lowest, highest = float(change.min()), float(change.max())
+    return Transfer(count, share, lowest, highest, at, float(lowered.mean()), below, never)
+
+
+def _points(data: LawData, count: str, share: str) -> dict[str, Floats]:
+    levels = np.unique(data.columns[count])
+    levels = levels[levels > 1]
+    if len(levels) > LEVELS:
+        levels = levels[np.linspace(0, len(levels) - 1, LEVELS).round().astype(int)]
+    axes = {name: _axis(column, VALUES) for name, column in data.columns.items()}
+    axes[count] = levels
+    if share:
+        axes[share] = _axis(data.columns[share], SHARES)
+    grid = np.array(list(product(*axes.values())))
+    return {name: grid[:, i] for i, name in enumerate(axes)}
+
+
+def _axis(column: Floats, count: int) -> Floats:
+    low, high = value_range(column)
+    return np.geomspace(low, high, count) if is_size(column) else np.linspace(low, high, count)
+
+
+def _alone(law: Law, points: dict[str, Floats], data: LawData, count: str, share: str) -> Floats:
+    """The law at T = 1; the mean over the relatedness' domain."""
+    single = {**points, count: np.ones_like(points[count])}
+    if not share:
+        return law.predict(single)
+    values = np.linspace(*data.domains[share], STANDINS)
+    each = [law.predict({**single, share: np.full_like(points[count], v)}) for v in values]
+    return np.asarray(np.mean(each, axis=0))
+
+
+def _thresholds(share: Floats, lowered: np.ndarray) -> tuple[float | None, float | None]:
+    """Up to which relatedness every point is lowered, and from which on none is."""
+    values = np.unique(share)
+    every = np.array([lowered[share == v].all() for v in values])
+    some = np.array([lowered[share == v].any() for v in values])
+    first_kept = int(np.argmin(every)) if not every.all() else len(values)
+    last_hit = int(np.flatnonzero(some)[-1]) if some.any() else -1
+    below = float(values[first_kept - 1]) if first_kept else None
+    never = float(values[last_hit + 1]) if last_hit + 1 < len(values) else None
+    return below, never
