@@ -14,7 +14,8 @@ batch sizes may round differently).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -63,6 +64,22 @@ def train_group(
     if not jobs:
         return []
     check_alike(jobs)
+    with _one_thread():
+        return _train(jobs, device, progress)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One torch thread: on models this small more of them wait for one another, many times over."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _train(jobs: Sequence[Job], device: str, progress: Progress | None) -> list[Outcome]:
     sizes, settings = jobs[0].sizes, jobs[0].settings
     tagger = build_tagger(settings, sizes)
     layout = tagger.layout() | WEIGHTINGS[settings.weighting].layout(sizes)

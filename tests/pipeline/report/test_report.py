@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from planted_report import planted_curves, planted_laws, planted_table
 
 from pipeline.errors import InputError
 from pipeline.report import ReportContext, write_report
@@ -56,8 +57,6 @@ class Outline(HTMLParser):
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from conftest import planted_curves, planted_laws, planted_table
-
     out = tmp_path_factory.mktemp("report")
     context = ReportContext(
         "A title", "mtl-laws run x.yaml", "Why?", ("Mind this.",), planted_curves()

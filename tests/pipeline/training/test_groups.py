@@ -125,6 +125,14 @@ def test_a_loss_that_explodes_is_divergence() -> None:
     assert outcome.status is Status.DIVERGED
 
 
+def test_the_callers_threads_are_given_back() -> None:
+    torch.set_num_threads(2)
+    train_group([small_job(1, SINGLE | {"max_steps": 10})])
+    after = torch.get_num_threads()
+    torch.set_num_threads(1)
+    assert after == 2
+
+
 def test_progress_counts_every_model_once() -> None:
     seen: list[int] = []
     train_group(group(SINGLE), progress=seen.append)
