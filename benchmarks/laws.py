@@ -217,7 +217,9 @@ def main() -> None:
     for part in arguments.parts:
         begin = time.monotonic()
         rows = PARTS[part](arguments)
-        record = {"made_with": provenance(), "seconds": time.monotonic() - begin, "rows": rows}
+        kept = ("version", "commit", "python")
+        made_with = {key: provenance()[key] for key in kept}
+        record = {"made_with": made_with, "seconds": time.monotonic() - begin, "rows": rows}
         RESULTS.mkdir(exist_ok=True)
         path = RESULTS / f"laws-{part}.json"
         path.write_text(json.dumps(record, indent=1, default=str) + "\n", encoding="utf-8")

@@ -10,13 +10,10 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
-
-import torch
 
 from pipeline.cells import Cell
 from pipeline.errors import PipelineError
@@ -65,13 +62,12 @@ def train_cells(cells: Sequence[Cell], device: str = "cpu", parent: int = 0) -> 
         soon after its parent, even if that was killed.
     """
     _end_with(parent)
-    with _one_thread():
-        try:
-            return train_together(cells, device)
-        except FAULTS as fault:
-            if len(cells) == 1:
-                return [failure(cells[0].digest, fault)]
-        return [_train_alone(cell, device) for cell in cells]
+    try:
+        return train_together(cells, device)
+    except FAULTS as fault:
+        if len(cells) == 1:
+            return [failure(cells[0].digest, fault)]
+    return [_train_alone(cell, device) for cell in cells]
 
 
 def _train_alone(cell: Cell, device: str) -> Result:
@@ -106,17 +102,6 @@ def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(WATCH_EVERY)
     os._exit(1)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Small models run several times faster on one torch thread per worker."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def failure(cell: str, fault: BaseException) -> Result:
