@@ -133,6 +133,8 @@ def _csv(path: Path, raw: bytes) -> pd.DataFrame:
         raise InputError(f"{path}, line {line}", found, "text in UTF-8, or Parquet") from error
     separator = _separator(text)
     records = list(_records(path, text, separator))
+    if not records:
+        raise InputError(str(path), "blank lines only", "a header and rows")
     line, header = records[0]
     names = _unique(path, [name.strip() for name in header], f"line {line}")
     lines = [line for line, _ in records[1:]]

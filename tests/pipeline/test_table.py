@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from runs import result, study
 
@@ -279,6 +279,7 @@ def test_numbers_come_back_as_they_were_written(
 
 @UNHURRIED
 @given(st.binary(max_size=80))
+@example(b"\x1c")  # blank to str.strip, not to bytes.strip
 def test_any_bytes_are_a_table_or_an_input_error(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:

@@ -1,4 +1,6 @@
-"""Property tests draw the same examples every time."""
+"""What all tests share: random examples that are the same in every run."""
+
+from __future__ import annotations
 
 from hypothesis import settings
 
