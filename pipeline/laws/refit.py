@@ -158,15 +158,6 @@ def _step(jacobian: Floats, residual: Floats, weight: Floats, damping: Floats) -
     return np.linalg.solve(scaled, (slope / scale)[:, :, None])[:, :, 0] / scale
 
 
-def covariance(expression: Expression, sample: Sample, fit: Fit, variance: float) -> Floats:
-    """Covariance (P, P) of the constants: variance · (JᵀWJ)⁻¹ at the optimum, by pseudo-inverse."""
-    _, jacobian = expression.jacobian(sample.columns, fit.theta[None, :])
-    normal = (jacobian[0] * sample.weight) @ jacobian[0].T
-    scale = np.sqrt(np.where(np.diag(normal) > 0, np.diag(normal), 1.0))
-    inverse = np.linalg.pinv(normal / np.outer(scale, scale), rcond=1e-12)
-    return np.asarray(variance * inverse / np.outer(scale, scale))
-
-
 def propose_starts(expression: Expression, sample: Sample, count: int, seed: int) -> Floats:
     """Starts (count, P) at the scale of the data, so that a factor's unit does not matter.
 

@@ -65,11 +65,6 @@ def _draw(name: str, start: Start, seed: int) -> NDArray[np.float64]:
     return start.draw(rng)
 
 
-def total_size(layout: Layout) -> int:
-    """P."""
-    return sum(start.size for start in layout.values())
-
-
 def views(flat: Tensor, layout: Layout) -> dict[str, Tensor]:
     """Parameters by name, each a view (B, *shape) into the buffer (B, P)."""
     found, offset = {}, 0
