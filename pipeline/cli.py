@@ -79,10 +79,10 @@ def run(
 
     Example: mtl-laws run study.yaml --out runs/mine
     """
-    from pipeline.backends import RunOptions
     from pipeline.end import conclude
     from pipeline.foresight import foresee
     from pipeline.run import run_study
+    from pipeline.running.backends import RunOptions
     from pipeline.study import Study
 
     loaded = Study.load(study)
@@ -116,11 +116,11 @@ def fit(
 
     Example: mtl-laws fit results.csv --target f1 --factors n=tokens,T=tasks,ami=ami --out laws
     """
+    from pipeline.files.tablefile import read_table
     from pipeline.fit import Source, fit_laws
     from pipeline.laws.problem import Question
-    from pipeline.options import parse_bounds, parse_domains, parse_factors
-    from pipeline.search_progress import SearchProgress
-    from pipeline.tablefile import read_table
+    from pipeline.terminal.options import parse_bounds, parse_domains, parse_factors
+    from pipeline.terminal.search_progress import SearchProgress
 
     question = Question(
         target,
@@ -177,7 +177,7 @@ def simulate(
 
     Example: mtl-laws simulate --family channel --tasks 3 --ami 0.5 --tokens 5000 --out tasks
     """
-    from pipeline.options import as_options, check_export, parse_options
+    from pipeline.terminal.options import as_options, check_export, parse_options
     from simulator import TaskSpec, export_taskset, make_taskset, plot_taskset
 
     with as_options():
@@ -253,7 +253,7 @@ def status(
 
     Example: mtl-laws status runs/mine
     """
-    from pipeline.progress import run_status
+    from pipeline.running.progress import run_status
 
     typer.echo(run_status(folder).line())
 
@@ -282,7 +282,7 @@ def _code(words: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted; a run goes on where it stopped, by the same command", 130)
     except UsageError as error:
-        from pipeline.usage import usage_line
+        from pipeline.terminal.usage import usage_line
 
         return _fail(usage_line(error, words), 2)
     except (InputError, SimulatorError, PipelineError) as error:

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import InputError
+from pipeline.files.tablefile import numbers, read_table
 from pipeline.fit import LAWS_NAME, TABLE_NAME, Source, fit_laws, write_report_of
 from pipeline.foresight import in_the_study, question_of
+from pipeline.laws.lawsfile import read_laws
 from pipeline.laws.problem import OWN_COLUMNS
-from pipeline.lawsfile import read_laws
 from pipeline.run import TABLE_NAME as RESULTS_NAME
-from pipeline.search_progress import SearchProgress
 from pipeline.store import STORE_NAME, read_rows
 from pipeline.table import learning_curves
-from pipeline.tablefile import numbers, read_table
+from pipeline.terminal.search_progress import SearchProgress
 
 if TYPE_CHECKING:
     from typing import Any

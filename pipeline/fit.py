@@ -170,7 +170,7 @@ def _installed(name: str) -> str | None:
 
 
 def _write(document: dict[str, Any], rows: pd.DataFrame, source: Source, out: Path) -> None:
-    from pipeline.tablefile import write_parquet
+    from pipeline.files.tablefile import write_parquet
 
     write_parquet(rows, out / TABLE_NAME)
     write_text(out / LAWS_NAME, json.dumps(document, indent=1, allow_nan=False) + "\n")

@@ -19,18 +19,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.backends import RunOptions
 from pipeline.cells import Cell, expand
 from pipeline.digest import digest
-from pipeline.dispatch import outcomes
 from pipeline.errors import InputError
-from pipeline.lock import RunLock
-from pipeline.progress import RunProgress
 from pipeline.provenance import provenance
+from pipeline.running.backends import RunOptions
+from pipeline.running.dispatch import outcomes
+from pipeline.running.lock import RunLock
+from pipeline.running.progress import RunProgress
+from pipeline.running.workers import Result
 from pipeline.store import FAILED, STORE_NAME, ResultStore, Row, open_store
 from pipeline.study import Study
 from pipeline.table import outcomes_table, write_parquet
-from pipeline.workers import Result
 
 __all__ = ["LOG_NAME", "TABLE_NAME", "RunOptions", "run_study", "study_digest"]
 

@@ -33,7 +33,7 @@ from typing import Any
 
 from pipeline.digest import canonical
 from pipeline.errors import InputError
-from pipeline.storefile import STORE_NAME, errors_of, now, reading, writing
+from pipeline.files.storefile import STORE_NAME, errors_of, now, reading, writing
 
 __all__ = [
     "FAILED",

@@ -26,10 +26,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from pipeline.blocks import DETAIL, Block, input_error, reference, short
 from pipeline.errors import InputError
+from pipeline.files.blocks import DETAIL, Block, input_error, reference, short
+from pipeline.files.yamlfile import parse_yaml, read_text
 from pipeline.names import nearest
-from pipeline.yamlfile import parse_yaml, read_text
 
 Scalar: TypeAlias = "bool | int | float | str | None"
 

@@ -14,8 +14,8 @@ from typing import Any
 import pandas as pd
 
 from pipeline.digest import canonical, digest
+from pipeline.files.tablefile import numbers, read_table, write_parquet
 from pipeline.store import Row
-from pipeline.tablefile import numbers, read_table, write_parquet
 
 __all__ = [
     "CLOCKED",

@@ -17,11 +17,11 @@ from mistakes import TABLE
 from mistakes_in_commands import LAW, LAWS
 
 from pipeline.errors import InputError
+from pipeline.files.tablefile import read_table
 from pipeline.laws.holdout import held_out_rows
+from pipeline.laws.lawsfile import read_laws
 from pipeline.laws.problem import Question, pose
-from pipeline.lawsfile import read_laws
 from pipeline.study import Study, commented_study
-from pipeline.tablefile import read_table
 
 FUZZ = settings(max_examples=150, deadline=None, derandomize=True)
 SOUND_LAWS = json.dumps({**LAWS, "theory": [LAW], "data": {"ranges": {"n": [1, 2]}}})

@@ -13,10 +13,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-GROUND = {"errors", "names", "digest", "provenance", "lock", "yamlfile", "blocks"}
-RECORDS = {"study", "storefile", "store", "tablefile", "table"}
+GROUND = {"errors", "names", "digest", "provenance", "files", "terminal"}
+RECORDS = {"study", "store", "table"}
 ROOMS = {"laws", "training"}
-RUNNING = {"cells", "workers", "backends", "dispatch", "progress"}
+RUNNING = {"cells", "running"}
 TOP = {"cli", "__main__"}
 """Whatever else there is (run, report, advise …) is an application, between RUNNING and TOP."""
 
@@ -152,7 +152,7 @@ def test_promised_names_are_there(name: str) -> None:
     ("module", "heavy"),
     [
         ("pipeline.cli", ("torch", "sympy", "pysr", "sklearn", "pandas", "matplotlib")),
-        ("pipeline.progress", ("torch", "pandas")),
+        ("pipeline.running.progress", ("torch", "pandas")),
         ("pipeline.study", ("torch", "pandas")),
         ("pipeline.table", ("torch", "sklearn")),
         ("simulator", ("torch", "matplotlib", "pipeline")),

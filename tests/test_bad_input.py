@@ -19,7 +19,7 @@ from mistakes_in_tables import TABLES, WORDS
 from pipeline.cli import main
 from pipeline.laws.engines import Readiness
 from pipeline.laws.engines.pysr import HINT, PySR
-from pipeline.lawsfile import read_laws
+from pipeline.laws.lawsfile import read_laws
 
 MISTAKES = {
     f"{place}: {name}": mistake

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import InputError
+from pipeline.files.tablefile import numbers
 from pipeline.laws.data import LawData, infer_domains, number_cells
 from pipeline.laws.expression import CONSTANT_NAME, FUNCTIONS, Floats, Mask
 from pipeline.laws.holdout import held_out_rows
 from pipeline.laws.search import BUDGETS
 from pipeline.laws.undefined import find_made_up, mark_undefined
 from pipeline.names import nearest
-from pipeline.tablefile import numbers
 
 #: fewer rows or cells than this say nothing about a law
 MIN_ROWS = 8

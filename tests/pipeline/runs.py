@@ -10,9 +10,9 @@ import pandas as pd
 
 from pipeline.cells import Cell
 from pipeline.run import RunOptions
+from pipeline.running.workers import Result
 from pipeline.study import Study
 from pipeline.table import CLOCKED
-from pipeline.workers import Result
 
 QUIET = RunOptions(jobs=1, progress=False)
 
@@ -48,7 +48,7 @@ def result(cell: Cell) -> Result:
 
 
 class Trainer:
-    """Stands in for `pipeline.workers.train_together` and keeps the groups it was given."""
+    """Stands in for `pipeline.running.workers.train_together` and keeps the groups it was given."""
 
     def __init__(self, before: Callable[[Sequence[Cell]], None] = lambda cells: None) -> None:
         self.before = before

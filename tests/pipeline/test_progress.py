@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.lock import RunLock
-from pipeline.progress import LINE_EVERY, RunProgress, duration, run_status
+from pipeline.running.lock import RunLock
+from pipeline.running.progress import LINE_EVERY, RunProgress, duration, run_status
 from pipeline.store import STORE_NAME, Row, open_store
 
 

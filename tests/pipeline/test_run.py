@@ -15,16 +15,16 @@ import pytest
 from joblib.externals.loky.process_executor import BrokenProcessPool
 from runs import QUIET, TINY, Trainer, files, result, same, study
 
-from pipeline import dispatch, workers
-from pipeline.backends import RunOptions
 from pipeline.cells import Cell, expand
-from pipeline.dispatch import CULPRIT, outcomes
 from pipeline.errors import InputError
-from pipeline.lock import RunLock
-from pipeline.progress import run_status
 from pipeline.run import LOG_NAME, TABLE_NAME, run_study
+from pipeline.running import dispatch, workers
+from pipeline.running.backends import RunOptions
+from pipeline.running.dispatch import CULPRIT, outcomes
+from pipeline.running.lock import RunLock
+from pipeline.running.progress import run_status
+from pipeline.running.workers import Result, train_cells
 from pipeline.store import STORE_NAME, read_rows
-from pipeline.workers import Result, train_cells
 from simulator import SpecError
 
 HERE = Path(__file__).parent
@@ -291,7 +291,8 @@ import os, signal, sys
 sys.path.insert(0, {here!r})
 from pathlib import Path
 from runs import QUIET, TINY, study
-from pipeline import dispatch, run
+from pipeline import run
+from pipeline.running import dispatch
 from pipeline.store import ResultStore
 grouped, add, written = dispatch.group, ResultStore.add, []
 dispatch.group = lambda cells, **_: grouped(cells, 3)

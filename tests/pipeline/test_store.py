@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import storefile
 from pipeline.errors import InputError, PipelineError
-from pipeline.lock import RunLock, is_locked
+from pipeline.files import storefile
+from pipeline.running.lock import RunLock, is_locked
 from pipeline.store import (
     STORE_NAME,
     ResultStore,
@@ -140,7 +140,7 @@ def test_4_only_one_run_at_a_time_holds_a_folder(tmp_path: Path) -> None:
 
 def test_4_a_killed_holder_leaves_the_folder_free(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from pipeline.lock import RunLock\n"
+        "import sys; from pathlib import Path; from pipeline.running.lock import RunLock\n"
         "with RunLock(Path(sys.argv[1])):\n    print('held', flush=True); sys.stdin.read()\n"
     )
     with subprocess.Popen(

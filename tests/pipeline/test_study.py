@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from pipeline.blocks import reference
 from pipeline.cells import expand
 from pipeline.errors import InputError
+from pipeline.files.blocks import reference
 from pipeline.study import Study, commented_study, shipped_studies
 
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

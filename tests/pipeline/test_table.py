@@ -14,9 +14,9 @@ from runs import result, study
 
 from pipeline.cells import Cell, expand
 from pipeline.errors import InputError, PipelineError
+from pipeline.files.tablefile import numbers, read_table, write_parquet
 from pipeline.store import Row
 from pipeline.table import GLOSSARY, columns_markdown, learning_curves, outcomes_table
-from pipeline.tablefile import numbers, read_table, write_parquet
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "columns.md"
 RUNS = {0: {"version": "1", "commit": "c", "host": "h", "torch": "2"}}

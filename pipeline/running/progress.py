@@ -20,7 +20,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from pipeline.lock import is_locked
+from pipeline.running.lock import is_locked
 from pipeline.store import FAILED, STORE_NAME, read_summary
 
 LINE_EVERY = 10.0

@@ -15,10 +15,10 @@ from contextlib import closing
 
 import joblib
 
-from pipeline.backends import RunOptions, backend
 from pipeline.cells import Cell, group
 from pipeline.errors import PipelineError
-from pipeline.workers import Result, failure, train_cells
+from pipeline.running.backends import RunOptions, backend
+from pipeline.running.workers import Result, failure, train_cells
 
 _log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from typing import Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline.blocks import short
 from pipeline.errors import InputError
+from pipeline.files.blocks import short
 from pipeline.laws.expression import Expression
 from pipeline.laws.problem import is_factor_name
 

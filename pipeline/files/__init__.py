@@ -1,0 +1,1 @@
+"""Files that users bring and runs leave: YAML, tables, the store, checked before use."""

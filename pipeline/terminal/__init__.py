@@ -1,0 +1,1 @@
+"""The terminal: small languages of options, words for mistakes, bars of progress."""
