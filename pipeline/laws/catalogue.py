@@ -118,7 +118,8 @@ def theory(data: LawData) -> list[Form]:
 def find_roles(data: LawData) -> dict[str, str]:
     """Which factors are n, T and s; a role that no factor can play is missing."""
     kinds = classify(data.columns)
-    tasks = _preferred(kinds.counts, TASK_NAMES)
+    few_first = sorted(kinds.counts, key=lambda name: float(np.nanmax(data.columns[name])))
+    tasks = _preferred(few_first, TASK_NAMES)
     sizes = [name for name in kinds.sizes if name != tasks]
     shares = _preferred(kinds.shares, RELATEDNESS_NAMES)
     largest = max(sizes, key=lambda name: float(np.nanmax(data.columns[name])), default="")

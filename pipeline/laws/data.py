@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.laws.expression import Floats, Mask
-from pipeline.laws.kinds import is_share, is_size, value_range
+from pipeline.laws.kinds import is_amount, is_share, is_size, value_range
 from pipeline.laws.refit import Sample
 
 Indices = npt.NDArray[np.int64]
@@ -160,7 +160,7 @@ def infer_domains(columns: Mapping[str, Floats]) -> dict[str, tuple[float, float
         low, high = value_range(column)
         if is_share(column):
             low, high = 0.0, 1.0
-        elif is_size(column):
+        elif is_size(column) or is_amount(column):
             high = 2.0 * high
         domains[name] = (low, high)
     return domains

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from pipeline.errors import PipelineError
+from pipeline.laws.bands import Certainty, certainty
 from pipeline.laws.data import LawData
 from pipeline.laws.evidence import evidence
 from pipeline.laws.expression import Floats
-from pipeline.laws.intervals import constants
+from pipeline.laws.intervals import bootstrap, constants, uncertainty
 from pipeline.laws.law import Law
 from pipeline.laws.problem import Problem
 from pipeline.laws.reference import reference
@@ -21,7 +23,7 @@ from pipeline.laws.scoring import Fitted, Scored, r_squared, row_errors
 from pipeline.laws.search import MAX_CELLS, SearchResult
 from pipeline.laws.transfer import transfer
 from pipeline.laws.typeset import formula_latex
-from pipeline.laws.verdicts import on_reference, on_theory, on_transfer
+from pipeline.laws.verdicts import on_certainty, on_reference, on_theory, on_transfer
 
 SCHEMA = 1
 #: significant digits of the numbers in a law's LaTeX
@@ -59,8 +61,8 @@ def laws_document(problem: Problem, found: SearchResult, seed: int) -> dict[str,
         "target": problem.data.name,
         "factors": list(problem.data.factors),
         "selected": _record(selected),
-        "front": [_record(records[i]) for i in sorted(records, key=_by_size(found))],
-        "theory": [_record(law) for law in theory],
+        "front": [_beside(records[i]) for i in sorted(records, key=_by_size(found))],
+        "theory": [_beside(law) for law in theory],
         **_evidence(selected, theory, problem, found, seed),
         "data": _data(problem, found),
     }
@@ -73,18 +75,29 @@ def _evidence(
     data = problem.data.thinned(MAX_CELLS, seed)
     findings = evidence(selected, found.laws, data, seed, refit_pool=not found.cut)
     beside, change = reference(data, problem.held_out, seed), transfer(selected, data)
+    sure = _certainty(selected, problem)
     verdicts = (
         on_theory(selected, theory),
         on_reference(selected, beside),
+        on_certainty(data.name, sure, selected.uncertainty),
         on_transfer(data.name, change),
         NOT_ASKED if found.cut else "",
     )
     return {
         "evidence": [finding.to_json() for finding in findings],
         "reference": beside,
+        "bands": None if sure is None else sure.to_json(),
         "transfer": None if change is None else change.to_json(),
         "verdicts": [verdict for verdict in verdicts if verdict],
     }
+
+
+def _certainty(law: Law, problem: Problem) -> Certainty | None:
+    """How sure the law is on the rows, and how many of them its bands hold."""
+    data, rest = problem.data, problem.held_out
+    if rest is None:
+        return certainty(law.bands(data.columns), data.target, None, data.target)
+    return certainty(law.bands(data.columns), data.target, law.bands(rest.columns), rest.target)
 
 
 def _by_size(found: SearchResult) -> Any:
@@ -100,17 +113,19 @@ def law_of(law: Scored, data: LawData, held_out: LawData | None, seed: int) -> L
     fitted = _on_all_rows(law.fitted, data)
     expression = fitted.expression
     numeric = fitted.numeric()
+    draws = bootstrap(expression, fitted.fit, data, seed)
     return Law(
         numeric.text,
         expression.text,
         data.factors,
         numeric.complexity,
-        constants(expression, fitted.fit, data, seed),
+        constants(expression, fitted.fit, data, seed, draws),
         _scores(law, fitted, data, held_out),
         fitted.valid,
         fitted.reason,
         fitted.limits,
         fitted.candidate.origin,
+        uncertainty(expression, fitted.fit, data, draws),
     )
 
 
@@ -163,6 +178,11 @@ def _held_out(fitted: Fitted, held_out: LawData | None) -> tuple[float | None, f
 
 def _record(law: Law) -> dict[str, Any]:
     return {**law.to_json(), "latex": formula_latex(law.expression, digits=LATEX_DIGITS)}
+
+
+def _beside(law: Law) -> dict[str, Any]:
+    """A law that is shown beside the selected one: without what only bands need."""
+    return _record(replace(law, uncertainty=None))
 
 
 def _data(problem: Problem, found: SearchResult) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """What the data say for each factor: is it in the law, with which power, and would it be by luck.
 
-A verdict rests on the laws that were found: the selected one against the best law of the pool that
-does without the factor (or, for a factor that the law leaves out, the best that has it), compared
-by the Bayesian information criterion over cells; the powers of the selected template, set free
+A verdict rests on the laws that were found. The best of them with the factor is set against the
+best without it, the same laws with the factor taken out among them, by the Bayesian information
+criterion over cells (`criterion`). Beside that: the powers of the selected template, set free
 (`exponents`); the power that the rows ask for without any template (`plainpower`); and how often
 the factor is in the winning law, on halves of the cells and when shuffled (`inclusion`).
 """
@@ -15,14 +15,22 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.laws.criterion import bic, cell_means
 from pipeline.laws.data import LawData
 from pipeline.laws.exponents import Exponent, exponents
-from pipeline.laws.expression import Expression
-from pipeline.laws.inclusion import Inclusion, inclusion
+from pipeline.laws.expression import Expression, Floats
+from pipeline.laws.inclusion import Inclusion, Rival, inclusion, rivals
 from pipeline.laws.law import Law
 from pipeline.laws.plainpower import PlainPower, plain_power
 from pipeline.laws.scoring import Scored
-from pipeline.laws.verdicts import on_exponents, on_factor, on_inclusion, on_plain_power
+from pipeline.laws.verdicts import (
+    Worth,
+    on_exponents,
+    on_factor,
+    on_inclusion,
+    on_plain_power,
+    on_root_in_law,
+)
 
 
 @dataclass(frozen=True)
@@ -31,18 +39,16 @@ class Finding:
 
     Attributes
     ----------
-    delta_bic : BIC without the factor minus BIC with it, each by the best valid law of the pool;
-        positive speaks for the factor. None where the pool holds only one kind.
-    r2_without : share of variance that the best valid law without the factor explains.
-    exponents : its effective exponent at every place of the selected template.
+    worth : what the best laws with and without it reach; None where no law that was found has it.
+    exponents : its effective exponent at every place of the selected template, the place that
+        moves the law most first.
     plain : the power that the rows ask for without a template.
     inclusion : how often it is in the winning law; None where that was not asked.
     """
 
     factor: str
     in_law: bool
-    delta_bic: float | None
-    r2_without: float | None
+    worth: Worth | None
     exponents: tuple[Exponent, ...]
     plain: PlainPower | None
     inclusion: Inclusion | None
@@ -57,23 +63,25 @@ class Finding:
     def sentence(self) -> str:
         """All that is found, in words."""
         parts = (
-            on_factor(self.factor, self.in_law, self.delta_bic, self.r2_without),
+            on_factor(self.factor, self.in_law, self.worth),
+            on_inclusion(self.factor, self.in_law, self.inclusion),
             on_exponents(self.factor, self.exponents),
             on_plain_power(self.factor, self.plain),
-            on_inclusion(self.factor, self.in_law, self.inclusion),
         )
         return " ".join(part for part in parts if part)
 
     def to_json(self) -> dict[str, Any]:
         """The record of `laws.json`."""
-        single, shares = self.exponent, self.inclusion
+        single, shares, worth = self.exponent, self.inclusion, self.worth
         return {
             "factor": self.factor,
             "in_law": self.in_law,
-            "delta_bic": self.delta_bic,
-            "r2_without": self.r2_without,
+            "delta_bic": worth and worth.delta_bic,
+            "r2_with": worth and worth.r2_with,
+            "r2_without": worth and worth.r2_without,
             "exponent": single and {"value": single.value, "ci95": _listed(single.ci95)},
             "exponents": [_exponent_json(exponent) for exponent in self.exponents],
+            "root": on_root_in_law(self.exponents),
             "plain_exponent": self.plain
             and {**asdict(self.plain), "ci95": _listed(self.plain.ci95)},
             "inclusion": shares and shares.observed,
@@ -92,49 +100,56 @@ def evidence(
     pool : the laws that were scored, on the rows of `data`.
     refit_pool : whether there is time to refit them for `inclusion`.
     """
-    valid = [law for law in pool if law.fitted.valid]
-    ranked = sorted(valid, key=lambda law: (bic(law, data), law.fitted.expression.text))
-    known = [(law.fitted.expression.text, law.fitted.fit.theta) for law in ranked]
+    means = cell_means(data)
+    fits = {law.fitted.expression: law.fitted.fit.theta for law in pool if law.fitted.valid}
+    score = {law: bic(law, theta, means) for law, theta in fits.items()}
+    ranked = [(law.text, fits[law]) for law in sorted(fits, key=lambda e: (score[e], e.text))]
     findings = []
     for factor in data.factors:
-        delta, r2 = _without(factor, ranked, data)
-        shares = inclusion(known, factor, data, seed) if refit_pool else None
+        laws = rivals(ranked, factor, means, seed)
+        shares = inclusion(laws, factor, means, seed) if refit_pool else None
         powers = _exponents(selected, factor, data, seed)
         plain = plain_power(data, factor, seed)
-        present = selected.uses(factor)
-        findings.append(Finding(factor, present, delta, r2, powers, plain, shares))
+        worth = _worth(selected, laws, factor, means, data)
+        findings.append(Finding(factor, selected.uses(factor), worth, powers, plain, shares))
     return findings
 
 
 def _exponents(selected: Law, factor: str, data: LawData, seed: int) -> tuple[Exponent, ...]:
-    names = Expression.parse(selected.template, selected.factors).constants
-    theta = np.array([selected.constants[name].value for name in names])
+    theta = _theta(selected)
     return tuple(exponents(selected.template, theta, factor, data, seed))
 
 
-def _without(
-    factor: str, ranked: Sequence[Scored], data: LawData
-) -> tuple[float | None, float | None]:
-    """ΔBIC and R² of the best laws without the factor; None where all or none have it."""
-    with_it = [law for law in ranked if factor in law.fitted.expression.factors]
-    without = [law for law in ranked if factor not in law.fitted.expression.factors]
-    if not with_it or not without:
-        return None, None
-    least = min(law.fitted.fit.error for law in without)
-    return bic(without[0], data) - bic(with_it[0], data), 1.0 - least / _total(data)
+def _theta(law: Law) -> Floats:
+    names = Expression.parse(law.template, law.factors).constants
+    return np.array([law.constants[name].value for name in names])
 
 
-def bic(law: Scored, data: LawData) -> float:
-    """Bayesian information criterion over cells, the noise variance fitted."""
-    cells = len(np.unique(data.cell))
-    mean = max(law.fitted.fit.error, 1e-300) / float(data.sample.weight.sum())
-    return cells * float(np.log(mean)) + len(law.fitted.expression.constants) * float(np.log(cells))
+def _worth(
+    selected: Law, laws: Sequence[Rival], factor: str, means: LawData, data: LawData
+) -> Worth | None:
+    """The best laws with and without a factor; the law itself counts where it is one of them."""
+    kinds: dict[bool, list[Rival]] = {True: [], False: []}
+    for law in [*laws, (Expression.parse(selected.template, selected.factors), _theta(selected))]:
+        kinds[factor in law[0].factors].append(law)
+    if not kinds[True] or not kinds[False]:
+        return None
+    score = {has: min(bic(*law, means) for law in some) for has, some in kinds.items()}
+    r2 = {has: max(_r2(*law, data) for law in some) for has, some in kinds.items()}
+    own = _r2(Expression.parse(selected.template, selected.factors), _theta(selected), data)
+    r2[selected.uses(factor)] = own
+    return Worth(score[False] - score[True], r2[True], r2[False])
 
 
-def _total(data: LawData) -> float:
+def _r2(expression: Expression, theta: Floats, data: LawData) -> float:
+    """Share of the variance of the rows that a law explains; −inf at a pole."""
     sample = data.sample
+    with np.errstate(all="ignore"):
+        residual = sample.target - expression.evaluate(sample.columns, theta)
+        error = float(np.sum(sample.weight * residual**2))
     mean = float(np.average(sample.target, weights=sample.weight))
-    return max(float(np.sum(sample.weight * (sample.target - mean) ** 2)), 1e-300)
+    total = max(float(np.sum(sample.weight * (sample.target - mean) ** 2)), 1e-300)
+    return 1.0 - error / total if np.isfinite(error) else -np.inf
 
 
 def _exponent_json(exponent: Exponent) -> dict[str, Any]:
@@ -145,6 +160,8 @@ def _exponent_json(exponent: Exponent) -> dict[str, Any]:
         "varies_with": list(exponent.varies_with),
         "over": _listed(exponent.over),
         "logarithm": exponent.logarithm,
+        "part": exponent.part,
+        "moves": exponent.moves,
     }
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.laws.data import LawData
 from pipeline.laws.expression import Floats, Mask
-from pipeline.laws.kinds import is_size
+from pipeline.laws.kinds import is_amount, is_size
 
 #: share of a factor's levels that its shallow and its deep fold keep out
 SHALLOW, DEEP = 0.25, 0.5
@@ -68,7 +68,9 @@ def _factor_folds(data: LawData) -> Iterator[Fold]:
 
 def _joint_fold(data: LawData) -> list[Fold]:
     sizes = {
-        name: top_cut(column, DEEP) for name, column in data.columns.items() if is_size(column)
+        name: top_cut(column, DEEP)
+        for name, column in data.columns.items()
+        if is_size(column) or is_amount(column)
     }
     cuts = {name: cut for name, cut in sizes.items() if cut is not None}
     if len(cuts) < 2:

@@ -1,11 +1,13 @@
-"""Inclusion: how often a factor is in the law that wins on resampled cells, and when shuffled.
+"""Inclusion: how often laws with a factor clearly win on resampled cells, and when it is shuffled.
 
 The laws that were found are fitted again, not searched for again. Each factor has a pool of its
 own: the best laws with it, for each of them the same law with the factor put to 1 and put to a
 constant, and the best laws without it. On random halves of the cells all of them are refitted, and
-the one of least BIC wins. (Halves, as in stability selection, Meinshausen and Bühlmann 2010: drawn
-with replacement, cells come twice and longer laws win by that alone.) Then the factor's values are
-permuted among the cells that have one, and the same is done: what it wins there, it wins by luck.
+the factor wins where the best law with it beats the best without by strong evidence. (Halves, as in
+stability selection, Meinshausen and Bühlmann 2010: drawn with replacement, cells come twice and
+longer laws win by that alone.) Then the factor's values are permuted among the cells that have one,
+and the same is done: what it wins there, it wins by luck. All of it on means over cells, so that
+errors are compared over the same observations (`criterion`).
 
 Notation
 --------
@@ -16,16 +18,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
+from pipeline.laws.criterion import criterion
 from pipeline.laws.data import LawData
-from pipeline.laws.exponents import rank
 from pipeline.laws.expression import Expression, Floats, substitute
+from pipeline.laws.identified import rank
 from pipeline.laws.refit import Fit, descend, fit_constants, propose_starts
 from pipeline.laws.scoring import seed_of
 from pipeline.laws.simplify import simplify
 from pipeline.laws.template import in_order, renumber
+
+#: a law and its constants on the rows as they are
+Rival: TypeAlias = tuple[Expression, Floats]
 
 #: halves of the cells; permutations of a factor, among which the halves are shared out
 RESAMPLES, PERMUTATIONS = 50, 10
@@ -34,13 +41,16 @@ WITH, WITHOUT = 10, 10
 #: starts and steps on permuted rows, where the constants are elsewhere; steps on a half
 STARTS, FIRST_STEPS, STEPS = 4, 20, 8
 TOLERANCE = 1e-4
+#: by how much the best law with the factor must beat the best without: strong evidence begins here
+#: (Kass and Raftery 1995); by less, one constant more wins by luck now and then
+MARGIN = 6.0
 #: with more merged rows than this, refitting pools takes too long
 MAX_ROWS = 5_000
 
 
 @dataclass(frozen=True)
 class Inclusion:
-    """Shares of halves in which the winning law holds the factor.
+    """Shares of halves on which the best law with the factor clearly beats the best without.
 
     Attributes
     ----------
@@ -52,16 +62,15 @@ class Inclusion:
     permuted: float
 
 
-def inclusion(
-    ranked: Sequence[tuple[str, Floats]], factor: str, data: LawData, seed: int
-) -> Inclusion | None:
+def inclusion(laws: Sequence[Rival], factor: str, means: LawData, seed: int) -> Inclusion | None:
     """Inclusion of one factor; None where no law that was found holds it, or there are many rows.
 
     Parameters
     ----------
-    ranked : templates of valid laws and their constants, best BIC first.
+    laws : the factor's pool, from `rivals`.
+    means : the rows by cell, from `cell_means`.
     """
-    laws = _pool(ranked, factor, data, seed)
+    data = means
     if not any(_holds(law, factor) for law, _ in laws) or len(data.sample) > MAX_ROWS:
         return None
     weights = _weights(data, RESAMPLES, seed)
@@ -95,13 +104,19 @@ def permuted(data: LawData, factor: str, seed: Sequence[int]) -> LawData:
     return replace(data, columns={**data.columns, factor: shuffled})
 
 
-def _pool(
+def rivals(
     ranked: Sequence[tuple[str, Floats]], factor: str, data: LawData, seed: int
-) -> list[tuple[Expression, Floats]]:
-    """Laws with constants: with the factor, the same without it, and others without it."""
+) -> list[Rival]:
+    """A factor's pool: laws with it, each of them without it, and others without it.
+
+    Parameters
+    ----------
+    ranked : templates of valid laws and their constants, best BIC first.
+    data : the rows that their constants are fitted on.
+    """
     texts: dict[str, Floats | None] = {}
     count = {True: 0, False: 0}
-    for text, theta in ranked:
+    for text, theta in _different(ranked, data):
         holds = factor in Expression.parse(text, data.factors).factors
         count[holds] += 1
         if count[holds] <= (WITH if holds else WITHOUT):
@@ -111,15 +126,26 @@ def _pool(
     return [law for text, theta in texts.items() if (law := _law(text, theta, data, seed))]
 
 
+def _different(ranked: Sequence[tuple[str, Floats]], data: LawData) -> list[tuple[str, Floats]]:
+    """The laws without those that say what a better one says: + c·log T and − c·log T."""
+    kept: list[tuple[str, Floats]] = []
+    values: set[bytes] = set()
+    for text, theta in ranked:
+        said = Expression.parse(text, data.factors).evaluate(data.sample.columns, theta)
+        told = np.round(said / max(float(np.sqrt(data.variance)), 1e-300), 4).tobytes()
+        if told not in values:
+            values.add(told)
+            kept.append((text, theta))
+    return kept
+
+
 def _without(text: str, factor: str) -> list[str]:
     """The template with the factor put to 1, and put to a new constant."""
     new = f"c{len(in_order(text))}"
     return [renumber(simplify(substitute(text, {factor: value}))) for value in ("1", new)]
 
 
-def _law(
-    text: str, theta: Floats | None, data: LawData, seed: int
-) -> tuple[Expression, Floats] | None:
+def _law(text: str, theta: Floats | None, data: LawData, seed: int) -> Rival | None:
     expression = Expression.parse(text, data.factors)
     if theta is not None:
         return expression, theta
@@ -151,10 +177,7 @@ def _half(cells: int) -> int:
 
 
 def _bic(expression: Expression, theta: Floats, data: LawData, weights: Floats) -> Floats:
-    """BIC (M,) of a law on every half, its constants refitted there.
-
-    Constants that the rows cannot tell apart count once: putting a factor to 1 leaves such.
-    """
+    """BIC (M,) of a law on every half, its constants refitted there."""
     start = np.repeat(theta[None, :], len(weights), axis=0)
     if expression.constants:
         _, error = descend(expression, data.sample, start, STEPS, weights, TOLERANCE)
@@ -163,18 +186,21 @@ def _bic(expression: Expression, theta: Floats, data: LawData, weights: Floats) 
             residual = data.sample.target - expression.evaluate(data.sample.columns)
             error = np.sum(weights * residual**2, axis=1)
     cells = _half(len(np.unique(data.cell)))
-    mean = np.maximum(np.where(np.isfinite(error), error, np.inf), 1e-300) / weights.sum(axis=1)
-    penalty = rank(expression, theta, data) * float(np.log(cells))
-    return np.asarray(cells * np.log(mean) + penalty)
+    return criterion(error, weights.sum(axis=1), cells, rank(expression, theta, data))
 
 
-def _wins(
-    laws: Sequence[tuple[Expression, Floats]], rounds: Sequence[dict[str, Floats]], factor: str
-) -> float:
-    """Share of halves, over all rounds, whose winner holds the factor."""
-    holds = np.array([_holds(law, factor) for law, _ in laws])
-    winners = [np.argmin([told[law.text] for law, _ in laws], axis=0) for told in rounds]
-    return float(np.mean(holds[np.concatenate(winners)]))
+def _wins(laws: Sequence[Rival], rounds: Sequence[dict[str, Floats]], factor: str) -> float:
+    """Share of halves, over all rounds, on which the factor clearly wins."""
+    has = [law.text for law, _ in laws if _holds(law, factor)]
+    without = [law.text for law, _ in laws if not _holds(law, factor)]
+    if not without:
+        return 1.0
+    gains = [
+        np.min([told[text] for text in without], axis=0)
+        - np.min([told[text] for text in has], axis=0)
+        for told in rounds
+    ]
+    return float(np.mean(np.concatenate(gains) > MARGIN))
 
 
 def _holds(law: Expression, factor: str) -> bool:

@@ -1,7 +1,9 @@
 """Intervals of a law's constants: bootstrap over cells, all resamples fitted at once.
 
 Replicates of a cell share its luck, so whole cells are drawn, never rows. Each resample starts from
-the constants on all rows and is the same least-squares problem under other weights.
+the constants on all rows and is the same least-squares problem under other weights. Where there are
+very many rows, draws come from the normal distribution that the bootstrap then tends to, with the
+sandwich covariance clustered by cell (`identified`).
 
 Notation
 --------
@@ -12,20 +14,27 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.laws.bands import Uncertainty
 from pipeline.laws.data import LawData
 from pipeline.laws.expression import Expression, Floats
+from pipeline.laws.identified import sandwich_root, unidentified
 from pipeline.laws.law import Constant
 from pipeline.laws.refit import Fit, descend
 
 RESAMPLES = 200
 STEPS = 25
 LEVEL = 0.95
-#: with more cells than this a normal interval from as many resamples would only cost time
+#: with more merged rows than this, resamples would only cost time
 MAX_ROWS = 5_000
+TOO_FEW = "too few resamples of the cells could be fitted"
 
 
 def bootstrap(expression: Expression, fit: Fit, data: LawData, seed: int) -> Floats:
     """Constants (M, P) of every resample of cells that gave finite ones."""
+    if not expression.constants:
+        return np.zeros((0, 0))
+    if len(data.sample) > MAX_ROWS:
+        return sandwich(expression, fit, data, seed)
     sample, cell = data.sample, data.merged_cell
     cells, index = np.unique(cell, return_inverse=True)
     rng = np.random.default_rng([seed, 23])
@@ -36,23 +45,89 @@ def bootstrap(expression: Expression, fit: Fit, data: LawData, seed: int) -> Flo
     return theta[np.isfinite(error) & np.isfinite(theta).all(axis=1)]
 
 
-def constants(expression: Expression, fit: Fit, data: LawData, seed: int) -> dict[str, Constant]:
-    """Every constant with standard error and 95 % interval; None where too few resamples fit."""
+def sandwich(expression: Expression, fit: Fit, data: LawData, seed: int) -> Floats:
+    """Draws (M, P) from the normal limit of the bootstrap; none where constants are confounded."""
+    root = sandwich_root(expression, fit.theta, data)
+    if root is None:
+        return np.zeros((0, len(fit.theta)))
+    # the root's square is the covariance: one normal number for each cell suffices
+    normal = np.random.default_rng([seed, 29]).standard_normal((RESAMPLES, root.shape[1]))
+    return np.asarray(fit.theta + normal @ root.T)
+
+
+def constants(
+    expression: Expression, fit: Fit, data: LawData, seed: int, draws: Floats | None = None
+) -> dict[str, Constant]:
+    """Every constant with standard error and 95 % interval, or with the reason why it has none.
+
+    Parameters
+    ----------
+    draws : (M, P) from `bootstrap`, where it has been done already.
+    """
     values = dict(zip(expression.constants, fit.theta.tolist(), strict=True))
-    if not values or len(data.sample) > MAX_ROWS:
-        return {name: Constant(value, None, None) for name, value in values.items()}
-    resampled = bootstrap(expression, fit, data, seed)
-    if len(resampled) < RESAMPLES // 2:
-        return {name: Constant(value, None, None) for name, value in values.items()}
+    draws = bootstrap(expression, fit, data, seed) if draws is None else draws
+    enough = len(draws) >= RESAMPLES // 2
+    ends = np.array(interval_of(draws)) if enough and values else None
+    loose = unidentified(expression, fit.theta, ends, data)
+    told = {}
+    for p, (name, value) in enumerate(values.items()):
+        if ends is None or name in loose:
+            told[name] = Constant(value, None, None, loose.get(name, TOO_FEW))
+        else:
+            spread = float(draws[:, p].std(ddof=1))
+            told[name] = Constant(value, spread, (float(ends[0, p]), float(ends[1, p])))
+    return told
+
+
+def interval_of(draws: Floats) -> tuple[Floats, Floats]:
+    """Lowest and highest (P,) of the central 95 % of draws (M, P)."""
     tail = 100 * (1 - LEVEL) / 2
-    low, high = np.percentile(resampled, [tail, 100 - tail], axis=0)
-    with np.errstate(over="ignore"):
-        spread = resampled.std(axis=0, ddof=1)
-    return {
-        name: Constant(value, _finite(spread[p]), (float(low[p]), float(high[p])))
-        for p, (name, value) in enumerate(values.items())
-    }
+    low, high = np.percentile(draws, [tail, 100 - tail], axis=0)
+    return low, high
 
 
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+def uncertainty(expression: Expression, fit: Fit, data: LawData, draws: Floats) -> Uncertainty:
+    """What the law's bands are computed from: draws, noise, fitted region."""
+    enough = len(draws) >= RESAMPLES // 2
+    columns = draws.T.tolist() if enough else []
+    variance = data.replicate_variance
+    low, high = (float(b) if np.isfinite(b) else None for b in data.bounds)
+    return Uncertainty(
+        {name: tuple(column) for name, column in zip(expression.constants, columns, strict=False)},
+        None if variance is None else float(np.sqrt(variance)),
+        misfit(expression, fit, data),
+        {name: (float(np.nanmin(c)), float(np.nanmax(c))) for name, c in data.columns.items()},
+        {name: (float(a), float(b)) for name, (a, b) in data.domains.items()},
+        (low, high),
+    )
+
+
+def misfit(expression: Expression, fit: Fit, data: LawData) -> float | None:
+    """Standard deviation of cells about the law beyond what replicates explain.
+
+    From the analysis of variance: the mean square of cell means about the law, on C − P degrees of
+    freedom, holds the replicate variance and n̄ times this one. Without replicates the two cannot
+    be told apart, and it is that of rows about the law. None where C ≤ P.
+    """
+    _, index = np.unique(data.cell, return_inverse=True)
+    count = np.bincount(index.ravel(), data.weights)
+    left = np.bincount(
+        index.ravel(), data.weights * (data.target - _predicted(expression, fit, data))
+    )
+    freedom = len(count) - len(fit.theta)
+    if freedom < 1:
+        return None
+    square = float(np.sum(left**2 / count)) / freedom
+    replicate = data.replicate_variance
+    if replicate is None:
+        return float(np.sqrt(square))
+    per_cell = (count.sum() - np.sum(count**2) / count.sum()) / max(len(count) - 1, 1)
+    return float(np.sqrt(max(square - replicate, 0.0) / max(per_cell, 1.0)))
+
+
+def _predicted(expression: Expression, fit: Fit, data: LawData) -> Floats:
+    """The law (N,) on every row; the mean over stand-ins where a factor is undefined."""
+    origin, columns = data.stand_in
+    value = expression.evaluate(columns, fit.theta)
+    count = np.bincount(origin, minlength=len(data))
+    return np.asarray(np.bincount(origin, value, minlength=len(data)) / count)

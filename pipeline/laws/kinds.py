@@ -1,4 +1,4 @@
-"""What kind of quantity a factor is: a size, a count from one, a share, or anything else.
+"""What kind of quantity a factor is: a size, a count, an amount, a share, or anything else.
 
 The grammar and the domains look at values, never at names, so that a factor may be called anything.
 """
@@ -14,6 +14,8 @@ from pipeline.laws.expression import Floats
 
 #: a positive factor below 1 that spans this ratio is a size in a small unit, not a share
 SIZE_RATIO = 5.0
+#: whole numbers count something if the smallest of them is no larger
+FEW = 3
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,15 @@ class Kinds:
     Attributes
     ----------
     sizes : positive and not a share: tokens, tasks, parameters.
-    counts : the sizes that are whole numbers starting at 1 (T = 1 is one task alone).
+    counts : the sizes in whole numbers of which the smallest is 1 to `FEW` (T = 1 is one task).
+    amounts : what may be none at all, and more than 1: auxiliary tokens, auxiliary tasks.
     shares : within [0, 1]: AMI, noise, overlap.
     others : the rest.
     """
 
     sizes: tuple[str, ...]
     counts: tuple[str, ...]
+    amounts: tuple[str, ...]
     shares: tuple[str, ...]
     others: tuple[str, ...]
 
@@ -53,9 +57,15 @@ def is_size(column: Floats) -> bool:
 
 
 def is_count(column: Floats) -> bool:
-    """Whether a factor is a size in whole numbers of which the smallest is 1."""
+    """Whether a factor is a size in whole numbers of which the smallest is 1 to `FEW`."""
     known = column[np.isfinite(column)]
-    return is_size(column) and bool(np.all(known == np.round(known))) and float(known.min()) == 1.0
+    return is_size(column) and bool(np.all(known == np.round(known))) and known.min() <= FEW
+
+
+def is_amount(column: Floats) -> bool:
+    """Whether a factor may be none at all, is never negative, and is not a share."""
+    low, high = value_range(column)
+    return low == 0.0 and high > 1.0
 
 
 def classify(columns: Mapping[str, Floats]) -> Kinds:
@@ -63,5 +73,6 @@ def classify(columns: Mapping[str, Floats]) -> Kinds:
     sizes = tuple(name for name, column in columns.items() if is_size(column))
     counts = tuple(name for name in sizes if is_count(columns[name]))
     shares = tuple(name for name, column in columns.items() if is_share(column))
-    others = tuple(name for name in columns if name not in sizes and name not in shares)
-    return Kinds(sizes, counts, shares, others)
+    amounts = tuple(name for name, column in columns.items() if is_amount(column))
+    others = tuple(name for name in columns if name not in (*sizes, *amounts, *shares))
+    return Kinds(sizes, counts, amounts, shares, others)

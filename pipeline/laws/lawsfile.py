@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.errors import InputError
 from pipeline.files.blocks import short
@@ -38,6 +38,24 @@ class ConstantRecord(Record):
     value: float
     se: float | None = None
     ci95: tuple[Bound, Bound] | None = None
+    reason: str = ""
+
+
+class UncertaintyRecord(Record):
+    """What the bands of the selected law are computed from."""
+
+    draws: dict[str, list[float]] = {}
+    replicate_sd: float | None = Field(default=None, ge=0)
+    misfit_sd: float | None = Field(default=None, ge=0)
+    ranges: dict[str, tuple[float, float]] = {}
+    domain: dict[str, tuple[float, float]] = {}
+    bounds: tuple[Bound, Bound] = (None, None)
+
+    @model_validator(mode="after")
+    def _draws_belong_together(self) -> UncertaintyRecord:
+        if len({len(values) for values in self.draws.values()}) > 1:
+            raise ValueError("every constant needs as many draws as the others")
+        return self
 
 
 class LawRecord(Record):
@@ -53,6 +71,7 @@ class LawRecord(Record):
     reason: str = ""
     limits: str = ""
     origin: str = ""
+    uncertainty: UncertaintyRecord | None = None
 
 
 class ExponentRecord(Record):
@@ -196,7 +215,22 @@ def _check_formulas(path: Path, document: LawsRecord) -> None:
         if unknown:
             accepted = "an expression with numbers only, and a value for every constant"
             raise InputError(f"{path}, {place}", sorted(unknown)[0], accepted)
-    for block in ("ranges", "domain"):
-        for name, (low, high) in getattr(document.data, block).items():
-            if not low <= high:
-                raise InputError(f"{path}, data.{block}.{name}", [low, high], "[lowest, highest]")
+    _check_bands(path, document)
+
+
+def _check_bands(path: Path, document: LawsRecord) -> None:
+    """Refuse ranges that are none, and draws of constants that the law does not have."""
+    regions: list[tuple[str, DataRecord | UncertaintyRecord]] = [("data", document.data)]
+    for place, law in document.laws():
+        known = law.uncertainty
+        if known is not None:
+            regions.append((f"{place}.uncertainty", known))
+            if set(known.draws) - set(law.constants):
+                name = sorted(set(known.draws) - set(law.constants))[0]
+                raise InputError(f"{path}, {place}.uncertainty.draws", name, "constants of the law")
+    for place, record in regions:
+        for block in ("ranges", "domain"):
+            for name, (low, high) in getattr(record, block).items():
+                if not low <= high:
+                    where = f"{path}, {place}.{block}.{name}"
+                    raise InputError(where, [low, high], "[lowest, highest]")

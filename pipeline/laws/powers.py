@@ -25,12 +25,17 @@ class Place:
     ----------
     power : its effective exponent, as text in constants and other factors.
     inside : the part of the template that this is the power in.
+    shown : that part for a reader: where it is within an exponent, with what that is a power of.
     logarithm : whether that part stands alone in a logarithm.
+    free : whether the factor, before it meets anything else, is raised to a constant already: a
+        second one would only share that power with the first.
     """
 
     power: str
     inside: str
     logarithm: bool
+    free: bool = False
+    shown: str = ""
 
 
 def free_power(text: str, factor: str, at: int) -> tuple[str, str, float]:
@@ -54,6 +59,12 @@ def free_power(text: str, factor: str, at: int) -> tuple[str, str, float]:
     raised = f"{text.strip()[: node.col_offset]}({factor}**{name})"
     whole = raised + text.strip()[node.end_col_offset :]
     return ast.unparse(ast.parse(whole, mode="eval").body), name, start or 1.0
+
+
+def hold(text: str, factor: str, at: int, name: str) -> str:
+    """The template with one occurrence of the factor, from the left, under a name of its own."""
+    node = _occurrences(ast.parse(text.strip(), mode="eval").body, factor)[at]
+    return f"{text.strip()[: node.col_offset]}{name}{text.strip()[node.end_col_offset :]}"
 
 
 def _fixed_power(step: str | None) -> float | None:
@@ -81,14 +92,38 @@ def _occurrences(tree: ast.expr, factor: str) -> list[ast.Name]:
 
 
 def _place(node: ast.expr, parents: dict[int, ast.AST]) -> Place:
-    power = "1"
+    power, free = "1", _has_free_power(node, parents)
     while (step := _step(node, parents.get(id(node)))) is not None:
         power = f"({power})*({step})"
         node = _expr(parents[id(node)])
     above = parents.get(id(node))
     function = above.func if isinstance(above, ast.Call) else None
     logarithm = isinstance(function, ast.Name) and function.id == "log"
-    return Place(simplify(power), ast.unparse(node), logarithm)
+    shown = ast.unparse(_with_base(node, parents))
+    return Place(simplify(power), ast.unparse(node), logarithm, free, shown)
+
+
+def _with_base(node: ast.expr, parents: dict[int, ast.AST]) -> ast.expr:
+    """The power in whose exponent a part stands; the part itself where it stands in none."""
+    at: ast.AST = node
+    while (above := parents.get(id(at))) is not None:
+        if isinstance(above, ast.BinOp) and isinstance(above.op, ast.Pow) and above.right is at:
+            return above
+        at = above
+    return node
+
+
+def _has_free_power(node: ast.expr, parents: dict[int, ast.AST]) -> bool:
+    """Whether a power of nothing but constants, one of them free, is met before a product."""
+    while (step := _step(node, parents.get(id(node)))) is not None:
+        above = _expr(parents[id(node)])
+        if isinstance(above, ast.BinOp) and not isinstance(above.op, ast.Pow):
+            return False
+        names = {n.id for n in ast.walk(ast.parse(step)) if isinstance(n, ast.Name)}
+        if names and names <= set(in_order(step)):
+            return True
+        node = above
+    return False
 
 
 def _step(node: ast.expr, parent: ast.AST | None) -> str | None:

@@ -161,7 +161,8 @@ def _step(jacobian: Floats, residual: Floats, weight: Floats, damping: Floats) -
 def propose_starts(expression: Expression, sample: Sample, count: int, seed: int) -> Floats:
     """Starts (count, P) at the scale of the data, so that a factor's unit does not matter.
 
-    A constant in an exponent starts between 0.1 and 2. Any other is drawn so that it matters beside
+    A constant in an exponent starts between 0.1 and 2, of either sign. Any other is drawn so that
+    it matters beside
     what it is added to or multiplied with (a log-uniform factor around that magnitude). Constants
     in which the expression is affine are then solved for exactly.
     """
@@ -201,25 +202,37 @@ class _Starts:
         if parent is None:
             return np.full(self.count, float(np.mean(self.sample.target)))
         if step_of[parent].op == "**" and step_of[parent].right == k:
-            return np.asarray(self.rng.uniform(0.1, 2.0, self.count))
+            return self._exponent(step_of[parent].left)
         beside = self._beside(k, parents)
         if step_of[parent].op in ("+", "-"):
             return beside * 10.0**spread
         return 10.0**spread / beside if step_of[parent].op == "*" else beside * 10.0**spread
 
+    def _exponent(self, base: int) -> Floats:
+        """Powers of either sign: no descent gets from a rising power to a falling one, since the
+        constants beside it are infinite in between. Rising ones only where the base may be 0."""
+        size = self.rng.uniform(0.1, 2.0, self.count)
+        falling = self.rng.random(self.count) < 0.5
+        with np.errstate(all="ignore"):
+            slots = self.expression.trace(self.sample.columns, self.theta)
+            least = np.min(np.atleast_2d(slots[base]), axis=-1)
+        return np.where(falling & (least > 0), -size, size)
+
     def _lone(self, at: int, parents: dict[int, int]) -> bool:
         return self.expression.program[parents[at]].right < 0
 
     def _beside(self, k: int, parents: dict[int, int]) -> Floats:
-        """Typical magnitude of the other operand of a constant's parent."""
+        """Typical magnitude of the other operand of a constant's parent, where it is not 0."""
         step = self.expression.program[parents[k]]
         other = step.left if step.right == k else step.right
         if other < 0:
             return np.ones(self.count)
         with np.errstate(all="ignore"):
             slots = self.expression.trace(self.sample.columns, self.theta)
-            magnitude = np.log(np.abs(np.atleast_1d(slots[other])) + 1e-12)
-            size = np.exp(np.mean(magnitude, axis=-1))
+            magnitude = np.abs(np.atleast_1d(slots[other]))
+            some = magnitude > 0
+            logs = np.where(some, np.log(np.where(some, magnitude, 1.0)), 0.0).sum(axis=-1)
+            size = np.exp(logs / np.maximum(some.sum(axis=-1), 1))
         size = np.where(np.isfinite(size) & (size > 0), size, 1.0)
         return np.broadcast_to(np.clip(size, 1e-9, 1e12), (self.count,))
 

@@ -60,6 +60,11 @@ class Fitted:
         """Whether the law is finite, bounded and without a pole over the domain."""
         return not self.reason
 
+    @property
+    def used(self) -> frozenset[str]:
+        """The factors that the law depends on."""
+        return frozenset(self.expression.factors)
+
     def numeric(self) -> Expression:
         """The expression with its numbers in place."""
         values = dict(zip(self.expression.constants, self.fit.theta.tolist(), strict=True))

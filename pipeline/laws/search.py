@@ -9,7 +9,8 @@ workers; a time limit only drops tasks, and the report says so.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
@@ -25,6 +26,7 @@ from pipeline.laws.scoring import Candidate, Fitted, Scored, fit_candidate, scor
 from pipeline.laws.selection import front, select
 from pipeline.laws.template import shorten, to_template
 from pipeline.laws.validity import domain_grid
+from pipeline.plugins import equipped, loaded
 
 Result = TypeVar("Result")
 
@@ -51,14 +53,18 @@ class Budget:
 #: "tiny" is for tests and first looks: no engine sees a fold, hardly any form is tried
 BUDGETS = {
     "tiny": Budget(engine=1_000, grammar=1_000, fold_share=0.0, keep=1),
-    "quick": Budget(engine=80_000, grammar=80_000, fold_share=0.3, keep=5),
-    "standard": Budget(engine=200_000, grammar=200_000, seeds=2),
-    "thorough": Budget(engine=1_000_000, grammar=600_000, seeds=4, fold_share=0.5, keep=12),
+    "quick": Budget(engine=80_000, grammar=240_000, fold_share=0.3, keep=5),
+    "standard": Budget(engine=200_000, grammar=500_000, seeds=2),
+    "thorough": Budget(engine=1_000_000, grammar=1_500_000, seeds=4, fold_share=0.5, keep=12),
 }
 #: largest law that is selected or shown
 MAX_COMPLEXITY = 25
 #: cells at most that a search looks at; constants are refitted on all of them afterwards
 MAX_CELLS = 1_500
+#: the grammar tries much the same forms on every fold: a part of a fold's share is enough for it
+GRAMMAR_SHARE = 0.4
+#: no factor matters: a law has to beat this
+MEAN = Candidate("c0", "mean")
 #: laws of each complexity of which shorter variants are tried
 SHORTENED = 2
 #: share of a time limit by which engines must have answered; the rest is for scoring
@@ -151,7 +157,7 @@ def find_laws(data: LawData, held_out: LawData | None, options: SearchOptions) -
     grid = domain_grid(data, held_out)
     candidates, failures = _candidates(data, folds[1], options, clock)
     forms = [Candidate(form.text, f"theory: {form.name}") for form in theory(data)]
-    fits = _fit_all([*forms, *candidates], data, grid, options, clock)
+    fits = _fit_all([*forms, MEAN, *candidates], data, grid, options, clock)
     kept_theory = [fit for fit in fits[: len(forms)] if fit]
     found = [fit for fit in fits[len(forms) :] if fit]
     found += _shortened(found, data, grid, options, clock)
@@ -172,22 +178,30 @@ def find_laws(data: LawData, held_out: LawData | None, options: SearchOptions) -
 
 
 def shortlist(fits: Sequence[Fitted], keep: int) -> list[Fitted]:
-    """The best of every complexity: of all, of the valid, and of those with plausible limits."""
+    """The best of every complexity: of all, of the valid, of those with plausible limits, and of
+    the plausible ones with each set of factors."""
     found = [fit for fit in fits if fit.complexity <= MAX_COMPLEXITY]
     found.sort(key=lambda fit: (fit.fit.error, fit.candidate.text))
-    kept: dict[str, Fitted] = {}
-    groups: list[tuple[Callable[[Fitted], bool], int]] = [
-        (lambda fit: fit.valid and not fit.limits, keep),
-        (lambda fit: fit.valid, keep),
-        (lambda fit: True, 1),
+    plausible = [fit for fit in found if fit.valid and not fit.limits]
+    valid = [fit for fit in found if fit.valid]
+    kept = [
+        *_best_of_each(plausible, keep, lambda fit: fit.complexity),
+        *_best_of_each(plausible, 1, lambda fit: (fit.complexity, fit.used)),
+        *_best_of_each(valid, keep, lambda fit: fit.complexity),
+        *_best_of_each(found, 1, lambda fit: fit.complexity),
     ]
-    for belongs, most in groups:
-        count: dict[int, int] = {}
-        for fit in filter(belongs, found):
-            count[fit.complexity] = count.get(fit.complexity, 0) + 1
-            if count[fit.complexity] <= most:
-                kept[fit.candidate.text] = fit
-    return list(kept.values())
+    return list({fit.candidate.text: fit for fit in kept}.values())
+
+
+def _best_of_each(
+    fits: Sequence[Fitted], most: int, group: Callable[[Fitted], Hashable]
+) -> Iterator[Fitted]:
+    """The first `most` of every group."""
+    count: Counter[Hashable] = Counter()
+    for fit in fits:
+        count[group(fit)] += 1
+        if count[group(fit)] <= most:
+            yield fit
 
 
 def _candidates(
@@ -220,7 +234,7 @@ def _engine_tasks(
     tasks += [(options.engine, data, budget.engine, options.seed + k) for k in seeds]
     for fold in folds if budget.fold_share else ():
         train, share = data.take(~fold.test), budget.fold_share
-        tasks.append(("grammar", train, int(share * budget.grammar), options.seed))
+        tasks.append(("grammar", train, int(GRAMMAR_SHARE * share * budget.grammar), options.seed))
         if options.engine != "grammar":
             tasks.append((options.engine, train, int(share * budget.engine), options.seed))
     return tasks
@@ -339,6 +353,6 @@ def _in_parallel(
                 break
             left = clock.left(stage.share)
             limit = None if left is None else max(left, 1.0)
-            results += parallel(delayed(work)(task, limit) for task in batch)
+            results += parallel(delayed(equipped)(loaded(), work, task, limit) for task in batch)
             options.progress(stage.name, len(results), len(tasks))
     return results

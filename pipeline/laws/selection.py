@@ -41,7 +41,12 @@ def select(scored: Sequence[Scored], data: LawData, seed: int) -> int | None:
     best = min(pool, key=lambda i: (scored[i].error, scored[i].fitted.complexity))
     losses = {i: scored[i].by_cell(data) for i in pool}
     near = [i for i in pool if as_good(losses[i] - losses[best], scored[best].error, draws)]
-    return min(near, key=lambda i: (scored[i].fitted.complexity, scored[i].error))
+    return min(near, key=lambda i: _claims(scored[i]))
+
+
+def _claims(law: Scored) -> tuple[int, int, float]:
+    """How much a law claims: its length, then its factors; of equals the better one comes first."""
+    return law.fitted.complexity, len(law.fitted.used), law.error
 
 
 def contenders(scored: Sequence[Scored], data: LawData, draws: Floats) -> list[int]:

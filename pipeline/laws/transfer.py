@@ -7,14 +7,14 @@ being undefined: the mean over its domain, as everywhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
 import numpy as np
 
 from pipeline.laws.catalogue import find_roles
-from pipeline.laws.data import STANDINS, LawData
+from pipeline.laws.data import STANDINS, LawData, number_cells
 from pipeline.laws.expression import Floats
 from pipeline.laws.kinds import is_size, value_range
 from pipeline.laws.law import Law
@@ -36,6 +36,10 @@ class Transfer:
     lowered : share of the grid on which the law lies below its value at T = 1.
     always_below, never_from : lowered everywhere where the relatedness is at most the one, nowhere
         where it is at least the other; None where there is no such value.
+    surely : share of the grid on which the 95 % band of the change lies below 0; None without one.
+    cells, below, clearly : measured cells with T > 1 that have single-task rows alike in all else;
+        those below these; those by more than twice the standard error of the difference, None
+        without replicates.
     """
 
     count: str
@@ -46,19 +50,14 @@ class Transfer:
     lowered: float
     always_below: float | None
     never_from: float | None
+    surely: float | None = None
+    cells: int = 0
+    below: int = 0
+    clearly: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The record of `laws.json`."""
-        return {
-            "count": self.count,
-            "share": self.share,
-            "lowest": self.lowest,
-            "highest": self.highest,
-            "at": self.at,
-            "lowered": self.lowered,
-            "always_below": self.always_below,
-            "never_from": self.never_from,
-        }
+        return asdict(self)
 
 
 def transfer(law: Law, data: LawData) -> Transfer | None:
@@ -76,8 +75,52 @@ def transfer(law: Law, data: LawData) -> Transfer | None:
     worst = int(np.argmin(change))
     below, never = _thresholds(points[share], lowered) if share else (None, None)
     at = {name: float(column[worst]) for name, column in points.items()}
-    lowest, highest = float(change.min()), float(change.max())
-    return Transfer(count, share, lowest, highest, at, float(lowered.mean()), below, never)
+    found = Transfer(
+        count,
+        share,
+        float(change.min()),
+        float(change.max()),
+        at,
+        float(lowered.mean()),
+        below,
+        never,
+        _surely(law, points, count, share, tiny),
+    )
+    cells, lower, clearly = _measured(data, count, share)
+    return replace(found, cells=cells, below=lower, clearly=clearly)
+
+
+def _surely(
+    law: Law, points: dict[str, Floats], count: str, share: str, tiny: float
+) -> float | None:
+    """Share of the grid where the band of the law's change from T = 1 lies below 0."""
+    single = {**points, count: np.ones_like(points[count])}
+    if share:
+        single[share] = np.full_like(points[count], np.nan)
+    band = law.change(points, single).law
+    if band is None or not np.isfinite(band).all():
+        return None
+    return float(np.mean(band[1] < -tiny))
+
+
+def _measured(data: LawData, count: str, share: str) -> tuple[int, int, int | None]:
+    """How many cells with T > 1 have a single-task one, are below it, and clearly so."""
+    others = {n: c for n, c in data.columns.items() if n not in (count, share)}
+    group = number_cells(others) if others else np.zeros(len(data), dtype=np.int64)
+    alone = data.columns[count] == 1.0
+    size = np.bincount(group[alone], data.weights[alone], minlength=int(group.max()) + 1)
+    total = np.bincount(group[alone], (data.weights * data.target)[alone], minlength=len(size))
+    found, below, clearly, variance = 0, 0, 0, data.replicate_variance
+    for cell in np.unique(data.cell[~alone]):
+        rows = np.flatnonzero((data.cell == cell) & ~alone)
+        single = size[group[rows[0]]]
+        if single > 0:
+            mean = float(np.average(data.target[rows], weights=data.weights[rows]))
+            change = mean - total[group[rows[0]]] / single
+            noise = (variance or 0.0) * (1 / data.weights[rows].sum() + 1 / single)
+            found, below = found + 1, below + int(change < 0)
+            clearly += int(change < -2 * np.sqrt(noise))
+    return found, below, None if variance is None else clearly
 
 
 def _points(data: LawData, count: str, share: str) -> dict[str, Floats]:

@@ -3,120 +3,202 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from pipeline.laws.bands import Certainty, Uncertainty
 from pipeline.laws.exponents import Exponent
 from pipeline.laws.inclusion import Inclusion
 from pipeline.laws.law import Law
 from pipeline.laws.plainpower import PlainPower
 from pipeline.laws.transfer import Transfer
+from pipeline.laws.typeset import formula_text
 from pipeline.laws.typeset.numbers import interval, level, number, percent, score
 
 #: a difference in BIC above this is strong evidence
 STRONG = 10.0
+#: a place of a factor that moves the law by at least this share of its main place is no lesser one
+EQUAL = 0.8
 #: a factor that wins more often by less than this than when shuffled says little
 CHANCE = 0.3
 ROOT = 0.5
 
 
-def on_factor(factor: str, present: bool, delta: float | None, r2: float | None) -> str:
-    """Whether the data ask for the factor, by the best laws with and without it."""
-    if delta is None or r2 is None:
-        everywhere = "every" if present else "no"
-        return f"{factor} is in {everywhere} valid law that was found."
-    least = f"the best law without {factor} explains {percent(max(r2, 0.0))} of the variance"
-    change = f"ΔBIC = {number(round(delta))}"
-    if present and delta > STRONG:
-        return f"{factor} matters: {least} ({change} in favour of {factor})."
+@dataclass(frozen=True)
+class Worth:
+    """The best laws with and without a factor.
+
+    Attributes
+    ----------
+    delta_bic : BIC without it minus BIC with it; positive speaks for the factor.
+    r2_with, r2_without : share of the variance of the fitted rows that they explain.
+    """
+
+    delta_bic: float
+    r2_with: float
+    r2_without: float
+
+
+def on_factor(factor: str, present: bool, worth: Worth | None) -> str:
+    """How much the factor matters, by the best laws with and without it."""
+    if worth is None:
+        return f"{factor} is in {'every' if present else 'no'} valid law that was found."
+    less, more = _shares(worth.r2_without, worth.r2_with)
+    change = f"ΔBIC {number(round(worth.delta_bic))}"
+    if present and worth.delta_bic > STRONG:
+        return (
+            f"{factor} matters: without it the best law explains {less} of the variance instead "
+            f"of {more} ({change} in its favour)."
+        )
     if present:
-        return f"{factor} is in the law, but the data hardly ask for it: {least} ({change})."
-    if delta > STRONG:
+        return (
+            f"{factor} is in the law, but these data hardly ask for it: without it the best law "
+            f"explains {less} of the variance, with it {more} ({change})."
+        )
+    if worth.delta_bic > STRONG:
         return (
             f"{factor} is not in the law, although laws with it fit better where there are data "
-            f"({change}): they do not extrapolate better."
+            f"({change}): they are not better where there are none."
         )
-    return f"{factor} is not in the law, and the data do not ask for it ({change})."
+    return f"{factor} is not in the law, and these data do not ask for it ({change})."
+
+
+def _shares(less: float, more: float) -> tuple[str, str]:
+    """Two shares of variance in percent, with a decimal where they would read the same."""
+    whole = percent(max(less, 0.0)), percent(max(more, 0.0))
+    if whole[0] != whole[1]:
+        return whole
+    return f"{number(100 * max(less, 0.0), 4)} %", f"{number(100 * max(more, 0.0), 4)} %"
 
 
 def on_exponents(factor: str, found: Sequence[Exponent]) -> str:
     """With which power the factor enters the law; empty where it does not."""
     if not found:
         return ""
+    first = found[0]
     if len(found) == 1:
-        return f"Given this form of law, {factor} {_enters(factor, found[0])}."
-    each = [f"in {exponent.inside} it {_enters(factor, exponent)}" for exponent in found]
-    return f"Given this form of law, {factor} enters in {len(found)} places: {'; '.join(each)}."
+        return f"Given this form of law, {factor} {_enters(factor, first)}."
+    told = [
+        f"Given this form of law, {factor} acts mainly in {_part(first)}: there it "
+        f"{_enters(factor, first)}."
+    ]
+    for other in found[1:]:
+        share = other.moves / first.moves if first.moves > 0 else 1.0
+        weight = f", which moves the law {percent(share)} as much" if share < EQUAL else ""
+        told.append(f"In {_part(other)}{weight}, it {_enters(factor, other)}.")
+    return " ".join(told)
+
+
+def _part(exponent: Exponent) -> str:
+    return formula_text(exponent.part or exponent.inside)
 
 
 def _enters(factor: str, exponent: Exponent) -> str:
     if exponent.logarithm:
-        return f"enters by its logarithm, not by a power such as √{factor}"
+        return f"stands in a logarithm, which is slower than any power, √{factor} included"
     if exponent.varies_with:
-        others = " and ".join(exponent.varies_with)
-        low, high = exponent.over or (None, None)
-        return (
-            f"has no single power such as √{factor}: its exponent depends on {others} and runs "
-            f"from {number(low, 2)} to {number(high, 2)}"
-        )
+        return _varies(factor, exponent)
     if exponent.value is None:
-        return "has an exponent that is not identified"
-    return f"enters with exponent {_with_interval(exponent.value, exponent.ci95)}" + on_root(
+        return (
+            f"has an exponent that these data do not tell, so √{factor} is neither shown nor "
+            "ruled out"
+        )
+    return f"has exponent {_with_interval(exponent.value, exponent.ci95)}" + on_root(
         factor, exponent.ci95
     )
+
+
+def _varies(factor: str, exponent: Exponent) -> str:
+    others = " and ".join(exponent.varies_with)
+    low, high = exponent.over or (0.0, 0.0)
+    told = f"has no single power: its exponent runs from {number(low, 2)} to {number(high, 2)} with"
+    small, large = sorted((abs(low), abs(high)))
+    root = f"at one {others} only" if small <= ROOT <= large else "nowhere"
+    return f"{told} {others}, so √{factor} holds {root}"
+
+
+def on_root_in_law(found: Sequence[Exponent]) -> str | None:
+    """In a word, whether the law's main place of a factor is its root; None where it has none."""
+    if not found:
+        return None
+    first = found[0]
+    if first.logarithm:
+        return "a logarithm"
+    if first.varies_with:
+        return "no single power"
+    if first.value is None or first.ci95 is None or first.ci95[0] <= 0.0 <= first.ci95[1]:
+        return "cannot be told"
+    low, high = sorted(abs(end) for end in first.ci95)
+    if not low <= ROOT <= high:
+        return "not supported"
+    return "possible" if low <= 1.0 <= high else "supported"
 
 
 def _with_interval(value: float, ci95: tuple[float, float] | None) -> str:
     return f"{number(value, 2)} ({'no interval' if ci95 is None else f'95 % {interval(ci95, 2)}'})"
 
 
-def on_root(
-    factor: str, ci95: tuple[float, float] | None, root: str = "", straight: str = ""
-) -> str:
-    """Whether an exponent's interval holds ½ or −½, as the end of a sentence.
-
-    Parameters
-    ----------
-    root, straight : what to call the powers ½ and 1 of the factor, where not √f and f.
-    """
+def on_root(factor: str, ci95: tuple[float, float] | None) -> str:
+    """Whether an exponent's interval holds ½ or −½, as the end of a sentence."""
     if ci95 is None:
         return ""
-    root, straight = root or f"√{factor}", straight or factor
+    root = f"√{factor}"
     low, high = sorted(abs(end) for end in ci95)
     if ci95[0] <= 0.0 <= ci95[1]:
-        return ": the data do not even tell its sign" + ("" if high >= ROOT else f", nor {root}")
+        return ", so these data do not even tell its sign" + (
+            "" if high >= ROOT else f", but rule out {root}"
+        )
     one = low <= 1.0 <= high
     if low <= ROOT <= high:
-        return f": the data allow {root}, and {straight}" if one else f": the data support {root}"
-    return f": the data do not support {root}" + (f", but {straight} itself" if one else "")
+        return (
+            f", so these data allow {root} and {factor} itself"
+            if one
+            else (f", so these data support {root}")
+        )
+    return f", so these data do not support {root}" + (f" but {factor} itself" if one else "")
 
 
 def on_plain_power(factor: str, plain: PlainPower | None) -> str:
     """The power that rows alike in everything else ask for; empty where they cannot tell."""
     if plain is None:
         return ""
-    told, ends = _with_interval(plain.value, plain.ci95), plain.ci95
-    roots = {ROOT: f"√{factor}", -ROOT: f"1/√{factor}"}
-    if ends[0] <= 0.0 <= ends[1]:
-        held = [name for power, name in roots.items() if ends[0] <= power <= ends[1]]
-        verdict = f": the data allow a logarithm{''.join(f' and {name}' for name in held)}"
-    elif ends[1] < 0.0:
-        verdict = on_root(factor, ends, roots[-ROOT], f"1/{factor}")
+    told = _with_interval(plain.value, plain.ci95)
+    towards = " as a limit is approached" if plain.ci95[1] < 0.0 else ""
+    held = [name for power, name in _powers(factor) if plain.ci95[0] <= power <= plain.ci95[1]]
+    if not held:
+        verdict = f"which is none of √{factor}, {factor} and ln {factor}"
     else:
-        verdict = on_root(factor, ends)
-    return f"Without any law, rows alike in all else ask for exponent {told}{verdict}."
+        verdict = f"which {'supports' if len(held) == 1 else 'allows'} {_listed(held)}"
+    return f"Without any law, rows alike in all else ask for exponent {told}{towards}, {verdict}."
+
+
+def _powers(factor: str) -> list[tuple[float, str]]:
+    """Powers that have a name."""
+    return [
+        (ROOT, f"√{factor}"),
+        (1.0, factor),
+        (0.0, f"ln {factor}"),
+        (-ROOT, f"1/√{factor}"),
+        (-1.0, f"1/{factor}"),
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def on_inclusion(factor: str, present: bool, shares: Inclusion | None) -> str:
-    """How often the factor wins, where that is worth a sentence."""
+    """How often laws with the factor clearly win on half of the cells, and when it is shuffled."""
     if shares is None:
         return ""
-    told = f"{percent(shares.observed)} of the time, {percent(shares.permuted)} when shuffled"
+    told = f"{percent(shares.observed)} of random halves of the cells"
+    luck = f"{percent(shares.permuted)} when {factor} is shuffled"
     little = shares.observed - shares.permuted < CHANCE
     if present and little:
-        return f"Laws with {factor} win hardly more often than by luck: {told}."
-    if not present and not little:
-        return f"Yet laws with {factor} win on halves of the cells: {told}."
-    return ""
+        return f"Laws with it clearly win hardly more often than by luck: on {told}, on {luck}."
+    if present:
+        return f"Laws with it clearly win on {told}, on {luck}."
+    return "" if little else f"Yet laws with it clearly win on {told}, on {luck}."
 
 
 def on_theory(selected: Law, theory: Sequence[Law]) -> str:
@@ -159,6 +241,27 @@ def on_reference(selected: Law, reference: Mapping[str, Any]) -> str:
     return f"{name}, which need not be a formula, reaches R² {', '.join(told)}."
 
 
+def on_certainty(target: str, sure: Certainty | None, known: Uncertainty | None) -> str:
+    """How sure the law is and how far one more run may lie off; empty where nothing is known."""
+    if sure is None or known is None:
+        return ""
+    off = number(known.misfit_sd, 2)
+    noise = (
+        f"rows lie off the law by {off}"
+        if known.replicate_sd is None
+        else f"replicates differ by {number(known.replicate_sd, 2)}, cells lie off the law by {off}"
+    )
+    held = f"{percent(sure.held_fit)} of the fitted rows"
+    if sure.held_out is not None:
+        held += f" and {percent(sure.held_out)} of the held-out ones"
+    return (
+        f"Given its form, the law knows {target} to ± {number(sure.law, 2)} at the median fitted "
+        f"row and ± {number(sure.law_most, 2)} at the least certain one (95 %). One more run is "
+        f"expected within ± {number(sure.run, 2)} ({noise}, standard deviations); {held} lie "
+        "within such a band."
+    )
+
+
 def on_transfer(target: str, change: Transfer | None) -> str:
     """Where the law lies below its own value at T = 1; empty where there is no such factor."""
     if change is None:
@@ -166,21 +269,43 @@ def on_transfer(target: str, change: Transfer | None) -> str:
     alone = f"its value at {change.count} = 1"
     span = f"{number(change.lowest, 2)} to {number(change.highest, 2)}"
     if not change.lowered:
-        return (
+        told = (
             f"Nowhere within the fitted ranges does the law fall below {alone}: training together "
             f"changes {target} by {span}."
         )
-    if change.lowered == 1.0:
-        return (
+    elif change.lowered == 1.0:
+        told = (
             f"Everywhere within the fitted ranges the law lies below {alone}: training together "
             f"changes {target} by {span}."
         )
-    at = ", ".join(f"{name} = {level(value)}" for name, value in change.at.items())
-    return (
-        f"The law falls below {alone} on {percent(change.lowered)} of the fitted ranges (negative "
-        f"transfer, if a higher {target} is better), by {number(-change.lowest, 2)} at most, at "
-        f"{at}{_thresholds(change)}."
+    else:
+        at = ", ".join(f"{name} = {level(value)}" for name, value in change.at.items())
+        told = (
+            f"The law falls below {alone} on {percent(change.lowered)} of the fitted ranges "
+            f"(negative transfer, if a higher {target} is better), by {number(-change.lowest, 2)} "
+            f"at most, at {at}{_thresholds(change)}."
+        )
+    return " ".join(part for part in (told, _surely(change), _measured(change)) if part)
+
+
+def _surely(change: Transfer) -> str:
+    if change.surely is None or not change.lowered:
+        return ""
+    share = percent(change.surely) if change.surely else "none"
+    return f"Its 95 % band lies below too on {share} of them."
+
+
+def _measured(change: Transfer) -> str:
+    if not change.cells:
+        return ""
+    told = (
+        f"Measured: {change.below} of {change.cells} cells with {change.count} > 1 lie below "
+        "single-task training on the same data"
     )
+    if change.clearly is None or not change.below:
+        return f"{told}."
+    clearly = str(change.clearly) if change.clearly else "none"
+    return f"{told}, {clearly} of them by more than twice the standard error."
 
 
 def _thresholds(change: Transfer) -> str:

@@ -56,6 +56,8 @@ def test_merging_equal_rows_keeps_the_least_squares_problem() -> None:
     ("column", "kind", "domain"),
     [
         ([1.0, 2, 8], "counts", (1.0, 16.0)),
+        ([2.0, 4], "counts", (2.0, 8.0)),
+        ([0.0, 300, 900], "amounts", (0.0, 1_800.0)),
         ([100.0, 2_000], "sizes", (100.0, 4_000.0)),
         ([0.001, 0.04], "sizes", (0.001, 0.08)),
         ([0.0, 0.4, 0.9], "shares", (0.0, 1.0)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,19 @@ from pipeline.laws.data import LawData
 from pipeline.laws.engines import ENGINES, Engine, Request
 from pipeline.laws.engines import pysr as pysr_module
 from pipeline.laws.engines.choice import choose
-from pipeline.laws.engines.grammar import effective_sizes, screening_forms
+from pipeline.laws.engines.forms import (
+    SCREENING,
+    Form,
+    effective_sizes,
+    larger_sizes,
+    screening_forms,
+)
+from pipeline.laws.engines.grammar import Ranked, best_of_each_size, rank
 from pipeline.laws.engines.pysr import PySR, settings, to_text
 from pipeline.laws.expression import Expression
 from pipeline.laws.kinds import classify
 from pipeline.laws.problem import Question, pose
-from pipeline.laws.refit import fit_constants, propose_starts
+from pipeline.laws.refit import Sample, fit_constants, propose_starts
 from pipeline.laws.template import to_template
 
 STAND_IN = """
@@ -94,9 +102,39 @@ def test_the_grammar_grows_with_the_kinds_of_factors() -> None:
     assert "n*(1 + (T - 1)*ami)" in sizes
     assert "n*T**ami" in sizes
     forms = [form.text for form in screening_forms(kinds)]
-    assert len(forms) == len(set(forms)) > 100
+    assert len(forms) == len(set(forms)) > 80
     for text in forms:
         Expression.parse(text, ("n", "T", "ami"))
+
+
+def test_auxiliary_tokens_that_may_be_none_are_added_to_the_main_ones() -> None:
+    columns = {"n": [50.0, 900], "m": [0.0, 900], "T": [2.0, 4], "ami": [0.1, 0.9]}
+    kinds = classify({name: np.array(column) for name, column in columns.items()})
+    assert (kinds.amounts, kinds.counts) == (("m",), ("T",))
+    sizes = list(effective_sizes(kinds))
+    assert {"n + ?*m", "n*(1 + m)**?", "n + ?*(T - 1)*m*ami"} <= set(sizes)
+    grown = [form.size for form in larger_sizes(Form(SCREENING, "n + ?*m"), kinds)]
+    assert {"(n + ?*m)*(1 - ?*ami)", "n + ?*m + ?*T"} <= set(grown)
+
+
+def test_every_set_of_factors_keeps_a_place_among_the_best() -> None:
+    lucky = [Ranked(Form("{u}", f"decoy{k}"), 0.1, 9, ("decoy", "n")) for k in range(20)]
+    plain = Ranked(Form("{u}", "n"), 0.11, 9, ("n",))
+    kept = best_of_each_size([*lucky, plain], 3)
+    assert plain in kept
+    assert len(kept) == 4
+
+
+@pytest.mark.slow
+def test_the_grammar_finds_a_law_of_five_factors() -> None:
+    levels = ((100, 400, 1600), (0, 400, 1600), (2, 4), (0.1, 0.5, 0.9), (0.0, 0.2, 0.4))
+    n, m, T, ami, noise = np.array(list(product(*levels)), dtype=float).T
+    columns = {"n": n, "m": m, "T": T, "ami": ami, "noise": noise}
+    u = (n + 0.6 * (T - 1) * m * ami) * (1 - 0.8 * noise)
+    target = 0.9 - 1.1 * u**-0.35 + np.random.default_rng(0).normal(0, 0.003, len(n))
+    sample = Sample(columns, target, np.ones(len(n)))
+    best = min(rank(Request(sample, 240_000, seed=0)), key=lambda ranked: ranked.error)
+    assert 1 - best.error / np.sum((target - target.mean()) ** 2) > 0.995
 
 
 def test_settings_are_what_both_major_versions_take() -> None:

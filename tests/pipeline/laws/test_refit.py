@@ -46,6 +46,24 @@ def test_planted_constants_are_found(text: str) -> None:
     np.testing.assert_allclose(fit.theta, truth, rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("text", "truth"),
+    [
+        ("c0 + c1*(n*T**c2)**c3", (0.95, -1.8, 0.5, -0.4)),
+        ("c0 + c1*n**c2 + c3*T**c4", (1.2, 20.0, -0.5, 1.0, -0.7)),
+        ("c0 - c1*(n*(1 - c2*ami))**(-c3)", (0.92, 1.1, 0.8, 0.35)),
+    ],
+)
+def test_falling_powers_and_factors_that_may_be_zero_are_found(
+    text: str, truth: tuple[float, ...]
+) -> None:
+    columns = rows()
+    columns["ami"] = np.where(columns["ami"] < 0.3, 0.0, columns["ami"])
+    target = Expression.parse(text, tuple(columns)).evaluate(columns, np.array(truth))
+    expression, fit = solve(text, columns, target)
+    np.testing.assert_allclose(expression.evaluate(columns, fit.theta), target, atol=1e-4)
+
+
 @pytest.mark.parametrize("unit", [1e-6, 1e-3, 1e3])
 @pytest.mark.parametrize("text", FORMS)
 def test_the_unit_of_a_factor_does_not_matter(text: str, unit: float) -> None:

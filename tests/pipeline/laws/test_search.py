@@ -12,7 +12,7 @@ import sympy
 from law_data import posed
 from planted_tables import beyond, planted
 
-from pipeline.fit import Source, fit_laws
+from pipeline.fit import Source, fit_to_folder
 from pipeline.laws.document import laws_document
 from pipeline.laws.law import SCORES, Law
 from pipeline.laws.problem import Question
@@ -34,7 +34,7 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
         engine="operon",
         budget="quick",
     )
-    fit_laws(planted(seed=6), question, Source("planted", "Planted"), out)
+    fit_to_folder(planted(seed=6), question, Source("planted", "Planted"), out)
     assert sorted(path.name for path in out.iterdir()) == [
         "figures",
         "laws.json",
@@ -140,9 +140,9 @@ def test_shuffled_targets_yield_no_law() -> None:
     table["y"] = np.random.default_rng(5).permutation(table["y"])
     problem = posed(table)
     found = find_laws(problem.data, None, QUICK)
-    document = laws_document(problem, found, seed=0)
-    r2 = document["selected"]["scores"]["r2_cv"]
-    assert r2 is None or r2 < 0.05
+    selected = laws_document(problem, found, seed=0)["selected"]
+    assert selected["origin"] == "mean"
+    assert float(selected["expression"]) == pytest.approx(table["y"].mean())
 
 
 def test_a_hopeless_time_limit_still_answers_and_says_it_was_cut() -> None:

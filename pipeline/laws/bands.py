@@ -1,0 +1,285 @@
+"""Prediction bands of a law: how sure the law is, and how far one more trained model may lie off.
+
+Two things are kept apart. The law's constants come from a sample of cells; other cells would have
+given other constants. That is the band of the *law*, from bootstrap draws of the constants, and it
+is given the form of the law. One more trained model also has luck of its own: replicates of a cell
+differ, and a cell may lie off the law by more than its replicates do. Both are added, in
+quadrature, for the band of a *run*. That an other form might be right is in neither.
+
+Notation
+--------
+N : rows asked about.    M : draws.    P : constants of the template.    S : stand-ins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from pipeline.laws.expression import Expression, Floats
+
+#: how often a band holds what it is a band of, and the half-width of that in standard deviations
+LEVEL, WIDTH = 0.95, 1.96
+#: values of its domain over which an undefined factor is averaged (as `data.STANDINS`)
+STANDINS = 5
+#: rows evaluated at once: draws of many rows would fill the memory
+CHUNK = 2_000
+#: significant digits of a stored draw: constants may nearly cancel each other
+DIGITS = 9
+
+Pair: TypeAlias = tuple[float, float]
+Band: TypeAlias = tuple[Floats, Floats]
+Table: TypeAlias = Mapping[str, Floats]
+
+
+@dataclass(frozen=True)
+class Bands:
+    """Predictions with intervals, in units of the target.
+
+    Attributes
+    ----------
+    mean : (N,) the law.
+    law : lowest and highest (N,) value of the law, given its form; None where nothing is known.
+    run : lowest and highest (N,) value of one more trained model; None likewise.
+    outside : for each row the factors that lie beyond the range the law was fitted on.
+    level : how often the bands hold the truth.
+    """
+
+    mean: Floats
+    law: Band | None
+    run: Band | None
+    outside: tuple[tuple[str, ...], ...]
+    level: float = LEVEL
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """What bands are computed from; recorded with the selected law.
+
+    Attributes
+    ----------
+    draws : constant -> M values over resamples of cells; entries of equal place belong together.
+    replicate_sd : standard deviation of replicates about their cell's mean; None without any.
+    misfit_sd : standard deviation of cells about the law beyond that noise; without replicates,
+        of rows about the law.
+    ranges : factor -> lowest and highest value that the law was fitted on.
+    domain : factor -> where it is averaged when undefined.
+    bounds : of the target; None for none.
+    """
+
+    draws: Mapping[str, tuple[float, ...]]
+    replicate_sd: float | None
+    misfit_sd: float | None
+    ranges: Mapping[str, Pair]
+    domain: Mapping[str, Pair]
+    bounds: tuple[float | None, float | None] = (None, None)
+
+    @property
+    def noise_sd(self) -> float | None:
+        """Standard deviation of one run about the law; None where nothing is known."""
+        known = [sd for sd in (self.replicate_sd, self.misfit_sd) if sd is not None]
+        return float(np.hypot.reduce(known)) if known else None
+
+    def theta(self, expression: Expression) -> Floats:
+        """Draws (M, P) in the order of a template's constants; M = 0 where there are none."""
+        if set(self.draws) != set(expression.constants) or not self.draws:
+            return np.zeros((0, len(expression.constants)))
+        return np.array([self.draws[name] for name in expression.constants]).T
+
+    def to_json(self) -> dict[str, Any]:
+        """The record of `laws.json`."""
+        return {
+            "draws": {name: [_shorter(v) for v in values] for name, values in self.draws.items()},
+            "replicate_sd": self.replicate_sd,
+            "misfit_sd": self.misfit_sd,
+            "ranges": {name: list(pair) for name, pair in self.ranges.items()},
+            "domain": {name: list(pair) for name, pair in self.domain.items()},
+            "bounds": list(self.bounds),
+        }
+
+    @staticmethod
+    def from_json(record: Mapping[str, Any]) -> Uncertainty:
+        """The record read back."""
+        low, high = record.get("bounds") or (None, None)
+        return Uncertainty(
+            {name: tuple(map(float, values)) for name, values in record["draws"].items()},
+            record.get("replicate_sd"),
+            record.get("misfit_sd"),
+            {name: (float(a), float(b)) for name, (a, b) in record["ranges"].items()},
+            {name: (float(a), float(b)) for name, (a, b) in record["domain"].items()},
+            (low, high),
+        )
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A law as bands see it.
+
+    Attributes
+    ----------
+    numeric : the law with its numbers.
+    template : the same with named constants, which the draws are of.
+    uncertainty : None for a law that was recorded without.
+    """
+
+    numeric: Expression
+    template: Expression
+    uncertainty: Uncertainty | None
+
+    def bands(self, table: Table) -> Bands:
+        """Bands of the law at every row; see `Law.bands`."""
+        mean, drawn = self._mean(table), self._drawn(table)
+        told = self.uncertainty
+        noise = None if told is None else told.noise_sd
+        law = _percentiles(drawn, mean)
+        run = _widened(mean, law, noise)
+        if run is not None and told is not None:
+            run = _clipped(run, told.bounds)
+        return Bands(mean, law, run, self._outside(table))
+
+    def change(self, table: Table, baseline: Table) -> Bands:
+        """Bands of the law's change from one table to another, row by row; see `Law.change`."""
+        mean = self._mean(table) - self._mean(baseline)
+        law = _percentiles(self._drawn(table) - self._drawn(baseline), mean)
+        noise = None if self.uncertainty is None else self.uncertainty.noise_sd
+        run = _widened(mean, law, None if noise is None else np.sqrt(2.0) * noise)
+        both = zip(self._outside(table), self._outside(baseline), strict=True)
+        outside = tuple(tuple(dict.fromkeys([*one, *other])) for one, other in both)
+        return Bands(mean, law, run, outside)
+
+    def _mean(self, table: Table) -> Floats:
+        stood = [self.numeric.evaluate(columns) for columns in self._standing_in(table)]
+        return np.asarray(np.mean(stood, axis=0), dtype=float)
+
+    def _drawn(self, table: Table) -> Floats:
+        """The law (M, N) with the constants of every draw."""
+        told, size = self.uncertainty, _size(table)
+        theta = np.zeros((0, 0)) if told is None else told.theta(self.template)
+        if not len(theta):
+            return np.zeros((0, size))
+        parts = []
+        for start in range(0, size, CHUNK):
+            some = {name: column[start : start + CHUNK] for name, column in table.items()}
+            stood = [self.template.evaluate(columns, theta) for columns in self._standing_in(some)]
+            with np.errstate(invalid="ignore"):
+                parts.append(np.mean(stood, axis=0))
+        return np.concatenate(parts, axis=1) if parts else np.zeros((len(theta), 0))
+
+    def _standing_in(self, table: Table) -> list[dict[str, Floats]]:
+        """The table with undefined factors at S places of their domain; as it is where none is."""
+        undefined = {name: np.isnan(column) for name, column in table.items()}
+        if self.uncertainty is None or not any(mask.any() for mask in undefined.values()):
+            return [dict(table)]
+        domain = self.uncertainty.domain
+        return [
+            {
+                name: np.where(undefined[name], _point(domain.get(name), place), column)
+                for name, column in table.items()
+            }
+            for place in np.linspace(0.0, 1.0, STANDINS)
+        ]
+
+    def _outside(self, table: Table) -> tuple[tuple[str, ...], ...]:
+        """Which factors of the law lie beyond the fitted range, row by row."""
+        ranges = {} if self.uncertainty is None else self.uncertainty.ranges
+        beyond = {
+            name: (table[name] < low) | (table[name] > high)
+            for name, (low, high) in ranges.items()
+            if name in table
+        }
+        return tuple(
+            tuple(name for name, mask in beyond.items() if mask[row]) for row in range(_size(table))
+        )
+
+
+@dataclass(frozen=True)
+class Certainty:
+    """How wide the bands of a law are on its rows, and how many rows they hold.
+
+    Attributes
+    ----------
+    law, law_most : half the width of the law's band, at the median row and at the widest.
+    run : half the width of the band of a run, at the median row.
+    held_fit, held_out : share of fitted and of held-out rows within the band of a run.
+    """
+
+    law: float
+    law_most: float
+    run: float
+    held_fit: float
+    held_out: float | None
+
+    def to_json(self) -> dict[str, float | None]:
+        """The record of `laws.json`."""
+        return asdict(self)
+
+
+def certainty(fit: Bands, target: Floats, rest: Bands | None, held: Floats) -> Certainty | None:
+    """How sure the law is on fitted rows and on held-out ones; None without finite bands.
+
+    Parameters
+    ----------
+    fit, target : bands and measured values (N,) of the fitted rows.
+    rest, held : the same of the rows held out.
+    """
+    if fit.law is None or fit.run is None:
+        return None
+    widths = (fit.law[1] - fit.law[0]) / 2, (fit.run[1] - fit.run[0]) / 2
+    if not np.isfinite(widths).all():
+        return None
+    outside = None if rest is None or rest.run is None else _held(rest.run, held)
+    law, run = (float(np.median(width)) for width in widths)
+    return Certainty(law, float(widths[0].max()), run, _held(fit.run, target), outside)
+
+
+def _held(band: Band, values: Floats) -> float:
+    return float(np.mean((band[0] <= values) & (values <= band[1])))
+
+
+def _size(table: Table) -> int:
+    return max((len(column) for column in table.values()), default=1)
+
+
+def _point(pair: Pair | None, place: float) -> float:
+    low, high = pair or (np.nan, np.nan)
+    return low + float(place) * (high - low)
+
+
+def _percentiles(drawn: Floats, mean: Floats) -> Band | None:
+    """The central share of the draws (M, N), the law itself always within; None without draws.
+
+    Draws that have no value at a row are left out there; where most have none there is no band.
+    """
+    if not len(drawn):
+        return None
+    finite = np.isfinite(drawn)
+    count = finite.sum(axis=0)
+    ordered = np.sort(np.where(finite, drawn, np.inf), axis=0)
+    tail = (1.0 - LEVEL) / 2
+    ends = []
+    for share in (tail, 1.0 - tail):
+        place = np.clip(np.rint(share * (count + 1)) - 1, 0, np.maximum(count - 1, 0)).astype(int)
+        end = np.take_along_axis(ordered, place[None, :], axis=0)[0]
+        ends.append(np.where(2 * count > len(drawn), end, np.nan))
+    return np.fmin(ends[0], mean), np.fmax(ends[1], mean)
+
+
+def _widened(mean: Floats, law: Band | None, noise: float | None) -> Band | None:
+    """A band with independent noise of a standard deviation added, side by side."""
+    if law is None or noise is None:
+        return None
+    low, high = (np.hypot(end - mean, WIDTH * noise) for end in law)
+    return mean - low, mean + high
+
+
+def _clipped(band: Band, bounds: tuple[float | None, float | None]) -> Band:
+    low = -np.inf if bounds[0] is None else bounds[0]
+    high = np.inf if bounds[1] is None else bounds[1]
+    return np.clip(band[0], low, high), np.clip(band[1], low, high)
+
+
+def _shorter(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
