@@ -32,6 +32,7 @@ def render_html(page: Page, pictures: Mapping[str, str]) -> str:
         cell=_cell,
         ems=_ems,
         style=_style,
+        unbroken=_unbroken,
     ).render(page=page)
 
 
@@ -41,6 +42,11 @@ def _math(expression: str, digits: int | None = 3, display: bool = True) -> Mark
 
 def _left_side(target: str) -> Markup:
     return Markup(left_side(target))
+
+
+def _unbroken(text: str) -> str:
+    """Numbers kept on one line with their sign and their percent sign."""
+    return text.replace(" %", "\u00a0%").replace("± ", "±\u00a0").replace(" = ", "\u00a0=\u00a0")
 
 
 def _ems(*expressions: str) -> str:

@@ -30,6 +30,7 @@ class Page:
     gallery: Gallery
     words: tuple[str, ...]
     notes: tuple[str, ...]
+    findings: tuple[tuple[str, str], ...]
     verdicts: tuple[str, ...]
     scores: tuple[tuple[str, str, str, str], ...]
     grids: Mapping[str, Grid]
@@ -64,10 +65,17 @@ def build_page(laws: Mapping[str, Any], table: pd.DataFrame, context: ReportCont
         gallery=draw_gallery(surface, front, context.curves),
         words=tuple(describe(surface)) if surface else (),
         notes=(*context.notes, *_warnings(laws)),
+        findings=tuple(_findings(laws)),
         verdicts=tuple(map(str, laws.get("verdicts") or ())),
         scores=tuple(tables.score_rows(law)) if law else (),
         grids=_grids(laws, front, surface),
     )
+
+
+def _findings(laws: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Each factor with what was found about it, in words."""
+    told = laws.get("evidence", [])
+    return [(str(e.get("factor", "")), str(e["sentence"])) for e in told if e.get("sentence")]
 
 
 def _surface(laws: Mapping[str, Any], table: pd.DataFrame) -> Surface | None:

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pipeline.laws.bands import Bands
 from pipeline.report.levels import UNDEFINED, Floats, scaled
 from pipeline.report.surface import Surface
 
@@ -43,6 +44,7 @@ class Line:
     grid, law : the drawn curve.
     points : columns x, y, spread (standard deviation of replicates or NaN), inside (fitted row).
     flat : mean of measured rows where x is undefined, or NaN.
+    bands : of the law and of one more run along the grid.
     """
 
     level: float
@@ -50,6 +52,7 @@ class Line:
     law: Floats
     points: pd.DataFrame
     flat: float
+    bands: Bands
 
 
 @dataclass(frozen=True)
@@ -149,11 +152,16 @@ def _line(
 ) -> Line:
     grid = surface.grid(x, *_span(surface, x))
     law = surface.along(x, grid, others)
+    at = {
+        name: np.full(len(grid), others.get(name, surface.reference[name]))
+        for name in surface.factors
+    }
+    bands = surface.bands({**at, x: grid})
     if mask is None:
-        return Line(level, grid, law, _no_points(), float("nan"))
+        return Line(level, grid, law, _no_points(), float("nan"), bands)
     undefined = mask & np.isnan(surface.columns[x])
     flat = float(surface.measured[undefined].mean()) if undefined.any() else float("nan")
-    return Line(level, grid, law, _points(surface, x, mask & ~undefined), flat)
+    return Line(level, grid, law, _points(surface, x, mask & ~undefined), flat, bands)
 
 
 def _no_points() -> pd.DataFrame:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pipeline.laws.bands import Bands, Predictor, Uncertainty
 from pipeline.laws.expression import Expression
 from pipeline.report.levels import Floats, Levels, find_levels, is_logarithmic
 
@@ -35,7 +36,7 @@ class Surface:
 
     Parameters
     ----------
-    law : its JSON record; only ``expression`` is read.
+    law : its JSON record; ``expression`` is read, and ``template`` and ``uncertainty`` for bands.
     factors : factor names.
     target : name of the target column.
     table : (R, F + 3) factor columns, target, ``role`` and ``cell``.
@@ -102,6 +103,23 @@ class Surface:
         points = {name: np.full(len(grid), self.reference[name]) for name in self.factors}
         points |= {name: np.full(len(grid), value) for name, value in others.items()}
         return self.at({**points, factor: grid})
+
+    def bands(self, points: Mapping[str, Floats]) -> Bands:
+        """Bands of the law at `points`; `Bands.law` and `run` are None where none were recorded."""
+        return self._predictor.bands(points)
+
+    @cached_property
+    def _predictor(self) -> Predictor:
+        known = self.law.get("uncertainty")
+        template = Expression.parse(str(self.law.get("template") or "0"), self.factors)
+        told = Uncertainty.from_json(known) if known else None
+        return Predictor(self.expression, template, told)
+
+    @cached_property
+    def within(self) -> npt.NDArray[np.bool_] | None:
+        """Which rows (R,) lie in the band of a run; None where no bands were recorded."""
+        run = self.bands(self.columns).run
+        return None if run is None else (run[0] <= self.measured) & (self.measured <= run[1])
 
     def domain(self, factor: str) -> tuple[float, float]:
         """The factor's domain as stated in ``laws.json``, else the range of the table."""

@@ -23,6 +23,8 @@ SCORES = (
 )
 #: an R² over fewer rows says more about the rows than about the law
 FEWEST_ROWS = 5
+#: a mean error smaller than this share of the RMSE is rounding
+NOTHING = 1e-6
 
 
 def score_rows(law: Record) -> list[tuple[str, str, str, str]]:
@@ -74,10 +76,18 @@ def _standing(entry: Entry) -> str:
 def constants_grid(law: Record) -> Grid:
     """Constants of the selected law with standard errors and intervals."""
     rows = [
-        Row((Formula(name), number(c.get("value"), 4), number(c.get("se"), 2), _bounds(c)))
+        Row(
+            (
+                Formula(name),
+                number(c.get("value"), 4),
+                number(c.get("se"), 2),
+                _bounds(c),
+                str(c.get("reason") or ""),
+            )
+        )
         for name, c in law.get("constants", {}).items()
     ]
-    headers = ("constant", "value", "standard error", "95 % interval")
+    headers = ("constant", "value", "standard error", "95 % interval", "why none")
     return grid("Constants of the selected law.", headers, rows, numeric=(1, 2, 3))
 
 
@@ -86,27 +96,28 @@ def _bounds(record: Record) -> str:
 
 
 def evidence_grid(evidence: Sequence[Record]) -> Grid:
-    """What the data say for each factor."""
+    """What the data say for each factor, in numbers."""
     rows = [_evidence_row(record) for record in evidence]
     headers = (
-        *("factor", "verdict", "exponent, 95 %", "in winning laws"),
-        *("when shuffled", "ΔBIC without it"),
+        *("factor", "R² without it", "ΔBIC without it", "wins", "wins when shuffled"),
+        *("exponent, 95 %", "its square root"),
     )
-    return grid("Evidence for each factor.", headers, rows, numeric=(2, 3, 4, 5))
+    return grid("Evidence for each factor.", headers, rows, numeric=(1, 2, 3, 4, 5))
 
 
 def _evidence_row(record: Record) -> Row:
     exponent = record.get("exponent") or {}
-    value, bounds = number(exponent.get("value")), interval(exponent.get("ci95"))
+    value, bounds = number(exponent.get("value"), 2), interval(exponent.get("ci95"), 2)
     told = "" if value == MISSING else f"{value} ({bounds})"
     return Row(
         (
             str(record.get("factor", "")),
-            str(record.get("sentence") or ""),
-            told,
+            score(record.get("r2_without")),
+            number(record.get("delta_bic")),
             percent(record.get("inclusion")),
             percent(record.get("inclusion_permuted")),
-            number(record.get("delta_bic")),
+            told,
+            str(record.get("root") or ""),
         )
     )
 
@@ -141,8 +152,8 @@ def _outside(law: Record) -> tuple[bool, float]:
 def region_grid(surface: Surface) -> Grid:
     """How the law does on fitted rows and beyond them, by the factors that lie outside."""
     rows = [_region_row(surface, name, mask) for name, mask in _regions(surface)]
-    headers = ("region", "rows", "R² there", "RMSE", "mean error")
-    return grid("The law inside and outside.", headers, rows, numeric=(1, 2, 3, 4))
+    headers = ("region", "rows", "R² there", "RMSE", "mean error", "in the run's band")
+    return grid("The law inside and outside.", headers, rows, numeric=(1, 2, 3, 4, 5))
 
 
 def _regions(surface: Surface) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
@@ -166,7 +177,12 @@ def _region_row(surface: Surface, name: str, mask: npt.NDArray[np.bool_]) -> Row
     mse = float((errors**2).mean()) if len(errors) else float("nan")
     r2 = 1 - mse / spread if spread > 0 else None
     bias = float(-errors.mean()) if len(errors) else float("nan")
-    return Row((name, f"{int(mask.sum()):,}", score(r2), number(mse**0.5), number(bias, 2)))
+    if abs(bias) < NOTHING * mse**0.5:
+        bias = 0.0
+    held = surface.within
+    share = percent(float(held[mask].mean())) if held is not None and mask.any() else ""
+    cells = name, f"{int(mask.sum()):,}", score(r2), number(mse**0.5), number(bias, 2), share
+    return Row(cells)
 
 
 def data_grid(data: Record) -> Grid:

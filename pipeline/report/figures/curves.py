@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from pipeline.laws.typeset.numbers import level, number
 from pipeline.report.figures.canvas import (
+    FONT_SIZE,
     Drawing,
     end_labels,
     factor_axis,
@@ -16,44 +19,42 @@ from pipeline.report.figures.canvas import (
     shade_outside,
 )
 from pipeline.report.levels import Floats
-from pipeline.report.palette import PAPER, ramp
+from pipeline.report.palette import MUTED, PAPER, ramp
 from pipeline.report.slices import Line, Slice, slice_along
 from pipeline.report.surface import Surface
 
 #: names longer than this would not fit beside the end labels
 LONG_NAME = 9
+#: opacity of the band of the law and of one more run
+LAW_BAND, RUN = 0.3, 0.1
 
 
-def draw_curves(surface: Surface, x: str, error: float | None) -> Drawing:
-    """One panel: the law along `x` for a few levels of the factor that matters most beside it.
-
-    Parameters
-    ----------
-    error : typical error of a prediction (RMSE), drawn as a band of ± 1.96 times itself.
-    """
+def draw_curves(surface: Surface, x: str) -> Drawing:
+    """One panel: the law along `x` for a few levels of the factor that matters most beside it."""
     piece = slice_along(surface, x)
     figure, axes = new_panel()
     factor_axis(axes, surface.logarithmic(x), surface.levels[x], piece.span)
     colours = ramp(len(piece.lines))
     for line, colour in zip(piece.lines, colours, strict=True):
-        _draw_line(axes, line, colour, error)
+        _draw_line(axes, line, colour)
     axes.set_ylim(*_limits(surface, piece))
     label_axes(axes, x, surface.target)
     shade_outside(axes, surface.fitted_range(x))
     _label_lines(axes, piece, colours)
+    _legend(figure, piece)
     return Drawing(
         name=f"curve-{x}",
         title=f"{surface.target} along {x}",
-        caption=_caption(piece, error),
+        caption=_caption(piece),
         alt=_alt(surface, piece),
         figure=figure,
     )
 
 
-def _draw_line(axes: Axes, line: Line, colour: str, error: float | None) -> None:
-    if error is not None:
-        low, high = line.law - 1.96 * error, line.law + 1.96 * error
-        axes.fill_between(line.grid, low, high, color=colour, alpha=0.1, linewidth=0)
+def _draw_line(axes: Axes, line: Line, colour: str) -> None:
+    for band, opacity in ((line.bands.run, RUN), (line.bands.law, LAW_BAND)):
+        if band is not None:
+            axes.fill_between(line.grid, *band, color=colour, alpha=opacity, linewidth=0)
     axes.plot(line.grid, line.law, color=colour, linewidth=1.9, solid_capstyle="round")
     if np.isfinite(line.flat):
         ends = (line.grid[0], line.grid[-1])
@@ -61,6 +62,28 @@ def _draw_line(axes: Axes, line: Line, colour: str, error: float | None) -> None
     inside = line.points["inside"].to_numpy(dtype=bool)
     _draw_points(axes, line, inside, colour, filled=True)
     _draw_points(axes, line, ~inside, colour, filled=False)
+
+
+def _legend(figure: Figure, piece: Slice) -> None:
+    """What the two bands are, below the panel."""
+    bands = piece.lines[0].bands
+    told = ((bands.law, LAW_BAND, "the law, 95 %"), (bands.run, RUN, "one more run, 95 %"))
+    handles = [
+        Patch(facecolor=MUTED.light, alpha=min(1.0, 1.6 * opacity), label=label, linewidth=0)
+        for band, opacity, label in told
+        if band is not None
+    ]
+    if handles:
+        figure.legend(
+            handles=handles,
+            loc="outside lower left",
+            ncols=len(handles),
+            frameon=False,
+            fontsize=FONT_SIZE - 1,
+            labelcolor=MUTED.light,
+            handlelength=1.6,
+            borderaxespad=0.0,
+        )
 
 
 def _draw_points(axes: Axes, line: Line, mask: np.ndarray, colour: str, *, filled: bool) -> None:
@@ -116,7 +139,7 @@ def _last(values: Floats) -> float:
     return float(finite[-1]) if len(finite) else 0.0
 
 
-def _caption(piece: Slice, error: float | None) -> str:
+def _caption(piece: Slice) -> str:
     held = ", ".join(f"{name} = {level(value)}" for name, value in piece.held.items())
     parts = [f"Lines: the law{f' at {held}' if held else ''}."]
     if piece.adjusted:
@@ -129,8 +152,10 @@ def _caption(piece: Slice, error: float | None) -> str:
         parts.append("Open diamonds were held out.")
     if any(np.isfinite(line.flat) for line in piece.lines):
         parts.append(f"Dotted: measured where {piece.x} is undefined.")
-    if error is not None:
-        parts.append("Band: where 95 % of new measurements are expected.")
+    if piece.lines[0].bands.law is not None:
+        parts.append("Narrow band: how sure the law is, given its form.")
+    if piece.lines[0].bands.run is not None:
+        parts.append("Wide band: where 95 % of further runs are expected.")
     return " ".join(parts)
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pandas as pd
 
-from pipeline.laws.typeset.numbers import is_number
 from pipeline.report.figures.canvas import Drawing, drawing_style
 from pipeline.report.figures.curves import draw_curves
 from pipeline.report.figures.fit import draw_fit, draw_residuals
@@ -55,20 +53,12 @@ def draw_gallery(surface: Surface | None, front: Front, curves: pd.DataFrame | N
 def _law_sections(surface: Surface) -> dict[str, list[Drawing | None]]:
     varied = [f for f in surface.by_effect if len(surface.levels[f].values) > 1]
     roles = find_roles(surface)
-    error = typical_error(surface.law)
     return {
-        "curves": [draw_curves(surface, factor, error) for factor in varied],
+        "curves": [draw_curves(surface, factor) for factor in varied],
         "gain": [*draw_gain(surface, roles)] if roles else [],
         "fit": [draw_fit(surface, factor) for factor in varied[:MOST_FITS]],
         "residuals": [draw_residuals(surface, factor) for factor in (None, *varied)],
     }
-
-
-def typical_error(law: Mapping[str, Any]) -> float | None:
-    """Cross-validated RMSE, else the in-sample one; None where neither is recorded."""
-    scores = law.get("scores", {})
-    known = [scores.get(name) for name in ("rmse_cv", "rmse_train") if is_number(scores.get(name))]
-    return float(known[0]) if known else None
 
 
 def _unique_names(sections: Mapping[str, list[Drawing]]) -> dict[str, tuple[Drawing, ...]]:

@@ -53,6 +53,25 @@ def law(expression: str, complexity: int, outside: float, **more: Any) -> dict[s
     return {**record, **more}
 
 
+def uncertainty(draws: int = 80) -> dict[str, Any]:
+    """What the bands of the selected law are computed from."""
+    random = np.random.default_rng(7)
+    limit, gap = random.normal(0.8993, 0.004, draws), random.normal(4.973, 0.08, draws)
+    return {
+        "draws": {
+            "c0": limit.tolist(),
+            "c1": gap.tolist(),
+            "c2": [1.012] * draws,
+            "c3": [0.4981] * draws,
+        },
+        "replicate_sd": NOISE,
+        "misfit_sd": 0.003,
+        "ranges": {"n": [40, 1280], "T": [1, 4], "ami": [0.042, 0.908]},
+        "domain": {"n": [40, 10240], "T": [1, 16], "ami": [0, 1]},
+        "bounds": [0, 1],
+    }
+
+
 def planted_laws() -> dict[str, Any]:
     """``laws.json`` for `planted_table`."""
     selected = law(
@@ -67,6 +86,7 @@ def planted_laws() -> dict[str, Any]:
             "c3": {"value": 0.4981, "se": 0.004, "ci95": [0.489, 0.506]},
         },
         origin="grammar",
+        uncertainty=uncertainty(),
     )
     front = [
         law("0.1357*log(n)", 4, 0.42),
@@ -93,6 +113,8 @@ def planted_laws() -> dict[str, Any]:
                 "inclusion": 1.0,
                 "inclusion_permuted": 0.02,
                 "delta_bic": 900.1,
+                "r2_without": 0.12,
+                "root": "supported",
             },
             {
                 "factor": "T",

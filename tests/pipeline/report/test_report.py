@@ -13,11 +13,13 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from planted_report import planted_curves, planted_laws, planted_table
+from planted_report import NOISE, planted_curves, planted_laws, planted_table
 
 from pipeline.errors import InputError
 from pipeline.report import ReportContext, write_report
 from pipeline.report.palette import TONES
+from pipeline.report.slices import slice_along
+from pipeline.report.surface import Surface
 
 NAMESPACES = ("http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink")
 EVIL = "<img src=x onerror=alert(1)>|$`"
@@ -150,6 +152,67 @@ def test_markdown_says_the_same(written: Path) -> None:
         if line.startswith("|"):
             assert line.endswith("|")
     assert "0.971" in text
+
+
+def test_both_bands_are_drawn_and_explained(
+    written: Path, html: str, laws: Mapping[str, Any]
+) -> None:
+    figure = (written / "figures" / "curve-n.svg").read_text(encoding="utf-8")
+    assert "the law, 95 %" in figure
+    assert "one more run, 95 %" in figure
+    assert "Wide band: where 95 % of further runs are expected." in html
+    region = next(line for line in html.splitlines() if "all held-out rows" in line)
+    shares = [float(share) for share in re.findall(r">(\d+)\s%<", region)]
+    assert 85 <= shares[0] <= 100
+
+
+def test_the_band_of_a_run_is_wider_than_the_laws(
+    table: pd.DataFrame, laws: Mapping[str, Any]
+) -> None:
+    surface = Surface(laws["selected"], ("n", "T", "ami"), "accuracy", table, laws["data"])
+    for line in slice_along(surface, "n").lines:
+        assert line.bands.law is not None
+        assert line.bands.run is not None
+        assert (line.bands.run[1] - line.bands.law[1] > 0.5 * NOISE).all()
+        assert (line.bands.law[1] - line.bands.law[0] < 0.06).all()
+    assert surface.within is not None
+    assert 0.9 < surface.within[surface.inside].mean() <= 1.0
+
+
+def test_a_law_without_bands_is_drawn_without(
+    tmp_path: Path, laws: Mapping[str, Any], table: pd.DataFrame
+) -> None:
+    bare = variant(laws, "0.9 - 5/sqrt(n)")
+    bare["selected"].pop("uncertainty")
+    write_report(tmp_path, bare, table, ReportContext("t", "c"))
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "further runs" not in text
+    assert "in the run's band" not in text
+
+
+def test_what_was_found_on_each_factor_is_said_in_both_reports(written: Path, html: str) -> None:
+    text = (written / "report.md").read_text(encoding="utf-8")
+    for sentence in ("√n is supported", "T is part of every law that wins."):
+        assert sentence in html
+        assert sentence in text
+    assert "its square root" in html
+
+
+def test_every_law_can_be_pasted(outline: Outline, laws: Mapping[str, Any]) -> None:
+    code = "".join(outline.text)
+    for law in (*laws["front"], *laws["theory"]):
+        assert law["expression"] in code
+
+
+def test_constants_that_the_rows_do_not_tell_say_why(
+    tmp_path: Path, laws: Mapping[str, Any], table: pd.DataFrame
+) -> None:
+    told = copy.deepcopy(dict(laws))
+    reason = "not identified by these data: other constants can take its place"
+    told["selected"]["constants"]["c2"] |= {"se": None, "ci95": None, "reason": reason}
+    write_report(tmp_path, told, table, ReportContext("t", "c"))
+    for name in ("report.html", "report.md"):
+        assert reason in (tmp_path / name).read_text(encoding="utf-8")
 
 
 def test_writing_twice_gives_the_same_bytes_and_no_litter(
