@@ -80,7 +80,8 @@ def _is_synthetic(taskset: TaskSet) -> bool:
     return taskset.provenance.get("text", "synthetic") == "synthetic"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def pipe_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
 
@@ -96,7 +97,7 @@ def _parameters(taskset: TaskSet) -> str:
         given["options"] = {**options, "corpus": taskset.provenance["text"]}
         given = {name: value for name, value in given.items() if name not in _OF_SYNTHETIC_TEXT}
     rows = [[name, "none" if value is None else value] for name, value in given.items()]
-    return _table(["parameter", "value"], rows)
+    return pipe_table(["parameter", "value"], rows)
 
 
 def _sizes(taskset: TaskSet) -> str:
@@ -106,12 +107,12 @@ def _sizes(taskset: TaskSet) -> str:
         + [split.token_count(task) for task in range(taskset.tasks)]
         for name, split in taskset.splits.items()
     ]
-    return _table(head, rows)
+    return pipe_table(head, rows)
 
 
 def _matrix(names: Sequence[str], matrix: NDArray[np.float64]) -> str:
     rows = [[name, *(f"{x:.3f}" for x in row)] for name, row in zip(names, matrix, strict=True)]
-    return _table(["", *names], rows)
+    return pipe_table(["", *names], rows)
 
 
 def _distribution(taskset: TaskSet) -> str:
@@ -122,7 +123,7 @@ def _distribution(taskset: TaskSet) -> str:
         shares = counts / max(int(counts.sum()), 1)
         order = np.argsort(-shares, kind="stable")[:_MOST_LABELS]
         rows.append([task, ", ".join(f"{names[k]} {shares[k]:.3f}" for k in order)])
-    return _table(["task", "labels"], rows)
+    return pipe_table(["task", "labels"], rows)
 
 
 def front_matter(taskset: TaskSet) -> dict[str, Any]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ import yaml
 
 from simulator.card import card, front_matter
 from simulator.errors import SpecError
+from simulator.folders import whole_folder
 from simulator.formats.base import Header, format_named
 from simulator.relatedness import Relatedness
 from simulator.spec import TaskSpec
@@ -42,20 +41,9 @@ def export_taskset(taskset: TaskSet, out: Path, format: str = "parquet") -> Path
     """
     out = Path(out)
     writer = format_named(format)
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise SpecError("out", str(out), "a new or empty folder")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    except OSError as error:
-        raise SpecError("out", str(out), f"a writable folder ({error.strerror})") from error
-    try:
+    with whole_folder(out) as partial:
         writer.write(taskset, partial)
         _write_description(taskset, partial, format)
-        partial.chmod(0o755)
-        partial.replace(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return out
 
 

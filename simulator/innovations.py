@@ -10,11 +10,11 @@ Q₀ : main frame;  U_t : frame of innovation t, Q₀ᵀU_t = 0
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.keeping import kept
 from simulator.labelling import Labels, PlainDecoder, Ruler, first_best
 from simulator.relatedness import contingency, quick_ami
 from simulator.streams import stream
@@ -55,7 +55,7 @@ class Innovation:
     tables: Floats
 
 
-@lru_cache(maxsize=2048)
+@kept(megabytes=64)
 def innovation(key: InnovationKey, number: int, attempt: int = 0) -> Innovation:
     """Return innovation `number` (1 for the first auxiliary); each attempt is another draw.
 

@@ -7,8 +7,9 @@ n_t : training tokens of task t
 
 A layout is one text in four parts: train, spare, validation, test. Train and validation are made
 of blocks, one per task, main first; with shared sentences there is one block for all. The pool, on
-which relatedness is measured, is the training text, filled up with spare text of the same source
-where that is shorter than `POOL_TOKENS`; with a real corpus it is all of it.
+which relatedness is measured, is the training text; with a real corpus it is all of it. Where the
+training text of synthetic tasks is shorter than `POOL_TOKENS` there is none: relatedness is then
+measured on the world's reference text, a layout of its own.
 
 Pairing: the main task's blocks and the test come first in their own random streams, so they are
 the same whatever T, AMI and the auxiliaries' sizes are, and nested in n.
@@ -54,7 +55,7 @@ class Layout:
     ----------
     text : all sentences, parts in order.
     blocks : the blocks, in order.
-    pool : tokens of the pool, counted from the start of the text.
+    pool : tokens of the pool, counted from the start of the text; 0 where there is none.
     origin : for sentences of a corpus, the place of every token in it; None for synthetic text.
     """
 
@@ -86,17 +87,18 @@ class Layout:
 def synthetic_layout(spec: TaskSpec, source: TokenSource) -> Layout:
     """Lay out text of a token source for a spec."""
     tasks = [ALL_TASKS] if spec.shared else list(range(spec.tasks))
-    train = [source.draw(spec.sizes[t], "train", max(t, 0)) for t in tasks]
-    parts = [(TRAIN, t, text) for t, text in zip(tasks, train, strict=True)]
-    missing = POOL_TOKENS - sum(text.size for text in train)
-    if missing > 0:
-        parts.append((SPARE, ALL_TASKS, source.draw(missing + source.longest, "spare")))
-    pool = sum(text.size for _, _, text in parts)
-    for t in tasks:
-        wanted = validation_tokens(spec, max(t, 0))
-        parts.append((VALIDATION, t, source.draw(wanted, "validation", max(t, 0))))
-    parts.append((TEST, ALL_TASKS, source.draw(spec.test_tokens, "test")))
-    return _joined(parts, pool)
+    train = [(spec.sizes[t], "train", t) for t in range(len(tasks))]
+    validation = [(validation_tokens(spec, t), "validation", t) for t in range(len(tasks))]
+    texts = source.draw_all([*train, *validation, (spec.test_tokens, "test")])
+    places = [*((TRAIN, t) for t in tasks), *((VALIDATION, t) for t in tasks), (TEST, ALL_TASKS)]
+    size = sum(text.size for text in texts[: len(tasks)])
+    parts = [(*place, text) for place, text in zip(places, texts, strict=True)]
+    return _joined(parts, size if size >= POOL_TOKENS else 0)
+
+
+def reference_layout(text: Text) -> Layout:
+    """Lay out the reference text of a world: one block that is all pool."""
+    return _joined([(SPARE, ALL_TASKS, text)], text.size)
 
 
 def validation_tokens(spec: TaskSpec, task: int) -> int:
@@ -165,7 +167,8 @@ class _Deal:
         if there < tokens or not len(candidates):
             total = int(self.lengths.sum())
             left = f"{there} of the corpus's {total} tokens are annotated and left"
-            raise SpecError("tokens", tokens, f"fewer for the {purpose}: {left}")
+            field = "test_tokens" if purpose == "test" else "tokens"
+            raise SpecError(field, tokens, f"fewer for the {purpose}: {left}")
         taken = candidates[: nearest_count(self.lengths[candidates], tokens)]
         self.free[taken] = False
         return taken
@@ -178,21 +181,33 @@ class _Deal:
 def noise_offsets(spec: TaskSpec, seed: int, layout: Layout, sizes: tuple[int, ...]) -> Labels:
     """Draw label noise: what to add to each label modulo K, (T, N); 0 leaves it.
 
-    A label is replaced with probability ε, by each other label equally often. The whole pool gets
-    noise, since the observed AMI is that of labels as a trainer sees them; `assemble` leaves the
-    validation and test splits clean.
+    A label is replaced with probability ε, by each other label equally often. Training and spare
+    text get noise, since the observed AMI is that of labels as a trainer sees them; validation and
+    test stay clean.
     """
     offsets = np.zeros((len(sizes), layout.text.size), dtype=np.int16)
     for block in layout.blocks:
-        if not spec.label_noise or block.tokens.start >= layout.pool:
+        if not spec.label_noise or block.part in (VALIDATION, TEST):
             continue
         count = block.tokens.stop - block.tokens.start
         for t, K in enumerate(sizes):
             rng = stream(seed, "noise", block.part, block.task + 1, t)
-            draws = rng.random((count, 2))
-            moved = 1 + np.floor(draws[:, 1] * (K - 1)).astype(np.int16)
-            offsets[t, block.tokens] = np.where(draws[:, 0] < spec.label_noise, moved, 0)
+            offsets[t, block.tokens] = _drawn_offsets(rng, spec.label_noise, count, K)
     return offsets
+
+
+def reference_offsets(seed: int, noise: float, task: int, shape: tuple[int, int]) -> Labels:
+    """Draw label noise of one task on the reference text; shape is (N, K)."""
+    count, K = shape
+    if not noise:
+        return np.zeros(count, dtype=np.int16)
+    return _drawn_offsets(stream(seed, "noise", SPARE, ALL_TASKS + 1, task), noise, count, K)
+
+
+def _drawn_offsets(rng: np.random.Generator, noise: float, count: int, size: int) -> Labels:
+    draws = rng.random((count, 2))
+    moved = 1 + np.floor(draws[:, 1] * (size - 1)).astype(np.int16)
+    return np.where(draws[:, 0] < noise, moved, 0).astype(np.int16)
 
 
 def with_noise(clean: Labels, offsets: Labels, size: int) -> Labels:
@@ -219,6 +234,7 @@ def assemble(
     layout: Layout,
     naming: Naming,
     labels: tuple[Labels, Labels],
+    relatedness: Relatedness,
     provenance: Mapping[str, JSON],
 ) -> TaskSet:
     """Make a TaskSet from (spec, seed), a layout and (clean, observed) labels (T, N)."""
@@ -228,14 +244,13 @@ def assemble(
         "validation": layout.split(VALIDATION, clean),
         "test": layout.split(TEST, clean),
     }
-    measured = pool_relatedness(layout, naming.sizes, labels)
     spec, seed = request
     return TaskSet(
         spec,
         seed,
         naming.vocabulary,
         naming.labels,
-        relatedness=measured,
+        relatedness=relatedness,
         provenance=dict(provenance),
         **parts,
     )

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.chance import expected_information
 from simulator.errors import SpecError
 
 Floats = NDArray[np.float64]
@@ -30,8 +31,6 @@ Labels = NDArray[np.int16]
 
 POOL_TOKENS = 20_000
 TOLERANCE = 0.01
-
-_REACH = 9.0  # standard deviations of the hypergeometric law that are summed over
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,38 +158,3 @@ def quick_ami(table: NDArray[np.int64] | Floats) -> float:
     expected = (table.shape[0] - 1) * (table.shape[1] - 1) / (2.0 * float(table.sum()))
     gap = max((rows + columns) / 2.0 - expected, 1e-12)
     return float((rows + columns - joint - expected) / gap)
-
-
-def expected_information(table: Counts) -> float:
-    """Return E[I] of a table's margins, nats.
-
-    Sums n/N · log(N n / a b) over the hypergeometric law of every cell, within some standard
-    deviations of its mean; what is left out is below 1e−15. The law is built up from the ratio of
-    neighbouring terms, P(n)/P(n−1) = (a−n+1)(b−n+1) / n(N−a−b+n), and then normalised.
-    """
-    N = int(table.sum())
-    a = np.repeat(table.sum(axis=1), table.shape[1])
-    b = np.tile(table.sum(axis=0), table.shape[0])
-    filled = (a > 0) & (b > 0)
-    n, cell = _hypergeometric_range(a[filled], b[filled], N)
-    a, b = a[filled][cell], b[filled][cell]
-    starts = np.flatnonzero(np.diff(cell, prepend=-1))
-    ratio = ((a - n + 1) * (b - n + 1)).astype(np.float64)
-    below = (n * (N - a - b + n)).astype(np.float64)
-    ratio[starts] = below[starts] = 1.0
-    weight = np.cumsum(np.log(ratio / below))
-    weight = np.exp(weight - np.maximum.reduceat(weight, starts)[cell])
-    information = n / N * np.log(N * np.maximum(n, 1) / (a * b))
-    return float((np.bincount(cell, information * weight) / np.bincount(cell, weight)).sum())
-
-
-def _hypergeometric_range(a: Counts, b: Counts, N: int) -> tuple[Counts, Counts]:
-    """Return the counts n that a cell with margins a, b may hold, and which cell each is of."""
-    mean = a * b / N
-    spread = np.sqrt(mean * (1 - a / N) * (1 - b / N) * N / max(N - 1, 1))
-    low = np.maximum(np.floor(mean - _REACH * spread - 30), np.maximum(a + b - N, 0))
-    high = np.minimum(np.ceil(mean + _REACH * spread + 30), np.minimum(a, b))
-    lengths = (high - low + 1).astype(np.int64)
-    cell = np.repeat(np.arange(len(a)), lengths)
-    first = np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return np.arange(len(cell)) - first + low.astype(np.int64)[cell], cell

@@ -13,6 +13,18 @@ from simulator.errors import SpecError
 JSON = None | bool | int | float | str | list[Any] | dict[str, Any]
 
 
+COUNTS = {
+    "tasks": (1, 100),
+    "tokens": (1, 10**9),
+    "aux_tokens": (1, 10**9),
+    "test_tokens": (1, 10**9),
+    "labels": (2, 1000),
+    "vocabulary": (2, 10**6),
+    "sentence_length": (1, 10_000),
+}
+"""Least and most of every count. The T×T relatedness of 100 tasks takes about ten seconds."""
+
+
 @dataclass(frozen=True)
 class TaskSpec:
     """T tasks, their relatedness, their sizes; everything but the seed.
@@ -115,20 +127,10 @@ def _as_floats(value: object) -> object:
 
 
 def _check_counts(spec: TaskSpec) -> None:
-    least = {
-        "tasks": 1,
-        "tokens": 1,
-        "test_tokens": 1,
-        "labels": 2,
-        "vocabulary": 2,
-        "sentence_length": 1,
-    }
-    for name, low in least.items():
-        _whole(name, getattr(spec, name), low)
-    if spec.aux_tokens is not None:
-        _whole("aux_tokens", spec.aux_tokens, 1)
-    if spec.labels > 1000:
-        raise SpecError("labels", spec.labels, "at most 1000 labels")
+    for name, (low, high) in COUNTS.items():
+        value = getattr(spec, name)
+        if name != "aux_tokens" or value is not None:
+            _whole(name, value, low, high)
     if not isinstance(spec.shared, bool):
         raise SpecError("shared", spec.shared, "true or false")
     if spec.shared and spec.aux_tokens not in (None, spec.tokens):
@@ -157,9 +159,11 @@ def _check_ami(spec: TaskSpec) -> None:
         )
 
 
-def _whole(name: str, value: object, low: int) -> None:
+def _whole(name: str, value: object, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < low:
         raise SpecError(name, value, f"a whole number of at least {low}")
+    if value > high:
+        raise SpecError(name, value, f"at most {high:,}")
 
 
 def _is_number(value: object) -> bool:

@@ -11,13 +11,14 @@ X : features, (V, d), white under p: Σ p_v x_v = 0, Σ p_v x_v x_vᵀ = I, and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.corpus import Text, bounds_of
+from simulator.keeping import kept
 from simulator.streams import stream
 
 Floats = NDArray[np.float64]
@@ -81,13 +82,19 @@ class TokenSource:
 
         A longer draw for the same purpose begins with the shorter one.
         """
-        lengths = self._lengths(tokens, purpose, *numbers)
-        uniforms = stream(self.seed, f"text {purpose}", *numbers).random(
-            (len(lengths), self.longest)
-        )
-        grid = self._walk(uniforms)
-        kept = np.arange(grid.shape[1]) < lengths[:, None]
-        return Text(grid[kept].astype(np.int32), bounds_of(lengths))
+        return self.draw_all([(tokens, purpose, *numbers)])[0]
+
+    def draw_all(self, wanted: Sequence[tuple[int, str, *tuple[int, ...]]]) -> list[Text]:
+        """Draw several texts, each as `draw` does, in one walk."""
+        lengths = [self._lengths(*one) for one in wanted]
+        uniforms = [
+            stream(self.seed, f"text {purpose}", *numbers).random((len(each), self.longest))
+            for (_, purpose, *numbers), each in zip(wanted, lengths, strict=True)
+        ]
+        grid = self._walk(np.concatenate(uniforms))
+        ends = np.cumsum([len(each) for each in lengths])
+        parts = zip(np.split(grid, ends[:-1]), lengths, strict=True)
+        return [_text(part, each) for part, each in parts]
 
     def _walk(self, uniforms: Floats) -> NDArray[np.int64]:
         V = self.options.vocabulary
@@ -97,7 +104,7 @@ class TokenSource:
         for place in range(1, uniforms.shape[1]):
             before = self.word_class[grid[:, place - 1]]
             found = np.searchsorted(self.ladder, before + uniforms[:, place], side="right")
-            grid[:, place] = np.clip(found - before * V, 0, V - 1)
+            grid[:, place] = np.minimum(found - before * V, V - 1)
         return grid
 
     @property
@@ -117,13 +124,19 @@ class TokenSource:
         return drawn[: nearest_count(drawn, tokens)]
 
 
+def _text(grid: NDArray[np.int64], lengths: NDArray[np.int64]) -> Text:
+    """Return sentences of these lengths from rows (S, L) of tokens."""
+    within = np.arange(grid.shape[1]) < lengths[:, None]
+    return Text(grid[within].astype(np.int32), bounds_of(lengths))
+
+
 def nearest_count(lengths: NDArray[np.int64], tokens: int) -> int:
     """Return how many leading sentences come nearest to `tokens`, at least one."""
     totals = np.cumsum(lengths)
     return int(np.argmin(np.abs(totals - tokens))) + 1
 
 
-@lru_cache(maxsize=64)
+@kept(megabytes=32)
 def token_source(options: TextOptions, seed: int) -> TokenSource:
     """Return the token source of one seed; the same object when asked again."""
     V, C = options.vocabulary, options.class_count

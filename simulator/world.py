@@ -9,13 +9,13 @@ X : features, (V, d);  Q₀ : main frame, (w·d, r);  q : class shares, (K,)
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.corpus import Text
 from simulator.errors import SpecError
+from simulator.keeping import kept
 from simulator.labelling import Decoder, PlainDecoder, Ruler, SpanDecoder, Windows, windows_of
 from simulator.relatedness import POOL_TOKENS
 from simulator.streams import stream
@@ -98,7 +98,7 @@ class World:
         return self.options.decoder.names(len(self.options.shares))
 
 
-@lru_cache(maxsize=64)
+@kept(megabytes=96)
 def world(options: WorldOptions, seed: int) -> World:
     """Return the world of one seed; the same object when asked again."""
     check_capacity(options, parts=1)
@@ -107,11 +107,16 @@ def world(options: WorldOptions, seed: int) -> World:
     X = white_features(source, options.features, nothing, 0)
     frame = draw_frame(stream(seed, "main frame"), options.shape, [])
     tables = score_tables(frame, X, options.shape)
-    text = source.draw(POOL_TOKENS, "reference")
+    text = reference_text(source)
     windows = windows_of(text, options.window, options.text.vocabulary)
     ruler = Ruler(windows, options.decoder, np.array(options.shares))
     biases = ruler.balance(windows.scores(tables), np.zeros(len(options.shares)))
     return World(options, seed, source, X, frame, tables, ruler, biases)
+
+
+def reference_text(source: TokenSource) -> Text:
+    """Return the text on which class shares are held, and relatedness where there is no more."""
+    return source.draw(POOL_TOKENS + source.longest, "reference")
 
 
 def check_capacity(options: WorldOptions, parts: int) -> None:

@@ -6,10 +6,11 @@ import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import cache
-from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from simulator.errors import SpecError
+from simulator.memory import check_memory
+from simulator.registry import enter, made
 from simulator.spec import TaskSpec
 from simulator.tasks import TaskSet
 
@@ -17,12 +18,6 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Options = TypeVar("Options", bound="DataclassInstance")
-
-FAMILIES: dict[str, str] = {
-    "channel": "simulator.families.channel:ChannelFamily",
-    "layers": "simulator.families.layers:LayersFamily",
-    "teacher": "simulator.families.teacher:TeacherFamily",
-}
 
 
 class Family(Protocol):
@@ -35,6 +30,20 @@ class Family(Protocol):
         """Build the TaskSet of a spec and a seed; the same for the same two."""
 
 
+MAX_SEED = 2**63 - 1
+
+FAMILIES: dict[str, str | Callable[[], Family]] = {
+    "channel": "simulator.families.channel:ChannelFamily",
+    "layers": "simulator.families.layers:LayersFamily",
+    "teacher": "simulator.families.teacher:TeacherFamily",
+}
+
+
+def register_family(name: str, maker: Callable[[], Family]) -> None:
+    """Make a family known by name; `SpecError` where the name is taken."""
+    enter(FAMILIES, name, maker)
+
+
 def family_names() -> list[str]:
     """Return the names of the registered families."""
     return sorted(FAMILIES)
@@ -45,9 +54,7 @@ def family(name: str) -> Family:
     """Return a family by name; `SpecError` lists the names there are."""
     if name not in FAMILIES:
         raise SpecError("family", name, f"one of {', '.join(family_names())}")
-    module, _, attribute = FAMILIES[name].partition(":")
-    maker: Callable[[], Family] = getattr(import_module(module), attribute)
-    return maker()
+    return made(FAMILIES[name])
 
 
 def check_spec(spec: TaskSpec) -> None:
@@ -70,7 +77,10 @@ def make_taskset(spec: TaskSpec, seed: int) -> TaskSet:
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise SpecError("seed", seed, "a whole number of at least 0")
+    if seed > MAX_SEED:
+        raise SpecError("seed", seed, f"at most {MAX_SEED}")
     check_spec(spec)
+    check_memory(spec)
     return family(spec.family).build(spec, seed)
 
 

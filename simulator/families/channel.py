@@ -21,7 +21,7 @@ built in.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,21 +30,24 @@ from simulator.errors import SpecError
 from simulator.families.base import read_options, require_ami
 from simulator.families.corpus_options import CorpusOptions, annotated_sentences
 from simulator.families.synthetic_options import SyntheticOptions
+from simulator.keeping import kept
 from simulator.layout import (
     Layout,
     Naming,
     assemble,
     corpus_layout,
     noise_offsets,
+    pool_relatedness,
+    reference_layout,
     synthetic_layout,
     with_noise,
 )
-from simulator.relatedness import contingency, quick_ami
+from simulator.relatedness import Relatedness, contingency, quick_ami
 from simulator.solver import Search, solve_ami
 from simulator.spec import JSON, TaskSpec
 from simulator.streams import stream
 from simulator.tasks import TaskSet
-from simulator.world import check_capacity, world
+from simulator.world import World, check_capacity, reference_text, world
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int16]
@@ -124,22 +127,57 @@ class ChannelFamily:
         scene = prepare(spec, seed, options)
         size = len(scene.naming.labels[0])
         options.check_confusion(spec.auxiliaries, size)
-        noise = _noise_matrix(size, spec.label_noise)
-        requests = spec.requested_ami or (None,) * spec.auxiliaries
-        clean, observed, kept = [scene.clean], [scene.observed], list[JSON]()
-        for number, wanted in enumerate(requests, start=1):
-            errors = options.errors(number, size)
-            copied = 0.0 if wanted is None else solve_copied(scene.table(), errors, noise, wanted)
-            channel = copied * np.eye(size) + (1.0 - copied) * errors
-            drawn = _realise(scene, seed, number, (channel, noise))
-            clean.append(drawn[0])
-            observed.append(drawn[1])
-            kept.append(float(np.trace(channel) / size))
-        record: dict[str, JSON] = {**scene.provenance, "alpha": kept}
-        stacked = np.stack(clean)
-        seen = np.stack(observed) if spec.label_noise else stacked
+        if scene.layout.pool:
+            channels = _solved(spec, options, scene)
+            labels = _drawn(spec, seed, scene, channels)
+            measured = pool_relatedness(scene.layout, (size,) * spec.tasks, labels)
+        else:
+            channels, measured = _settled(_of_any_size(spec), seed)
+            labels = _drawn(spec, seed, scene, channels)
+        alpha: JSON = [float(np.trace(channel) / size) for channel in channels]
+        record: dict[str, JSON] = {**scene.provenance, "alpha": alpha}
         naming = Naming(scene.naming.vocabulary, scene.naming.labels * spec.tasks)
-        return assemble((spec, seed), scene.layout, naming, (stacked, seen), record)
+        return assemble((spec, seed), scene.layout, naming, labels, measured, record)
+
+
+def _solved(spec: TaskSpec, options: ChannelOptions, scene: _Scene) -> tuple[Floats, ...]:
+    """Return W of each auxiliary, solved on the pool of a scene."""
+    size = len(scene.naming.labels[0])
+    noise, table, found = _noise_matrix(size, spec.label_noise), scene.table(), []
+    for number, wanted in enumerate(spec.requested_ami or (None,) * spec.auxiliaries, start=1):
+        errors = options.errors(number, size)
+        copied = 0.0 if wanted is None else solve_copied(table, errors, noise, wanted)
+        found.append(copied * np.eye(size) + (1.0 - copied) * errors)
+    return tuple(found)
+
+
+def _drawn(
+    spec: TaskSpec, seed: int, scene: _Scene, channels: tuple[Floats, ...]
+) -> tuple[Labels, Labels]:
+    """Return clean and observed labels of all tasks on a scene, (T, N) each."""
+    noise = _noise_matrix(len(scene.naming.labels[0]), spec.label_noise)
+    rows = [(scene.clean, scene.observed)]
+    for number, channel in enumerate(channels, start=1):
+        rows.append(_realise(scene, seed, number, (channel, noise)))
+    clean = np.stack([row for row, _ in rows])
+    return clean, np.stack([row for _, row in rows]) if spec.label_noise else clean
+
+
+def _of_any_size(spec: TaskSpec) -> TaskSpec:
+    """The spec with neutral sizes: what the channels depend on, on the reference text."""
+    return replace(spec, tokens=1, aux_tokens=None, test_tokens=1, validation_fraction=0.0)
+
+
+@kept(megabytes=16)
+def _settled(spec: TaskSpec, seed: int) -> tuple[tuple[Floats, ...], Relatedness]:
+    """Return W of each auxiliary, and relatedness, on the reference text of a world."""
+    options = read_options(ChannelOptions, spec.options)
+    home = world(options.world(spec), seed)
+    scene = _text_scene(spec, seed, home, reference_layout(reference_text(home.source)))
+    channels = _solved(spec, options, scene)
+    labels = _drawn(spec, seed, scene, channels)
+    sizes = (len(scene.naming.labels[0]),) * spec.tasks
+    return channels, pool_relatedness(scene.layout, sizes, labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +199,10 @@ class _Scene:
 
 def _from_text(spec: TaskSpec, seed: int, options: ChannelOptions) -> _Scene:
     home = world(options.world(spec), seed)
-    layout = synthetic_layout(spec, home.source)
+    return _text_scene(spec, seed, home, synthetic_layout(spec, home.source))
+
+
+def _text_scene(spec: TaskSpec, seed: int, home: World, layout: Layout) -> _Scene:
     clean = home.main_labels(home.windows(layout.text))
     naming = Naming(home.source.vocabulary(), (home.label_names(),))
     return _noisy_scene(spec, seed, layout, clean, (naming, {"text": "synthetic"}))

@@ -20,7 +20,14 @@ from simulator.families.corpus_options import (
     check_whole,
     names_of,
 )
-from simulator.layout import Naming, assemble, corpus_layout, noise_offsets, with_noise
+from simulator.layout import (
+    Naming,
+    assemble,
+    corpus_layout,
+    noise_offsets,
+    pool_relatedness,
+    with_noise,
+)
 from simulator.spec import JSON, TaskSpec
 from simulator.tasks import TaskSet
 
@@ -85,7 +92,9 @@ class LayersFamily:
         names: JSON = [name for name, _ in chosen]
         record: dict[str, JSON] = {"text": corpus.source, "licence": options.licence}
         record["layers"] = names
-        return assemble((spec, seed), layout, naming, (clean, observed), record)
+        labels = clean, observed
+        measured = pool_relatedness(layout, naming.sizes, labels)
+        return assemble((spec, seed), layout, naming, labels, measured, record)
 
 
 def check_overlap(chosen: list[tuple[str, Layer]], least: int) -> None:

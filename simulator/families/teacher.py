@@ -14,30 +14,40 @@ law because every mixture is a frame again (see `simulator.teachers`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.auxiliaries import (
+    Auxiliary,
+    AuxiliaryKey,
+    Pool,
+    reference_relatedness,
+    settled,
+    solve_near,
+)
 from simulator.errors import SpecError, UnreachableAMIError
 from simulator.families.base import read_options, require_ami
 from simulator.families.synthetic_options import SyntheticOptions
-from simulator.innovations import InnovationKey, equicorrelated_tables, innovation
+from simulator.innovations import InnovationKey
 from simulator.labelling import Windows
-from simulator.layout import Layout, Naming, assemble, noise_offsets, synthetic_layout, with_noise
-from simulator.relatedness import contingency, quick_ami
-from simulator.solver import Search, solve_ami
+from simulator.layout import (
+    Naming,
+    assemble,
+    noise_offsets,
+    pool_relatedness,
+    synthetic_layout,
+    with_noise,
+)
 from simulator.spec import JSON, TaskSpec
 from simulator.tasks import TaskSet
-from simulator.teachers import mix_scores
 from simulator.world import World, WorldOptions, check_capacity, world
 
-Floats = NDArray[np.float64]
 Labels = NDArray[np.int16]
 
 DESIGNS = ("free", "star", "equicorrelated")
-
-_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -82,22 +92,55 @@ class TeacherFamily:
     def build(self, spec: TaskSpec, seed: int) -> TaskSet:
         """Build the TaskSet: the main task from its world, then one angle per auxiliary."""
         options = read_options(TeacherOptions, spec.options)
-        home = world(options.world(spec), seed)
+        made_of = options.world(spec)
+        home = world(made_of, seed)
         layout = synthetic_layout(spec, home.source)
         naming = Naming(home.source.vocabulary(), (home.label_names(),) * spec.tasks)
         offsets = noise_offsets(spec, seed, layout, naming.sizes)
-        scene = Scene.of(home, layout, offsets)
-        deal = _Deal(options, home)
-        clean, angles = [scene.main], []
-        for number, wanted in enumerate(spec.requested_ami, start=1):
-            found = deal.solve(scene, wanted, offsets[number], _limits(spec, home.options))
-            clean.append(found.labels)
-            angles.append(found.angle)
-        stacked = np.stack(clean)
-        observed = with_noise(stacked, offsets, spec.labels) if spec.label_noise else stacked
-        mixing: JSON = [float(np.cos(angle)) for angle in angles]
+        keys = _keys(spec, options, home)
+        windows = home.windows(layout.text)
+        if layout.pool:
+            auxiliaries = _solved(home, windows.first(layout.pool), keys, offsets)
+        else:
+            auxiliaries = [settled(key) for key in keys]
+        clean = _labels(home, windows, auxiliaries)
+        labels = clean, with_noise(clean, offsets, spec.labels) if spec.label_noise else clean
+        if layout.pool:
+            measured = pool_relatedness(layout, naming.sizes, labels)
+        else:
+            measured = reference_relatedness(made_of, seed, spec.label_noise, keys)
+        mixing: JSON = [float(np.cos(one.angle)) for one in auxiliaries]
         record: dict[str, JSON] = {"text": "synthetic", "mixing": mixing}
-        return assemble((spec, seed), layout, naming, (stacked, observed), record)
+        return assemble((spec, seed), layout, naming, labels, measured, record)
+
+
+def _keys(spec: TaskSpec, options: TeacherOptions, home: World) -> tuple[AuxiliaryKey, ...]:
+    """What each auxiliary depends on."""
+    overlap, design = float(options.feature_overlap), options.design
+    source = InnovationKey(home.options, home.seed, overlap, design != "free")
+    return tuple(
+        AuxiliaryKey(source, design, number, wanted, spec.label_noise)
+        for number, wanted in enumerate(spec.requested_ami, start=1)
+    )
+
+
+def _solved(
+    home: World, windows: Windows, keys: Sequence[AuxiliaryKey], offsets: Labels
+) -> list[Auxiliary]:
+    """Solve auxiliaries on training text, one after another; `offsets` is their noise, (T, N)."""
+    seen = offsets[:, : len(windows.index)]
+    pool = Pool.of(home, windows, seen[0])
+    found: list[Auxiliary] = []
+    for key in keys:
+        first = found[0].angle if found else None
+        found.append(solve_near(pool, key, seen[key.number], first))
+    return found
+
+
+def _labels(home: World, windows: Windows, auxiliaries: Sequence[Auxiliary]) -> Labels:
+    """Return clean labels of all tasks on a text, (T, N)."""
+    main = home.main_labels(windows)
+    return np.stack([main, *(one.labels(home, windows) for one in auxiliaries)])
 
 
 def _check_directions(spec: TaskSpec, options: TeacherOptions, made_of: WorldOptions) -> None:
@@ -112,113 +155,3 @@ def _check_directions(spec: TaskSpec, options: TeacherOptions, made_of: WorldOpt
             f"of {shape.directions + 1} classes need {shape.directions} directions each, and "
             f"features = {shape.features}, window = {shape.window} give {shape.dimensions}",
         )
-
-
-def _limits(spec: TaskSpec, made_of: WorldOptions) -> str:
-    return (
-        f"features = {made_of.features}, window = {made_of.window}, T = {spec.tasks}, "
-        f"K = {spec.labels}, vocabulary = {spec.vocabulary}, label_noise = {spec.label_noise:g}"
-    )
-
-
-class _Deal:
-    """Hands out innovations to auxiliaries, one after another, and has their angles solved."""
-
-    def __init__(self, options: TeacherOptions, home: World) -> None:
-        self.design = options.design
-        overlap = float(options.feature_overlap)
-        self.key = InnovationKey(home.options, home.seed, overlap, options.design != "free")
-        self.angles: list[float] = []
-
-    def solve(self, scene: Scene, wanted: float, offsets: Labels, limits: str) -> Solved:
-        """Solve the next auxiliary; where a draw cannot reach the AMI, try further ones."""
-        attempts = _ATTEMPTS if self.design == "free" else 1
-        for attempt in range(attempts):
-            try:
-                found = scene.solve(self._tables(attempt), wanted, offsets, limits)
-            except UnreachableAMIError:
-                if attempt + 1 == attempts:
-                    raise
-            else:
-                break
-        self.angles.append(found.angle)
-        return found
-
-    def _tables(self, attempt: int) -> Floats:
-        number = len(self.angles) + 1
-        if self.design == "equicorrelated" and self.angles:
-            drawn = [innovation(self.key, one) for one in range(1, number + 1)]
-            return equicorrelated_tables(drawn, float(np.cos(self.angles[0])))
-        return innovation(self.key, number, attempt).tables
-
-
-def likely_angle(ami: float) -> float:
-    """Return the angle at which teachers of 3 to 17 classes have about this AMI (measured)."""
-    known = [0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0]
-    share = [1.0, 0.72, 0.61, 0.465, 0.36, 0.21, 0.105, 0.027, 0.0]
-    return float(np.interp(ami, known, share)) * np.pi / 2
-
-
-@dataclass(frozen=True, eq=False)
-class Solved:
-    """An auxiliary: its angle and its clean labels over the layout, (N,)."""
-
-    angle: float
-    labels: Labels
-
-
-@dataclass(frozen=True, eq=False)
-class Scene:
-    """The main task on one layout, ready for auxiliaries to be set against it.
-
-    Parameters
-    ----------
-    home : the world.
-    windows, pool : windows of the layout's text, and of its pool.
-    scores, ruler_scores : F₀ on the layout's windows and on the reference text's.
-    main : clean main labels, (N,).
-    observed : main labels on the pool as a trainer sees them.
-    """
-
-    home: World
-    windows: Windows
-    pool: Windows
-    scores: Floats
-    ruler_scores: Floats
-    main: Labels
-    observed: Labels
-
-    @classmethod
-    def of(cls, home: World, layout: Layout, offsets: Labels) -> Scene:
-        """Label a layout with the main task."""
-        windows = home.windows(layout.text)
-        scores = windows.scores(home.tables)
-        main = home.label(scores, home.biases, windows)
-        K = len(home.label_names())
-        observed = with_noise(main[: layout.pool], offsets[0, : layout.pool], K)
-        ruler = home.ruler.windows.scores(home.tables)
-        return cls(home, windows, windows.first(layout.pool), scores, ruler, main, observed)
-
-    def solve(self, tables: Floats, wanted: float, offsets: Labels, limits: str) -> Solved:
-        """Find the angle at which an innovation gives the wanted AMI on the pool."""
-        own, own_ruler = self.windows.scores(tables), self.home.ruler.windows.scores(tables)
-        biases = {0.0: self.home.biases}
-
-        def scores_at(angle: float) -> Floats:
-            return mix_scores(self.scores, own, angle)
-
-        def measure(angle: float) -> float:
-            mixed = mix_scores(self.ruler_scores, own_ruler, angle)
-            start = biases[min(biases, key=lambda known: abs(known - angle))]
-            biases[angle] = self.home.ruler.balance(mixed, start) if angle else self.home.biases
-            labels = self.home.label(scores_at(angle), biases[angle], self.pool)
-            return self._ami(labels, offsets[: len(labels)])
-
-        search = Search(0.0, np.pi / 2, likely_angle(wanted))
-        angle = solve_ami(measure, wanted, search, limits)
-        return Solved(angle, self.home.label(scores_at(angle), biases[angle], self.windows))
-
-    def _ami(self, labels: Labels, offsets: Labels) -> float:
-        K = len(self.home.label_names())
-        seen = with_noise(labels, offsets, K)
-        return quick_ami(contingency(self.observed, seen, (K, K)))

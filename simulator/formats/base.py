@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
@@ -12,14 +11,8 @@ import numpy as np
 
 from simulator.corpus import bounds_of
 from simulator.errors import SpecError
+from simulator.registry import enter, made
 from simulator.tasks import Split, TaskSet
-
-FORMATS: dict[str, str] = {
-    "conll": "simulator.formats.conll:ConllFormat",
-    "hf": "simulator.formats.hub:HubFormat",
-    "jsonl": "simulator.formats.jsonl:JsonlFormat",
-    "parquet": "simulator.formats.parquet:ParquetFormat",
-}
 
 SPLITS = ("train", "validation", "test")
 
@@ -71,6 +64,19 @@ class Format(Protocol):
         """Read the three splits from a folder."""
 
 
+FORMATS: dict[str, str | Callable[[], Format]] = {
+    "conll": "simulator.formats.conll:ConllFormat",
+    "hf": "simulator.formats.hub:HubFormat",
+    "jsonl": "simulator.formats.jsonl:JsonlFormat",
+    "parquet": "simulator.formats.parquet:ParquetFormat",
+}
+
+
+def register_format(name: str, maker: Callable[[], Format]) -> None:
+    """Make a format known by name; `SpecError` where the name is taken."""
+    enter(FORMATS, name, maker)
+
+
 def format_names() -> list[str]:
     """Return the names of the registered formats."""
     return sorted(FORMATS)
@@ -80,9 +86,7 @@ def format_named(name: str) -> Format:
     """Return a format by name; `SpecError` lists the names there are."""
     if name not in FORMATS:
         raise SpecError("format", name, f"one of {', '.join(format_names())}")
-    module, _, attribute = FORMATS[name].partition(":")
-    maker: Callable[[], Format] = getattr(import_module(module), attribute)
-    return maker()
+    return made(FORMATS[name])
 
 
 def records_of(split: Split, header: Header) -> list[Record]:

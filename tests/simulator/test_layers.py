@@ -112,3 +112,11 @@ def test_layers_need_an_overlap_to_have_an_ami(tmp_path: Path) -> None:
 def test_what_cannot_be_met_is_said(changes: dict[str, object], says: str) -> None:
     with pytest.raises(SpecError, match=says):
         make_taskset(layers_spec(**changes), 0)
+
+
+def test_a_corpus_too_small_for_the_test_says_so_by_its_name() -> None:
+    options = {"corpus": HARBOUR}
+    spec = TaskSpec(family="layers", tokens=100, test_tokens=10**6, options=options)
+    with pytest.raises(SpecError, match="fewer for the test") as caught:
+        make_taskset(spec, 0)
+    assert caught.value.field == "test_tokens"
