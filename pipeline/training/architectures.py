@@ -127,7 +127,9 @@ def _hide_missing(logits: Tensor, sizes: Sizes, slots: Tensor) -> Tensor:
     """−∞ where a task has fewer labels than K."""
     if min(sizes.labels) == sizes.most_labels:
         return logits
-    counts = torch.tensor(sizes.labels, device=slots.device)[slots]
+    counts = torch.zeros_like(slots)
+    for task, labels in enumerate(sizes.labels):
+        counts = counts + (slots == task) * labels
     missing = torch.arange(sizes.most_labels, device=slots.device) >= counts[:, :, None, None]
     return logits.masked_fill(missing, -torch.inf)
 

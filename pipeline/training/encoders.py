@@ -8,7 +8,6 @@ per direction, D = 2H features, w window radius. Token V pads.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
 import torch
@@ -19,6 +18,7 @@ from pipeline.training.lstm import bilstm
 from pipeline.training.modules import embed, linear, windows
 from pipeline.training.parameters import Layout, Start, Views, fan_in
 from pipeline.training.sizes import Sizes
+from simulator.registry import enter
 
 
 class Encoder(Protocol):
@@ -116,4 +116,9 @@ def _rectified(inputs: Tensor, views: Views, layer: str, radius: int) -> Tensor:
     return outputs.relu().view(*inputs.shape[:3], -1)
 
 
-ENCODERS: Mapping[str, Encoder] = {"bilstm": BiLSTM(), "window": Window(), "cnn": CNN()}
+ENCODERS: dict[str, Encoder] = {"bilstm": BiLSTM(), "window": Window(), "cnn": CNN()}
+
+
+def register_encoder(name: str, encoder: Encoder) -> None:
+    """Make an encoder known by name; `SpecError` where the name is taken."""
+    enter(ENCODERS, name, encoder)

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from pipeline.training.architectures import SHARINGS, Phase
+from pipeline.training.buckets import MOST, VARIETY, golden_stride
 from pipeline.training.job import Job
 from pipeline.training.settings import TrainingSettings
 from pipeline.training.sizes import Sizes
@@ -294,9 +295,27 @@ class TwinRun:
 
     def _batch_loss(self, task: int, step: int) -> Tensor:
         split, size = self.job.taskset.train, self.job.settings.batch_sentences
-        own = split.of_task(task)
+        own = self._bucket(split, task, step)
         drawn = [own[draw_one(len(own), self.job.seed, task, step, i)] for i in range(size)]
         return self._mean_loss(split, drawn, task)
+
+    def _bucket(self, split: Split, task: int, step: int) -> list[int]:
+        """The sentences that a step draws from: all, or those of like length."""
+        settings, lengths = self.job.settings, split.lengths().tolist()
+        own = sorted(split.of_task(task).tolist(), key=lambda sentence: lengths[sentence])
+        if settings.schedule != "mixed" or lengths[own[0]] == lengths[own[-1]]:
+            return own
+        places, total = settings.evaluate_every, sum(lengths[s] for s in own)
+        place = step * golden_stride(places) % places
+        for count in (c for c in range(min(MOST, places), 1, -1) if places % c == 0):
+            cut: list[list[int]] = [[] for _ in range(count)]
+            before = 0
+            for sentence in own:
+                cut[before * count // total].append(sentence)
+                before += lengths[sentence]
+            if min(map(len, cut)) >= VARIETY * settings.batch_sentences:
+                return cut[place * count // places]
+        return own
 
     def _mean_loss(self, split: Split, sentences: Sequence[int], task: int) -> Tensor:
         """Cross-entropy per labelled token of these sentences."""

@@ -56,9 +56,11 @@ class _Test:
         slots = every_task(len(self.rows), tuple(range(len(self.spans))), self.rows.device)
         counts = torch.zeros(*slots.shape, labels, labels, dtype=torch.long, device=slots.device)
         spans = torch.zeros(*slots.shape, 3, dtype=torch.long, device=slots.device)
-        for tokens, gold in self.sentences.chunks(
-            self.rows, sentences_at_once(self.rows.device.type)
-        ):
+        length = self.sentences.labels.shape[3]
+        size = sentences_at_once(
+            self.rows.device, slots.numel() * length * self.tagger.sizes.hidden
+        )
+        for tokens, gold in self.sentences.chunks(self.rows, size):
             predicted = self.tagger.logits(views, tokens, slots).argmax(-1).view(gold.shape)
             counts += confusion_counts(gold.flatten(2), predicted.flatten(2), labels)
             spans += self._count_spans(gold, predicted)

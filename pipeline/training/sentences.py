@@ -3,7 +3,8 @@
 Notation
 --------
 J jobs, A tasks in play (or 1 where tasks read the same sentences), C sentences of the job that has
-most, L tokens of the longest sentence. Token V pads; label −1 is padding or not annotated.
+most, L tokens of the longest sentence. Token V pads; label −1 is padding or not annotated. Every
+task's sentences stand by rising length, those of equal length as in the text.
 """
 
 from __future__ import annotations
@@ -65,10 +66,24 @@ class Sentences:
         order = lengths.argsort(dim=2, descending=True, stable=True)
         return chosen.gather(2, order)
 
-    def draw(self, rows: Tensor, slots: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    def longest(self, rows: Tensor, slots: Tensor, chosen: Tensor) -> list[int]:
+        """Tokens of the longest sentence that each of n steps draws.
+
+        rows : (B,). slots : (B, n, A). chosen : (B, n, A, S).
+        """
+        if not self.ragged:
+            return [self.labels.shape[3]] * slots.shape[1]
+        lengths = self.lengths[rows.view(-1, 1, 1, 1), slots.unsqueeze(3), chosen]
+        found: list[int] = lengths.amax((0, 2, 3)).tolist()
+        return found
+
+    def draw(
+        self, rows: Tensor, slots: Tensor, chosen: Tensor, longest: int
+    ) -> tuple[Tensor, Tensor]:
         """Tokens (int32) and labels (int16), (B, A, S, L), of the chosen sentences.
 
         rows : (B,), jobs. slots : (B, A), places on the task axis. chosen : (B, A, S), sentences.
+        longest : L, tokens of the longest of them.
         """
         tasks, capacity, length = self.labels.shape[1:]
         shape = (*chosen.shape, length)
@@ -77,18 +92,17 @@ class Sentences:
         same = self.tokens.shape[1] < tasks
         read = (rows.view(-1, 1, 1) * capacity + chosen).flatten() if same else flat
         tokens = self.tokens.view(-1, length).index_select(0, read).view(shape)
-        if not self.ragged:
-            return tokens, labels
-        longest = int(self.lengths.flatten()[flat].max())
         return tokens[..., :longest], labels[..., :longest]
 
     def chunks(self, rows: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
         """All sentences of some jobs, in order, at most `size` per task at a time."""
+        lengths = self.lengths[rows].amax((0, 1)).tolist()
         end = int(self.counts[rows].max())
         parts = []
         for start in range(0, end, size):
             span = slice(start, min(start + size, end))
-            parts.append((self.tokens[rows, :, span], self.labels[rows, :, span]))
+            long = slice(max(lengths[span]))
+            parts.append((self.tokens[rows, :, span, long], self.labels[rows, :, span, long]))
         return parts
 
 
@@ -99,7 +113,7 @@ def stack_sentences(
 
     shuffled : per job, the seed of the random-label control, or None to leave labels alone.
     """
-    chosen = [[split.of_task(task) for task in tasks] for split in splits]
+    chosen = [[by_length(split, task) for task in tasks] for split in splits]
     counts = np.array([[len(s) for s in job] for job in chosen])
     length = max(int(split.lengths().max()) for split in splits)
     shape = (len(splits), len(tasks), max(1, counts.max()), length)
@@ -123,6 +137,12 @@ def stack_sentences(
         lengths=torch.from_numpy(lengths),
         ragged=ragged,
     )
+
+
+def by_length(split: Split, task: int) -> NDArray[np.int64]:
+    """Sentences whose labels a task may see, by rising length."""
+    own = split.of_task(task)
+    return own[np.argsort(split.lengths()[own], kind="stable")]
 
 
 def _fill(

@@ -20,7 +20,6 @@ CHOICES: Mapping[str, Collection[str]] = {
     "weighting": WEIGHTINGS,
     "schedule": SCHEDULES,
     "activation": ("relu", "identity"),
-    "control": ("none", "random_labels"),
     "precision": ("float32", "float64"),
 }
 
@@ -79,8 +78,8 @@ class TrainingSettings:
     max_steps : updates after which a model is `EXHAUSTED`.
     evaluate_every : updates between two looks at the validation loss.
     patience : evaluations without a new best before a model stops; 0 never stops early, so
-        that every model makes `max_steps` updates (the update-matched control).
-    control : `random_labels` shuffles the auxiliary tasks' training labels (the floor).
+        that every model makes `max_steps` updates.
+    random_labels : shuffle the auxiliary tasks' training labels (the floor).
     precision : `float32`, or `float64` for tests.
     """
 
@@ -102,7 +101,7 @@ class TrainingSettings:
     max_steps: int = 3000
     evaluate_every: int = 20
     patience: int = 8
-    control: str = "none"
+    random_labels: bool = False
     precision: str = "float32"
 
     def __post_init__(self) -> None:
@@ -110,6 +109,8 @@ class TrainingSettings:
             _check_choice(name, getattr(self, name), choices)
         for name, allowed in RANGES.items():
             _check_range(name, getattr(self, name), allowed)
+        if not isinstance(self.random_labels, bool):
+            raise InputError("training.random_labels", self.random_labels, "true or false")
 
     def to_json(self) -> dict[str, Any]:
         """Every field by name, as JSON values."""

@@ -16,27 +16,30 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from pipeline.training.architectures import SHARINGS, Phase, Tagger, every_task
+from pipeline.training.buckets import Buckets
+from pipeline.training.capture import Inputs, captured
 from pipeline.training.draws import draw_below
 from pipeline.training.encoders import ENCODERS
 from pipeline.training.job import Job, check_alike
 from pipeline.training.modules import token_losses
-from pipeline.training.optimiser import Moments, adamw_step, step_scales
+from pipeline.training.optimiser import adamw_step, step_scales
 from pipeline.training.outcome import Outcome, Status
 from pipeline.training.parameters import Parameters, draw_start, views
 from pipeline.training.progress import Record
 from pipeline.training.schedules import SCHEDULES
 from pipeline.training.scoring import score
-from pipeline.training.sentences import stack_sentences
+from pipeline.training.sentences import by_length, stack_sentences
 from pipeline.training.settings import TrainingSettings
 from pipeline.training.sizes import Sizes
+from pipeline.training.stack import Stack
 from pipeline.training.weighting import WEIGHTINGS
 from pipeline.training.width import sentences_at_once, stack_width
+from simulator.tasks import Split
 
 Progress = Callable[[int], None]
 
@@ -109,26 +112,6 @@ def _outcome(record: Record, scores: dict[str, float], testing: float) -> Outcom
     )
 
 
-@dataclass
-class _Stack:
-    """Models in training: their jobs (B,), parameters and moments (B, P)."""
-
-    rows: Tensor
-    flat: Tensor
-    moments: Moments
-
-    def replaced(self, keep: Tensor, rows: Tensor, flat: Tensor) -> _Stack:
-        """Drop all but `keep` (places) and append fresh models."""
-        fresh = torch.zeros_like(flat)
-        moments = Moments(
-            torch.cat([self.moments.first[keep], fresh]),
-            torch.cat([self.moments.second[keep], fresh]),
-        )
-        return _Stack(
-            torch.cat([self.rows[keep], rows]), torch.cat([self.flat[keep], flat]), moments
-        )
-
-
 class PhaseRun:
     """One phase of training of a group of jobs."""
 
@@ -146,71 +129,116 @@ class PhaseRun:
 
     def _read(self, jobs: Sequence[Job]) -> None:
         vocabulary, tasks = self.tagger.sizes.vocabulary, range(self.tagger.sizes.tasks)
-        shuffled = self.settings.control == "random_labels"
-        seeds = [job.seed if shuffled else None for job in jobs]
+        seeds = [job.seed if self.settings.random_labels else None for job in jobs]
         training = [job.taskset.train for job in jobs]
         validation = [job.taskset.validation for job in jobs]
         self.training = stack_sentences(training, tasks, vocabulary, seeds)
+        self.buckets = self._cut(training)
         self.validation = stack_sentences(validation, self.phase.validate, vocabulary)
+
+    def _cut(self, splits: Sequence[Split]) -> Buckets:
+        """Buckets of the training sentences; one for all where a batch is a turn of one task."""
+        tasks = range(self.tagger.sizes.tasks)
+        lengths = [[split.lengths()[by_length(split, t)] for t in tasks] for split in splits]
+        places = self.settings.evaluate_every if self.settings.schedule == "mixed" else 1
+        return Buckets.of(lengths, places, self.settings.batch_sentences)
 
     def train(self, start: Tensor) -> tuple[Tensor, list[Record]]:
         """Best parameters (J, P) by validation loss, from starting ones, and each job's record."""
         device = start.device
         self.training, self.validation = self.training.to(device), self.validation.to(device)
-        self.seeds = self.seeds.to(device)
+        self.seeds, self.buckets = self.seeds.to(device), self.buckets.to(device)
         best = start.clone()
-        width = stack_width(self.settings, self.tagger.sizes, device.type)
+        length = self.training.labels.shape[3]
+        width = stack_width(self.settings, self.tagger.sizes, device, length)
         waiting = self.training.words.sum(1).argsort(descending=True, stable=True)
-        none = torch.arange(0, device=device)
-        stack = _Stack(none, start[none], Moments.zeros_like(start[none]))
+        stack = Stack.empty(start)
         while True:
-            keep = self._unfinished(stack.rows)
+            keep = self._unfinished(stack)
             room = width - len(keep)
             entering, waiting = waiting[:room], waiting[room:]
-            stack = stack.replaced(keep, entering, start[entering])
+            stack = stack.next(keep, entering, start, self._keeps_places(device))
             if len(stack.rows) == 0:
                 return best, self.records
+            going = len(keep) + len(entering)
             self._advance(stack, best)
             if self.progress:
-                self.progress(len(stack.rows) - len(self._unfinished(stack.rows)))
+                self.progress(going - len(self._unfinished(stack)))
 
-    def _unfinished(self, rows: Tensor) -> Tensor:
-        going = [i for i, row in enumerate(rows.tolist()) if self.records[row].status is None]
-        return torch.tensor(going, dtype=torch.long, device=rows.device)
+    def _keeps_places(self, device: torch.device) -> bool:
+        return device.type == "cuda"
 
-    def _advance(self, stack: _Stack, best: Tensor) -> None:
+    def _unfinished(self, stack: Stack) -> list[int]:
+        """Places of the models that are not done."""
+        rows = stack.rows.tolist()
+        return [place for place, row in enumerate(rows) if self.records[row].status is None]
+
+    def _advance(self, stack: Stack, best: Tensor) -> None:
         """Make `evaluate_every` steps and look at the validation loss."""
         started = time.perf_counter()
+        going = self._unfinished(stack)
         records = [self.records[row] for row in stack.rows.tolist()]
         steps = torch.tensor([record.steps for record in records], device=stack.rows.device)
         parameters = Parameters(stack.flat, self.layout)
         training = self._steps(stack, parameters, steps).tolist()
         validation = self.validation_loss(parameters, stack.rows).tolist()
         better = [
-            record.note(trained, validated, self.settings)
-            for record, trained, validated in zip(records, training, validation, strict=True)
+            place
+            for place in going
+            if records[place].note(training[place], validation[place], self.settings)
         ]
-        improved = torch.tensor(better, device=stack.rows.device)
+        improved = torch.tensor(better, dtype=torch.long, device=stack.rows.device)
         best[stack.rows[improved]] = stack.flat[improved]
-        share = (time.perf_counter() - started) / len(records)
-        for record in records:
-            record.seconds += share
+        share = (time.perf_counter() - started) / len(going)
+        for place in going:
+            records[place].seconds += share
 
-    def _steps(self, stack: _Stack, parameters: Parameters, steps: Tensor) -> Tensor:
+    def _steps(self, stack: Stack, parameters: Parameters, steps: Tensor) -> Tensor:
         """Update `evaluate_every` times; return mean training losses (B,) of validated tasks."""
         settings = self.settings
         slots, chosen = self._plan(stack.rows, steps)
+        longest = self.training.longest(stack.rows, slots, chosen)
         scales = step_scales(steps, settings.evaluate_every, settings.learning_rate)
-        keep = 1 - settings.learning_rate * settings.weight_decay
-        found = []
-        for i, scale in enumerate(scales.to(stack.flat.dtype)):
-            losses, gradient = self.step(parameters, stack.rows, slots[:, i], chosen[:, i])
-            adamw_step((stack.flat, gradient), stack.moments, scale, keep)
-            found.append(losses)
+        planned = [
+            *zip(slots.unbind(1), chosen.unbind(1), scales.to(stack.flat.dtype), strict=True)
+        ]
+        if self._keeps_places(steps.device) and not self.training.ragged:
+            losses = self._replayed(stack, parameters, planned)
+        else:
+            losses = [
+                self.update(stack, parameters, inputs, length)
+                for inputs, length in zip(planned, longest, strict=True)
+            ]
         validated = torch.tensor(self.phase.validate, device=steps.device)
         counted = (slots.unsqueeze(3) == validated).any(3)
-        total = (torch.stack(found, dim=1) * counted).sum((1, 2))
+        total = (torch.stack(losses, dim=1) * counted).sum((1, 2))
         return total / counted.sum((1, 2)).clamp(min=1)
+
+    def _replayed(
+        self, stack: Stack, parameters: Parameters, planned: Sequence[Inputs]
+    ) -> list[Tensor]:
+        """Losses (B, A) of these updates, each one launch, recorded at the stack's first look."""
+        if stack.recorded is None:
+            length = self.training.labels.shape[3]
+
+            def update(inputs: Inputs) -> Tensor:
+                return self.update(stack, parameters, inputs, length)
+
+            stack.recorded = captured(update, planned[0], stack.state())
+        return [stack.recorded(inputs) for inputs in planned]
+
+    def update(self, stack: Stack, parameters: Parameters, inputs: Inputs, longest: int) -> Tensor:
+        """Make one update in place; losses (B, A). Waits for no result and makes no host tensor.
+
+        longest : tokens of the batch's longest sentence.
+        """
+        slots, chosen, scales = inputs
+        settings = self.settings
+        batch = self.training.draw(stack.rows, slots, chosen, longest)
+        losses, gradient = self.step(parameters, stack.rows, slots, batch)
+        keep = 1 - settings.learning_rate * settings.weight_decay
+        adamw_step((stack.flat, gradient), stack.moments, scales, keep)
+        return losses
 
     def _plan(self, rows: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
         """Slots (B, n, A) and drawn sentences (B, n, A, S) of the next n steps."""
@@ -221,8 +249,9 @@ class PhaseRun:
         passes = (counts + size - 1).div(size, rounding_mode="floor")
         slots = self.schedule.slots(self.phase.train, times, passes)
         sentence = torch.arange(size, device=rows.device)
-        chosen = draw_below(
-            counts.gather(1, slots).unsqueeze(2),
+        firsts, sizes = self.buckets.at(each, slots, times)
+        chosen = firsts.unsqueeze(2) + draw_below(
+            sizes.unsqueeze(2),
             self.seeds[each].view(-1, 1, 1),
             slots.unsqueeze(2),
             times.view(-1, 1, 1),
@@ -233,10 +262,10 @@ class PhaseRun:
         return slots.reshape(*shape, -1), chosen.view(*shape, *chosen.shape[1:])
 
     def step(
-        self, parameters: Parameters, rows: Tensor, slots: Tensor, chosen: Tensor
+        self, parameters: Parameters, rows: Tensor, slots: Tensor, batch: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, Tensor]:
-        """Losses (B, A) of one batch and the gradient (B, P) of what is minimised."""
-        tokens, labels = self.training.draw(rows, slots, chosen)
+        """Losses (B, A) of one batch, (tokens, labels), and the gradient (B, P) of what counts."""
+        tokens, labels = batch
         logits = self.tagger.logits(parameters.views, tokens, slots)
         sums, counts = token_losses(logits, labels.flatten(2))
         losses = sums / counts.clamp(min=1)
@@ -253,7 +282,9 @@ class PhaseRun:
         slots = every_task(len(rows), self.phase.validate, rows.device)
         total = torch.zeros(*slots.shape, dtype=parameters.flat.dtype, device=rows.device)
         words = torch.zeros_like(total)
-        for tokens, labels in self.validation.chunks(rows, sentences_at_once(rows.device.type)):
+        length = self.validation.labels.shape[3]
+        size = sentences_at_once(rows.device, slots.numel() * length * self.tagger.sizes.hidden)
+        for tokens, labels in self.validation.chunks(rows, size):
             logits = self.tagger.logits(parameters.views, tokens, slots)
             sums, counts = token_losses(logits, labels.flatten(2))
             total, words = total + sums, words + counts

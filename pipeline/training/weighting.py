@@ -7,7 +7,6 @@ B models, T tasks, A slots of a batch, each of one task.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
 from torch import Tensor
@@ -15,6 +14,7 @@ from typing_extensions import override
 
 from pipeline.training.parameters import Layout, Start, Views
 from pipeline.training.sizes import Sizes
+from simulator.registry import enter
 
 
 class Weighting(Protocol):
@@ -70,8 +70,13 @@ class Uncertainty(Weighting):
         return ((-spread).exp() * losses + spread / 2).mean(1)
 
 
-WEIGHTINGS: Mapping[str, Weighting] = {
+WEIGHTINGS: dict[str, Weighting] = {
     "equal": Equal(),
     "proportional": Proportional(),
     "uncertainty": Uncertainty(),
 }
+
+
+def register_weighting(name: str, weighting: Weighting) -> None:
+    """Make a weighting known by name; `SpecError` where the name is taken."""
+    enter(WEIGHTINGS, name, weighting)

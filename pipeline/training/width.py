@@ -17,27 +17,51 @@ TOKENS = 10
 CACHED = 2_000_000
 """Activations, in numbers, of a whole stack on a CPU."""
 NARROWEST, WIDEST = 8, 32
-GPU_SHARE, GPU_WIDEST = 0.25, 4096
+GPU_SHARE, GPU_WIDEST, GPU_SENTENCES = 0.25, 4096, 1024
+ASSUMED = 8 * 2**30
+"""Free memory, bytes, where no GPU can be asked: groups may be planned on a machine without one."""
 
 
-def activations(settings: TrainingSettings, sizes: Sizes) -> int:
+PER_UNIT = 16
+"""Numbers per token and hidden unit: gates, cell, its tanh and state, in two directions."""
+
+
+def activations(settings: TrainingSettings, sizes: Sizes, length: int = TOKENS) -> int:
     """Numbers that one model keeps between the forward and the backward pass, roughly."""
-    tokens = settings.batch_sentences * sizes.tasks * TOKENS
-    return tokens * 2 * sizes.hidden * 8
+    tokens = settings.batch_sentences * sizes.tasks * length
+    return tokens * PER_UNIT * sizes.hidden
 
 
-def stack_width(settings: TrainingSettings, sizes: Sizes, device: str = "cpu") -> int:
-    """Models in a stack."""
-    numbers = activations(settings, sizes)
-    if torch.device(device).type != "cuda":
-        return max(NARROWEST, min(WIDEST, CACHED // numbers))
-    free = torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else 8 * 2**30
-    return max(NARROWEST, min(GPU_WIDEST, int(GPU_SHARE * free / (4 * numbers))))
+def stack_width(
+    settings: TrainingSettings,
+    sizes: Sizes,
+    device: str | torch.device = "cpu",
+    length: int = TOKENS,
+) -> int:
+    """Models in a stack; `length` of the longest sentence counts where memory is the limit."""
+    place = torch.device(device)
+    if place.type != "cuda":
+        return max(NARROWEST, min(WIDEST, CACHED // activations(settings, sizes)))
+    fitting = free_numbers(place) // activations(settings, sizes, length)
+    return max(NARROWEST, min(GPU_WIDEST, fitting))
 
 
-def sentences_at_once(device: str) -> int:
-    """Sentences of each task that an evaluation reads in one forward pass."""
-    return 32 if device == "cpu" else 1024
+def free_numbers(device: torch.device) -> int:
+    """Numbers that a stack may take on a GPU: a share of what is free there or only reserved."""
+    if not torch.cuda.is_available():
+        return int(GPU_SHARE * ASSUMED / 4)
+    spare = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(GPU_SHARE * (torch.cuda.mem_get_info(device)[0] + spare) / 4)
+
+
+def sentences_at_once(device: torch.device, units: int) -> int:
+    """Sentences of each task that an evaluation reads in one forward pass.
+
+    units : models × tasks × tokens of the longest sentence × hidden units.
+    """
+    if device.type != "cuda":
+        return 32
+    return max(1, min(GPU_SENTENCES, free_numbers(device) // (units * PER_UNIT)))
 
 
 def max_group(settings: TrainingSettings, tasks: int, device: str = "cpu") -> int:

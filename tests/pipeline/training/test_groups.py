@@ -143,7 +143,7 @@ def test_random_labels_take_the_auxiliary_away_and_leave_the_main_task() -> None
     taskset = small_taskset(1, tokens=400)
     settings = small_job(1, SINGLE).settings
     honest = Job(taskset, settings, 1)
-    floor = Job(taskset, replace(settings, control="random_labels"), 1)
+    floor = Job(taskset, replace(settings, random_labels=True), 1)
     (learned,), (shuffled,) = train_group([honest]), train_group([floor])
     assert shuffled.scores["aux_accuracy"] < learned.scores["aux_accuracy"] - 0.15
     assert shuffled.scores["accuracy"] > 0.5

@@ -58,7 +58,7 @@ def test_an_unknown_key_gets_the_nearest_name() -> None:
 
 
 def test_every_field_is_checked() -> None:
-    assert set(TrainingSettings().to_json()) == set(CHOICES) | set(RANGES)
+    assert set(TrainingSettings().to_json()) == set(CHOICES) | set(RANGES) | {"random_labels"}
 
 
 def test_groups_must_be_alike() -> None:

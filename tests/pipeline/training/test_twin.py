@@ -11,6 +11,7 @@ import torch
 from training_jobs import ragged_job, small_job
 
 from pipeline.training.architectures import SHARINGS
+from pipeline.training.buckets import cut_buckets
 from pipeline.training.draws import draw_below
 from pipeline.training.encoders import ENCODERS
 from pipeline.training.job import Job
@@ -103,6 +104,13 @@ def test_scores_are_those_of_the_twin() -> None:
 
 def test_unlike_label_counts_and_sentence_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
     assert_same(ragged_job(7), [ragged_job(8)], monkeypatch)
+
+
+def test_sentences_in_buckets_of_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = ragged_job(7, sentences=120)
+    lengths = np.sort(job.taskset.train.lengths()[job.taskset.train.of_task(0)])
+    assert len(cut_buckets(lengths, job.settings.evaluate_every, 2)) > 1
+    assert_same(job, [ragged_job(8, sentences=60), ragged_job(9)], monkeypatch)
 
 
 def test_tasks_that_label_the_same_sentences(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,9 +45,9 @@ def ragged_split(rng: np.random.Generator, sentences: int, shared: bool) -> Spli
     return Split(tokens, bounds.astype(np.int64), labels, assigned.astype(np.int16))
 
 
-def ragged_taskset(seed: int) -> TaskSet:
+def ragged_taskset(seed: int, sentences: int = 15) -> TaskSet:
     rng = np.random.default_rng(seed)
-    train, validation, test = (ragged_split(rng, s, s == 20) for s in (15, 9, 20))
+    train, validation, test = (ragged_split(rng, s, s == 20) for s in (sentences, 9, 20))
     nothing = np.zeros((3, 3))
     names = tuple(tuple(f"L{i}" for i in range(k)) for k in (2, 4, 3))
     return TaskSet(
@@ -62,7 +62,7 @@ def ragged_taskset(seed: int) -> TaskSet:
     )
 
 
-def ragged_job(seed: int) -> Job:
+def ragged_job(seed: int, sentences: int = 15) -> Job:
     settings = TrainingSettings(
         embedding=4,
         hidden=4,
@@ -72,4 +72,4 @@ def ragged_job(seed: int) -> Job:
         patience=0,
         precision="float64",
     )
-    return Job(ragged_taskset(seed), settings, seed)
+    return Job(ragged_taskset(seed, sentences), settings, seed)
