@@ -17,6 +17,7 @@ from functools import cached_property
 from itertools import product
 from typing import Any, cast
 
+from pipeline.controls import CONTROLS, MARK, marked
 from pipeline.digest import Json, canonical, digest
 from pipeline.errors import InputError
 from pipeline.names import nearest
@@ -27,6 +28,9 @@ from simulator import SpecError, TaskSpec, check_spec
 
 MAX_CELLS = 1_000_000
 """More than this is refused: `docs/scaling.md` says what a million cells need."""
+
+STEPS_PER_UNIT = 40
+"""Steps of a model that stops early, as a multiple of the cube root of its tokens."""
 
 _TASK_KEYS = tuple(f.name for f in fields(TaskSpec) if f.name not in ("family", "options"))
 _TRAINING_KEYS = tuple(f.name for f in fields(TrainingSettings))
@@ -41,25 +45,29 @@ class Cell:
     task : the tasks and their relatedness.
     settings : architecture and training.
     seed : of the tasks and of the training.
+    control : the control that the run is (`pipeline.controls`); None for an ordinary run.
     """
 
     task: TaskSpec
     settings: TrainingSettings
     seed: int
+    control: str | None = None
 
     def to_json(self) -> dict[str, Json]:
         """The whole description; `from_json` is its inverse."""
-        return {
+        record: dict[str, Json] = {
             "task": cast(Json, self.task.to_json()),
             "training": self.settings.to_json(),
             "seed": self.seed,
         }
+        return record if self.control is None else marked(self.control, record)
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Cell:
         """The cell that `to_json` described."""
         settings = TrainingSettings.from_json(record["training"])
-        return cls(TaskSpec.from_json(record["task"]), settings, int(record["seed"]))
+        spec = TaskSpec.from_json(record["task"])
+        return cls(spec, settings, int(record["seed"]), record.get(MARK))
 
     @cached_property
     def digest(self) -> str:
@@ -71,9 +79,11 @@ class Cell:
         """Expected training time in units of its own: for the order of groups and time left.
 
         One step costs as much as its T tasks; early stopping lets the steps grow about as n^(1/3),
-        as measured from n = 40 to 4,000.
+        as measured from n = 40 to 4,000; without it, all allowed steps are made.
         """
-        return self.task.tasks * math.cbrt(self.task.tokens)
+        early = math.cbrt(self.task.tokens)
+        steps = early if self.settings.patience else self.settings.max_steps / STEPS_PER_UNIT
+        return self.task.tasks * steps
 
 
 def single_task(spec: TaskSpec) -> TaskSpec:
@@ -85,7 +95,8 @@ def expand(study: Study) -> list[Cell]:
     """Every cell of `study`, each once: the full factorial of its factors times its seeds.
 
     A combination with T = 1 has no auxiliary task: all its levels of AMI and of auxiliary sizes are
-    one cell, whose AMI is null. With `stl`, that cell is added at every level of the others.
+    one cell, whose AMI is null. With `stl`, that cell is added at every level of the others. With
+    `controls`, those of every multi-task cell are added, where they are not cells already.
 
     Raises
     ------
@@ -95,13 +106,46 @@ def expand(study: Study) -> list[Cell]:
     _check_count(study)
     _check_names(study)
     _check_laws(study)
-    specs, settings = list(_specs(study)), list(_settings(study))
-    return [Cell(*parts) for parts in product(specs, settings, study.seeds)]
+    ordinary = list(_ordinary(study))
+    planned = [*ordinary, *_controls(study, ordinary)]
+    return [replace(cell, seed=seed) for cell, seed in product(planned, study.seeds)]
+
+
+def _ordinary(study: Study) -> Iterator[Cell]:
+    """The combinations of levels, with a first seed."""
+    settings = list(_settings(study))
+    alone = list(dict.fromkeys(replace(one, random_labels=False) for one in settings))
+    for spec in _specs(study):
+        for one in settings if spec.tasks > 1 else alone:
+            yield Cell(spec, one, 0)
+
+
+def _controls(study: Study, ordinary: Sequence[Cell]) -> Iterator[Cell]:
+    """The controls of multi-task cells, each once and none that is an ordinary cell, too."""
+    if not study.controls:
+        return
+    known = {cell.digest for cell in ordinary}
+    for cell, name in product(ordinary, study.controls):
+        plain = CONTROLS[name](cell.to_json())
+        named = marked(name, plain)
+        if cell.task.tasks > 1 and known.isdisjoint((digest(plain), digest(named))):
+            known.add(digest(named))
+            yield _control(named)
+
+
+def _control(named: Mapping[str, Any]) -> Cell:
+    try:
+        cell = Cell.from_json(named)
+        check_spec(cell.task)
+    except SpecError as error:
+        raise InputError("controls", named[MARK], f"{error.field}: {error.accepted}") from error
+    return cell
 
 
 def _check_count(study: Study) -> None:
     levels = study.factors.levels()
     count = math.prod(len(level) for level in levels.values()) * len(study.seeds)
+    count *= 1 + len(study.controls)
     if count > MAX_CELLS:
         raise InputError("factors", f"{count:,} cells", f"at most {MAX_CELLS:,} cells")
 
@@ -127,6 +171,9 @@ def _check_laws(study: Study) -> None:
     known = {*columns, *_TRAINING_KEYS, *options, *(f"option_{name}" for name in options)}
     if study.laws.target not in {*known, "span_f1"}:
         raise InputError("laws.target", study.laws.target, nearest(study.laws.target, columns))
+    control = study.laws.target.removeprefix("gain_")
+    if control in CONTROLS and control not in study.controls:
+        raise InputError("laws.target", study.laws.target, f"only with `controls: [{control}]`")
     for factor, column in study.laws.factors.items():
         if column not in known:
             raise InputError(f"laws.factors.{factor}", column, nearest(column, columns))
@@ -245,11 +292,15 @@ def _shape(cell: Cell) -> tuple[str, int]:
 
 
 def _chunks(alike: Sequence[Cell], limit: int | None, device: str) -> Iterator[tuple[Cell, ...]]:
-    """Even parts of at most the limit; those that train about equally long stand together."""
+    """Even parts of at most the limit; cells of one seed stand together.
+
+    They have the same text and auxiliaries at every n, worked out once per worker; parts then also
+    take about equally long. Within a part the trainer lets those of many tokens go first.
+    """
     first = alike[0]
     most = max_group(first.settings, first.task.tasks, device)
     most = most if limit is None else max(1, min(most, limit))
-    ordered = sorted(alike, key=lambda cell: (-cell.cost, cell.digest))
+    ordered = sorted(alike, key=lambda cell: (cell.seed, -cell.cost, cell.digest))
     parts = math.ceil(len(ordered) / most)
     for part in range(parts):
         yield tuple(ordered[len(ordered) * part // parts : len(ordered) * (part + 1) // parts])

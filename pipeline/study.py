@@ -82,6 +82,7 @@ Share = Annotated[float, Field(strict=True, ge=0, lt=1)]
 Ami = Annotated[float, Field(strict=True, ge=0, le=1)]
 Name = Annotated[str, Field(strict=True, min_length=1)]
 _LEVELS = (BeforeValidator(_levels), AfterValidator(_distinct))
+Control = Literal["updates", "tokens", "random_labels"]
 Identifier = Annotated[str, Field(strict=True, pattern=r"^[^\W\d]\w*$")]
 
 _AT_LEAST_ONE = "whole numbers, 1 or more"
@@ -217,6 +218,11 @@ class Study(Block):
     )
     stl: bool = Field(
         True, strict=True, description="true: also train the main task alone at every n; or false"
+    )
+    controls: Annotated[tuple[Control, ...], *_LEVELS] = Field(
+        default=(),
+        description="runs that say where a gain comes from, beside every multi-task run: a list of "
+        "updates, tokens, random_labels",
     )
     test_tokens: Count | None = Field(
         default=None, description="clean test tokens of the main task, a whole number, 1 or more"

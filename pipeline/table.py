@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.controls import CONTROLS, MARK, marked, single_task_twin
 from pipeline.digest import canonical, digest
 from pipeline.files.tablefile import numbers, read_table, write_parquet
 from pipeline.store import Row
@@ -20,17 +21,21 @@ from pipeline.store import Row
 __all__ = [
     "CLOCKED",
     "GLOSSARY",
+    "RESULTS_NAME",
     "Column",
     "columns_markdown",
     "learning_curves",
     "numbers",
+    "ordinary_rows",
     "outcomes_table",
     "read_table",
-    "single_task_twin",
     "write_parquet",
 ]
 
 Record = dict[str, Any]
+
+RESULTS_NAME = "results.parquet"
+"""The table's file in the folder of a run."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class Column:
 _IDENTITY = (
     Column("cell", "str", "", "digest of the cell's full description: the key of the row"),
     Column("stl", "str", "", "`cell` of the paired single-task run: same main task, n and seed"),
+    Column("control", "str", "", "the control that the run is (docs/study.md); null for others"),
     Column("seed", "int64", "", "seed of the tasks and of the training"),
 )
 _TASK = (
@@ -76,7 +82,6 @@ _TRAINING = (
     Column("shared_layers", "int64", "layers", "k, fully connected layers shared by all tasks"),
     Column("private_layers", "int64", "layers", "m, fully connected layers of each task's own"),
     Column("weighting", "str", "", "how the tasks' losses are weighted"),
-    Column("control", "str", "", "none, or the control that the run is"),
     Column("settings", "str", "", "all training settings, as JSON"),
 )
 _OUTCOME = (
@@ -84,6 +89,9 @@ _OUTCOME = (
     Column("accuracy", "float64", "share", "main task, clean test labels"),
     Column("macro_f1", "float64", "share", "main task, clean test labels, mean over labels"),
     Column("gain", "float64", "share", "`accuracy` minus that of the row `stl`; null without it"),
+    Column("gain_updates", "float64", "share", "the same over the control `updates`"),
+    Column("gain_tokens", "float64", "share", "the same over the control `tokens`"),
+    Column("gain_random_labels", "float64", "share", "the same over the control `random_labels`"),
     Column("aux_accuracy", "float64", "share", "auxiliary tasks, mean; null for T = 1"),
     Column("aux_macro_f1", "float64", "share", "auxiliary tasks, mean; null for T = 1"),
     Column("validation_loss", "float64", "nats", "per token of the main task, at the best step"),
@@ -136,15 +144,6 @@ Besides these, a table has one column, of its own name, for
 """
 
 
-def single_task_twin(description: Mapping[str, Any]) -> dict[str, Any]:
-    """The description of the single-task run that a cell is paired with: same main task, n, seed.
-
-    What belongs to the auxiliaries has its neutral value there (`pipeline.cells.single_task`).
-    """
-    neutral = {"tasks": 1, "ami": None, "aux_tokens": None, "shared": False}
-    return {**description, "task": {**description["task"], **neutral}}
-
-
 def outcomes_table(rows: Iterable[Row], runs: Mapping[int, Mapping[str, Any]]) -> pd.DataFrame:
     """The analysis table: one row per cell, in the order of the digests.
 
@@ -157,7 +156,7 @@ def outcomes_table(rows: Iterable[Row], runs: Mapping[int, Mapping[str, Any]]) -
     records = [_record(row, runs.get(row.run, {})) for row in kept]
     settings = {name for row in kept for name in row.description["training"]}
     _drop_constant(records, settings - _NAMES)
-    _add_gain(records)
+    _add_gains(kept, records)
     named = [column.name for column in GLOSSARY]
     others = {name for record in records for name in record}.difference(named)
     table = pd.DataFrame.from_records(records, columns=[*named, *sorted(others)])
@@ -178,8 +177,10 @@ def _record(row: Row, run: Mapping[str, Any]) -> Record:
 
 
 def _identity(row: Row) -> Record:
-    twin = digest(single_task_twin(row.description))
-    return {"cell": row.cell, "stl": twin, "seed": row.description["seed"]}
+    """What the run is; a control is paired with runs by their columns, not by its own."""
+    control = row.description.get(MARK)
+    twin = None if control else digest(single_task_twin(row.description))
+    return {"cell": row.cell, "stl": twin, MARK: control, "seed": row.description["seed"]}
 
 
 def _task(task: Mapping[str, Any]) -> Record:
@@ -232,12 +233,31 @@ def _drop_constant(records: Sequence[Record], settings: Iterable[str]) -> None:
                 record.pop(name, None)
 
 
-def _add_gain(records: Sequence[Record]) -> None:
-    """`gain`: accuracy minus that of the paired single-task run, where both have one."""
+def _add_gains(rows: Sequence[Row], records: Sequence[Record]) -> None:
+    """Accuracy above that of the paired single-task run and of each control, where both have one.
+
+    A control that is an ordinary cell of the study, too, was trained as that.
+    """
     accuracy = {record["cell"]: record.get("accuracy") for record in records}
-    for record in records:
-        own, alone = accuracy[record["cell"]], accuracy.get(record["stl"])
-        record["gain"] = None if own is None or alone is None else own - alone
+    trained = {record[MARK] for record in records}
+    for row, record in zip(rows, records, strict=True):
+        record["gain"] = _difference(record, accuracy.get(record["stl"]))
+        if record[MARK] is None and record["T"] > 1:
+            for name, describe in CONTROLS.items():
+                plain = describe(row.description)
+                found = accuracy.get(digest(marked(name, plain))) if name in trained else None
+                found = accuracy.get(digest(plain)) if found is None else found
+                record[f"gain_{name}"] = _difference(record, found)
+
+
+def _difference(record: Record, other: float | None) -> float | None:
+    own = record.get("accuracy")
+    return None if own is None or other is None else own - other
+
+
+def ordinary_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that a law may be found on: all but the controls."""
+    return table[table[MARK].isna()].reset_index(drop=True)
 
 
 def learning_curves(rows: Iterable[Row]) -> pd.DataFrame:

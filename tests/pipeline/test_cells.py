@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.cells import MAX_CELLS, Cell, expand, group, single_task
+from pipeline.controls import single_task_twin
 from pipeline.digest import DIGEST_LENGTH, canonical, digest
 from pipeline.errors import InputError
 from pipeline.study import Study
-from pipeline.table import single_task_twin
 from pipeline.training import TrainingSettings
 from simulator import TaskSpec
 

@@ -1,0 +1,174 @@
+"""Controls: pure cells, paired by seed, never mixed up with what a law is found on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from runs import QUIET, Trainer, result, study
+
+from pipeline import end
+from pipeline.cells import Cell, expand
+from pipeline.controls import _PHASES, CONTROLS, marked
+from pipeline.errors import InputError
+from pipeline.foresight import foresee
+from pipeline.running import workers
+from pipeline.runs import run_study
+from pipeline.store import Row
+from pipeline.table import ordinary_rows, outcomes_table
+from pipeline.training.architectures import SHARINGS
+
+PLAIN = "question: q\nfactors: {tasks: [2, 3], tokens: [40, 80], ami: [0.1, 0.5]}\nseeds: 2\n"
+ALL = PLAIN + "controls: [updates, tokens, random_labels]\n"
+
+
+def of(control: str | None, text: str = ALL) -> list[Cell]:
+    return [cell for cell in expand(study(text)) if cell.control == control]
+
+
+def table_of(text: str) -> pd.DataFrame:
+    """What stand-in runs give; the control `updates` half of a per cent more than plain STL."""
+    rows = []
+    for cell in expand(study(text)):
+        found = result(cell)
+        bonus = 0.005 * (cell.control == "updates") - 0.01 * cell.settings.random_labels
+        scores = {"accuracy": found.outcome["scores"]["accuracy"] + bonus}
+        rows.append(
+            Row(cell.digest, cell.to_json(), {**found.outcome, "scores": scores}, found.measured)
+        )
+    return outcomes_table(rows, {})
+
+
+def test_controls_add_cells_and_change_none() -> None:
+    assert {cell.digest for cell in of(None)} == {cell.digest for cell in expand(study(PLAIN))}
+    digests = [cell.digest for cell in expand(study(ALL))]
+    assert len(digests) == len(set(digests))
+
+
+def test_more_updates_are_all_that_are_allowed_whatever_the_number_of_tasks() -> None:
+    cells = of("updates")
+    assert {(cell.task.tokens, cell.seed) for cell in cells} == {
+        (n, seed) for n in (40, 80) for seed in (0, 1)
+    }
+    assert len(cells) == 4
+    for cell in cells:
+        assert (cell.task.tasks, cell.settings.patience) == (1, 0)
+        assert cell.settings.max_steps == of(None)[0].settings.max_steps
+
+
+def test_transfer_may_make_twice_the_updates() -> None:
+    text = ALL + "training: {sharing: transfer, max_steps: 60}\n"
+    assert {cell.settings.max_steps for cell in of("updates", text)} == {120}
+    assert {name: len(sharing.phases(3)) for name, sharing in SHARINGS.items()} == {
+        name: _PHASES.get(name, 1) for name in SHARINGS
+    }
+
+
+def test_the_ceiling_has_the_tokens_of_all_tasks() -> None:
+    tokens = {cell.task.tokens for cell in of("tokens")}
+    assert tokens == {120, 160, 240}, "2·40 = 80 is an ordinary single-task cell already"
+    uneven = ALL.replace("ami", "aux_tokens: [null, 100], ami")
+    assert {140, 240, 180, 280} <= {cell.task.tokens for cell in of("tokens", uneven)}
+
+
+def test_the_floor_differs_by_the_labels_alone() -> None:
+    floor = {cell.digest: cell for cell in of("random_labels")}
+    multi = [cell for cell in of(None) if cell.task.tasks > 1]
+    assert len(floor) == len(multi)
+    for cell in multi:
+        description = marked("random_labels", CONTROLS["random_labels"](cell.to_json()))
+        twin = floor[Cell.from_json(description).digest]
+        assert (twin.task, twin.seed) == (cell.task, cell.seed)
+
+
+def test_a_control_survives_its_json() -> None:
+    for name in CONTROLS:
+        cell = of(name)[0]
+        again = Cell.from_json(cell.to_json())
+        assert (again, again.digest) == (cell, cell.digest)
+
+
+def test_gains_are_paired_with_the_control_of_the_same_seed() -> None:
+    table = table_of(ALL)
+    ordinary = ordinary_rows(table)
+    multi = ordinary[ordinary["T"] > 1]
+    assert len(multi) == 16
+    seed = multi["seed"] / 1000
+    for (name, expected), column in zip(
+        {
+            "gain_updates": 1 - 5 / multi["n"] - seed + 0.005,
+            "gain_tokens": 1 - 5 / (multi["n"] * multi["T"]) - seed,
+            "gain_random_labels": multi["accuracy"] - 0.01,
+        }.items(),
+        (multi["gain_updates"], multi["gain_tokens"], multi["gain_random_labels"]),
+        strict=True,
+    ):
+        assert (multi["accuracy"] - column).tolist() == pytest.approx(expected.tolist()), name
+
+
+def test_rows_without_a_control_have_no_gain_over_it() -> None:
+    names = [f"gain_{name}" for name in CONTROLS]
+    table = table_of(ALL)
+    others = table[(table["T"] == 1) | table["control"].notna()]
+    assert others[names].isna().all(axis=None)
+    assert table.loc[table["control"].notna(), ["gain", "stl"]].isna().all(axis=None)
+    plain = table_of(PLAIN)
+    assert plain["control"].isna().all()
+    assert plain["gain_updates"].isna().all()
+    assert plain["gain_random_labels"].isna().all()
+
+
+def test_fixed_steps_need_no_run_with_more_updates() -> None:
+    text = ALL + "training: {patience: 0}\n"
+    assert not of("updates", text)
+    table = table_of(text)
+    multi = table[(table["T"] > 1) & table["control"].isna()]
+    assert multi["gain_updates"].tolist() == multi["gain"].tolist()
+
+
+def test_random_labels_as_a_factor_do_not_double_single_tasks() -> None:
+    text = PLAIN.replace("ami", "random_labels: [false, true], ami")
+    alone = [cell for cell in expand(study(text)) if cell.task.tasks == 1]
+    assert len(alone) == 4
+    assert table_of(text)["gain"].notna().all()
+
+
+def test_no_control_enters_a_law_search(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    given: list[pd.DataFrame] = []
+
+    def fit(table: pd.DataFrame, *_: object) -> dict[str, Any]:
+        given.append(table)
+        return {}
+
+    monkeypatch.setattr(workers, "train_together", Trainer())
+    monkeypatch.setattr(end, "fit_to_folder", fit)
+    controlled = study(ALL)
+    table = run_study(controlled, tmp_path, QUIET)
+    end.conclude(controlled, tmp_path / "study.yaml", tmp_path)
+    (found,) = given
+    assert table["control"].notna().sum() == 4 + 6 + 16
+    assert set(found["cell"]) == {cell.digest for cell in expand(study(PLAIN))}
+
+
+def test_controls_do_not_count_as_models_of_a_law() -> None:
+    few = "question: q\nfactors: {tasks: [2], tokens: [40], ami: [0.1, 0.5]}\nseeds: 2\n"
+    with pytest.raises(InputError, match="6 models"):
+        foresee(study(few + "controls: [updates, tokens, random_labels]\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "accepted"),
+    [
+        ("controls: [update]", "controls[0]", "updates, tokens, random_labels"),
+        ("controls: [tokens, tokens]", "controls", "once"),
+        ("laws: {target: gain_tokens}", "laws.target", "controls: [tokens]"),
+        ("training: {random_labels: 1}", "training.random_labels", "true"),
+    ],
+)
+def test_mistakes_are_named(text: str, field: str, accepted: str) -> None:
+    with pytest.raises(InputError) as caught:
+        expand(study(PLAIN + text))
+    assert caught.value.field == field
+    assert accepted in caught.value.accepted
