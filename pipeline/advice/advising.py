@@ -1,0 +1,182 @@
+"""Advice: a user's corpus and a law give the gain to expect from each auxiliary layer.
+
+>>> advice = advise(Question((Path("corpus.conllu"),), "upos"))
+>>> print(as_text(advice))
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.advice.check import Plan, Progress, check
+from pipeline.advice.factors import Sizes, sources
+from pipeline.advice.lookup import Lookup
+from pipeline.advice.page import advice_html
+from pipeline.advice.prediction import Oracle, Suggestion
+from pipeline.advice.profile import profile
+from pipeline.advice.question import (
+    Question,
+    choose_layers,
+    open_corpus,
+    same_sentences,
+    sizes_of,
+)
+from pipeline.advice.record import Advice
+from pipeline.errors import InputError
+from pipeline.fit import make_folder, write_text
+from pipeline.laws.bands import Uncertainty
+from pipeline.laws.law import Law
+from pipeline.laws.lawsfile import read_laws
+
+#: the laws of gains and of the score alone that ship (`benchmarks/advice_law.py`)
+SHIPPED = Path(str(resources.files("pipeline") / "advice"))
+DEFAULT_LAWS, DEFAULT_ALONE = SHIPPED / "laws.json", SHIPPED / "alone.json"
+#: the results table that a study leaves beside its laws
+RESULTS_NAME = "results.parquet"
+
+
+def advise(
+    question: Question, plan: Plan | None = None, progress: Progress | None = None
+) -> Advice:
+    """Predict what each auxiliary layer of a corpus would do for the main one.
+
+    Parameters
+    ----------
+    plan : what to train to check the advice; None trains nothing.
+    progress : called with a stage, how much of it is done, and its total.
+
+    Raises
+    ------
+    InputError
+        if the corpus, the law and the options do not go together; the field is the option.
+    """
+    law, target, used, family = law_of(question.laws or DEFAULT_LAWS)
+    corpus = open_corpus(question)
+    choice = choose_layers(question, corpus)
+    known = profile(corpus, choice.main, choice.auxiliaries)
+    sizes = sizes_of(question, corpus, known)
+    alone = law_of(DEFAULT_ALONE)[0] if question.laws is None else None
+    oracle = Oracle(law, target, used, known, Lookup(corpus, choice.main), alone)
+    singles = oracle.predict(sizes, [(name,) for name in choice.auxiliaries])
+    if not any(np.isfinite(one.gain.value) for one in singles):
+        accepted = f"a law that has a value at n = {sizes.n} with and without auxiliaries"
+        raise InputError("--laws", str(question.laws or DEFAULT_LAWS), accepted)
+    best = oracle.best_set(sizes, singles)
+    ranked = tuple(sorted(singles, key=_order))
+    checked = None
+    if plan is not None:
+        sets = [one.auxiliaries for one in ranked[: plan.top]]
+        if best is not None and best.auxiliaries not in sets:
+            sets.append(best.auxiliaries)
+        report = progress or (lambda stage, done, total: None)
+        checked = check(oracle, question.reading, sizes, sets, plan, report)
+    name = "the law that comes with mtl-laws" if question.laws is None else str(question.laws)
+    warnings = tuple(_warnings(oracle, sizes, ranked, family))
+    return Advice(known, sizes, target, law, name, ranked, best, warnings, choice.left_out, checked)
+
+
+def law_of(path: Path) -> tuple[Law, str, dict[str, str], str]:
+    """The selected law of a file, its target, its factors' sources, and the family it is of.
+
+    Raises
+    ------
+    InputError
+        if it is no ``laws.json``, has no selected law, or one with factors that a corpus does not
+        determine.
+    """
+    document = read_laws(path)
+    if document["selected"] is None:
+        raise InputError("--laws", str(path), "a laws.json that has a selected law")
+    selected = document["selected"]
+    record = {**selected, "template": selected["template"] or selected["expression"]}
+    law = _with_ranges(Law.from_json(record, document["factors"]), document["data"])
+    used = sources(
+        [name for name in document["factors"] if law.uses(name)],
+        document["data"]["columns"],
+        str(path),
+    )
+    return law, str(document["target"]), used, _family(path, document)
+
+
+def _with_ranges(law: Law, data: Mapping[str, Any]) -> Law:
+    """A law that was recorded without intervals still says where it was fitted."""
+    if law.uncertainty is not None:
+        return law
+    known = Uncertainty({}, None, None, data["ranges"], data["domain"])
+    return replace(law, uncertainty=known)
+
+
+def _family(path: Path, document: Mapping[str, Any]) -> str:
+    """The task family that the laws were found on; empty where nothing says it."""
+    recorded = document["provenance"].get("family")
+    if isinstance(recorded, str):
+        return recorded
+    table = path.parent / RESULTS_NAME
+    if not table.is_file():
+        return ""
+    from pipeline.files.tablefile import read_table
+
+    rows = read_table(table)
+    return ", ".join(sorted(set(rows["family"]))) if "family" in rows else ""
+
+
+def _order(suggestion: Suggestion) -> tuple[bool, float]:
+    gain = suggestion.gain.value
+    return not np.isfinite(gain), -gain
+
+
+def _warnings(
+    oracle: Oracle, sizes: Sizes, ranked: tuple[Suggestion, ...], family: str
+) -> list[str]:
+    said = []
+    if family != "layers":
+        found = (
+            f"The law was found on tasks of the family {family}"
+            if family
+            else "Nothing says on which family of tasks the law was found"
+        )
+        said.append(f"{found}; layers of a corpus may behave otherwise: see --check.")
+    outside = sorted({name for one in ranked for name in one.outside})
+    if outside:
+        said.append(f"Outside the fitted region in {', '.join(outside)}: an extrapolation.")
+    same = same_sentences(oracle.profile, sizes)
+    if same:
+        said.append(
+            f"No sentences beyond the main layer's for {', '.join(same)}: the law is about "
+            "auxiliary labels on sentences of their own; --tokens asks about fewer main labels."
+        )
+    if not any(source != "n" for source in oracle.sources.values()):
+        said.append("The law uses no factor that an auxiliary changes: it sees no gain anywhere.")
+    return said
+
+
+def check_out(out: Path) -> None:
+    """Refuse a folder that cannot be one, before any work is done for it.
+
+    Raises
+    ------
+    InputError
+        if there is a file in its place.
+    """
+    if any(path.exists() and not path.is_dir() for path in (out, *out.parents)):
+        raise InputError("--out", str(out), "a folder, or a name that no file has")
+
+
+def write_advice(advice: Advice, out: Path) -> None:
+    """Write ``advice.json`` and ``advice.html`` into a folder, made where it does not exist.
+
+    Raises
+    ------
+    InputError
+        if the folder cannot be made.
+    """
+    make_folder(out)
+    write_text(out / "advice.json", json.dumps(advice.to_json(), indent=1, allow_nan=False) + "\n")
+    write_text(out / "advice.html", advice_html(advice))

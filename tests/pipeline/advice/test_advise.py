@@ -1,0 +1,111 @@
+"""`mtl-laws advise` from end to end, on the corpus that ships."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from planted_laws import HARBOUR, write_laws
+
+from pipeline.advice.advising import advise, write_advice
+from pipeline.advice.check import Plan, plan_trials
+from pipeline.advice.question import Question
+from pipeline.advice.words import as_text, headline
+from pipeline.cli import main
+from pipeline.errors import InputError
+
+SCARCE = Question((HARBOUR,), "chunk", n=150)
+
+
+def test_the_shipped_law_advises_out_of_the_box(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(
+            ["advise", str(HARBOUR), "--main", "chunk", "--tokens", "150", "--out", str(tmp_path)]
+        )
+    assert stop.value.code == 0
+    said = capsys.readouterr().out
+    assert said.startswith("Train chunk with pos")
+    assert re.search(r"^pos +12 +3,643 +2\.20 +0\.79 \[0\.\d\d, 0\.\d\d\]", said, re.MULTILINE)
+    assert "simulated annotation" in said, "the law's family differs: say so"
+    record = json.loads((tmp_path / "advice.json").read_text(encoding="utf-8"))
+    assert record["best"]["gain"]["value"] > 0
+    assert record["corpus"]["pairs"]["pos"]["ami"] == pytest.approx(0.79, abs=0.01)
+    best = record["suggestions"][0]
+    total = best["alone"]["value"] + best["gain"]["value"]
+    assert best["together"]["value"] == pytest.approx(total)
+
+
+def test_fewer_tokens_of_the_main_layer_promise_more_gain() -> None:
+    few, many = (
+        advise(Question((HARBOUR,), "chunk", ("pos",), n=n)).suggestions[0] for n in (100, 1_500)
+    )
+    assert few.gain.value > many.gain.value
+
+
+def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
+    hostile = tmp_path / "x<script>.conll"
+    hostile.write_bytes(HARBOUR.read_bytes().replace(b" entity\n", b" <b>entity</b>\n"))
+    advice = advise(Question((hostile,), "chunk", n=150))
+    write_advice(advice, tmp_path / "out")
+    page = (tmp_path / "out" / "advice.html").read_text(encoding="utf-8")
+    outside = [url for url in re.findall(r"https?://[^\s\"'<]+", page) if "w3.org" not in url]
+    assert outside == []
+    assert "<script" not in page
+    assert "<b>" not in page
+    assert page.count("<table>") == 2
+    assert 'aria-label="Train chunk' in page
+    assert headline(advice).split(":")[0] in page
+
+
+def test_the_family_of_a_law_and_what_is_outside_are_said(tmp_path: Path) -> None:
+    path = write_laws(
+        tmp_path / "laws.json",
+        "0.5 + 0.1*ami*T/n**0.1",
+        provenance={"family": "layers"},
+    )
+    advice = advise(Question((HARBOUR,), "chunk", laws=path, n=20_000))
+    assert any("Outside the fitted region in n" in line for line in advice.warnings)
+    assert any("No sentences beyond" in line for line in advice.warnings)
+    assert not any("family" in line for line in advice.warnings)
+    none = advise(Question((HARBOUR,), "chunk", laws=write_laws(path, "0.5 - 0.01*T"), n=150))
+    assert none.best is None
+    assert as_text(none).startswith("Train chunk alone")
+
+
+def test_layers_that_are_no_tasks_are_left_out_with_the_reason(tmp_path: Path) -> None:
+    path = tmp_path / "mine.conll"
+    rows = [f"w{i % 40} L{i % 3} X {i} {'T' if i < 50 else '_'}" for i in range(600)]
+    path.write_text("\n".join(row + "\n" * (i % 10 == 9) for i, row in enumerate(rows)))
+    columns = ("tokens", "tag", "constant", "number", "rare")
+    with pytest.raises(InputError, match=r"constant has only one label; number has 600 labels"):
+        advise(Question((path,), "tag", ("number",), columns=columns[:4]))
+
+
+@pytest.mark.slow
+def test_a_check_measures_what_was_predicted() -> None:
+    seen: list[tuple[str, int, int]] = []
+    advice = advise(SCARCE, Plan(seeds=4, top=1), lambda *state: seen.append(state))
+    assert advice.check is not None
+    assert advice.check.n == 150
+    best = advice.check.results[0]
+    assert best.predicted.auxiliaries == ("pos",)
+    assert best.seeds == 4
+    assert best.gain == pytest.approx(best.together - best.alone)
+    assert best.gain_ci95[0] < best.gain < best.gain_ci95[1]
+    assert seen[-1][1] == seen[-1][2]
+    assert "Checked with n = 150" in as_text(advice)
+
+
+def test_a_check_is_as_large_as_the_corpus_allows() -> None:
+    advice = advise(SCARCE)
+    full = advise(Question((HARBOUR,), "chunk"))
+    trials, test_tokens = plan_trials(advice.profile, advice.sizes, [("pos",), ("pos", "entity")])
+    assert test_tokens == 910
+    assert {trial.n for trial in trials} == {150}
+    largest, _ = plan_trials(full.profile, full.sizes, [("pos", "entity")])
+    needed = 1.2 * (largest[0].n + 2 * largest[0].n_aux) + test_tokens
+    assert 0.8 * 3_643 < needed < 3_643
