@@ -11,7 +11,7 @@ import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from typer.models import ArgumentInfo, OptionInfo
 
@@ -23,8 +23,7 @@ HEAD = """\
 
 Made from the commands by `python docs/generate_cli.py`; not to be edited by hand.
 
-`mtl-laws COMMAND --help` says the same in the terminal. `mtl-laws --version` prints the version;
-`mtl-laws --debug COMMAND …` shows the traceback of an error.
+`mtl-laws COMMAND --help` says the same in the terminal.
 
 | exit code | meaning |
 | --- | --- |
@@ -76,8 +75,9 @@ def parameters(function: Callable[..., Any]) -> Iterator[Parameter]:
     """What a command takes, in the order of its signature."""
     hints = get_type_hints(function, include_extras=True)
     for name, parameter in inspect.signature(function).parameters.items():
-        kind, info = get_args(hints[name])[:2]
-        yield Parameter(name, kind, info, parameter.default)
+        if get_origin(hints[name]) is Annotated:  # all but Typer's context
+            kind, info = get_args(hints[name])[:2]
+            yield Parameter(name, kind, info, parameter.default)
 
 
 def members(kind: Any) -> list[Any]:
@@ -117,6 +117,18 @@ def section(name: str, function: Callable[..., Any]) -> str:
     )
 
 
+def before_commands() -> str:
+    """The options that stand before a command."""
+    callback = app.registered_callback
+    assert callback is not None
+    assert callback.callback is not None
+    taken = parameters(callback.callback)
+    table = ["| option | default | meaning |", "| --- | --- | --- |"]
+    rows = [parameter.row() for parameter in taken]
+    usage = "```text\nmtl-laws [OPTION …] COMMAND …\n```\n"
+    return "\n".join(["\n## Before the command\n", usage, *table, *rows])
+
+
 def described(function: Callable[..., Any]) -> str:
     """The docstring, without its indentation."""
     return inspect.getdoc(function) or ""
@@ -133,7 +145,8 @@ def page() -> str:
     found = commands()
     first = {name: described(function).splitlines()[0] for name, function in found.items()}
     index = [f"- [`{name}`](#{name}): {line}" for name, line in first.items()]
-    return "\n".join([HEAD, *index, *(section(*pair) for pair in found.items())]) + "\n"
+    sections = [section(*pair) for pair in found.items()]
+    return "\n".join([HEAD, *index, before_commands(), *sections]) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,33 @@
+"""mtl-laws in a notebook: nothing heavy is loaded before a name is used.
+
+>>> from pipeline import fit_laws
+>>> laws = fit_laws(table, "f1", {"n": "tokens", "T": "tasks"}, bounds=(0, 1))
+
+docs/notebook.md shows what can be done with `laws`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.lazy import deferred
+
+if TYPE_CHECKING:
+    from pipeline.laws.law import Law
+    from pipeline.notebook import Laws, advise, fit_laws, run
+    from pipeline.plugins import plug_in
+    from pipeline.study import Study
+
+__all__ = ["Law", "Laws", "Study", "advise", "fit_laws", "plug_in", "run"]
+
+__getattr__ = deferred(
+    {
+        "Law": "pipeline.laws.law",
+        "Laws": "pipeline.notebook",
+        "Study": "pipeline.study",
+        "advise": "pipeline.notebook",
+        "fit_laws": "pipeline.notebook",
+        "plug_in": "pipeline.plugins",
+        "run": "pipeline.notebook",
+    }
+)

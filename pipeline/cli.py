@@ -56,8 +56,16 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+    plugin: Annotated[
+        list[str] | None,
+        typer.Option(help="Python file that registers a family, encoder, engine … of your own."),
+    ] = None,
 ) -> None:
     """Options of every command."""
+    for name in plugin or ():
+        from pipeline.plugins import plug_in
+
+        plug_in(name)
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
@@ -81,21 +89,25 @@ def run(
     """
     from pipeline.end import conclude
     from pipeline.foresight import foresee
-    from pipeline.run import run_study
     from pipeline.running.backends import RunOptions
+    from pipeline.runs import run_study
     from pipeline.study import Study
+    from pipeline.terminal.search_progress import SearchProgress
 
     loaded = Study.load(study)
     options = RunOptions(jobs, backend, address, device, retry_failed=retry_failed)
     foresee(loaded, engine)
     run_study(loaded, out, options)
-    document = conclude(loaded, study, out, engine, jobs)
+    with SearchProgress() as progress:
+        document = conclude(loaded, study, out, engine, jobs, progress)
     _say_law(document, out)
 
 
 @app.command()
 def fit(
-    table: Annotated[Path, typer.Argument(help="CSV or Parquet file, one row per trained model.")],
+    table: Annotated[
+        Path, typer.Argument(help="CSV or Parquet file, a row per model; or reference:NAME.")
+    ],
     target: Annotated[str, typer.Option(help="Column to explain.")],
     factors: Annotated[str, typer.Option(help="NAME=COLUMN,… : factors and their columns.")],
     out: Out,
@@ -116,9 +128,9 @@ def fit(
 
     Example: mtl-laws fit results.csv --target f1 --factors n=tokens,T=tasks,ami=ami --out laws
     """
-    from pipeline.files.tablefile import read_table
-    from pipeline.fit import Source, fit_laws
+    from pipeline.fit import Source, fit_to_folder
     from pipeline.laws.problem import Question
+    from pipeline.reference_data import read_source, replicates_of
     from pipeline.terminal.options import parse_bounds, parse_domains, parse_factors
     from pipeline.terminal.search_progress import SearchProgress
 
@@ -133,10 +145,11 @@ def fit(
         time_limit,
         seed,
         jobs,
+        replicates_of(table),
     )
     source = Source(str(table), f"{target} in {table.name}")
     with SearchProgress() as progress:
-        document = fit_laws(read_table(table), question, source, out, progress)
+        document = fit_to_folder(read_source(table), question, source, out, progress)
     _say_law(document, out)
 
 
@@ -148,7 +161,7 @@ def report(
 
     Example: mtl-laws report runs/mine
     """
-    from pipeline.end import rewrite_report
+    from pipeline.fitted import rewrite_report
 
     rewrite_report(folder)
     typer.echo(f"report: {folder / 'report.html'}")
@@ -198,6 +211,72 @@ def simulate(
         plot_taskset(taskset, out)
     measured = "" if taskset.ami is None else f", measured AMI {taskset.ami:.3f}"
     typer.echo(f"{tasks} tasks of {tokens} tokens{measured}: {out}")
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Folder of run (finished or not) or of fit.")],
+    out: Annotated[Path, typer.Option(help="Folder to write to; new or empty.")],
+    format: Annotated[str, typer.Option(help="csv, jsonl, parquet or hf.")] = "parquet",
+    licence: Annotated[str, typer.Option(help="Licence of the data, as in CC-BY-4.0.")] = "",
+) -> None:
+    """Write results and laws as a dataset to publish, with a data card.
+
+    Example: mtl-laws export runs/mine --format hf --out published
+    """
+    from pipeline.export import export_results
+    from pipeline.terminal.options import as_options
+
+    with as_options():
+        export_results(folder, out, format, licence)
+    typer.echo(f"wrote {out}: README.md there is the data card")
+
+
+@app.command()
+def advise(
+    corpus: Annotated[list[Path], typer.Argument(help="CoNLL, CoNLL-U or JSONL files.")],
+    main: Annotated[str, typer.Option(help="Layer of the main task.")],
+    aux: Annotated[
+        list[str] | None, typer.Option(help="Auxiliary layer to consider; all if none is named.")
+    ] = None,
+    laws: Annotated[
+        Path | None, typer.Option(help="laws.json of run or fit; if none, the one that ships.")
+    ] = None,
+    tokens: Annotated[
+        int | None, typer.Option(help="n: labelled tokens of the main task; as many as there are.")
+    ] = None,
+    aux_tokens: Annotated[
+        int | None, typer.Option(help="Further tokens of each auxiliary; as many as there are.")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="NAME,NAME,…: columns of a CoNLL file, the tokens first.")
+    ] = None,
+    out: Out = Path("advice"),
+    check: Annotated[
+        bool, typer.Option("--check", help="Train the top suggestions on this corpus, too.")
+    ] = False,
+    top: Annotated[int, typer.Option(help="Suggestions that --check trains.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Trainings of each that --check makes.")] = 5,
+) -> None:
+    """Predict what each auxiliary layer of a corpus would do for the main one.
+
+    Example: mtl-laws advise corpus.conllu --main deprel --tokens 500 --check
+    """
+    from pipeline.advice.advising import advise as answer
+    from pipeline.advice.advising import check_out, write_advice
+    from pipeline.advice.check import Plan
+    from pipeline.advice.question import Question
+    from pipeline.advice.words import as_text
+    from pipeline.terminal.search_progress import SearchProgress
+
+    check_out(out)
+    named = tuple(columns.split(",")) if columns else None
+    question = Question(tuple(corpus), main, tuple(aux or ()), laws, tokens, aux_tokens, named)
+    with SearchProgress() as progress:
+        advice = answer(question, Plan(seeds, top) if check else None, progress)
+    write_advice(advice, out)
+    typer.echo(as_text(advice))
+    typer.echo(f"\npage: {out / 'advice.html'}")
 
 
 @app.command()

@@ -8,6 +8,7 @@ import re
 import shlex
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -48,7 +49,32 @@ class Source:
     command: str = field(default_factory=lambda: shlex.join(["mtl-laws", *sys.argv[1:]]))
 
 
-def fit_laws(
+@dataclass(frozen=True)
+class Fit:
+    """What a question over a table gave: the document of ``laws.json`` and the analysed rows."""
+
+    document: dict[str, Any]
+    rows: pd.DataFrame
+    source: Source
+
+    def write(self, out: Path) -> None:
+        """Leave ``laws.json``, the rows and the report in the folder `out`.
+
+        Raises
+        ------
+        InputError
+            if the folder cannot be made or written to.
+        """
+        from pipeline.files.tablefile import write_parquet
+
+        make_folder(out)
+        write_parquet(self.rows, out / TABLE_NAME)
+        text = json.dumps(self.document, indent=1, allow_nan=False)
+        write_text(out / LAWS_NAME, text + "\n")
+        write_report_of(self.document, self.rows, self.source, out)
+
+
+def fit_to_folder(
     table: pd.DataFrame,
     question: Question,
     source: Source,
@@ -57,13 +83,32 @@ def fit_laws(
 ) -> dict[str, Any]:
     """Search laws for a question over a table; leave ``laws.json``, table and report in `out`.
 
-    Returns the document that was written.
+    Returns the document that was written. Raises what `fit_question` raises, and `InputError`
+    where `out` is not writable; it is made once everything else has been found in order.
+    """
+    found = fit_question(table, question, source, progress, ready=lambda: make_folder(out))
+    found.write(out)
+    return found.document
+
+
+def fit_question(
+    table: pd.DataFrame,
+    question: Question,
+    source: Source,
+    progress: Progress | None = None,
+    ready: Callable[[], None] = lambda: None,
+) -> Fit:
+    """Search laws for a question over a table; nothing is written.
+
+    Parameters
+    ----------
+    progress : told how far each stage is.
+    ready : called when the question has been found in order, before the search.
 
     Raises
     ------
     InputError
-        if the question does not fit the table, the engine is not ready, or `out` is not writable;
-        nothing has been written then.
+        if the question does not fit the table or the engine is not ready.
     NoLawError
         if no law is valid over the domain.
     """
@@ -74,7 +119,7 @@ def fit_laws(
     begin = time.monotonic()
     choice = choose(question.engine)
     problem = pose(table, question, source.name)
-    make_folder(out)
+    ready()
     options = SearchOptions(
         choice.used, question.budget, question.time_limit, question.seed, question.jobs
     )
@@ -85,8 +130,7 @@ def fit_laws(
     document["data"]["columns"] = dict(question.factors)
     document["data"]["hold_out"] = question.hold_out
     document["provenance"] = _provenance(question, choice, found, source, begin)
-    _write(document, problem.rows, source, out)
-    return document
+    return Fit(document, problem.rows, source)
 
 
 def write_report_of(
@@ -100,15 +144,12 @@ def write_report_of(
 
 def summary(document: dict[str, Any]) -> str:
     """The law and its scores, for the terminal."""
-    law, scores = document["selected"], document["selected"]["scores"]
-    names = {"train": "where fitted", "extrapolation": "extrapolated", "hold_out": "held out"}
-    parts = [
-        f"R² {scores[f'r2_{key}']:.3f} {words}"
-        for key, words in names.items()
-        if scores.get(f"r2_{key}") is not None
-    ]
+    from pipeline.laws.law import scores_in_words
+
+    law = document["selected"]
     formula = readable(law["expression"])
-    return f"law:    {document['target']} = {formula}\nscore:  {', '.join(parts)}"
+    score = scores_in_words(law["scores"])
+    return f"law:    {document['target']} = {formula}\nscore:  {score}"
 
 
 def readable(expression: str) -> str:
@@ -167,14 +208,6 @@ def _installed(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _write(document: dict[str, Any], rows: pd.DataFrame, source: Source, out: Path) -> None:
-    from pipeline.files.tablefile import write_parquet
-
-    write_parquet(rows, out / TABLE_NAME)
-    write_text(out / LAWS_NAME, json.dumps(document, indent=1, allow_nan=False) + "\n")
-    write_report_of(document, rows, source, out)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -39,7 +39,7 @@ DESIGN = (
     "sharing",
     "shared_layers",
     "weighting",
-    "control",
+    "random_labels",
 )
 #: an outcome as it stands before there is one
 UNTRAINED = {"status": "", "scores": {}, "steps": 0, "best_step": 0, "seconds": 0.0, "message": ""}
@@ -59,8 +59,9 @@ def foresee(study: Study, engine: str | None = None) -> None:
     if max(study.seeds) > MAX_SEED:
         raise InputError("seeds", max(study.seeds), f"whole numbers from 0 to {MAX_SEED}")
     one_seed = expand(study.model_copy(update={"seeds": study.seeds[:1]}))
-    if len(one_seed) * len(study.seeds) < MIN_ROWS:
-        found = f"{len(one_seed) * len(study.seeds)} models"
+    ordinary = [cell for cell in one_seed if cell.control is None]
+    if len(ordinary) * len(study.seeds) < MIN_ROWS:
+        found = f"{len(ordinary) * len(study.seeds)} models"
         raise InputError("factors", found, f"levels and seeds that make {MIN_ROWS} models or more")
     question = question_of(study, 1, engine)
     with in_the_study(engine):
@@ -68,7 +69,7 @@ def foresee(study: Study, engine: str | None = None) -> None:
         check_question(question)
         if question.hold_out is not None:
             check_condition(question.hold_out, question.factors)
-        _check_columns(question, _planned(one_seed))
+        _check_columns(question, _planned(ordinary))
     _check_corpora(one_seed)
 
 

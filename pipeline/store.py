@@ -33,7 +33,7 @@ from typing import Any
 
 from pipeline.digest import canonical
 from pipeline.errors import InputError
-from pipeline.files.storefile import STORE_NAME, errors_of, now, reading, writing
+from pipeline.files.storefile import STORE_NAME, errors_of, log_ahead, now, reading, writing
 
 __all__ = [
     "FAILED",
@@ -112,6 +112,8 @@ class ResultStore:
 
     def start_run(self, provenance: Mapping[str, Any]) -> int:
         """Note where and with what the rows from now on are made; returns the run's number."""
+        with errors_of(self.path):
+            log_ahead(self._db)
         with self._transaction():
             cursor = self._db.execute(
                 "INSERT INTO runs (started, provenance) VALUES (?, ?)",
@@ -152,9 +154,13 @@ class ResultStore:
         """The digests of all cells that have a row."""
         return {cell for (cell,) in self._db.execute("SELECT cell FROM outcomes")}
 
-    def rows(self) -> Iterator[Row]:
-        """All rows in the order of their digests, whatever the order they were written in."""
-        return _rows(self._db)
+    def rows(self, curves: bool = True) -> Iterator[Row]:
+        """All rows in the order of their digests, whatever the order they were written in.
+
+        Without their learning curves, which are most of a row, a million rows fit where the curves
+        of a million would not.
+        """
+        return _rows(self._db, curves)
 
     def runs(self) -> dict[int, dict[str, Any]]:
         """The provenance of every run that wrote here, by its number."""
@@ -238,9 +244,11 @@ def _runs(db: sqlite3.Connection) -> dict[int, dict[str, Any]]:
     return {number: {"started": started, **json.loads(text)} for number, started, text in found}
 
 
-def _rows(db: sqlite3.Connection) -> Iterator[Row]:
+def _rows(db: sqlite3.Connection, curves: bool = True) -> Iterator[Row]:
     query = "SELECT cell, description, outcome, measured, run, finished FROM outcomes ORDER BY cell"
     for cell, description, outcome, measured, run, finished in db.execute(query):
         texts = (description, outcome, measured)
         parts = [json.loads(text) for text in texts]
+        if not curves:
+            del parts[1]["curve"]
         yield Row(cell, parts[0], parts[1], parts[2], run, finished)

@@ -41,7 +41,8 @@ class Block:
     @property
     def runnable(self) -> bool:
         """Whether it is ever run."""
-        return self.language in ("sh", "python") and not self.run.startswith("no,")
+        code = self.language in ("sh", "python") and not self.file
+        return code and not self.run.startswith("no,")
 
     @property
     def understood(self) -> bool:
@@ -97,4 +98,10 @@ def commands(page: Path) -> list[list[str]]:
 
     lines = "".join(b.text.replace("\\\n", " ") for b in blocks(page) if b.language == "sh")
     words = [shlex.split(line, comments=True) for line in lines.splitlines()]
-    return [line[1:] for line in words if line and line[0].endswith("mtl-laws")]
+    found = [line[1:] for line in words if line and line[0].endswith("mtl-laws")]
+    return [_from_the_command_on(line) for line in found]
+
+
+def _from_the_command_on(words: list[str]) -> list[str]:
+    """What stands before the command left out: ``--plugin FILE``."""
+    return _from_the_command_on(words[2:]) if words[:1] == ["--plugin"] else words

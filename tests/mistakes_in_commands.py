@@ -37,6 +37,13 @@ def law(expression: str, *names: str) -> Mistake:
     return changed({"front": [{**LAW, "expression": expression}]}, "laws.json, front[0]", *names)
 
 
+def bands(known: Mapping[str, Any], *names: str) -> Mistake:
+    """`mtl-laws report` on a law with one constant and this for its uncertainty."""
+    constant = {"template": "0.5 + c0*n", "constants": {"c0": {"value": 0.001}}}
+    selected = {**LAW, **constant, "uncertainty": known}
+    return changed({"selected": selected}, "laws.json, selected.uncertainty", *names)
+
+
 REPORTS: dict[str, Mistake] = {
     "no folder": Mistake(("report", "none"), ("FOLDER", "'none'", "a folder with laws.json")),
     "a file": Mistake(("report", "table.csv"), ("FOLDER", "'table.csv'", "a folder with")),
@@ -63,6 +70,11 @@ REPORTS: dict[str, Mistake] = {
     "no complexity": changed({"front": [{**LAW, "complexity": "x"}]}, "front[0].complexity", "'x'"),
     "score of text": changed({"theory": [{**LAW, "scores": {"r2": "x"}}]}, "theory[0].scores.r2"),
     "domain of text": changed({"data": {"domain": {"n": "x"}}}, "data.domain.n", "'x'", "tuple"),
+    "draws that do not match": bands({"draws": {"c0": [1], "c1": [1, 2]}}, "as many draws"),
+    "draws of text": bands({"draws": {"c0": ["x"]}}, "draws.c0[0]", "'x'", "valid number"),
+    "draws of no constant": bands({"draws": {"c7": [1]}}, "draws", "c7", "constants of the law"),
+    "noise below nothing": bands({"replicate_sd": -1}, "replicate_sd", "-1", "equal to 0"),
+    "fitted range reversed": bands({"ranges": {"n": [2, 1]}}, "ranges.n", "[2.0, 1.0]"),
     "domain reversed": changed({"data": {"domain": {"n": [2, 1]}}}, "data.domain.n", "[2.0, 1.0]"),
     "hostile law": law("__import__('os').system('touch marker')", "__import__", "the factors n"),
     "attribute": law("n.__class__", "n.__class__", "the factors n"),
@@ -91,6 +103,12 @@ OTHERS: dict[str, Mistake] = {
     "no task": simulate("--tasks", "0", "at least 1", tasks="0", ami="0.5"),
     "half a task": simulate("--tasks", "'2.5'", "integer", tasks="2.5", ami="0.5"),
     "negative tokens": simulate("--tokens", "-5", "at least 1", tokens="-5", ami="0.5"),
+    "too many tokens": simulate("--tokens", "at most 1,000,000,000", tokens="99999999999"),
+    "more than memory": simulate(
+        "--tokens", "GB are needed", tokens="900000000", tasks="100", ami="0.5"
+    ),
+    "too many tasks": simulate("--tasks", "200", "at most 100", tasks="200", ami="0.5"),
+    "endless seed": simulate("--seed", "9999", "at most 9223372036854775807", seed="9" * 30),
     "negative seed": simulate("--seed", "-1", "at least 0", seed="-1", ami="0.5"),
     "unknown family": simulate("--family", "'techer'", "teacher", family="techer", ami="0.5"),
     "no corpus": simulate("--option corpus", "None", "path of a corpus", family="layers"),
@@ -125,6 +143,11 @@ OTHERS: dict[str, Mistake] = {
         ("mine/results.sqlite", "damaged", "Move the file away"),
         {"mine/results.sqlite": b"garbage" * 99},
     ),
+    "status of an empty file": Mistake(
+        ("status", "mine"),
+        ("mine/results.sqlite", "an empty file", "a store in which a run has begun"),
+        {"mine/results.sqlite": b""},
+    ),
     "unknown command": Mistake(("fti",), ("'fti'", "'fit'", "report, simulate")),
     "no command but a file": Mistake(("study.yaml",), ("'study.yaml'", "Commands: run, fit")),
     "no study": Mistake(("run",), ("STUDY", "nothing", "required", "mtl-laws init")),
@@ -144,4 +167,140 @@ OTHERS: dict[str, Mistake] = {
         more=("--debug",),
     ),
     "two tables": fit("(more.csv)", "in quotes", "Example: mtl-laws fit", more=("more.csv",)),
+}
+
+
+def export(*names: str, folder: str = "mine", **changed: str) -> Mistake:
+    """`mtl-laws export` of a folder with sound laws, with these options."""
+    options = {"out": OUT, **changed}
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    files = {"mine/laws.json": json.dumps(LAWS), "mine/table.parquet": ANALYSED}
+    return Mistake(("export", folder, *words), names, files)
+
+
+def plugin(text: str, *names: str, name: str = "mine.py") -> Mistake:
+    """`mtl-laws engines` with a plug-in of this text."""
+    return Mistake(("--plugin", name, "engines"), names, {name: text})
+
+
+TAKEN = "from pipeline.laws.engines import ENGINES, register_engine\nregister_engine(ENGINES"
+PATH_COLUMN = {
+    "mine/laws.json": json.dumps({**LAWS, "target": "../f1"}),
+    "mine/table.parquet": ANALYSED.replace("f1", "../f1"),
+}
+OTHERS |= {
+    "nothing to export": export("FOLDER", "'none'", "results.sqlite", "laws.json", folder="none"),
+    "export of a file": export("FOLDER", "'table.csv'", "laws.json", folder="table.csv"),
+    "export as nothing": export("--format", "'xlsx'", "csv, hf, jsonl, parquet", format="xlsx"),
+    "export as a path": export("--format", "'../csv'", "csv, hf", format="../csv"),
+    "export nowhere": export("--out", "'mine'", "a new or empty folder", out="mine"),
+    "export into a file": export("--out", "'table.csv'", "a new or empty", out="table.csv"),
+    "export below a file": export("--out", "'table.csv/x'", "folder", out="table.csv/x"),
+    "export to no name": export("--out", "'a\\x00b'", "Folder", out="a\0b"),
+    "export here": export("--out", "'.'", "a new", out="."),
+    "licence of two lines": export("--licence", "'a\\nb'", "one line", licence="a\nb"),
+    "endless licence": export("--licence", "xxx", "200 characters", licence="x" * 999),
+    "column that is a path": Mistake(
+        ("export", "mine", "--out", OUT), ("column", "'../f1'", "no path"), PATH_COLUMN
+    ),
+    "export of garbage": Mistake(
+        ("export", "mine", "--out", OUT),
+        ("mine/results.sqlite", "damaged"),
+        {"mine/results.sqlite": b"garbage" * 99},
+    ),
+    "no such plug-in": Mistake(
+        ("--plugin", "none.py", "engines"), ("--plugin", "'none.py'", ".py")
+    ),
+    "no such module": Mistake(
+        ("--plugin", "no_such_module", "engines"), ("--plugin", "'no_such_module'", "importable")
+    ),
+    "plug-in of a taken name": plugin("", "--plugin", "'json.py'", "another name", name="json.py"),
+    "plug-in with a taken entry": plugin(
+        TAKEN + "['grammar'])\n", "name", "'grammar'", "not taken"
+    ),
+    "plug-in too late": fit(
+        *("option of fit", "'--plugin'", "mtl-laws --plugin mine.py fit table.csv"),
+        more=("--plugin", "mine.py"),
+    ),
+}
+
+
+def advise(
+    *names: str, corpus: str = "corpus.conll", files: Mapping[str, str] | None = None, **given: str
+) -> Mistake:
+    """`mtl-laws advise` on a sound corpus with these options."""
+    options = {"main": "layer_1", "out": OUT, **given}
+    words = [
+        word
+        for name, value in options.items()
+        for word in (f"--{name.replace('_', '-')}", value)
+        if word
+    ]
+    return Mistake(("advise", corpus, *words), names, files or {})
+
+
+def advised_by(change: Mapping[str, Any], *names: str) -> Mistake:
+    """`mtl-laws advise` by a law that is sound but for these keys."""
+    files = {"laws.json": json.dumps({**LAWS, **change})}
+    return advise(*names, files=files, laws="laws.json")
+
+
+OVERLAP = {
+    "factors": ["n", "phi"],
+    "selected": {**LAW, "expression": "0.5 + phi"},
+    "front": [],
+    "data": {"columns": {"n": "n", "phi": "feature_overlap"}},
+}
+ONE_LAYER = "".join(f"w{i} A{i % 3}\n" for i in range(200))
+FEW = "".join(f"w{i} A{i % 3} B{i % 2}\n" for i in range(50))
+SAME = "".join(f"w{i} A{i % 3} B\n" for i in range(200))
+OTHERS |= {
+    "no corpus to advise on": advise("CORPUS", "'none.conll'", "corpus file", corpus="none.conll"),
+    "advice on a table": advise("table.csv", "'.csv'", ".conllu", corpus="table.csv"),
+    "advice on nothing": advise(
+        "mine.conll", "empty", "one sentence", corpus="mine.conll", files={"mine.conll": ""}
+    ),
+    "no main layer": Mistake(("advise", "corpus.conll"), ("--main", "required", "Example:")),
+    "no such main layer": advise("--main", "'layr_1'", "'layer_1'", main="layr_1"),
+    "no such auxiliary": advise("--aux", "'layer_3'", "layer_1, layer_2", aux="layer_3"),
+    "the main layer twice": advise("--aux", "'layer_1'", "other than the main", aux="layer_1"),
+    "only one layer": advise(
+        "CORPUS", "the only one", corpus="mine.conll", files={"mine.conll": ONE_LAYER}
+    ),
+    "hardly any tokens": advise(
+        "--main", "labels 50 tokens", corpus="mine.conll", files={"mine.conll": FEW}
+    ),
+    "auxiliary of one label": advise(
+        *("--aux", "only one label"), corpus="mine.conll", aux="layer_2", files={"mine.conll": SAME}
+    ),
+    "no tokens to advise on": advise("--tokens", "0", "at least 1", tokens="0"),
+    "no auxiliary tokens": advise("--aux-tokens", "-1", "at least 1", aux_tokens="-1"),
+    "columns that do not fit": advise("corpus.conll, line 1", "2 columns", columns="word,tag"),
+    "advice by no law": advise("none.json", "no such file", "a laws.json", laws="none.json"),
+    "advice by nothing selected": advised_by(
+        {"selected": None}, "--laws", "'laws.json'", "a selected law"
+    ),
+    "a factor that no corpus has": advised_by(
+        OVERLAP, "--laws laws.json", "phi (column feature_overlap)", "n_aux, ami"
+    ),
+    "a law without a value": advised_by(
+        {"selected": {**LAW, "expression": "log(0 - n)"}}, "--laws", "laws.json", "has a value"
+    ),
+    "advice into a file": advise("--out", "'table.csv'", out="table.csv"),
+    "a check of one training": Mistake(
+        ("advise", "corpus.conll", "--main", "layer_1", "--check", "--seeds", "1", "--out", OUT),
+        ("--seeds", "1", "at least 2"),
+    ),
+    "a check of nothing": Mistake(
+        ("advise", "corpus.conll", "--main", "layer_1", "--check", "--top", "0", "--out", OUT),
+        ("--top", "0", "at least 1"),
+    ),
+    "a check of hardly anything": Mistake(
+        ("advise", "mine.conll", "--main", "layer_1", "--check", "--laws", "laws.json"),
+        ("--check", "150 labelled tokens", "large enough"),
+        {
+            "mine.conll": "".join(f"w{i} A{i % 3} B{i % 2}\n\n" for i in range(150)),
+            "laws.json": json.dumps({**LAWS, "selected": {**LAW, "expression": "0.5 + 0.01*T"}}),
+        },
+    ),
 }

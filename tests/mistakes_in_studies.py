@@ -33,6 +33,20 @@ STUDIES: dict[str, Mistake] = {
     "unknown key within": block("laws: {taget: f1}", "laws.taget", "nearest", "'target'"),
     "T = 0": factors("tasks: [0], tokens: [40]", "factors.tasks[0]", "0", "1 or more"),
     "half a task": factors("tasks: [1.5], tokens: [40]", "factors.tasks[0]", "1.5", "whole"),
+    "too many tasks": factors(
+        "tasks: [2, 101], tokens: [40], ami: 0.5", "factors.tasks[1]", "101", "at most 100"
+    ),
+    "unknown control": block("controls: [update]", "controls[0]", "'update'", "random_labels"),
+    "control too large": study(
+        "question: q\nfactors: {tasks: [99], tokens: [40, 900000000], ami: [0.1, 0.5]}\n"
+        "controls: [tokens]\n",
+        "controls",
+        "'tokens'",
+        "at most",
+    ),
+    "gain without its control": block(
+        "laws: {target: gain_tokens}", "laws.target", "'gain_tokens'", "controls: [tokens]"
+    ),
     "T by its symbol": study(FULL + ", T: [2]}\n", "factors.T", "'T'", "called 'tasks'"),
     "negative tokens": factors("tasks: 1, tokens: [-40]", "factors.tokens[0]", "-40", "1 or more"),
     "tokens as text": factors("tasks: 1, tokens: many", "factors.tokens[0]", "'many'", "whole"),

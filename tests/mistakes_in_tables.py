@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+import pandas as pd
 from mistakes import ROWS, TABLE, Mistake, fit, held, table
 
 HEAD = TABLE.splitlines()[0]
@@ -113,6 +117,13 @@ def with_column(values: list[str], name: str = "n") -> str:
     return "\n".join([",".join(columns), *lines]) + "\n"
 
 
+def parquet(**changed: Any) -> bytes:
+    """A table of 20 rows as Parquet, sound but for these columns."""
+    columns = {"n": range(1, 21), "T": [1, 2] * 10, "ami": [k / 20 for k in MANY]}
+    whole = pd.DataFrame({**columns, "f1": [0.5 + k / 50 for k in MANY], **changed})
+    return whole.to_parquet()
+
+
 TABLES: dict[str, Mistake] = {
     "empty file": table("", "mine.csv", "'an empty file'", "CSV or Parquet"),
     "blank lines": table("\n \n\n", "mine.csv", "'an empty file'", "CSV or Parquet"),
@@ -149,4 +160,23 @@ TABLES: dict[str, Mistake] = {
         *("--target f1", "0.3", "at least two values"),
     ),
     "terminal codes": table("\x1b[31mn\n" + "1\n" * 9, "mine.csv", "'f1'", "valid: \\x1b[31mn"),
+    "Parquet of dates": table(
+        parquet(n=pd.date_range("2020-01-01", periods=20)),
+        *("row 1, column n", "'2020-01-01 00:00:00'", "a finite number"),
+        name="mine.parquet",
+    ),
+    "Parquet of times": table(
+        parquet(n=pd.to_timedelta(range(20), unit="s")),
+        *("row 1, column n", "'0 days 00:00:00'", "a finite number"),
+        name="mine.parquet",
+    ),
+    "Parquet of lists": table(
+        parquet(n=[[1]] * 20), "row 1, column n", "'[1]'", "a finite number", name="mine.parquet"
+    ),
+    "Parquet of bytes": table(
+        parquet(n=[b"1"] * 20), "row 1, column n", "b'1'", "a finite number", name="mine.parquet"
+    ),
+    "infinite in Parquet": table(
+        parquet(f1=[0.5, np.inf] * 10), "row 2, column f1: inf is not accepted", name="mine.parquet"
+    ),
 }

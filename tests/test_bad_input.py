@@ -54,7 +54,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # `main` sets it
     monkeypatch.setattr("pipeline.laws.search.find_laws", refuse)
-    monkeypatch.setattr("pipeline.run.outcomes", refuse)
+    monkeypatch.setattr("pipeline.runs.outcomes", refuse)
     monkeypatch.setattr(PySR, "readiness", lambda _: Readiness(False, f"no Julia: {HINT}"))
     return tmp_path
 

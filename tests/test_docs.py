@@ -13,24 +13,36 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import yaml
 from documents import ROOT, Block, anchors, blocks, commands, links, name, pages
 from typer.main import get_command
 
 from pipeline.cli import app
+from pipeline.export import Publication, PublishedTable
+from pipeline.export.dataset import description
+from pipeline.export.gather import CURVES, FRONT
+from pipeline.laws.catalogue import CATALOGUE
 from pipeline.laws.data import LawData
 from pipeline.laws.document import laws_document
+from pipeline.laws.engines.grammar import BEAM, COST
 from pipeline.laws.folds import extrapolation_folds, grouped_folds
 from pipeline.laws.problem import Question, pose
-from pipeline.laws.scoring import Candidate, Scored, fit_candidate, score
-from pipeline.laws.search import SearchResult
-from pipeline.laws.validity import domain_grid
+from pipeline.laws.scoring import STARTS, Candidate, Scored, fit_candidate, score
+from pipeline.laws.search import BUDGETS, GRAMMAR_SHARE, MAX_CELLS, MAX_COMPLEXITY, SearchResult
+from pipeline.laws.selection import LAG, PRACTICAL, RESAMPLES
+from pipeline.laws.template import LOOSENESS
+from pipeline.laws.validity import MAX_GRID, domain_grid
+from pipeline.table import Column
 
 PAGES = pages()
 README, TUTORIAL = ROOT / "README.md", ROOT / "docs" / "tutorial.md"
 FAMILIES, LAWS_JSON = ROOT / "docs" / "families.md", ROOT / "docs" / "laws-json.md"
-EXECUTED = [README, TUTORIAL, FAMILIES, LAWS_JSON]
+EXTEND, NOTEBOOK = ROOT / "docs" / "extend.md", ROOT / "docs" / "notebook.md"
+METHOD = ROOT / "docs" / "method.md"
+FORMATS, REGRESSOR = ROOT / "docs" / "formats.md", ROOT / "docs" / "regressor.md"
+EXECUTED = [README, TUTORIAL, FAMILIES, LAWS_JSON, EXTEND, FORMATS, NOTEBOOK, REGRESSOR]
 """Pages whose blocks are run as a reader would: in order, in one folder."""
 
 
@@ -62,15 +74,29 @@ def perform_all(found: Sequence[Block], folder: Path) -> None:
         perform(block, folder)
 
 
-@pytest.mark.parametrize("page", [README, TUTORIAL, FAMILIES], ids=name)
+@pytest.mark.parametrize("page", [README, TUTORIAL, FAMILIES, EXTEND], ids=name)
 def test_cheap_blocks_run(page: Path, checkout: Path) -> None:
     perform_all([block for block in blocks(page) if not block.slow], checkout)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [README, TUTORIAL, LAWS_JSON], ids=name)
+@pytest.mark.parametrize("page", [README, TUTORIAL, LAWS_JSON, EXTEND, REGRESSOR], ids=name)
 def test_all_blocks_run_in_order(page: Path, checkout: Path) -> None:
     perform_all(blocks(page), checkout)
+
+
+@pytest.mark.slow
+def test_the_cells_of_the_notebook_run_in_one_session(checkout: Path) -> None:
+    cells = [block.text for block in blocks(NOTEBOOK) if block.runnable]
+    assert len(cells) >= 5
+    perform(Block("python", "\n".join(cells)), checkout)
+
+
+def test_the_notebook_begins_with_four_lines() -> None:
+    lines = [line for line in blocks(NOTEBOOK)[0].text.splitlines() if line]
+    of_pandas = [line for line in lines if "pd" in line]
+    assert len(lines) - len(of_pandas) == 4
+    assert lines[-1] == "laws"
 
 
 @pytest.mark.parametrize("page", EXECUTED, ids=name)
@@ -121,6 +147,59 @@ def test_every_command_has_help_an_example_and_described_options() -> None:
         assert f"Example: mtl-laws {command}" in text
         for parameter in found["parameters"](function):
             assert parameter.info.help, f"{command} {parameter.name}"
+
+
+def test_every_option_before_a_command_is_on_the_page() -> None:
+    group: Any = get_command(app)
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    options = {name for param in group.params for name in param.opts} - {"--help"}
+    assert options >= {"--version", "--debug", "--plugin"}
+    assert {name for name in options if f"`{name}" not in page} == set()
+
+
+def test_every_page_is_reached_from_the_readme_or_another() -> None:
+    linked = {
+        (page.parent / link.partition("#")[0]).resolve()
+        for page in PAGES
+        for link in links(page)
+        if link.partition("#")[0]
+    }
+    loose = [page for page in (ROOT / "docs").glob("*.md") if page.resolve() not in linked]
+    assert [name(page) for page in loose] == []
+
+
+def test_every_column_and_key_of_what_is_published_is_on_the_page() -> None:
+    named = set(re.findall(r"`(\w+)`", FORMATS.read_text(encoding="utf-8")))
+    assert {column.name for column in (*CURVES, *FRONT)} - named == set()
+    table = PublishedTable("t", "", pa.table({"a": [1]}), (Column("a", "int64", "", "it"),))
+    publication = Publication("t", "", (table,), None, made={"version": "1", "commit": ""})
+    files = {"t": [{"path": "t.csv", "split": "train", "rows": 1, "sha256": ""}]}
+    record = description(publication, "csv", files)
+    assert keys(record, frozenset()) - named == set()
+
+
+def test_the_method_page_has_the_figures_of_the_code() -> None:
+    page = METHOD.read_text(encoding="utf-8")
+    for budget, effort in BUDGETS.items():
+        share = f"{effort.fold_share:.0%}".replace("%", " %") if effort.fold_share else "none"
+        counted = f"{effort.engine:,} / {effort.grammar:,} | {effort.seeds} | {share}"
+        assert f"| `{budget}` | {counted} | {effort.keep} |" in page
+    for fact in (
+        f"the best {BEAM} of them with one more factor",
+        f"each form costs {COST}",
+        f"from {STARTS} starts side by side",
+        f"is one; {MAX_COMPLEXITY} at most",
+        f"a grid of up to {MAX_GRID:,} points",
+        f"below {LOOSENESS} times the first",
+        f"are drawn with replacement {RESAMPLES} times",
+        f"{PRACTICAL:.2f}\\,E_{{\\text{{best}}}}",
+        f"explains at least {LAG} of",
+        f"With more than {MAX_CELLS:,} cells the search looks at {MAX_CELLS:,}",
+        f"gets {GRAMMAR_SHARE:.0%}".replace("%", " %"),
+    ):
+        assert fact in page
+    rows = re.findall(r"^\| \$c_0 \+", page, re.MULTILINE)
+    assert len(rows) == len(CATALOGUE) - 1, "one row stands for two forms of Maurer et al."
 
 
 def test_version_is_the_same_everywhere() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,17 +42,32 @@ BEGIN SELECT RAISE(ABORT, 'a finished row is never deleted'); END;
 MIGRATIONS: tuple[str, ...] = (_FIRST_SCHEMA,)
 """Entry k brings a store from schema k to schema k + 1."""
 
+_NOT_WRITTEN = {
+    "full": "no space left on the disk",
+    "disk I/O error": "the disk did not take what was written (a quota, or a fault of the disk)",
+}
+"""What SQLite says when a write fails -> what we say."""
+
 
 @contextmanager
 def writing(path: Path) -> Iterator[sqlite3.Connection]:
-    """The store at `path`, made if absent, sound, of the present schema, open for writing."""
+    """The store at `path`, made if absent, sound, of the present schema, open for writing.
+
+    A store that was closed is one file, which can be read anywhere.
+    """
     with errors_of(path), closing(sqlite3.connect(path, isolation_level=None)) as db:
         _check(db, path)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
         for version in range(_schema(db), len(MIGRATIONS)):
             _migrate(db, version)
         yield db
+        with suppress(sqlite3.OperationalError):  # someone is reading: the log stays beside it
+            db.execute("PRAGMA journal_mode = DELETE")
+
+
+def log_ahead(db: sqlite3.Connection) -> None:
+    """From now on rows go to a write-ahead log beside the file, so that others can read."""
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")
 
 
 @contextmanager
@@ -62,6 +77,11 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         raise InputError(str(path), "no such file", f"a run folder, with its {STORE_NAME}")
     with errors_of(path), closing(_connect_reader(path)) as db:
         _check(db, path)
+        if _schema(db) == 0:
+            raise InputError(str(path), "an empty file", "a store in which a run has begun")
+        if _schema(db) < len(MIGRATIONS):
+            accepted = f"schema {len(MIGRATIONS)}: `mtl-laws run` brings it up to date"
+            raise InputError(str(path), f"schema {_schema(db)}", accepted)
         yield db
 
 
@@ -73,8 +93,20 @@ def _connect_reader(path: Path) -> sqlite3.Connection:
         db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.OperationalError:
         db.close()
+        _refuse_unread_log(path)
         db = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True)
     return db
+
+
+def _refuse_unread_log(path: Path) -> None:
+    """A killed run leaves its latest rows in the write-ahead log; without it they would be missed.
+
+    SQLite can read the log only where it can write beside it.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        accepted = f"a folder that can be written: copy {path.name} and {log.name} to one"
+        raise InputError(str(path), f"rows in {log.name} that cannot be read here", accepted)
 
 
 def _schema(db: sqlite3.Connection) -> int:
@@ -134,11 +166,12 @@ def errors_of(path: Path) -> Iterator[None]:
 
 
 def _operational(path: Path, error: sqlite3.OperationalError) -> PipelineError:
-    if "full" in str(error):
-        return PipelineError(
-            f"{path}: no space left on the disk; what was written is safe: free some space, then "
-            "run the same command again"
-        )
+    for sign, reason in _NOT_WRITTEN.items():
+        if sign in str(error):
+            return PipelineError(
+                f"{path}: {reason}; what was written is safe: make room, then run the same "
+                "command again"
+            )
     return InputError(str(path), str(error), "a file in a folder that can be read and written")
 
 

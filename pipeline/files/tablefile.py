@@ -12,6 +12,7 @@ import io
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,10 @@ from pipeline.names import nearest
 SEPARATORS = (",", ";", "\t", "|")
 EMPTY = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
 """Cells, in lower case, that mean that there is no value."""
+
+_PART = ".part"
+_TOLD = (str, int, float, Decimal, np.number)
+"""Values that may tell a number; a date does not, though it is kept as one."""
 
 LINES = "lines"
 """Key of `DataFrame.attrs` under which the line of each row in its file is kept."""
@@ -61,7 +66,8 @@ def numbers(table: pd.DataFrame, column: str, source: str) -> pd.Series[float]:
         raise InputError(source, column, f"a column of the table: {nearest(column, table.columns)}")
     values = table[column]
     if not pd.api.types.is_numeric_dtype(values):
-        converted = pd.to_numeric(values, errors="coerce")
+        told = values.astype("object").where(values.map(lambda value: isinstance(value, _TOLD)))
+        converted = pd.to_numeric(told, errors="coerce")
         _refuse(table, column, source, (values.notna() & converted.isna()).to_numpy())
         values = converted
     result = values.astype("float64")
@@ -77,7 +83,8 @@ def _refuse(table: pd.DataFrame, column: str, source: str, wrong: NDArray[np.boo
         lines = table.attrs.get(LINES)
         where = f"line {lines[first]}" if lines else f"row {first + 1}"
         value = table[column].iloc[first]
-        raise InputError(f"{source}, {where}, column {column}", value, "a finite number")
+        told = float(value) if isinstance(value, (float, np.number)) else str(value)
+        raise InputError(f"{source}, {where}, column {column}", told, "a finite number")
 
 
 def write_parquet(table: pd.DataFrame, path: Path) -> None:
@@ -89,7 +96,7 @@ def write_parquet(table: pd.DataFrame, path: Path) -> None:
     """
     part: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
         os.close(handle)
         part = Path(name)
         table.to_parquet(part, index=False)
@@ -101,6 +108,12 @@ def write_parquet(table: pd.DataFrame, path: Path) -> None:
     finally:
         if part is not None:
             part.unlink(missing_ok=True)
+
+
+def drop_parts(path: Path) -> None:
+    """Remove what writers of `path` that were killed have left; for who alone writes it."""
+    for part in path.parent.glob(f".{path.name}.*{_PART}"):
+        part.unlink(missing_ok=True)
 
 
 def _read_bytes(path: Path) -> bytes:

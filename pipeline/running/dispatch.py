@@ -4,19 +4,23 @@ A worker that is killed (out of memory, by hand) takes the whole pool with it, a
 group it was at. So every cell that was given out and did not come back gets a strike. Cells with
 few strikes are trained in groups as before, those with more of them singly, and at last one at a
 time: a cell that then loses its worker again is the culprit, and its result says so.
+
+Groups are made of all cells of the study, and only then are those left out that have their row. So
+a resumed run trains the groups of an undisturbed one, and sums over a stack round the same way.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 
 import joblib
 
 from pipeline.cells import Cell, group
 from pipeline.errors import PipelineError
+from pipeline.plugins import equipped, loaded
 from pipeline.running.backends import RunOptions, backend
 from pipeline.running.workers import Result, failure, train_cells
 
@@ -37,21 +41,23 @@ LOST = "its worker was killed each time it was trained, perhaps for want of memo
 
 
 def outcomes(
-    cells: Mapping[str, Cell], options: RunOptions, parent: int = 0
+    cells: Sequence[Cell], done: Collection[str], options: RunOptions, parent: int = 0
 ) -> Generator[list[Result], None, None]:
-    """The results of all cells, a group at a time, in the order in which they arrive.
+    """The results of all cells that are not done, a group at a time, in the order of arrival.
 
     Parameters
     ----------
-    cells : the cells to train, by digest.
-    options : where to train them.
+    cells : all cells of the study.
+    done : digests of those that have their row.
+    options : where to train the others.
     parent : process id of the run, for its local workers to watch; 0 for none.
     """
-    waiting = dict(cells)
+    groups = group(cells, device=options.device)
+    waiting = {cell.digest: cell for cell in cells if cell.digest not in done}
     strikes: Counter[str] = Counter()
     with backend(options) as lost:
         while waiting:
-            one_round = _Round(waiting.values(), strikes, options.device)
+            one_round = _Round(groups, waiting, strikes)
             try:
                 with closing(one_round.give_out(options, parent)) as arriving:
                     for results in arriving:
@@ -69,14 +75,19 @@ def outcomes(
 class _Round:
     """One attempt at all waiting cells, which ends when they are done or a worker is lost."""
 
-    def __init__(self, waiting: Iterable[Cell], strikes: Counter[str], device: str) -> None:
-        cells = list(waiting)
-        calm = [cell for cell in cells if strikes[cell.digest] < SINGLY]
-        single = [cell for cell in cells if SINGLY <= strikes[cell.digest] < ALONE]
-        self.parts = [*group(calm, device=device), *group(single, limit=1)]
+    def __init__(
+        self, groups: Sequence[Part], waiting: Mapping[str, Cell], strikes: Counter[str]
+    ) -> None:
+        def calm(cell: Cell) -> bool:
+            return cell.digest in waiting and strikes[cell.digest] < SINGLY
+
+        def suspect(cell: Cell) -> bool:
+            return cell.digest in waiting and SINGLY <= strikes[cell.digest] < ALONE
+
+        self.parts = [*_parts(groups, calm), *_singles(groups, suspect)]
         self.alone = not self.parts
         if self.alone:
-            self.parts = group(cells, limit=1)
+            self.parts = _singles(groups, lambda cell: cell.digest in waiting)
         self._given: list[Part] = []
 
     def give_out(self, options: RunOptions, parent: int) -> Generator[list[Result], None, None]:
@@ -87,7 +98,8 @@ class _Round:
             return_as="generator_unordered",
         )
         yield from parallel(
-            joblib.delayed(train_cells)(part, options.device, parent) for part in self._giving()
+            joblib.delayed(equipped)(loaded(), train_cells, part, options.device, parent)
+            for part in self._giving()
         )
 
     def _giving(self) -> Iterator[Part]:
@@ -99,3 +111,14 @@ class _Round:
         """Cells that were given out and have not come back; of cells trained alone, the first."""
         out = [cell.digest for part in self._given for cell in part if cell.digest in waiting]
         return out[:1] if self.alone else out
+
+
+def _parts(groups: Sequence[Part], wanted: Callable[[Cell], bool]) -> list[Part]:
+    """Of every group its wanted cells, where it has some."""
+    kept = (tuple(cell for cell in part if wanted(cell)) for part in groups)
+    return [part for part in kept if part]
+
+
+def _singles(groups: Sequence[Part], wanted: Callable[[Cell], bool]) -> list[Part]:
+    """Every wanted cell in a part of its own."""
+    return [(cell,) for part in _parts(groups, wanted) for cell in part]

@@ -60,6 +60,8 @@ class RunStatus:
             parts.append(f"{self.rate:.1f} per second")
         if self.remaining and self.seconds_left is not None:
             parts.append(f"{duration(self.seconds_left)} left")
+        if self.remaining and not self.running:
+            parts.append("stopped: the same command goes on")
         return ", ".join(parts)
 
 

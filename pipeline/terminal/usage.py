@@ -40,11 +40,17 @@ def _unknown_option(error: Any, words: Sequence[str]) -> str:
         accepted = f"{' or '.join(known)} before the command; its own options after it"
         return str(InputError("option before the command", name, accepted))
     if name in _options(parent.command):
-        line = f"mtl-laws {name} {' '.join(word for word in words if word != name)}"
-        accepted = f"it stands before the command: {line}"
+        accepted = f"it stands before the command: mtl-laws {' '.join(_first(name, words))}"
         return str(InputError(f"option of {command}", name, accepted))
     accepted = nearest(name, known) if known else "no option but --help"
     return str(InputError(f"option of {command}", name, accepted))
+
+
+def _first(option: str, words: Sequence[str]) -> list[str]:
+    """The command line with an option, and the value of ``--plugin``, put in front."""
+    place = words.index(option)
+    end = place + (2 if option == "--plugin" else 1)
+    return [*words[place:end], *words[:place], *words[end:]]
 
 
 def _bad_value(error: Any, words: Sequence[str]) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from pipeline.cells import Cell
-from pipeline.run import RunOptions
 from pipeline.running.workers import Result
+from pipeline.runs import RunOptions
 from pipeline.study import Study
 from pipeline.table import CLOCKED
 

@@ -59,12 +59,20 @@ def test_rows_come_back_as_they_were_written(path: Path) -> None:
     assert second.finished.endswith("+00:00")
 
 
+def test_rows_can_be_read_without_their_curves(path: Path) -> None:
+    with open_store(path) as store:
+        for whole, short in zip(store.rows(), store.rows(curves=False), strict=True):
+            assert short.outcome == {k: v for k, v in whole.outcome.items() if k != "curve"}
+            assert short.cell == whole.cell
+
+
 def test_every_row_points_to_the_run_that_wrote_it(path: Path) -> None:
     with open_store(path) as store:
         assert store.start_run({"host": "there"}) == 2
         store.add([row("c")])
     assert {found.cell: found.run for found in read_rows(path)} == {"a": 1, "b": 1, "c": 2}
     assert read_runs(path)[1]["version"] == "1"
+    assert read_runs(path)[1]["started"].endswith("+00:00")
     assert read_runs(path)[2]["host"] == "there"
 
 
@@ -125,6 +133,12 @@ def test_4_a_folder_that_cannot_be_written_can_be_read(path: Path) -> None:
         assert len(read_rows(copy)) == 2
     finally:
         elsewhere.chmod(0o755)
+
+
+def test_4_reading_leaves_nothing_beside_a_finished_store(path: Path) -> None:
+    read_summary(path)
+    read_rows(path)
+    assert [file.name for file in path.parent.iterdir()] == [STORE_NAME]
 
 
 def test_4_only_one_run_at_a_time_holds_a_folder(tmp_path: Path) -> None:
@@ -230,11 +244,27 @@ def test_6_a_newer_schema_is_refused(path: Path) -> None:
         read_rows(path)
 
 
+def test_6_an_older_schema_is_not_read_before_it_is_up_to_date(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extended = (*storefile.MIGRATIONS, "CREATE TABLE notes (text TEXT);")
+    monkeypatch.setattr(storefile, "MIGRATIONS", extended)
+    with pytest.raises(InputError, match=r"'schema 1' .* `mtl-laws run` brings it up to date"):
+        read_rows(path)
+    with open_store(path):
+        pass
+    assert len(read_rows(path)) == 2
+
+
 def test_7_another_study_is_refused(path: Path) -> None:
     with open_store(path) as store:
         store.begin({"question": "asked in other words"}, "d" * 32, 4)
-        with pytest.raises(InputError, match="another study"):
+        with pytest.raises(InputError) as caught:
             store.begin(STUDY, "e" * 32, 4)
+    assert str(caught.value) == (
+        f"{path}: 'results of another study' is not accepted: the same factors, seeds and "
+        "training settings as before, or another --out"
+    )
     assert read_summary(path).study == STUDY
 
 
@@ -254,6 +284,35 @@ def test_8_a_damaged_file_is_recognised(tmp_path: Path, damage: str) -> None:
         assert "finished rows" in caught.value.accepted
         assert "\n" not in str(caught.value)
     assert path.read_bytes() == content, "a damaged store is left as it was"
+
+
+def test_8_what_a_damaged_file_still_holds_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / STORE_NAME
+    with open_store(path) as store:
+        begun(store).add([row(f"{number:04}") for number in range(400)])
+    content = bytearray(path.read_bytes())
+    content[-8192:] = b"!" * 8192
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught, open_store(path):
+        pass
+    kept = int(caught.value.accepted.split("; ")[1].split()[0])
+    assert 0 < kept < 400
+    for remedy in ("Move the file away and run the same command again", "results.parquet beside"):
+        assert remedy in caught.value.accepted
+
+
+def test_8_an_empty_file_is_no_store_yet(tmp_path: Path) -> None:
+    path = tmp_path / STORE_NAME
+    path.touch()
+    for read in (read_rows, read_runs, read_summary):
+        with pytest.raises(InputError) as caught:
+            read(path)
+        assert str(caught.value) == (
+            f"{path}: 'an empty file' is not accepted: a store in which a run has begun"
+        )
+    with open_store(path) as store:
+        begun(store).add([row("a")])
+    assert len(read_rows(path)) == 1
 
 
 def test_8_another_database_is_left_alone(tmp_path: Path) -> None:
@@ -282,19 +341,30 @@ def test_a_full_disk_loses_nothing_that_was_written(path: Path) -> None:
     assert len(read_rows(path)) == 2
 
 
+def test_a_failing_disk_is_not_the_users_mistake(path: Path) -> None:
+    with pytest.raises(PipelineError, match="did not take") as caught, storefile.errors_of(path):
+        raise sqlite3.OperationalError("disk I/O error")
+    assert not isinstance(caught.value, InputError)
+
+
 def test_the_summary_counts(path: Path) -> None:
     summary = read_summary(path)
     assert summary.cells == 4
     assert summary.by_status == {"converged": 1, "failed": 1}
     assert summary.latest == 2
-    assert summary.started <= str(summary.last)
+    assert summary.last == read_rows(path)[-1].finished
+    assert summary.started <= summary.last
 
 
 def test_a_store_without_a_run_has_no_summary(tmp_path: Path) -> None:
-    with open_store(tmp_path / STORE_NAME):
-        pass
-    with pytest.raises(InputError, match="no run yet"):
-        read_summary(tmp_path / STORE_NAME)
+    path = tmp_path / STORE_NAME
+    line = f"{path}: 'no run yet' is not accepted: a store in which a run has begun"
+    with open_store(path) as store:
+        for begin in (lambda: None, lambda: store.begin(STUDY, "d" * 32, 4)):
+            begin()
+            with pytest.raises(InputError) as caught:
+                read_summary(path)
+            assert str(caught.value) == line
 
 
 def test_the_record_is_plain_text(path: Path) -> None:

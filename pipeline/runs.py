@@ -14,7 +14,6 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 import pandas as pd
@@ -22,20 +21,21 @@ import pandas as pd
 from pipeline.cells import Cell, expand
 from pipeline.digest import digest
 from pipeline.errors import InputError
+from pipeline.files.tablefile import drop_parts, write_parquet
+from pipeline.plugins import loaded
 from pipeline.provenance import provenance
 from pipeline.running.backends import RunOptions
 from pipeline.running.dispatch import outcomes
+from pipeline.running.journal import LOG_NAME, journal
 from pipeline.running.lock import RunLock
 from pipeline.running.progress import RunProgress
 from pipeline.running.workers import Result
 from pipeline.store import FAILED, STORE_NAME, ResultStore, Row, open_store
 from pipeline.study import Study
-from pipeline.table import outcomes_table, write_parquet
+from pipeline.table import RESULTS_NAME as TABLE_NAME
+from pipeline.table import outcomes_table
 
 __all__ = ["LOG_NAME", "TABLE_NAME", "RunOptions", "run_study", "study_digest"]
-
-TABLE_NAME = "results.parquet"
-LOG_NAME = "run.log"
 
 _log = logging.getLogger(__name__)
 
@@ -57,13 +57,14 @@ def run_study(study: Study, out: Path, options: RunOptions | None = None) -> pd.
     options = options or RunOptions()
     cells = expand(study)
     _make_folder(out)
-    with RunLock(out), open_store(out / STORE_NAME) as store, _journal(out), _sigterm():
+    with RunLock(out), open_store(out / STORE_NAME) as store, journal(out), _sigterm():
         store.begin(study.model_dump(mode="json"), study_digest(cells), len(cells))
         if options.retry_failed:
             store.drop_failed()
         _train_missing(cells, store, options)
-        table = outcomes_table(store.rows(), store.runs())
-    write_parquet(table, out / TABLE_NAME)
+        table = outcomes_table(store.rows(curves=False), store.runs())
+        drop_parts(out / TABLE_NAME)
+        write_parquet(table, out / TABLE_NAME)
     return table
 
 
@@ -77,12 +78,12 @@ def _train_missing(cells: Sequence[Cell], store: ResultStore, options: RunOption
     missing = {cell.digest: cell for cell in cells if cell.digest not in done}
     if not missing:
         return
-    store.start_run({**provenance(), **asdict(options)})
+    store.start_run({**provenance(), **asdict(options), "plugins": loaded()})
     _log.info("%d of %d cells to train", len(missing), len(cells))
     cost = sum(cell.cost for cell in missing.values())
     counted = RunProgress(len(cells), len(done), cost, shown=options.progress)
     parent = os.getpid() if options.backend == "loky" else 0
-    with counted, closing(outcomes(missing, options, parent)) as arriving:
+    with counted, closing(outcomes(cells, done, options, parent)) as arriving:
         for results in arriving:
             rows = [_row(missing[result.cell], result) for result in results]
             store.add(rows)
@@ -107,30 +108,6 @@ def _make_folder(out: Path) -> None:
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise InputError("--out", str(out), f"a folder that can be made here ({reason})") from error
-
-
-@contextmanager
-def _journal(out: Path) -> Iterator[None]:
-    """``run.log`` in the run's folder: what happened when, four files of a megabyte at most."""
-    handler = RotatingFileHandler(
-        out / LOG_NAME, maxBytes=1_000_000, backupCount=3, encoding="utf-8", delay=True
-    )
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logger = logging.getLogger("pipeline")
-    level, propagate = logger.level, logger.propagate
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    try:
-        yield
-    except BaseException as error:
-        _log.error("stopped: %s", type(error).__name__)
-        raise
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-        logger.propagate = propagate
-        handler.close()
 
 
 @contextmanager

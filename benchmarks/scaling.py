@@ -1,0 +1,186 @@
+"""Scaling: what a run costs beside the training, per cell, and what a million cells would need.
+
+Training is replaced by a stand-in that answers at once, so that what is left is the run's own:
+cells made from the study, groups to workers and results back, rows into the store, the table.
+
+    python benchmarks/scaling.py [--cells 1000 10000] [--seconds 0.0133]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import pickle
+import resource
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+
+from pipeline.cells import Cell, expand, group
+from pipeline.running import dispatch, workers
+from pipeline.running.workers import Result
+from pipeline.runs import TABLE_NAME, RunOptions, run_study
+from pipeline.store import STORE_NAME, read_summary
+from pipeline.study import Study
+
+STUDY = """
+question: what does a run cost beside the training?
+factors: {{tasks: [2, 4], tokens: [40, 80, 160, 320, 640], ami: [0.1, 0.3, 0.5, 0.7, 0.9]}}
+seeds: {seeds}
+stl: false
+"""
+PER_SEED = 50
+LOOKS = 40
+"""Points of a learning curve, as a model of the demonstration has them."""
+MILLION = 1_000_000
+
+
+def stand_in(cells: Sequence[Cell], _: str) -> list[Result]:
+    """What models of these cells might have given, in the size in which they give it."""
+    return [one_result(cell) for cell in cells]
+
+
+def one_result(cell: Cell) -> Result:
+    score = 1 - 5 / cell.task.tokens - cell.seed / 1e9
+    names = ("accuracy", "macro_f1", "aux_accuracy", "aux_macro_f1", "validation_loss")
+    parts = [f"{name}_{k}" for name in names[:2] for k in range(1, cell.task.tasks)]
+    outcome = {
+        "status": "converged",
+        "scores": dict.fromkeys((*names, *parts), score / 3),
+        "curve": [[20 * k, score / (k + 3), score / (k + 7)] for k in range(LOOKS)],
+        "steps": 20 * LOOKS,
+        "best_step": 20 * LOOKS,
+        "seconds": score / 70,
+        "message": "",
+    }
+    measures = ("ami", "ami_clean", "ami_aux", "h_main", "h_aux", "h_main_given_aux")
+    measured: dict[str, float | None] = dict.fromkeys(measures, score / 7)
+    return Result(cell.digest, outcome, {**measured, "n": float(cell.task.tokens)})
+
+
+def memory() -> float:
+    """Memory of this process now, MB."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+def measure(count: int, told: Connection) -> None:
+    """One run of so many cells in this process; sends its figures."""
+    study = Study.parse(STUDY.format(seeds=-(-count // PER_SEED)))
+    workers.train_together = stand_in
+    seen: list[float] = []
+    train = workers.train_cells
+
+    def noted(*arguments: Any) -> list[Result]:
+        seen.append(memory())
+        return train(*arguments)
+
+    dispatch.train_cells = noted
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        before, began = memory(), time.process_time()
+        run_study(study, out, RunOptions(jobs=1, progress=False))
+        seconds = time.process_time() - began
+        began = time.process_time()
+        read_summary(out / STORE_NAME)
+        looked = time.process_time() - began
+        sizes = {name: (out / name).stat().st_size for name in (STORE_NAME, TABLE_NAME)}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    memories = (before, seen[0], seen[-1], peak)
+    sizes_told = sizes[STORE_NAME], sizes[TABLE_NAME]
+    told.send(Cost(len(expand(study)), seconds, memories, *sizes_told, looked))
+
+
+def wire() -> tuple[int, float, float]:
+    """Cells of a full group; bytes per cell that go to a worker, and that come back."""
+    part = max(group(expand(Study.parse(STUDY.format(seeds=20)))), key=len)
+    there = len(cloudpickle.dumps((workers.train_cells, (part, "cpu", 0), {})))
+    back = len(pickle.dumps(stand_in(part, "cpu")))
+    return len(part), there / len(part), back / len(part)
+
+
+FIGURES = (
+    "cells",
+    "s",
+    "ms a cell",
+    "MB, begin",
+    "MB, first group",
+    "MB, last group",
+    "MB, peak",
+    "store, B a cell",
+    "table, B a cell",
+    "s for a status",
+)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one run cost; see `FIGURES`."""
+
+    cells: int
+    seconds: float
+    memory: tuple[float, float, float, float]
+    store: int
+    table: int
+    status: float
+
+    def line(self) -> str:
+        share = 1e3 * self.seconds / self.cells
+        begin, first, last, peak = self.memory
+        return (
+            f"| {self.cells:,} | {self.seconds:.1f} | {share:.2f} | {begin:.0f} | {first:.0f} | "
+            f"{last:.0f} | {peak:.0f} | {self.store / self.cells:,.0f} | "
+            f"{self.table / self.cells:,.0f} | {self.status:.2f} |"
+        )
+
+    def million(self, work: float, wire: float) -> dict[str, float]:
+        """The same for a million cells, by proportion; `work` in s and `wire` in B, per cell."""
+        times = MILLION / self.cells
+        at_the_end = self.memory[3] - self.memory[2]
+        return {
+            "hours of one core": round(MILLION * work / 3600, 1),
+            "store, GB": round(times * self.store / 1e9, 1),
+            "over the wire, GB": round(MILLION * wire / 1e9, 1),
+            "parent, minutes of one core": round(times * self.seconds / 60),
+            "parent, GB at the end": round(times * at_the_end / 1e3, 1),
+            "cores that one parent keeps busy": round(work * self.cells / self.seconds),
+        }
+
+
+def cost(count: int) -> Cost:
+    """Of a run of so many cells, in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=measure, args=(count, there))
+    process.start()
+    found: Cost = here.recv()
+    process.join()
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cells", type=int, nargs="+", default=[1_000, 10_000])
+    parser.add_argument("--training", type=float, default=0.0133, help="core x s per cell")
+    parser.add_argument("--drawing", type=float, default=0.09, help="tasks, core x s per cell")
+    options = parser.parse_args()
+    size, there, back = wire()
+    print(f"a full group has {size} cells; a cell sends {there:,.0f} bytes, returns {back:,.0f}")
+    print("", f"| {' | '.join(FIGURES)} |", "|---" * len(FIGURES) + "|", sep="\n")
+    for count in options.cells:
+        latest = cost(count)
+        print(latest.line())
+    print("\na million cells of this size:")
+    work = options.training + options.drawing
+    print(json.dumps(latest.million(work, there + back), indent=1))
+
+
+if __name__ == "__main__":
+    main()

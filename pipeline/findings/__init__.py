@@ -1,0 +1,1 @@
+"""Findings: the questions put to the reference tables, answered by a script."""

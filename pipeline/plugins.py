@@ -1,0 +1,96 @@
+"""Plug-ins: a user's own family, encoder, weighting, engine or export format, from a Python file.
+
+A plug-in is a file (or an importable module) that calls the registration functions beside the
+registries, such as `pipeline.training.encoders.register_encoder`. It is named on the command line
+(``mtl-laws --plugin mine.py …``) or by `plug_in` in Python, never in a study or a ``laws.json``: a
+file of data makes nothing run.
+
+Worker processes have registries of their own. What is sent to them therefore travels with the names
+of the plug-ins (`equipped`), and they load them before they begin.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from pipeline.errors import InputError
+from pipeline.names import nearest
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+ACCEPTED = "a Python file (NAME.py) or an importable module that registers something"
+
+_loaded: list[str] = []
+
+
+def plug_in(name: str | Path) -> None:
+    """Load a plug-in: what it registers can be used from now on, in worker processes too.
+
+    Parameters
+    ----------
+    name : path of a Python file, or name of a module; loading it again does nothing.
+
+    Raises
+    ------
+    InputError
+        if there is no such file or module, or a name that it registers is taken.
+    """
+    text = str(name)
+    text = str(Path(text).resolve()) if text.endswith(".py") else text
+    if text in _loaded:
+        return
+    if text.endswith(".py"):
+        _run_file(Path(text), str(name))
+    else:
+        _import(text)
+    _loaded.append(text)
+
+
+def loaded() -> tuple[str, ...]:
+    """Plug-ins of this process, in the order in which they were loaded."""
+    return tuple(_loaded)
+
+
+def equipped(
+    plugins: Sequence[str],
+    work: Callable[Given, Result],
+    *args: Given.args,
+    **named: Given.kwargs,
+) -> Result:
+    """Do a piece of work in a worker process that first loads the plug-ins of its parent."""
+    for name in plugins:
+        plug_in(name)
+    return work(*args, **named)
+
+
+def _run_file(path: Path, written: str) -> None:
+    if not path.is_file():
+        raise InputError("--plugin", written, ACCEPTED)
+    spec = spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None or not path.stem.isidentifier():
+        raise InputError("--plugin", written, ACCEPTED)
+    if path.stem in sys.modules:
+        raise InputError("--plugin", written, "a file of another name: a module has this one")
+    module = module_from_spec(spec)
+    sys.modules[path.stem] = module  # so that what it defines can be sent to other processes
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
+
+
+def _import(name: str) -> None:
+    try:
+        import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not name.startswith(error.name):
+            raise
+        hint = nearest(f"{name}.py", [path.name for path in Path.cwd().glob("*.py")])
+        raise InputError("--plugin", name, f"{ACCEPTED}; {hint}") from error

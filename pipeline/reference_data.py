@@ -1,0 +1,116 @@
+"""The reference tables: outcomes of the studies that ship, trained already.
+
+``data/reference/`` holds one Parquet file per study and ``manifest.json``, which says how many rows
+each has, which cells they are and where they were made. In an installed package the folder stands
+inside it. `python data/make_reference.py` writes it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import InputError
+from pipeline.names import nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PREFIX = "reference:"
+"""What stands before a table's name where a file could stand, too."""
+
+MANIFEST = "manifest.json"
+INSTALLED = Path(__file__).parent / "reference_tables"
+CHECKOUT = Path(__file__).resolve().parents[1] / "data" / "reference"
+
+
+DESIGN = (
+    "T",
+    "n_request",
+    "n_aux",
+    "ami_request",
+    "label_noise",
+    "feature_overlap",
+    "sharing",
+    "shared_layers",
+    "weighting",
+)
+"""Columns of what was asked for; rows that agree in all of them are replicates."""
+
+
+def reference_folder() -> Path:
+    """The folder of the tables: inside the installed package, or in the checkout."""
+    return INSTALLED if INSTALLED.is_dir() else CHECKOUT
+
+
+def reference_names() -> list[str]:
+    """The studies whose tables ship, in alphabetical order."""
+    return sorted(reference_manifest()["studies"])
+
+
+def reference_manifest() -> dict[str, Any]:
+    """What the tables are: per study its file, rows, cells, digests and where they were made.
+
+    Raises
+    ------
+    InputError : the tables are not there.
+    """
+    path = reference_folder() / MANIFEST
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        accepted = "the reference tables: install the package again, or use a full checkout"
+        raise InputError(str(path), "no such file", accepted) from error
+    return manifest
+
+
+def load_reference(name: str) -> pd.DataFrame:
+    """The outcome table of a study that ships: one row per trained model.
+
+    Control runs are among the rows, their column `control` names them; a law wants
+    `pipeline.table.ordinary_rows`. Columns are those of ``docs/columns.md``.
+
+    Parameters
+    ----------
+    name : of the study, as in ``pipeline/studies/``, with or without ``reference:`` before it.
+
+    Raises
+    ------
+    InputError : no such table; names those that there are.
+
+    Examples
+    --------
+    >>> table = load_reference("teacher-relatedness")
+    """
+    from pipeline.files.tablefile import read_table
+
+    wanted = name.removeprefix(PREFIX)
+    studies = reference_manifest()["studies"]
+    if wanted not in studies:
+        raise InputError(name, wanted, f"a reference table: {nearest(wanted, sorted(studies))}")
+    return read_table(reference_folder() / studies[wanted]["file"])
+
+
+def read_source(source: Path) -> pd.DataFrame:
+    """A table to find laws in: the file at `source`, or ``reference:NAME`` without its controls.
+
+    Raises
+    ------
+    InputError : no such table, or a file that is none.
+    """
+    from pipeline.files.tablefile import read_table
+
+    if str(source).startswith(PREFIX):
+        from pipeline.table import ordinary_rows
+
+        return ordinary_rows(load_reference(str(source)))
+    return read_table(source)
+
+
+def replicates_of(source: Path) -> tuple[str, ...]:
+    """Columns that tell which rows of a source replicate each other; of a user's file, none.
+
+    What was asked for tells it, not what was measured: a measured AMI differs from seed to seed.
+    """
+    return DESIGN if str(source).startswith(PREFIX) else ()

@@ -1,0 +1,126 @@
+"""What is said of a study that cannot be expanded, word for word: field, value, remedy."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.cells import Cell, expand
+from pipeline.errors import InputError
+from pipeline.study import Study
+
+FACTORS = "tasks: [2, 3], tokens: [40, 80], ami: 0.5"
+REFUSED = [
+    (
+        FACTORS + ", data.foo: [8]",
+        "",
+        "factors.data.foo: 'data.foo' is not accepted: a name, training.NAME or options.NAME",
+    ),
+    (
+        FACTORS + ", training.hiden: [8]",
+        "",
+        "factors.training.hiden: 'training.hiden' is not accepted: the nearest valid name is "
+        "'training.hidden'",
+    ),
+    (
+        FACTORS + ", T: [2]",
+        "",
+        "factors.T: 'T' is not accepted: in a study file this factor is called 'tasks'",
+    ),
+    (
+        FACTORS,
+        "training: {hiden: 8}",
+        "training.hiden: 'hiden' is not accepted: the nearest valid name is 'hidden'",
+    ),
+    (
+        FACTORS,
+        "laws: {target: acuracy}",
+        "laws.target: 'acuracy' is not accepted: the nearest valid name is 'accuracy'",
+    ),
+    (
+        FACTORS,
+        "laws: {factors: [n, amii]}",
+        "laws.factors.amii: 'amii' is not accepted: the nearest valid name is 'ami'",
+    ),
+    (
+        FACTORS,
+        "laws: {target: gain_tokens}",
+        "laws.target: 'gain_tokens' is not accepted: only with `controls: [tokens]`",
+    ),
+    (
+        "tasks: [1, 2], tokens: [40], ami: [0.1, 0.2, 0.3]",
+        "seeds: 100000\ncontrols: [tokens]",
+        "factors: '1,200,000 cells' is not accepted: at most 1,000,000 cells",
+    ),
+    (
+        FACTORS + ", hiden: [8]",
+        "",
+        "factors.hiden[0]: 8 is not accepted: did you mean 'hidden'? As an option of the family: ",
+    ),
+    (
+        FACTORS + ", hidden: [4, 0]",
+        "",
+        "factors.hidden[1]: 0 is not accepted: ",
+    ),
+    (FACTORS, "training: {hidden: 0}", "training.hidden: 0 is not accepted: "),
+    (FACTORS, "family: {labels: 1}", "family.labels: 1 is not accepted: "),
+    (FACTORS, "family: {name: techer}", "family.name: 'techer' is not accepted: "),
+    (FACTORS, "family: {options: {zip: 1}}", "family.options.zip: 1 is not accepted: "),
+    (FACTORS, "family: {options: {label_nois: 1}}", "family.options.label_nois: 1 is not "),
+    ("tasks: [2], tokens: [40]", "", "factors.ami: None is not accepted: "),
+]
+
+
+@pytest.mark.parametrize(("factors", "rest", "line"), REFUSED)
+def test_the_line_names_field_value_and_remedy(factors: str, rest: str, line: str) -> None:
+    study = Study.parse(f"question: q\nfactors: {{{factors}}}\n{rest}\n")
+    with pytest.raises(InputError) as caught:
+        expand(study)
+    said = str(caught.value)
+    assert said.startswith(line)
+    rest_of_it = said.removeprefix(line)
+    assert not rest_of_it or rest_of_it.startswith("; valid: ") or line.endswith((": ", "is not "))
+
+
+def test_the_most_cells_are_accepted() -> None:
+    """The count is of combinations; a million of them is not refused."""
+    factors = "tasks: [1], tokens: [40], hidden: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]"
+    study = Study.parse(f"question: q\nfactors: {{{factors}}}\nstl: false\nseeds: 2\n")
+    assert len(expand(study)) == 20
+
+
+def test_what_a_study_fixes_is_in_every_cell() -> None:
+    text = f"""
+question: q
+factors: {{{FACTORS}}}
+family: {{name: channel, labels: 4, shared: true, label_noise: 0.1, options: {{zipf: 0.5}}}}
+test_tokens: 333
+training: {{hidden: 5}}
+seeds: [7]
+"""
+    cells = expand(Study.parse(text))
+    assert {cell.seed for cell in cells} == {7}
+    for cell in cells:
+        task = cell.task
+        assert (task.family, task.labels, task.label_noise) == ("channel", 4, 0.1)
+        assert (task.test_tokens, cell.settings.hidden) == (333, 5)
+        assert dict(task.options) == {"zipf": 0.5}
+        assert task.shared == (task.tasks > 1)
+
+
+def test_the_cost_grows_with_tasks_and_the_cube_root_of_tokens() -> None:
+    text = (
+        "question: q\nfactors: {tasks: [2, 4], tokens: [40, 320], ami: 0.5}\nstl: false\nseeds: 1"
+    )
+    costs = {(cell.task.tasks, cell.task.tokens): cell.cost for cell in expand(Study.parse(text))}
+    assert costs[4, 40] == pytest.approx(2 * costs[2, 40])
+    assert costs[2, 320] == pytest.approx(2 * costs[2, 40])
+
+
+def test_a_target_that_only_some_corpora_have_is_accepted() -> None:
+    text = f"question: q\nfactors: {{{FACTORS}}}\nlaws: {{target: span_f1}}\n"
+    assert expand(Study.parse(text))
+
+
+def test_a_cell_is_made_again_from_what_is_stored() -> None:
+    for cell in expand(Study.parse(f"question: q\nfactors: {{{FACTORS}}}\nseeds: [3]\n")):
+        assert Cell.from_json(cell.to_json()) == cell
