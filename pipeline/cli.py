@@ -130,10 +130,12 @@ def fit(
     """
     from pipeline.fit import Source, fit_to_folder
     from pipeline.laws.problem import Question
-    from pipeline.reference_data import read_source, replicates_of
+    from pipeline.reference_data import read_source
+    from pipeline.table import replicates_of
     from pipeline.terminal.options import parse_bounds, parse_domains, parse_factors
     from pipeline.terminal.search_progress import SearchProgress
 
+    rows = read_source(table)
     question = Question(
         target,
         parse_factors(factors),
@@ -145,11 +147,11 @@ def fit(
         time_limit,
         seed,
         jobs,
-        replicates_of(table),
+        replicates_of(rows),
     )
     source = Source(str(table), f"{target} in {table.name}")
     with SearchProgress() as progress:
-        document = fit_to_folder(read_source(table), question, source, out, progress)
+        document = fit_to_folder(rows, question, source, out, progress)
     _say_law(document, out)
 
 
@@ -177,6 +179,7 @@ def simulate(
     aux_tokens: Annotated[
         int | None, typer.Option(help="Tokens of an auxiliary; n if none.")
     ] = None,
+    test_tokens: Annotated[int, typer.Option(help="Tokens of the test split.")] = 4000,
     shared: Annotated[bool, typer.Option(help="All tasks label the same sentences.")] = False,
     label_noise: Annotated[float, typer.Option(help="Share of training labels replaced.")] = 0.0,
     option: Annotated[
@@ -201,6 +204,7 @@ def simulate(
             ami=ami,
             tokens=tokens,
             aux_tokens=aux_tokens,
+            test_tokens=test_tokens,
             shared=shared,
             label_noise=label_noise,
             options=parse_options(option or []),

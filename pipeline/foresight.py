@@ -20,7 +20,7 @@ from pipeline.laws.engines.choice import choose
 from pipeline.laws.holdout import check_condition
 from pipeline.laws.problem import MAX_SEED, MIN_ROWS, Question, check_question
 from pipeline.store import Row
-from pipeline.table import outcomes_table
+from pipeline.table import DESIGN, outcomes_table
 from simulator import SpecError, make_taskset
 
 if TYPE_CHECKING:
@@ -28,19 +28,6 @@ if TYPE_CHECKING:
 
     from pipeline.study import Study
 
-#: columns that tell one cell's replicates from another's: what was asked for, not what was drawn
-DESIGN = (
-    "T",
-    "n_request",
-    "n_aux_request",
-    "ami_request",
-    "label_noise",
-    "feature_overlap",
-    "sharing",
-    "shared_layers",
-    "weighting",
-    "random_labels",
-)
 #: an outcome as it stands before there is one
 UNTRAINED = {"status": "", "scores": {}, "steps": 0, "best_step": 0, "seconds": 0.0, "message": ""}
 #: cells that show every level of every factor

@@ -25,20 +25,6 @@ INSTALLED = Path(__file__).parent / "reference_tables"
 CHECKOUT = Path(__file__).resolve().parents[1] / "data" / "reference"
 
 
-DESIGN = (
-    "T",
-    "n_request",
-    "n_aux",
-    "ami_request",
-    "label_noise",
-    "feature_overlap",
-    "sharing",
-    "shared_layers",
-    "weighting",
-)
-"""Columns of what was asked for; rows that agree in all of them are replicates."""
-
-
 def reference_folder() -> Path:
     """The folder of the tables: inside the installed package, or in the checkout."""
     return INSTALLED if INSTALLED.is_dir() else CHECKOUT
@@ -93,24 +79,14 @@ def load_reference(name: str) -> pd.DataFrame:
 
 
 def read_source(source: Path) -> pd.DataFrame:
-    """A table to find laws in: the file at `source`, or ``reference:NAME`` without its controls.
+    """A table to find laws in: the file at `source`, or ``reference:NAME``; ours without controls.
 
     Raises
     ------
     InputError : no such table, or a file that is none.
     """
     from pipeline.files.tablefile import read_table
+    from pipeline.table import ordinary_rows
 
-    if str(source).startswith(PREFIX):
-        from pipeline.table import ordinary_rows
-
-        return ordinary_rows(load_reference(str(source)))
-    return read_table(source)
-
-
-def replicates_of(source: Path) -> tuple[str, ...]:
-    """Columns that tell which rows of a source replicate each other; of a user's file, none.
-
-    What was asked for tells it, not what was measured: a measured AMI differs from seed to seed.
-    """
-    return DESIGN if str(source).startswith(PREFIX) else ()
+    named = str(source).startswith(PREFIX)
+    return ordinary_rows(load_reference(str(source)) if named else read_table(source))

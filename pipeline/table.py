@@ -20,15 +20,18 @@ from pipeline.store import Row
 
 __all__ = [
     "CLOCKED",
+    "DESIGN",
     "GLOSSARY",
     "RESULTS_NAME",
     "Column",
     "columns_markdown",
+    "is_ours",
     "learning_curves",
     "numbers",
     "ordinary_rows",
     "outcomes_table",
     "read_table",
+    "replicates_of",
     "write_parquet",
 ]
 
@@ -36,6 +39,20 @@ Record = dict[str, Any]
 
 RESULTS_NAME = "results.parquet"
 """The table's file in the folder of a run."""
+
+DESIGN = (
+    "T",
+    "n_request",
+    "n_aux",
+    "ami_request",
+    "label_noise",
+    "feature_overlap",
+    "sharing",
+    "shared_layers",
+    "weighting",
+    "random_labels",
+)
+"""Columns that tell which rows replicate each other: what was asked for, not what was drawn."""
 
 
 @dataclass(frozen=True)
@@ -256,8 +273,18 @@ def _difference(record: Record, other: float | None) -> float | None:
 
 
 def ordinary_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows that a law may be found on: all but the controls."""
-    return table[table[MARK].isna()].reset_index(drop=True)
+    """The rows that a law may be found on: of a table of ours all but the controls."""
+    return table[table[MARK].isna()].reset_index(drop=True) if is_ours(table) else table
+
+
+def is_ours(table: pd.DataFrame) -> bool:
+    """Whether a run left this table: it names cells and says which of them are controls."""
+    return {"cell", MARK} <= set(table.columns)
+
+
+def replicates_of(table: pd.DataFrame) -> tuple[str, ...]:
+    """Columns that tell which rows replicate each other: `DESIGN` in a table of ours, else none."""
+    return DESIGN if is_ours(table) else ()
 
 
 def learning_curves(rows: Iterable[Row]) -> pd.DataFrame:

@@ -101,7 +101,7 @@ def crossing(rows: pd.DataFrame, factor: str, column: str) -> dict[str, Any] | N
     total, count = sums["sum"].to_numpy(float), sums["count"].to_numpy(float)
     weight = np.vstack([np.ones(len(total)), cluster_draws(len(total))])
     means = (weight @ total) / (weight @ count)
-    found = np.array([_rise(levels, line) for line in means])
+    found = _rise(levels, means)
     if np.isnan(found[0]):
         return None
     drawn = found[1:][np.isfinite(found[1:])]
@@ -109,13 +109,14 @@ def crossing(rows: pd.DataFrame, factor: str, column: str) -> dict[str, Any] | N
     return {**Estimate(float(found[0]), *interval(drawn), len(rows)).to_json(), "crosses": share}
 
 
-def _rise(levels: Floats, means: Floats) -> float:
-    """The first place where a broken line rises through zero; nan where there is none."""
-    for k in range(len(levels) - 1):
-        if means[k] < 0 <= means[k + 1]:
-            share = -means[k] / (means[k + 1] - means[k])
-            return float(levels[k] + share * (levels[k + 1] - levels[k]))
-    return float("nan")
+def _rise(levels: Floats, means: Floats) -> Floats:
+    """The first place (M,) where each broken line (M, levels) rises through zero; nan for none."""
+    before, after = means[:, :-1], means[:, 1:]
+    rises = (before < 0) & (after >= 0)
+    share = -before / np.where(rises, after - before, 1.0)
+    place = levels[:-1] + share * np.diff(levels)
+    first = np.argmax(rises, axis=1)
+    return np.where(rises.any(axis=1), place[np.arange(len(means)), first], np.nan)
 
 
 def explained(rows: pd.DataFrame, column: str, predictor: str, within: Sequence[str]) -> float:

@@ -18,7 +18,7 @@ from pipeline.laws.intervals import bootstrap, interval_of
 from pipeline.laws.problem import Question, pose
 from pipeline.laws.refit import EXACT, Fit, fit_constants, propose_starts
 from pipeline.laws.scoring import r_squared, row_errors
-from pipeline.reference_data import DESIGN
+from pipeline.table import DESIGN
 
 SEED, STARTS, STEPS = 0, 24, 300
 
