@@ -145,7 +145,7 @@ def _of_gains(sets: Sequence[Set], gain: Bands, alone: Estimate | None) -> list[
         Suggestion(
             auxiliaries,
             alone,
-            alone and Estimate(alone.value + float(gain.mean[row])),
+            alone and Estimate(float(np.clip(alone.value + gain.mean[row], 0.0, 1.0))),
             _estimate(gain, row),
             gain.outside[row],
         )

@@ -1,47 +1,49 @@
-"""Means with bootstrap intervals, over clusters of runs that share their luck.
+"""Means, ratios and crossings with intervals over seeds, the one thing that was drawn at random.
 
-Two multi-task runs of one n and seed are compared with the same single-task run, and their main
-tasks are the same. So whole clusters of rows are drawn, never rows.
+A seed fixes the text, the main task and where training starts; all runs of a seed share its luck,
+and levels of n, T or AMI are a design, not a sample. So the interval of a statistic is that of the
+jackknife over seeds: each seed left out in turn, and Student's t with S − 1 degrees of freedom. It
+speaks for other seeds at the same levels.
 
 Notation
 --------
-N : rows.    C : clusters.    M : draws of clusters.
+S : seeds.    L : levels of a factor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.stats import t as student
 
 Floats = npt.NDArray[np.float64]
 
-DRAWS, SEED = 2_000, 0
 LEVEL = 0.95
-CLUSTER = ("n", "seed")
-"""Columns that name a cluster: one main task at one size."""
+SEED = "seed"
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its 95 % interval and the rows that it rests on."""
+    """A number with its 95 % interval and the rows that it rests on.
+
+    Attributes
+    ----------
+    low, high : ends of the interval; None where leaving a seed out leaves no number.
+    """
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     rows: int
-
-    def to_json(self) -> dict[str, Any]:
-        """The record kept among the facts."""
-        return {"value": self.value, "low": self.low, "high": self.high, "rows": self.rows}
 
 
 def mean_of(rows: pd.DataFrame, column: str) -> dict[str, Any]:
-    """Mean of a column with its interval over clusters; rows without a value are left out.
+    """Mean of a column with its interval; rows without a value are left out.
 
     Raises
     ------
@@ -51,29 +53,42 @@ def mean_of(rows: pd.DataFrame, column: str) -> dict[str, Any]:
 
 
 def ratio_of(rows: pd.DataFrame, above: str, below: str) -> dict[str, Any]:
-    """Mean of one column over the mean of another, with its interval over clusters."""
+    """Mean of one column over the mean of another, with its interval.
+
+    Raises
+    ------
+    ValueError : there is no row with both.
+    """
     known = rows[rows[above].notna() & rows[below].notna()]
     if known.empty:
         raise ValueError(f"no row has {above} and {below}")
-    sums = known.groupby(list(CLUSTER))[[above, below]].sum().to_numpy()
-    weight = cluster_draws(len(sums))
-    value = float(sums[:, 0].sum() / sums[:, 1].sum())
-    drawn = (weight @ sums[:, 0]) / (weight @ sums[:, 1])
-    return Estimate(value, *interval(drawn), len(known)).to_json()
+    sums = known.groupby(SEED)[[above, below]].sum().to_numpy(dtype=np.float64)
+
+    def ratio(kept: Floats) -> float:
+        total = sums[kept > 0].sum(axis=0)
+        return float(total[0] / total[1])
+
+    return asdict(Estimate(*jackknife(ratio, len(sums)), len(known)))
 
 
-def cluster_draws(clusters: int) -> Floats:
-    """How often (M, C) each cluster is drawn; the same draws wherever there are as many."""
-    rng = np.random.default_rng([SEED, clusters])
-    even = np.full(clusters, 1.0 / clusters)
-    return rng.multinomial(clusters, even, size=DRAWS).astype(np.float64)
+def jackknife(
+    statistic: Callable[[Floats], float], seeds: int
+) -> tuple[float, float | None, float | None]:
+    """A statistic on all seeds, and the ends of its interval.
 
-
-def interval(drawn: Floats) -> tuple[float, float]:
-    """Ends of the central 95 % of draws that are finite."""
-    tail = 50.0 * (1.0 - LEVEL)
-    low, high = np.percentile(drawn[np.isfinite(drawn)], [tail, 100.0 - tail])
-    return float(low), float(high)
+    Parameters
+    ----------
+    statistic : of weights (S,), 1 for a seed that is kept and 0 for one left out; nan for none.
+    """
+    value = statistic(np.ones(seeds))
+    if seeds < 2:
+        return value, None, None
+    left_out = np.array([statistic(1.0 - np.eye(seeds)[s]) for s in range(seeds)])
+    if not np.isfinite(left_out).all():
+        return value, None, None
+    spread = (seeds - 1) / seeds * float(np.sum((left_out - left_out.mean()) ** 2))
+    half = float(student.ppf(0.5 + LEVEL / 2, seeds - 1)) * float(np.sqrt(spread))
+    return value, value - half, value + half
 
 
 def parts_of(rows: pd.DataFrame, factor: str) -> list[tuple[float, pd.DataFrame]]:
@@ -91,32 +106,25 @@ def crossing(rows: pd.DataFrame, factor: str, column: str) -> dict[str, Any] | N
     """Where the mean of a column over a factor's levels rises through zero, with its interval.
 
     Straight lines join the means of neighbouring levels; the first of them that leads from below
-    zero to zero or above counts. None where the means on all rows do not cross; `crosses` is the
-    share of draws that do.
+    zero to zero or above counts. None where there is none.
     """
-    sums = rows.pivot_table(
-        index=list(CLUSTER), columns=factor, values=column, aggfunc=["sum", "count"], fill_value=0
-    )
-    levels = np.array(sorted(rows[factor].unique()), dtype=np.float64)
-    total, count = sums["sum"].to_numpy(float), sums["count"].to_numpy(float)
-    weight = np.vstack([np.ones(len(total)), cluster_draws(len(total))])
-    means = (weight @ total) / (weight @ count)
-    found = _rise(levels, means)
-    if np.isnan(found[0]):
-        return None
-    drawn = found[1:][np.isfinite(found[1:])]
-    share = len(drawn) / DRAWS
-    return {**Estimate(float(found[0]), *interval(drawn), len(rows)).to_json(), "crosses": share}
+    wide = rows.pivot_table(index=SEED, columns=factor, values=column, aggfunc="mean")
+    levels, means = wide.columns.to_numpy(np.float64), wide.to_numpy(np.float64)
+
+    def rise(kept: Floats) -> float:
+        return _rise(levels, means[kept > 0].mean(axis=0))
+
+    value, low, high = jackknife(rise, len(means))
+    return None if np.isnan(value) else asdict(Estimate(value, low, high, len(rows)))
 
 
-def _rise(levels: Floats, means: Floats) -> Floats:
-    """The first place (M,) where each broken line (M, levels) rises through zero; nan for none."""
-    before, after = means[:, :-1], means[:, 1:]
-    rises = (before < 0) & (after >= 0)
-    share = -before / np.where(rises, after - before, 1.0)
-    place = levels[:-1] + share * np.diff(levels)
-    first = np.argmax(rises, axis=1)
-    return np.where(rises.any(axis=1), place[np.arange(len(means)), first], np.nan)
+def _rise(levels: Floats, means: Floats) -> float:
+    """The first place where a broken line rises through zero; nan where there is none."""
+    for k in range(len(levels) - 1):
+        if means[k] < 0 <= means[k + 1]:
+            share = -means[k] / (means[k + 1] - means[k])
+            return float(levels[k] + share * (levels[k + 1] - levels[k]))
+    return float("nan")
 
 
 def explained(rows: pd.DataFrame, column: str, predictor: str, within: Sequence[str]) -> float:

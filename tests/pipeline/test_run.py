@@ -232,7 +232,7 @@ class Pool:
 
     def __call__(self, tasks: Iterator[tuple[Any, ...]]) -> Iterator[list[Result]]:
         given: list[list[Cell]] = []
-        for _, (part, *_), _ in tasks:
+        for _, (_, _, part, *_), _ in tasks:
             given.append(list(part))
             if len(given) >= self.ahead:
                 yield self._work(given.pop(0))
