@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 DEMO   ?= runs/quick
 
-.PHONY: demo test test-all lint bench docs clean
+.PHONY: demo test test-all mutation lint bench docs findings clean
 
 demo: $(VENV)/.installed
 	$(BIN)/mtl-laws run pipeline/studies/quick.yaml --out $(DEMO)
@@ -23,6 +23,14 @@ lint: $(VENV)/.developed
 
 bench: $(VENV)/.developed
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+mutation: $(VENV)/.developed
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[mutation]'
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
+
+findings: $(VENV)/.installed
+	$(BIN)/python -m pipeline.findings
 
 docs: $(VENV)/.developed
 	$(BIN)/python docs/generate_cli.py

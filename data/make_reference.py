@@ -48,6 +48,7 @@ OPTIONS = {
     "feature_overlap": Column("feature_overlap", "", "share", "of features that tasks share"),
     "label_prior": Column("label_prior", "", "", "shares of the labels of every task, as JSON"),
     "random_labels": Column("random_labels", "", "", "whether auxiliary labels are shuffled"),
+    "patience": Column("patience", "", "looks", "looks without a new best before a model stops"),
 }
 LICENCE = "CC0-1.0"
 ABOUT = {

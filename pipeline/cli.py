@@ -359,11 +359,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(code)
 
 
+STOPPED = 130
+INTERRUPTED = "interrupted; a run goes on where it stopped, by the same command"
+
+
 def _code(words: Sequence[str]) -> int:
     try:
         result = app(list(words), standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; a run goes on where it stopped, by the same command", 130)
+        return _fail(INTERRUPTED, STOPPED)
     except UsageError as error:
         from pipeline.terminal.usage import usage_line
 
@@ -372,6 +376,8 @@ def _code(words: Sequence[str]) -> int:
         if "--debug" in words:
             raise
         return _fail(str(error), 1 if _is_failure(error) else 2)
+    if result == STOPPED:  # as Typer answers Ctrl-C
+        return _fail(INTERRUPTED, STOPPED)
     return result if isinstance(result, int) else 0
 
 

@@ -22,6 +22,11 @@ def named(*names: str, factors: str) -> Mistake:
 WORDS: dict[str, Mistake] = {
     "missing file": fit("none.csv", "no such file", "CSV or Parquet", table="none.csv"),
     "a folder": fit("'is a directory'", "CSV or Parquet", table="."),
+    "unknown reference": fit(
+        *("reference:teacher-relatednes", "nearest valid name is 'teacher-relatedness'", "sharing"),
+        table="reference:teacher-relatednes",
+    ),
+    "reference without a name": fit("reference:", "a reference table", table="reference:"),
     "unknown target": fit("table.csv", "'f2'", "nearest valid name is 'f1'", target="f2"),
     "empty target": fit("table.csv", "''", "a column of the table", target=""),
     "target of text": fit("column word", "'w10'", "a finite number", target="word"),

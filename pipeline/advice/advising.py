@@ -18,7 +18,7 @@ import numpy as np
 from pipeline.advice.check import Plan, Progress, check
 from pipeline.advice.factors import Sizes, sources
 from pipeline.advice.lookup import Lookup
-from pipeline.advice.page import advice_html
+from pipeline.advice.page import ShownAdvice, advice_html
 from pipeline.advice.prediction import Oracle, Suggestion
 from pipeline.advice.profile import profile
 from pipeline.advice.question import (
@@ -44,7 +44,7 @@ RESULTS_NAME = "results.parquet"
 
 def advise(
     question: Question, plan: Plan | None = None, progress: Progress | None = None
-) -> Advice:
+) -> ShownAdvice:
     """Predict what each auxiliary layer of a corpus would do for the main one.
 
     Parameters
@@ -79,7 +79,9 @@ def advise(
         checked = check(oracle, question.reading, sizes, sets, plan, report)
     name = "the law that comes with mtl-laws" if question.laws is None else str(question.laws)
     warnings = tuple(_warnings(oracle, sizes, ranked, family))
-    return Advice(known, sizes, target, law, name, ranked, best, warnings, choice.left_out, checked)
+    return ShownAdvice(
+        known, sizes, target, law, name, ranked, best, warnings, choice.left_out, checked
+    )
 
 
 def law_of(path: Path) -> tuple[Law, str, dict[str, str], str]:

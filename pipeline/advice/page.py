@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -26,6 +27,14 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+@dataclass(frozen=True)
+class ShownAdvice(Advice):
+    """Advice that a notebook shows as its tables."""
+
+    def _repr_html_(self) -> str:
+        return tables_html(self)
 
 
 def tables_html(advice: Advice) -> str:

@@ -65,12 +65,6 @@ class Advice:
         finite: dict[str, Any] = _finite(record)
         return finite
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from pipeline.advice.page import tables_html
-
-        return tables_html(self)
-
 
 def _finite(value: Any) -> Any:
     if isinstance(value, Mapping):

@@ -29,8 +29,7 @@ def render(facts: Mapping[str, Any]) -> str:
 
 def points(estimate: Mapping[str, Any]) -> str:
     """A gain in points with its interval: ``+4.1 [3.2, 5.0]``."""
-    value, low, high = (100 * estimate[key] for key in ("value", "low", "high"))
-    return f"{_signed(value)} [{_plain(low)}, {_plain(high)}]"
+    return _with_interval(_signed(100 * estimate["value"]), estimate, 100.0, ".1f")
 
 
 def point(estimate: Mapping[str, Any]) -> str:
@@ -40,14 +39,49 @@ def point(estimate: Mapping[str, Any]) -> str:
 
 def number(estimate: Mapping[str, Any]) -> str:
     """A number with its interval, two decimals."""
-    value, low, high = (_minus(f"{estimate[key]:.2f}") for key in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"
+    return _with_interval(two(estimate["value"]), estimate, 1.0, ".2f")
 
 
 def percent(estimate: Mapping[str, Any]) -> str:
     """A share with its interval, in per cent."""
-    value, low, high = (_minus(f"{100 * estimate[key]:.0f}") for key in ("value", "low", "high"))
-    return f"{value} % [{low}, {high}]"
+    return _with_interval(share(estimate["value"]), estimate, 100.0, ".0f")
+
+
+def _with_interval(text: str, estimate: Mapping[str, Any], unit: float, digits: str) -> str:
+    """A value and its interval; without one where there is none."""
+    ends = estimate["low"], estimate["high"]
+    if None in ends:
+        return f"{text} [no interval]"
+    low, high = (_minus(format(unit * end, digits)) for end in ends)
+    return f"{text} [{low}, {high}]"
+
+
+def crossing(estimate: Mapping[str, Any] | None) -> str:
+    """Where a mean rises through zero; in words where it never does."""
+    return "nowhere" if estimate is None else number(estimate)
+
+
+def power(plain: Mapping[str, Any] | None) -> str:
+    """An exponent with its interval, bold where ½ lies inside; a dash where there is none."""
+    if plain is None:
+        return "not told"
+    text = number(plain)
+    return f"**{text}**" if plain["half"] else text
+
+
+def best(value: float, chosen: bool) -> str:
+    """A score, bold where it is the best of its row."""
+    return f"**{value:.2f}**" if chosen else f"{value:.2f}"
+
+
+def times(value: float) -> str:
+    """A ratio: a fraction below one, a whole number from one on."""
+    return f"1/{1 / value:.0f}" if value < 1 else f"{value:.0f}"
+
+
+def signed(value: float) -> str:
+    """A difference in score with two decimals and its sign."""
+    return _minus(f"{value:+.2f}")
 
 
 def two(value: float | None) -> str:
@@ -69,20 +103,24 @@ def _signed(value: float) -> str:
     return _minus(f"{value:+.1f}")
 
 
-def _plain(value: float) -> str:
-    return _minus(f"{value:.1f}")
-
-
 def _minus(text: str) -> str:
     return text.replace("-", MINUS)
 
 
 FILTERS = {
-    "points": points,
-    "point": point,
-    "number": number,
-    "percent": percent,
-    "two": two,
-    "share": share,
-    "count": count,
+    function.__name__: function
+    for function in (
+        best,
+        count,
+        crossing,
+        number,
+        percent,
+        point,
+        points,
+        power,
+        share,
+        signed,
+        times,
+        two,
+    )
 }

@@ -24,6 +24,7 @@ def enough() -> dict[str, Any]:
     related = teacher[teacher["ami"] >= RELATED]
     copies = channel[channel["ami"] > 0.5].assign(feature_overlap=1.0)
     return {
+        "from_ami": RELATED,
         "related": by_level(related, "T", "gain"),
         "unrelated": by_level(_unrelated(teacher), "T", "gain"),
         "channel": by_level(copies, "T", "gain_f1"),

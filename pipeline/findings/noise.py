@@ -24,6 +24,7 @@ def noise() -> dict[str, Any]:
     single = single[(single["T"] == 1) & (single["feature_overlap"] == 0)]
     return {
         "alone": by_level(single, "label_noise", "accuracy"),
+        "lost": _lost(single),
         "groups": [
             {"ami": ami, "overlap": overlap, "by_noise": _by_noise(part)}
             for ami, alike in parts_of(rows, "ami")
@@ -45,6 +46,13 @@ def noise() -> dict[str, Any]:
             for n, part in parts_of(_noisiest(_group(rows, HIGHEST_AMI, 1.0)), "n")
         ],
     }
+
+
+def _lost(single: pd.DataFrame) -> dict[str, Any]:
+    """What the highest noise takes from the single task."""
+    wide = single.pivot_table(index=["n", "seed"], columns="label_noise", values="accuracy")
+    lost = wide[wide.columns.min()] - wide[wide.columns.max()]
+    return mean_of(lost.rename("lost").reset_index(), "lost")
 
 
 def _group(rows: pd.DataFrame, ami: float, overlap: float) -> pd.DataFrame:

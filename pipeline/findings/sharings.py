@@ -76,13 +76,13 @@ def _by_relatedness(wide: pd.DataFrame, arm: str) -> list[dict[str, Any]]:
     ]
 
 
-def _stuck() -> list[dict[str, Any]]:
-    """Share of runs that gave nearly all tokens one label, by sharing and depth."""
+def _stuck() -> dict[str, list[float]]:
+    """Share of runs that gave nearly all tokens one label, by sharing, for each depth."""
     rows = runs(STUDY)
     rows = rows[(rows["T"] > 1) & (rows["n"] > rows["n"].min())]
     stuck = rows.assign(stuck=rows["macro_f1"] < STUCK)
     shares = stuck.pivot_table(index="sharing", columns="shared_layers", values="stuck")
-    return [
-        {"sharing": str(sharing), "by_layers": [float(share) for share in line]}
+    return {
+        str(sharing): [float(share) for share in line]
         for sharing, line in zip(shares.index, shares.to_numpy(), strict=True)
-    ]
+    }

@@ -63,12 +63,14 @@ def test_rows_can_be_read_without_their_curves(path: Path) -> None:
     with open_store(path) as store:
         for whole, short in zip(store.rows(), store.rows(curves=False), strict=True):
             assert short.outcome == {k: v for k, v in whole.outcome.items() if k != "curve"}
+            assert whole.outcome["curve"] == [[20, 1.5, None]]
             assert short.cell == whole.cell
 
 
 def test_every_row_points_to_the_run_that_wrote_it(path: Path) -> None:
     with open_store(path) as store:
         assert store.start_run({"host": "there"}) == 2
+        assert store.runs() == read_runs(path)
         store.add([row("c")])
     assert {found.cell: found.run for found in read_rows(path)} == {"a": 1, "b": 1, "c": 2}
     assert read_runs(path)[1]["version"] == "1"

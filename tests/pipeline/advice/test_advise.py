@@ -56,6 +56,7 @@ def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     assert "<script" not in page
     assert "<b>" not in page
     assert page.count("<table>") == 2
+    assert advice._repr_html_() in page
     assert 'aria-label="Train chunk' in page
     assert escape(headline(advice).split(":")[0]) in page
 

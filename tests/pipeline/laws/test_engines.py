@@ -32,6 +32,7 @@ from pipeline.laws.template import to_template
 
 STAND_IN = """
 import os
+import signal
 import pandas as pd
 __version__ = "1.5.10"
 class PySRRegressor:
@@ -43,7 +44,7 @@ class PySRRegressor:
         if seed == 13:
             raise RuntimeError("Julia fell over")
         if seed == 14:
-            os._exit(9)
+            os.kill(os.getpid(), signal.SIGKILL)
         while seed == 15:
             os.read(0, 0)
         assert X.shape[0] == len(y) == len(weights)

@@ -1,0 +1,161 @@
+"""The reference tables: complete, whole, and what the shipped code gives."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline import reference_data
+from pipeline.cells import Cell, expand
+from pipeline.cli import main
+from pipeline.controls import CONTROLS, MARK
+from pipeline.errors import InputError
+from pipeline.fit import LAWS_NAME
+from pipeline.reference_data import (
+    load_reference,
+    read_source,
+    reference_folder,
+    reference_manifest,
+    reference_names,
+    replicates_of,
+)
+from pipeline.running.workers import train_together
+from pipeline.runs import study_digest
+from pipeline.study import Study, shipped_studies
+
+NAMES = reference_names()
+LARGEST = 20_000_000
+#: a cell trained again, with other companions on perhaps another processor, may round differently
+ROUNDING = 0.01
+
+
+def cells(name: str) -> list[Cell]:
+    """The cells of the study that ships under this name."""
+    return expand(Study.load(shipped_studies()[name]))
+
+
+def test_every_question_of_the_reference_study_has_a_table() -> None:
+    assert set(NAMES) == {
+        "published-balanced",
+        "published-unbalanced",
+        "sharing",
+        "teacher-noise",
+        "teacher-relatedness",
+        "weighting",
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_table_has_every_cell_of_its_study_once(name: str) -> None:
+    table, wanted = load_reference(name), cells(name)
+    assert sorted(table["cell"]) == sorted(cell.digest for cell in wanted)
+    record = reference_manifest()["studies"][name]
+    assert record["study_digest"] == study_digest(wanted)
+    assert record["rows"] == len(table)
+    assert record["controls"] == table[MARK].notna().sum()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_outcomes_are_finite_and_possible(name: str) -> None:
+    table = load_reference(name)
+    assert set(table["status"]) <= {"converged", "exhausted"}
+    for score in ("accuracy", "macro_f1"):
+        assert table[score].between(0, 1).all()
+    numbers = table.select_dtypes("number")
+    assert not np.isinf(numbers.to_numpy(float)).any()
+    several = table[table["T"] > 1]
+    assert (several["ami"] - several["ami_request"]).abs().max() <= 0.01
+    assert table.loc[table["T"] == 1, "ami"].isna().all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_gain_is_the_difference_of_two_rows(name: str) -> None:
+    table = load_reference(name)
+    accuracy = table.set_index("cell")["accuracy"]
+    rows = table[(table["T"] > 1) & table[MARK].isna()]
+    expected = rows["accuracy"] - rows["stl"].map(accuracy)
+    assert rows["gain"].notna().all()
+    pd.testing.assert_series_equal(rows["gain"], expected, check_names=False)
+
+
+def test_controls_stand_beside_every_multi_task_run() -> None:
+    table = load_reference("teacher-relatedness")
+    rows = table[(table["T"] > 1) & table[MARK].isna()]
+    for name in CONTROLS:
+        assert rows[f"gain_{name}"].notna().all()
+
+
+def test_files_are_those_of_the_manifest() -> None:
+    folder, studies = reference_folder(), reference_manifest()["studies"]
+    for record in studies.values():
+        raw = (folder / record["file"]).read_bytes()
+        assert sha256(raw).hexdigest() == record["sha256"]
+    described = json.loads((folder / "croissant.json").read_text(encoding="utf-8"))
+    hashes = {file["sha256"] for file in described["distribution"]}
+    assert hashes == {record["sha256"] for record in studies.values()}
+    assert sum(record["rows"] for record in studies.values()) >= 5_000
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= LARGEST
+
+
+def test_the_card_names_every_column() -> None:
+    card = (reference_folder() / "README.md").read_text(encoding="utf-8")
+    columns = {column for name in NAMES for column in load_reference(name).columns}
+    assert [column for column in sorted(columns) if f"`{column}`" not in card] == []
+
+
+def test_a_wrong_name_is_told_the_known_ones() -> None:
+    with pytest.raises(InputError, match="nearest valid name is 'sharing'") as caught:
+        load_reference("sharin")
+    assert all(name in str(caught.value) for name in NAMES)
+
+
+def test_tables_that_are_not_there_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reference_data, "INSTALLED", tmp_path)
+    with pytest.raises(InputError, match="install the package again"):
+        load_reference("sharing")
+
+
+def test_a_source_is_a_file_or_a_reference_without_its_controls(tmp_path: Path) -> None:
+    rows = read_source(Path("reference:teacher-relatedness"))
+    assert rows[MARK].isna().all()
+    assert len(rows) < len(load_reference("teacher-relatedness"))
+    path = tmp_path / "own.csv"
+    path.write_text("n,f1\n1,0.5\n", encoding="utf-8")
+    assert list(read_source(path).columns) == ["n", "f1"]
+    assert replicates_of(path) == ()
+    assert "ami_request" in replicates_of(Path("reference:sharing"))
+
+
+def test_a_law_can_be_fitted_without_training(tmp_path: Path) -> None:
+    words = "fit reference:published-balanced --target macro_f1 --factors n=n,T=T,ami=ami_request"
+    budget = f"--bounds 0,1 --engine grammar --budget tiny --jobs 1 --out {tmp_path}"
+    with pytest.raises(SystemExit) as caught:
+        main([*words.split(), *budget.split()])
+    assert not caught.value.code
+    found = json.loads((tmp_path / LAWS_NAME).read_text(encoding="utf-8"))
+    assert found["data"]["rows"] == len(read_source(Path("reference:published-balanced")))
+    assert found["selected"]["scores"]["r2_train"] > 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_cells_trained_again_score_the_same(name: str) -> None:
+    """A few of the cheapest cells and controls of every study, by the code as it is now."""
+    table = load_reference(name).set_index("cell")
+    ordered = sorted(cells(name), key=lambda cell: (cell.cost, cell.digest))
+    several = [cell for cell in ordered if cell.task.tasks > 1]
+    marked = [cell for cell in ordered if cell.control]
+    for cell in (ordered[0], *several[:: len(several) // 4], *marked[:1]):
+        (result,) = train_together([cell], "cpu")
+        stored = table.loc[cell.digest]
+        assert abs(result.outcome["scores"]["accuracy"] - stored["accuracy"]) <= ROUNDING
+        assert result.measured["ami"] == pytest.approx(stored["ami"], abs=1e-9, nan_ok=True) or (
+            result.measured["ami"] is None and np.isnan(stored["ami"])
+        )
