@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from pipeline.laws.law import Law
     from pipeline.notebook import Laws, advise, fit_laws, run
     from pipeline.plugins import plug_in
+    from pipeline.reference_data import load_reference
     from pipeline.study import Study
 
-__all__ = ["Law", "Laws", "Study", "advise", "fit_laws", "plug_in", "run"]
+__all__ = ["Law", "Laws", "Study", "advise", "fit_laws", "load_reference", "plug_in", "run"]
 
 __getattr__ = deferred(
     {
@@ -27,6 +28,7 @@ __getattr__ = deferred(
         "Study": "pipeline.study",
         "advise": "pipeline.notebook",
         "fit_laws": "pipeline.notebook",
+        "load_reference": "pipeline.reference_data",
         "plug_in": "pipeline.plugins",
         "run": "pipeline.notebook",
     }

@@ -18,7 +18,7 @@ from pipeline.laws.intervals import bootstrap, interval_of
 from pipeline.laws.problem import Question, pose
 from pipeline.laws.refit import EXACT, Fit, fit_constants, propose_starts
 from pipeline.laws.scoring import r_squared, row_errors
-from pipeline.table import DESIGN
+from pipeline.table import replicates_of
 
 SEED, STARTS, STEPS = 0, 24, 300
 
@@ -47,7 +47,7 @@ class Rows:
             (0.0, 1.0),
             {name: (0.0, 1.0) for name in self.factors if name in ("ami", "feature_overlap")},
             self.hold_out,
-            replicates=DESIGN,
+            replicates=replicates_of(self.table),
             **settings,
         )
 
