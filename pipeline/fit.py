@@ -145,11 +145,15 @@ def write_report_of(
 def summary(document: dict[str, Any]) -> str:
     """The law and its scores, for the terminal."""
     from pipeline.laws.law import scores_in_words
+    from pipeline.laws.search import MEAN
 
     law = document["selected"]
     formula = readable(law["expression"])
     score = scores_in_words(law["scores"])
-    return f"law:    {document['target']} = {formula}\nscore:  {score}"
+    lines = [f"law:    {document['target']} = {formula}", f"score:  {score}"]
+    if law["origin"] == MEAN.origin:
+        lines.append(f"note:   no factor tells more about {document['target']} than its mean does")
+    return "\n".join(lines)
 
 
 def readable(expression: str) -> str:
