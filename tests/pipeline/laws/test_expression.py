@@ -6,7 +6,7 @@ import ast
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import InputError
@@ -45,6 +45,7 @@ def test_value_is_what_python_computes(text: str) -> None:
     with np.errstate(all="ignore"):
         scope = {"sqrt": np.sqrt, "exp": np.exp, "__builtins__": {}}
         want = eval(text, scope, {**ROWS, **theta})  # the text is ours
+    assume(not np.iscomplexobj(want))  # a negative number to a broken power: here nan
     np.testing.assert_allclose(got, np.broadcast_to(want, 3), rtol=1e-12)
 
 
