@@ -225,12 +225,15 @@ def score(laws: Sequence[Path], splits: Sequence[str], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("step", choices=["measure", "score"])
+    parser.add_argument("step", nargs="?", choices=["measure", "score"], default="score")
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--laws", type=Path, nargs="*", default=[DEFAULT_LAWS])
     parser.add_argument("--split", nargs="*", default=["development", "test", "both"])
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args()
+    if not CORPUS.is_file():
+        print(f"skipped: {CORPUS.name} is not in ../shared (or $MTL_LAWS_SHARED)")
+        return
     if given.step == "measure":
         measure(given.seeds, given.results)
     else:

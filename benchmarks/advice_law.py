@@ -7,7 +7,8 @@ others are "none") and one of pairs of neighbouring coarse tags. Taggers are tra
 alone and with one to three auxiliaries, and a law is searched in the results. No real text is used.
 
     python benchmarks/advice_law.py train --worlds 5    # benchmarks/results/advice-law.csv
-    python benchmarks/advice_law.py fit                 # pipeline/advice/laws.json
+    python benchmarks/advice_law.py                     # searches the laws again, and prints them
+    python benchmarks/advice_law.py fit                 # puts them into pipeline/advice
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -31,7 +33,8 @@ from pipeline.advice.advising import SHIPPED
 from pipeline.advice.lookup import Lookup
 from pipeline.advice.profile import Profile, profile
 from pipeline.advice.trials import Laboratory, Trial
-from pipeline.fit import Source, fit_to_folder, summary, write_text
+from pipeline.files.wholefile import write_whole
+from pipeline.fit import Source, fit_to_folder, summary
 from pipeline.laws.problem import Question
 from pipeline.terminal.search_progress import SearchProgress
 from pipeline.training import TrainingSettings
@@ -243,27 +246,26 @@ def gains(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def fit(path: Path, out: Path, jobs: int) -> None:
-    """Search a law of gains and one of the accuracy alone; put both where `advise` finds them."""
+def both(path: Path, out: Path, jobs: int) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """A law of gains and one of the accuracy alone, each with the place where `advise` finds it."""
     table = pd.read_csv(path)
-    search(gains(table), GAINS, out / "gains", SHIPPED / "laws.json", jobs)
-    search(table[table["T"] == 1], ALONE, out / "alone", SHIPPED / "alone.json", jobs)
+    yield SHIPPED / "laws.json", search(gains(table), GAINS, out / "gains", jobs)
+    yield SHIPPED / "alone.json", search(table[table["T"] == 1], ALONE, out / "alone", jobs)
 
 
-def search(rows: pd.DataFrame, question: Question, out: Path, into: Path, jobs: int) -> None:
+def search(rows: pd.DataFrame, question: Question, out: Path, jobs: int) -> dict[str, Any]:
     source = Source(TABLE.name, f"Advice: {question.target}", __doc__.split("\n\n")[1])
     asked = replace(question, jobs=jobs)
     with SearchProgress() as progress:
         document = fit_to_folder(rows.reset_index(drop=True), asked, source, out, progress)
     document["provenance"]["family"] = "simulated annotation"
     document["provenance"]["command"] = "python benchmarks/advice_law.py fit"
-    write_text(into, json.dumps(document, indent=1, allow_nan=False) + "\n")
-    print(summary(document), flush=True)
+    return document
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("step", choices=["train", "fit"])
+    parser.add_argument("step", nargs="?", choices=["train", "search", "fit"], default="search")
     parser.add_argument("--worlds", type=int, default=5)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--table", type=Path, default=TABLE)
@@ -272,8 +274,11 @@ def main() -> None:
     given = parser.parse_args()
     if given.step == "train":
         train(range(given.first, given.first + given.worlds), given.table)
-    else:
-        fit(given.table, given.out, given.jobs)
+        return
+    for place, document in both(given.table, given.out, given.jobs):
+        print(summary(document), flush=True)
+        if given.step == "fit":
+            write_whole(place, json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 
 if __name__ == "__main__":

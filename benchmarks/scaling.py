@@ -3,7 +3,7 @@
 Training is replaced by a stand-in that answers at once, so that what is left is the run's own:
 cells made from the study, groups to workers and results back, rows into the store, the table.
 
-    python benchmarks/scaling.py [--cells 1000 10000] [--seconds 0.0133]
+    python benchmarks/scaling.py [--cells 1000 10000] [--training 0.0133]
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cells", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--training", type=float, default=0.0133, help="core x s per cell")
-    parser.add_argument("--drawing", type=float, default=0.09, help="tasks, core x s per cell")
+    parser.add_argument("--drawing", type=float, default=0.013, help="tasks, core x s per cell")
     options = parser.parse_args()
     size, there, back = wire()
     print(f"a full group has {size} cells; a cell sends {there:,.0f} bytes, returns {back:,.0f}")

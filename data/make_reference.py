@@ -157,16 +157,18 @@ searches for a law without training anything; control runs are left out there.
 ## How it was made
 
 `mtl-laws run` of the six studies, then `python data/make_reference.py RUNS`. `manifest.json` holds,
-for every table, its SHA-256, the digest of the study's cells, the minutes of training and where it
-was made (version, commit, Python, torch); a commit that ends in `+changes` is the one before the
-studies were added. The text is synthetic, the taggers are small and start from scratch. Nothing was
-left out: every cell of every study is a row, and all of them converged or used up their updates.
+for every table, its SHA-256, the digest of the cells, the minutes of training (wall time of a
+shared machine) and where it was made (version, commit, Python, torch); a commit that ends in
+`+changes` is the one before the studies were added. The text is synthetic, the taggers are small
+and start from scratch. Nothing was left out: every cell of every study is a row, and all of them
+converged or used up their updates.
 
 ## Limits
 
 Simulated tasks are not corpora. In the `published-…` tables auxiliary labels are noisy copies of
-main labels: that they act like more data is nearly built in. Each cell has 3 or 4 seeds; the test
-set has 4,000 tokens, which puts the sampling error of an accuracy below 0.008.
+main labels: that they act like more data is nearly built in. Each cell has 5 seeds, in
+`published-unbalanced` 3; the test set has 4,000 tokens, which puts the sampling error of an
+accuracy below 0.008.
 
 ## Licence
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.errors import InputError, PipelineError
-from simulator.errors import SimulatorError
+from pipeline.errors import InputError
+from pipeline.terminal.ending import exit_code
 
 app = typer.Typer(
     name="mtl-laws",
@@ -45,10 +45,6 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-#: root of Typer's usage errors; Typer carries its own copy of click, or not, depending on its age
-UsageError: type[Exception] = typer.BadParameter.__mro__[2]
-
-
 @app.callback()
 def _options(
     context: typer.Context,
@@ -79,7 +75,8 @@ def run(
     address: Annotated[str | None, typer.Option(help="Address of the dask scheduler.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:0.")] = "cpu",
     engine: Annotated[
-        str | None, typer.Option(help="Engine instead of the study's: auto, pysr, operon, grammar.")
+        str | None,
+        typer.Option(help="Engine instead of the study's: auto, pysr, operon, gplearn, grammar."),
     ] = None,
     retry_failed: Annotated[bool, typer.Option(help="Train failed cells again.")] = False,
 ) -> None:
@@ -317,14 +314,9 @@ def init(
 
     Example: mtl-laws init study.yaml
     """
-    from pipeline.study import commented_study
+    from pipeline.study import write_commented
 
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(commented_study())
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise InputError("PATH", str(path), f"a new file that can be written ({reason})") from error
+    write_commented(path)
     typer.echo(f"wrote {path}: mtl-laws run {path} --out runs/{path.stem}")
 
 
@@ -350,51 +342,7 @@ def _say_law(document: dict[str, Any], out: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; a user's mistake is one line and exit code 2."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    hook = sys.excepthook if "--debug" in words else _one_line
-    try:
-        code = _code(words)
-    finally:
-        sys.excepthook = hook  # Typer installs one of its own
-    sys.exit(code)
-
-
-STOPPED = 130
-INTERRUPTED = "interrupted; a run goes on where it stopped, by the same command"
-
-
-def _code(words: Sequence[str]) -> int:
-    try:
-        result = app(list(words), standalone_mode=False)
-    except (KeyboardInterrupt, typer.Abort):
-        return _fail(INTERRUPTED, STOPPED)
-    except UsageError as error:
-        from pipeline.terminal.usage import usage_line
-
-        return _fail(usage_line(error, words), 2)
-    except (InputError, SimulatorError, PipelineError) as error:
-        if "--debug" in words:
-            raise
-        return _fail(str(error), 1 if _is_failure(error) else 2)
-    if result == STOPPED:  # as Typer answers Ctrl-C
-        return _fail(INTERRUPTED, STOPPED)
-    return result if isinstance(result, int) else 0
-
-
-def _is_failure(error: Exception) -> bool:
-    """Whether something failed that is not the user's mistake."""
-    return isinstance(error, PipelineError) and not isinstance(error, InputError)
-
-
-def _fail(message: str, code: int) -> int:
-    line = " ".join(message.split())
-    plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)  # no terminal codes
-    print(f"mtl-laws: {plain}", file=sys.stderr)
-    return code
-
-
-def _one_line(kind: type[BaseException], error: BaseException, _: Any) -> None:
-    _fail(f"unexpected {kind.__name__}: {error} (mtl-laws --debug … shows where)", 1)
+    sys.exit(exit_code(app, sys.argv[1:] if arguments is None else arguments))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InputError
+from pipeline.files.wholefile import write_whole
 from pipeline.laws.engines.choice import Choice, choose
 from pipeline.provenance import provenance
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pipeline.report import ReportContext
 
 LAWS_NAME, TABLE_NAME = "laws.json", "table.parquet"
+write_text = write_whole
 PACKAGES = ("numpy", "pandas", "pyoperon", "pysr", "scikit-learn", "scipy", "sympy", "torch")
 
 
@@ -70,7 +72,7 @@ class Fit:
         make_folder(out)
         write_parquet(self.rows, out / TABLE_NAME)
         text = json.dumps(self.document, indent=1, allow_nan=False)
-        write_text(out / LAWS_NAME, text + "\n")
+        write_whole(out / LAWS_NAME, text + "\n")
         write_report_of(self.document, self.rows, self.source, out)
 
 
@@ -212,13 +214,6 @@ def _installed(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that it is, at any moment, the old one or the new one, whole."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
 
 
 def _context(document: dict[str, Any], source: Source) -> ReportContext:

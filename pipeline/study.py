@@ -185,7 +185,7 @@ class LawsBlock(Block):
     )
     engine: Identifier = Field(
         default="auto",
-        description="the symbolic-regression engine: auto, pysr, operon, grammar",
+        description="the symbolic-regression engine: auto, pysr, operon, gplearn, grammar",
     )
     budget: Literal["quick", "standard", "thorough"] = Field(
         default="quick", description="how long to search: quick, standard or thorough"
@@ -307,6 +307,21 @@ def unknown_factor(name: str, known: Iterable[str]) -> InputError:
 def commented_study() -> str:
     """A study with every key explained, as `mtl-laws init` writes it."""
     return (resources.files("pipeline") / "studies" / "commented.yaml").read_text(encoding="utf-8")
+
+
+def write_commented(path: Path) -> None:
+    """Write that study to a file that is not there yet.
+
+    Raises
+    ------
+    InputError : the file exists, or cannot be written.
+    """
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(commented_study())
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise InputError("PATH", str(path), f"a new file that can be written ({reason})") from error
 
 
 def shipped_studies() -> dict[str, Path]:

@@ -23,6 +23,7 @@ from pipeline.cli import app
 from pipeline.export import Publication, PublishedTable
 from pipeline.export.dataset import description
 from pipeline.export.gather import CURVES, FRONT
+from pipeline.laws.budgets import BUDGETS
 from pipeline.laws.catalogue import CATALOGUE
 from pipeline.laws.data import LawData
 from pipeline.laws.document import laws_document
@@ -30,7 +31,7 @@ from pipeline.laws.engines.grammar import BEAM, COST
 from pipeline.laws.folds import extrapolation_folds, grouped_folds
 from pipeline.laws.problem import Question, pose
 from pipeline.laws.scoring import STARTS, Candidate, Scored, fit_candidate, score
-from pipeline.laws.search import BUDGETS, GRAMMAR_SHARE, MAX_CELLS, MAX_COMPLEXITY, SearchResult
+from pipeline.laws.search import GRAMMAR_SHARE, MAX_CELLS, MAX_COMPLEXITY, SearchResult
 from pipeline.laws.selection import LAG, PRACTICAL, RESAMPLES
 from pipeline.laws.template import LOOSENESS
 from pipeline.laws.validity import MAX_GRID, domain_grid

@@ -30,16 +30,16 @@ from pipeline.advice.question import (
 )
 from pipeline.advice.record import Advice
 from pipeline.errors import InputError
-from pipeline.fit import make_folder, write_text
+from pipeline.files.wholefile import write_whole
+from pipeline.fit import make_folder
 from pipeline.laws.bands import Uncertainty
 from pipeline.laws.law import Law
 from pipeline.laws.lawsfile import read_laws
+from pipeline.table import RESULTS_NAME
 
 #: the laws of gains and of the score alone that ship (`benchmarks/advice_law.py`)
 SHIPPED = Path(str(resources.files("pipeline") / "advice"))
 DEFAULT_LAWS, DEFAULT_ALONE = SHIPPED / "laws.json", SHIPPED / "alone.json"
-#: the results table that a study leaves beside its laws
-RESULTS_NAME = "results.parquet"
 
 
 def advise(
@@ -180,5 +180,6 @@ def write_advice(advice: Advice, out: Path) -> None:
         if the folder cannot be made.
     """
     make_folder(out)
-    write_text(out / "advice.json", json.dumps(advice.to_json(), indent=1, allow_nan=False) + "\n")
-    write_text(out / "advice.html", advice_html(advice))
+    record = json.dumps(advice.to_json(), indent=1, allow_nan=False)
+    write_whole(out / "advice.json", record + "\n")
+    write_whole(out / "advice.html", advice_html(advice))

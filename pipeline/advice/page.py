@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from pipeline.advice.chart import gain_chart
 from pipeline.advice.record import Advice
 from pipeline.advice.words import grids, headline
+from pipeline.files.templates import templates_in
 from pipeline.laws.typeset import formula_markup
 from pipeline.laws.typeset.mathml import left_side
 
 TEMPLATES = Path(__file__).parent / "templates"
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=select_autoescape(enabled_extensions=("html.j2",), default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 @dataclass(frozen=True)
@@ -39,26 +27,23 @@ class ShownAdvice(Advice):
 
 def tables_html(advice: Advice) -> str:
     """The tables of an advice, for a page or a notebook."""
-    return _environment().get_template("tables.html.j2").render(grids=grids(advice))
+    return templates_in(TEMPLATES).get_template("tables.html.j2").render(grids=grids(advice))
 
 
 def advice_html(advice: Advice) -> str:
     """The whole page."""
     formula = formula_markup(advice.law.expression, digits=3)
-    return (
-        _environment()
-        .get_template("advice.html.j2")
-        .render(
-            style=Markup((TEMPLATES / "advice.css").read_text(encoding="utf-8")),
-            main=advice.profile.main.name,
-            source=advice.profile.source,
-            headline=headline(advice),
-            warnings=advice.warnings,
-            chart=gain_chart(advice),
-            tables=Markup(tables_html(advice)),
-            formula=Markup(left_side(advice.target) + formula),
-            laws=advice.laws,
-            target=advice.target,
-            left_out=advice.left_out,
-        )
+    page = templates_in(TEMPLATES).get_template("advice.html.j2")
+    return page.render(
+        style=Markup((TEMPLATES / "advice.css").read_text(encoding="utf-8")),
+        main=advice.profile.main.name,
+        source=advice.profile.source,
+        headline=headline(advice),
+        warnings=advice.warnings,
+        chart=gain_chart(advice),
+        tables=Markup(tables_html(advice)),
+        formula=Markup(left_side(advice.target) + formula),
+        laws=advice.laws,
+        target=advice.target,
+        left_out=advice.left_out,
     )

@@ -92,15 +92,11 @@ class Oracle:
         """One suggestion for each set, in order."""
         known = [float(value) for value in self.lookup.accuracy(sizes.n, sizes.n_aux, [(), *sets])]
         single = Situation(self.profile, sizes, (), known[0], known[0])
-        without, together = (
-            self._columns([single] * len(sets)),
-            self._columns(
-                [
-                    Situation(self.profile, sizes, names, value, known[0])
-                    for names, value in zip(sets, known[1:], strict=True)
-                ]
-            ),
-        )
+        shared = [
+            Situation(self.profile, sizes, names, value, known[0])
+            for names, value in zip(sets, known[1:], strict=True)
+        ]
+        without, together = self._columns([single] * len(sets)), self._columns(shared)
         if self.target == GAIN:
             return _of_gains(sets, self.law.bands(together), self._score_alone(single))
         scores = (self.law.bands(without), self.law.bands(together))

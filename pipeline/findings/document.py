@@ -32,6 +32,12 @@ def points(estimate: Mapping[str, Any]) -> str:
     return _with_interval(_signed(100 * estimate["value"]), estimate, 100.0, ".1f")
 
 
+def amount(estimate: Mapping[str, Any]) -> str:
+    """A difference in points with its interval, without a plus."""
+    value = _minus(f"{100 * estimate['value']:.1f}")
+    return _with_interval(value, estimate, 100.0, ".1f")
+
+
 def point(estimate: Mapping[str, Any]) -> str:
     """A gain in points without its interval."""
     return _signed(100 * estimate["value"])
@@ -110,6 +116,7 @@ def _minus(text: str) -> str:
 FILTERS = {
     function.__name__: function
     for function in (
+        amount,
         best,
         count,
         crossing,

@@ -23,7 +23,7 @@ from pipeline.laws.expression import Expression
 from pipeline.laws.refit import EXACT, Sample, fit_constants, propose_starts
 
 CURVE = "c0 + c1/(1 + (c2/n)**c3)"
-GRID = np.geomspace(1.0, 1e7, 4_000)
+MOST_TOKENS, STEPS_OF_GRID = 1e7, 4_000
 SEED, STARTS, STEPS = 0, 24, 300
 
 
@@ -82,10 +82,15 @@ def _single(family: str) -> pd.DataFrame:
 
 
 def equivalent_tokens(source: str, rows: pd.DataFrame) -> Floats:
-    """Tokens (N,) of the main task alone that the law of `source` puts level with each row."""
-    law = search(source).law
-    single = predict(law, GRID, np.ones_like(GRID), None)
+    """Tokens (N,) of the main task alone that the law of `source` puts level with each row.
+
+    From the smallest n that the law was fitted on upwards.
+    """
+    found = search(source)
+    least = float(found.problem.data.columns["n"].min())
+    grid = np.geomspace(least, MOST_TOKENS, STEPS_OF_GRID)
+    single = predict(found.law, grid, np.ones_like(grid), None)
     n, T, ami = rows[["n", "T", "ami"]].to_numpy(float).T
-    wanted = predict(law, n, T, ami)
+    wanted = predict(found.law, n, T, ami)
     place = np.searchsorted(np.maximum.accumulate(single), wanted)
-    return np.asarray(GRID[np.clip(place, 0, len(GRID) - 1)], dtype=np.float64)
+    return np.asarray(grid[np.clip(place, 0, len(grid) - 1)], dtype=np.float64)

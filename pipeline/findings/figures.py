@@ -19,6 +19,8 @@ Points = Sequence[Mapping[str, Any]]
 WIDTH, HEIGHT, DPI = 6.4, 3.7, 150
 POINTS = 100.0
 """Gains are shown in points, hundredths of the score."""
+LINE_GAP = 0.062
+"""Height of a line of text, as a share of the axis."""
 
 
 def draw_all(facts: Facts, folder: Path) -> list[Path]:
@@ -44,15 +46,28 @@ def line(axes: Axes, x: Sequence[float], points: Points, **style: Any) -> None:
 
 
 def end_labels(axes: Axes, told: Sequence[tuple[float, float, str, str]]) -> None:
-    """Names of series at their last point, moved apart where they would overprint."""
+    """Names of series right of the last point of all, moved apart where they would overprint."""
     low, high = axes.get_ylim()
-    gap, last = (high - low) * 0.062, float("-inf")
-    for x, y, text, colour in sorted(told, key=lambda one: one[1]):
-        place = max(y, last + gap)
+    x = max(one[0] for one in told)
+    ordered = sorted(told, key=lambda one: one[1])
+    for (_, _, text, colour), y in zip(
+        ordered, apart([one[1] for one in ordered], (high - low) * LINE_GAP), strict=True
+    ):
         axes.annotate(
-            text, (x, place), xytext=(7, 0), textcoords="offset points", va="center", color=colour
+            text, (x, y), xytext=(9, 0), textcoords="offset points", va="center", color=colour
         )
-        last = place
+
+
+def apart(places: Sequence[float], gap: float) -> list[float]:
+    """Rising places moved as little as needed to stand a gap from each other."""
+    moved = list(places)
+    for _ in range(len(places) * 20):
+        for k in range(len(moved) - 1):
+            short = gap - (moved[k + 1] - moved[k])
+            if short > 1e-9:
+                moved[k] -= short / 2
+                moved[k + 1] += short / 2
+    return moved
 
 
 def causes_figure(facts: Facts) -> Figure:
@@ -74,7 +89,7 @@ def causes_figure(facts: Facts) -> Figure:
         line(axes, sizes, points, color=colour, linestyle=dashes)
         told.append((sizes[-1], POINTS * points[-1]["value"], text, colour))
     _levels(axes, sizes, logarithmic=True)
-    axes.set_xlim(sizes[0] * 0.85, sizes[-1] * 9)
+    axes.set_xlim(sizes[0] * 0.85, sizes[-1] * 7.5)
     _finish(axes, "training tokens n of the main task", "accuracy over the single task, points")
     end_labels(axes, told)
     return figure
@@ -85,7 +100,7 @@ def harm_figure(facts: Facts) -> Figure:
     figure, axes = new_panel(WIDTH, HEIGHT)
     told = []
     names = {0.0: "private features", 0.5: "half shared", 1.0: "shared features"}
-    colours = {0.0: HELD_OUT.light, 0.5: RAMP[2].light, 1.0: LAW.light}
+    colours = {0.0: HELD_OUT.light, 0.5: RAMP[0].light, 1.0: LAW.light}
     for family in facts["harm"]["teacher"]:
         overlap, points = family["overlap"], family["by_ami"]
         levels = [point["level"] for point in points]
@@ -96,7 +111,7 @@ def harm_figure(facts: Facts) -> Figure:
     levels = [point["level"] for point in points]
     line(axes, levels, points, color=MUTED.light, linestyle="--")
     told.append((levels[-1], POINTS * points[-1]["value"], "channel (F1)", MUTED.light))
-    axes.set_xlim(-0.03, 1.32)
+    axes.set_xlim(-0.03, 1.3)
     axes.xaxis.set_major_locator(FixedLocator([0, 0.2, 0.4, 0.6, 0.8, 1.0]))
     _finish(axes, "AMI of the auxiliaries with the main task", "gain over the single task, points")
     end_labels(axes, told)
@@ -118,7 +133,7 @@ def enough_figure(facts: Facts) -> Figure:
         line(axes, counts, points, color=colour, linestyle=dashes)
         told.append((counts[-1], POINTS * points[-1]["value"], text, colour))
     _levels(axes, [1, 2, 4, 8, 14], logarithmic=True)
-    axes.set_xlim(0.9, 45)
+    axes.set_xlim(0.9, 40)
     _finish(axes, "auxiliary tasks, T − 1", "gain over the single task, points")
     end_labels(axes, told)
     return figure
@@ -137,7 +152,7 @@ def noise_figure(facts: Facts) -> Figure:
         line(axes, levels, points, color=colours[group["ami"]], linestyle=dashes)
         text = f"AMI {group['ami']:g}, {names[group['overlap']]}"
         told.append((levels[-1], POINTS * points[-1]["value"], text, colours[group["ami"]]))
-    axes.set_xlim(-0.01, 0.47)
+    axes.set_xlim(-0.01, 0.43)
     axes.xaxis.set_major_locator(FixedLocator([0, 0.1, 0.2, 0.3]))
     _finish(axes, "share of training labels replaced", "gain over the single task, points")
     end_labels(axes, told)

@@ -28,7 +28,9 @@ PAIR = ["n", "T", "ami", "aux_ratio", "seed"]
 
 def sizes() -> dict[str, Any]:
     """The worth of auxiliary tokens by relatedness, and gains by weighting."""
-    return {"worth": _worth(), "pairs": _pairs(), "weighting": _weighting()}
+    largest = int(together(UNBALANCED)["T"].max())
+    found = {"worth": _worth(), "pairs": _pairs(), "weighting": _weighting()}
+    return {"largest": largest, **found}
 
 
 def _worth() -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ Two things are kept apart. The law's constants come from a sample of cells; othe
 given other constants. That is the band of the *law*, from bootstrap draws of the constants, and it
 is given the form of the law. One more trained model also has luck of its own: replicates of a cell
 differ, and a cell may lie off the law by more than its replicates do. Both are added, in
-quadrature, for the band of a *run*. That an other form might be right is in neither.
+quadrature, for the band of a *run*. That another form might be right is in neither.
 
 Notation
 --------
@@ -19,12 +19,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from pipeline.laws.data import STANDINS
 from pipeline.laws.expression import Expression, Floats
 
 #: how often a band holds what it is a band of, and the half-width of that in standard deviations
 LEVEL, WIDTH = 0.95, 1.96
-#: values of its domain over which an undefined factor is averaged (as `data.STANDINS`)
-STANDINS = 5
 #: rows evaluated at once: draws of many rows would fill the memory
 CHUNK = 2_000
 #: significant digits of a stored draw: constants may nearly cancel each other

@@ -70,15 +70,14 @@ def inclusion(laws: Sequence[Rival], factor: str, means: LawData, seed: int) -> 
     laws : the factor's pool, from `rivals`.
     means : the rows by cell, from `cell_means`.
     """
-    data = means
-    if not any(_holds(law, factor) for law, _ in laws) or len(data.sample) > MAX_ROWS:
+    if not any(_holds(law, factor) for law, _ in laws) or len(means.sample) > MAX_ROWS:
         return None
-    weights = _weights(data, RESAMPLES, seed)
-    losses = {law.text: _bic(law, start, data, weights) for law, start in laws}
+    weights = _weights(means, RESAMPLES, seed)
+    losses = {law.text: _bic(law, start, means, weights) for law, start in laws}
     observed = _wins(laws, [losses], factor)
     rounds = []
     for k, part in enumerate(np.array_split(np.arange(RESAMPLES), PERMUTATIONS)):
-        shuffled = permuted(data, factor, [seed, 41, k])
+        shuffled = permuted(means, factor, [seed, 41, k])
         drawn = _weights(shuffled, RESAMPLES, seed)[part]
         again = {law.text: losses[law.text][part] for law, _ in laws}
         for law, start in laws:

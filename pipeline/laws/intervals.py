@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.laws.bands import Uncertainty
+from pipeline.laws.bands import LEVEL, Uncertainty
 from pipeline.laws.data import LawData
 from pipeline.laws.expression import Expression, Floats
 from pipeline.laws.identified import sandwich_root, unidentified
@@ -23,7 +23,6 @@ from pipeline.laws.refit import Fit, descend
 
 RESAMPLES = 200
 STEPS = 25
-LEVEL = 0.95
 #: with more merged rows than this, resamples would only cost time
 MAX_ROWS = 5_000
 TOO_FEW = "too few resamples of the cells could be fitted"

@@ -12,10 +12,10 @@ import pandas as pd
 
 from pipeline.errors import InputError
 from pipeline.files.tablefile import numbers
+from pipeline.laws.budgets import BUDGETS
 from pipeline.laws.data import LawData, infer_domains, number_cells
 from pipeline.laws.expression import CONSTANT_NAME, FUNCTIONS, Floats, Mask
 from pipeline.laws.holdout import held_out_rows
-from pipeline.laws.search import BUDGETS
 from pipeline.laws.undefined import find_made_up, mark_undefined
 from pipeline.names import nearest
 

@@ -81,7 +81,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
     ----------
     engine : ``"grammar"``, ``"operon"``, ``"pysr"``, ``"gplearn"`` or ``"auto"``; the grammar and
         the theory catalogue always join.
-    budget : a key of `pipeline.laws.search.BUDGETS`; ``"tiny"`` is for tests and first looks.
+    budget : a key of `pipeline.laws.budgets.BUDGETS`; ``"tiny"`` is for tests and first looks.
     bounds : lowest and highest value the target can take, None for none.
     domains : feature name -> (low, high) where the law must be valid; inferred where missing.
     time_limit : seconds, None for none; a law found that way is noted in ``notes_``.

@@ -1,28 +1,18 @@
-"""Jinja2 set up once: templates of this package, HTML escaped, undefined names an error."""
+"""The report's templates."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
+from jinja2 import Template
+
+from pipeline.files.templates import templates_in
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=select_autoescape(enabled_extensions=("html.j2",), default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
 def template(name: str, **functions: Callable[..., Any]) -> Template:
-    """A template of this package, with functions it may call."""
-    return _environment().get_template(name, globals=functions)
+    """A template of the report, with functions it may call."""
+    return templates_in(TEMPLATES).get_template(name, globals=functions)

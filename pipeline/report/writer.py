@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.files.wholefile import write_whole
 from pipeline.report.context import ReportContext
-from pipeline.report.files import write_whole
 from pipeline.report.html import render_html
 from pipeline.report.markdown import render_markdown
 from pipeline.report.page import build_page

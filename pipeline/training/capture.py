@@ -24,7 +24,7 @@ from torch import Tensor
 WARM_UP = 3
 """Updates before recording, as PyTorch asks for: libraries set themselves up in the first ones."""
 
-_log = logging.getLogger("mtl_laws.training")
+_log = logging.getLogger(__name__)
 
 Inputs = tuple[Tensor, Tensor, Tensor]
 """Slots (B, A), chosen sentences (B, A, S) and AdamW's scales (B, 2) of one update."""

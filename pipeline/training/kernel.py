@@ -34,7 +34,7 @@ FLAGS = (
 )
 LANE_BYTES = 64
 
-_log = logging.getLogger("mtl_laws.training")
+_log = logging.getLogger(__name__)
 
 
 class Kernel:

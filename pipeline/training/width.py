@@ -20,8 +20,6 @@ NARROWEST, WIDEST = 8, 32
 GPU_SHARE, GPU_WIDEST, GPU_SENTENCES = 0.25, 4096, 1024
 ASSUMED = 8 * 2**30
 """Free memory, bytes, where no GPU can be asked: groups may be planned on a machine without one."""
-
-
 PER_UNIT = 16
 """Numbers per token and hidden unit: gates, cell, its tanh and state, in two directions."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from runs import QUIET, Trainer, result, study
+from tiny_runs import QUIET, Trainer, result, study
 
 from pipeline import end
 from pipeline.cells import Cell, expand

@@ -15,7 +15,7 @@ import faults
 import pandas as pd
 import pytest
 from faults import run, said
-from runs import without_clock
+from tiny_runs import without_clock
 
 from pipeline.runs import LOG_NAME, TABLE_NAME
 from pipeline.store import STORE_NAME, read_rows

@@ -15,7 +15,7 @@ import faults
 import pandas as pd
 import pytest
 from faults import HUNGRY, SERVER, run, said, start
-from runs import files, without_clock
+from tiny_runs import files, without_clock
 
 from pipeline.errors import InputError
 from pipeline.running.progress import run_status

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from runs import QUIET, Trainer, study
+from tiny_runs import QUIET, Trainer, study
 
 from pipeline.fitted import curves_of
 from pipeline.report.figures.learning import NEEDED, draw_learning

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from runs import STUDY, Trainer
+from tiny_runs import STUDY, Trainer
 
 from pipeline import Law, Laws, advise, fit_laws, run
 from pipeline.errors import InputError
 from pipeline.fit import Fit, Source
-from pipeline.laws.search import BUDGETS
+from pipeline.laws.budgets import BUDGETS
 from pipeline.running import workers
 from pipeline.running.backends import RunOptions
 
@@ -200,6 +200,8 @@ try:
     pipeline.advize
 except AttributeError as error:
     assert "fit_laws" in str(error)
+else:
+    raise AssertionError("a name that is not there was found")
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 

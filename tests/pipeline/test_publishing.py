@@ -14,14 +14,14 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from runs import QUIET, Trainer, study
+from tiny_runs import QUIET, Trainer, study
 
 from pipeline.errors import InputError
 from pipeline.export import export_names, export_results, read_export
 from pipeline.export.formats import export_format
 from pipeline.export.gather import gather, without_folders
 from pipeline.export.publication import LONGEST_NAME, check_name, published
-from pipeline.fit import write_text
+from pipeline.files.wholefile import write_whole
 from pipeline.running import workers
 from pipeline.runs import run_study
 from pipeline.store import STORE_NAME, open_store
@@ -70,7 +70,7 @@ def fitted(tmp_path: Path) -> Path:
     """The folder of a fit."""
     folder = tmp_path / "laws"
     folder.mkdir()
-    write_text(folder / "laws.json", json.dumps(DOCUMENT))
+    write_whole(folder / "laws.json", json.dumps(DOCUMENT))
     ROWS.to_parquet(folder / "table.parquet", index=False)
     return folder
 
@@ -226,7 +226,7 @@ def test_a_column_that_is_a_path_or_no_name_is_refused(name: str, fitted: Path) 
     with pytest.raises(InputError, match="no path"):
         check_name(name)
     evil = {**DOCUMENT, "target": name}
-    write_text(fitted / "laws.json", json.dumps(evil))
+    write_whole(fitted / "laws.json", json.dumps(evil))
     ROWS.rename(columns={"f1": name}).to_csv(fitted / "table.parquet", index=False)
     before = sorted(fitted.parent.rglob("*"))
     with pytest.raises(InputError):
@@ -236,7 +236,7 @@ def test_a_column_that_is_a_path_or_no_name_is_refused(name: str, fitted: Path) 
 
 def test_an_odd_but_harmless_name_is_kept(fitted: Path, tmp_path: Path) -> None:
     odd = 'f1/dev, "best" é'
-    write_text(fitted / "laws.json", json.dumps({**DOCUMENT, "target": odd}))
+    write_whole(fitted / "laws.json", json.dumps({**DOCUMENT, "target": odd}))
     ROWS.rename(columns={"f1": odd}).to_parquet(fitted / "table.parquet", index=False)
     for format in export_names():
         back = read_export(export_results(fitted, tmp_path / format, format))

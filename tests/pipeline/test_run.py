@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pandas as pd
 import pytest
 from joblib.externals.loky.process_executor import BrokenProcessPool
-from runs import QUIET, STUDY, TINY, Trainer, files, result, same, study
+from tiny_runs import QUIET, STUDY, TINY, Trainer, files, result, same, study
 
 from pipeline.cells import Cell, expand
 from pipeline.errors import InputError
@@ -23,8 +23,6 @@ from pipeline.running.workers import Result
 from pipeline.runs import LOG_NAME, TABLE_NAME, run_study
 from pipeline.store import STORE_NAME, ResultStore, Row, read_rows
 from simulator import SpecError
-
-HERE = Path(__file__).parent
 
 
 @pytest.fixture

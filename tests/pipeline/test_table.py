@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from runs import result, study
+from tiny_runs import result, study
 
 from pipeline.cells import Cell, expand
 from pipeline.errors import InputError, PipelineError

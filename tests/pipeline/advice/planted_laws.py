@@ -52,8 +52,3 @@ def write_laws(path: Path, expression: str, target: str = "accuracy", **changed:
     }
     path.write_text(json.dumps(document), encoding="utf-8")
     return path
-
-
-def corpus_text(sentences: list[list[tuple[str, ...]]]) -> str:
-    """CoNLL columns of sentences of (word, label, label, …)."""
-    return "\n\n".join("\n".join("\t".join(token) for token in one) for one in sentences) + "\n"

@@ -9,19 +9,19 @@ from planted_laws import HARBOUR
 from pipeline.advice.lookup import Lookup
 from simulator import Corpus, Layer, Text, load_corpus
 
-RNG = np.random.default_rng(5)
 TYPES, LABELS = 400, 8
 NAMES = tuple("abcdefgh")
 
 
 def lexical() -> Corpus:
     """Words of equal frequency with one label each; `same` is it renamed, `noise` says nothing."""
-    words = RNG.integers(0, TYPES, 8_000).astype(np.int32)
-    tag = RNG.integers(0, LABELS, TYPES).astype(np.int16)[words]
+    rng = np.random.default_rng(5)
+    words = rng.integers(0, TYPES, 8_000).astype(np.int32)
+    tag = rng.integers(0, LABELS, TYPES).astype(np.int16)[words]
     layers = {
         "tag": Layer(tag, NAMES),
         "same": Layer((LABELS - 1 - tag).astype(np.int16), NAMES),
-        "noise": Layer(RNG.integers(0, LABELS, len(words)).astype(np.int16), NAMES),
+        "noise": Layer(rng.integers(0, LABELS, len(words)).astype(np.int16), NAMES),
     }
     text = Text(words, np.arange(0, len(words) + 1, 10))
     return Corpus(text, tuple(f"w{i}" for i in range(TYPES)), layers)

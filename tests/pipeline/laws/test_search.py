@@ -19,7 +19,7 @@ from pipeline.laws.problem import Question
 from pipeline.laws.search import SearchOptions, find_laws
 
 FACTORS = ("n", "T", "ami", "decoy")
-QUICK = SearchOptions(engine="grammar", budget="quick", jobs=1)
+TINY = SearchOptions(engine="grammar", budget="tiny", jobs=1)
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def test_held_out_targets_do_not_change_the_law() -> None:
     selected = []
     for version in (table, noisy):
         problem = posed(version, bounds=(0.0, 1.0), hold_out="n > 800")
-        found = find_laws(problem.data, problem.held_out, QUICK)
+        found = find_laws(problem.data, problem.held_out, TINY)
         selected.append(laws_document(problem, found, seed=0)["selected"])
     one, other = selected
     assert one["expression"] == other["expression"]
@@ -128,18 +128,20 @@ def test_workers_do_not_change_the_law() -> None:
     problem = posed(planted(seed=9).drop(columns="decoy"), bounds=(0.0, 1.0))
     texts = []
     for jobs in (1, 2):
-        options = SearchOptions(engine="operon", budget="quick", jobs=jobs)
+        options = SearchOptions(engine="operon", budget="tiny", jobs=jobs)
         found = find_laws(problem.data, None, options)
         assert found.selected is not None
         texts.append(found.laws[found.selected].fitted.numeric().text)
     assert texts[0] == texts[1]
 
 
-def test_shuffled_targets_yield_no_law() -> None:
+@pytest.mark.parametrize("budget", ["tiny", pytest.param("quick", marks=pytest.mark.slow)])
+def test_shuffled_targets_yield_no_law(budget: str) -> None:
     table = planted(seed=10)
     table["y"] = np.random.default_rng(5).permutation(table["y"])
     problem = posed(table)
-    found = find_laws(problem.data, None, QUICK)
+    options = SearchOptions(engine="grammar", budget=budget, jobs=1)
+    found = find_laws(problem.data, None, options)
     selected = laws_document(problem, found, seed=0)["selected"]
     assert selected["origin"] == "mean"
     assert float(selected["expression"]) == pytest.approx(table["y"].mean())
