@@ -23,7 +23,7 @@ from pipeline.cells import expand
 from pipeline.export.hub import KINDS
 from pipeline.export.publication import PublishedTable, published
 from pipeline.files.tablefile import write_parquet
-from pipeline.fit import write_text
+from pipeline.files.wholefile import write_whole
 from pipeline.reference_data import MANIFEST
 from pipeline.runs import study_digest
 from pipeline.store import STORE_NAME, read_rows, read_runs
@@ -71,10 +71,10 @@ def main() -> None:
     tables = {name: _table(name, runs / name) for name in STUDIES}
     records = {name: _record(name, table, runs / name) for name, table in tables.items()}
     manifest = {"schema": 1, "licence": LICENCE, "studies": records}
-    write_text(FOLDER / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    write_whole(FOLDER / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
     described = [_described(name, table) for name, table in tables.items()]
-    write_text(FOLDER / "croissant.json", _croissant(described, manifest))
-    write_text(FOLDER / "README.md", _card(described, records))
+    write_whole(FOLDER / "croissant.json", _croissant(described, manifest))
+    write_whole(FOLDER / "README.md", _card(described, records))
     rows = sum(len(table) for table in tables.values())
     print(f"{rows:,} models in {len(tables)} tables: {FOLDER}")
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from pipeline.report import ReportContext
 
 LAWS_NAME, TABLE_NAME = "laws.json", "table.parquet"
-write_text = write_whole
 PACKAGES = ("numpy", "pandas", "pyoperon", "pysr", "scikit-learn", "scipy", "sympy", "torch")
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from pipeline.files.wholefile import write_whole
 from pipeline.findings.document import render
 from pipeline.findings.facts import FACTS_NAME, compute, read_facts, write_facts
 from pipeline.findings.figures import draw_all
-from pipeline.fit import write_text
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -28,7 +28,7 @@ def main() -> None:
         write_facts(compute(), kept)
     facts = read_facts(kept)
     draw_all(facts, given.docs / "images")
-    write_text(given.docs / "findings.md", render(facts))
+    write_whole(given.docs / "findings.md", render(facts))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.files.wholefile import write_whole
 from pipeline.findings.sections import DIRECT, SEARCHED, Section
-from pipeline.fit import write_text
 from pipeline.reference_data import reference_manifest
 
 FACTS_NAME = "facts.json"
@@ -54,7 +54,7 @@ def rounded(value: Any) -> Any:
 
 def write_facts(facts: Mapping[str, Any], path: Path) -> None:
     """Keep the facts as JSON."""
-    write_text(path, json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_whole(path, json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_facts(path: Path) -> dict[str, Any]:
