@@ -16,8 +16,9 @@ from pipeline.laws.expression import Floats
 from pipeline.laws.scoring import Scored
 
 RESAMPLES = 400
-#: share of the best law's error that makes no practical difference
-PRACTICAL = 0.05
+#: share of the best law's error that makes no practical difference, and that a further factor has
+#: to gain at least: of several factors some decoy always gains a little by luck
+PRACTICAL, FACTOR = 0.05, 0.10
 #: a law is adequate if it leaves no more than so many replicate variances or this share of variance
 EXCESS, LITTLE = 2.0, 0.01
 #: standard errors by which a law is clearly worse than another
@@ -32,7 +33,8 @@ def select(scored: Sequence[Scored], data: LawData, seed: int) -> int | None:
     The best law is the valid one of least error (inside and outside folds alike, `Scored.error`).
     The selected one is the simplest valid law whose error is within one standard error of the best:
     of the *paired* difference, by a bootstrap over cells, since both laws stumble over the same
-    cells. Laws with plausible limits go first, unless the rows clearly speak against them.
+    cells. A law that does without some of the best one's factors may be behind it by `FACTOR` of
+    its error. Laws with plausible limits go first, unless the rows clearly speak against them.
     """
     draws = cell_draws(len(np.unique(data.cell)), seed)
     pool = contenders(scored, data, draws)
@@ -40,8 +42,17 @@ def select(scored: Sequence[Scored], data: LawData, seed: int) -> int | None:
         return None
     best = min(pool, key=lambda i: (scored[i].error, scored[i].fitted.complexity))
     losses = {i: scored[i].by_cell(data) for i in pool}
-    near = [i for i in pool if as_good(losses[i] - losses[best], scored[best].error, draws)]
+    near = [
+        i
+        for i in pool
+        if as_good(losses[i] - losses[best], scored[best].error, draws, _nothing(i, best, scored))
+    ]
     return min(near, key=lambda i: _claims(scored[i]))
+
+
+def _nothing(law: int, best: int, scored: Sequence[Scored]) -> float:
+    """Share of the best law's error by which a law may be behind it all the same."""
+    return FACTOR if scored[law].fitted.used < scored[best].fitted.used else PRACTICAL
 
 
 def _claims(law: Scored) -> tuple[int, int, float]:
@@ -80,14 +91,13 @@ def cell_draws(cells: int, seed: int) -> Floats:
     return rng.multinomial(cells, np.full(cells, 1.0 / cells), size=RESAMPLES).astype(float)
 
 
-def as_good(difference: Floats, best: float, draws: Floats) -> bool:
+def as_good(difference: Floats, best: float, draws: Floats, share: float = PRACTICAL) -> bool:
     """Whether a paired difference (C,) to the best law's error is within its standard error.
 
-    A difference of `PRACTICAL` of the best law's own error counts as none: with enough factors some
-    decoy always gains that much by luck.
+    A difference of a `share` of the best law's own error counts as none.
     """
     error = float((draws @ difference).std())
-    return bool(difference.sum() <= max(error, PRACTICAL * best) + 1e-12)
+    return bool(difference.sum() <= max(error, share * best) + 1e-12)
 
 
 def front(scored: Sequence[Scored]) -> list[int]:
