@@ -4,7 +4,8 @@ Rows near each other cannot tell a law that saturates from one that merely bends
 only where nobody trained a model. What is known about limits can. For a target with bounds, with
 unlimited data
 
-* the score stays within its bounds, and
+* the score stays within its bounds,
+* it does not turn back: what the largest sizes have begun, larger ones go on with, and
 * it tends to the same value whatever the shares (relatedness, noise) are: they change how fast the
   limit is approached, not where it lies;
 
@@ -16,18 +17,22 @@ replicate noise (docs/decisions/003-limits.md).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
 
 from pipeline.laws.data import LawData
 from pipeline.laws.expression import Expression, Floats
-from pipeline.laws.kinds import classify
+from pipeline.laws.kinds import classify, value_range
 
 #: how much larger than the largest seen "without end" is; even a logarithm gets somewhere
 FAR = 1e60
 #: values of each factor from which the sizes grow
 STEPS = 4
+#: multiples of the largest size seen, from within the rows to without end, between which a law may
+#: not turn back
+PATH = (*(2.0**k for k in range(-1, 9)), *np.geomspace(1e3, FAR, 8).tolist())
 
 
 def implausibility(expression: Expression, theta: Floats, data: LawData) -> str:
@@ -62,15 +67,27 @@ def _far_away(expression: Expression, theta: Floats, data: LawData) -> str:
         return ""
     start = _start(data)
     for grown in [*((name,) for name in kinds.sizes), kinds.sizes]:
-        value = expression.evaluate(_grow(start, grown, data), theta)
         where = f"as {' and '.join(grown)} {'grows' if len(grown) == 1 else 'grow'}"
+        along = [expression.evaluate(_grow(start, grown, data, far), theta) for far in PATH]
+        value = along[-1]
         if not np.isfinite(value).all():
             return f"is not finite {where}"
         if value.min() < low - data.tolerance or value.max() > high + data.tolerance:
             return f"leaves the bounds {where}"
+        if _turning(along) > data.tolerance:
+            return f"turns back {where}"
     if kinds.shares and np.ptp(value) > 2.0 * data.tolerance:
         return f"has a limit that depends on {' and '.join(kinds.shares)}"
     return ""
+
+
+def _turning(along: Sequence[Floats]) -> float:
+    """How far the law goes both up and down along the path, at the worst of its starts."""
+    with np.errstate(invalid="ignore"):
+        step = np.diff(along, axis=0)
+    up, down = step.clip(min=0).sum(axis=0), -step.clip(max=0).sum(axis=0)
+    turning = np.minimum(up, down)
+    return float(np.where(np.isnan(turning), np.inf, turning).max())
 
 
 def _start(data: LawData) -> dict[str, Floats]:
@@ -84,6 +101,9 @@ def _start(data: LawData) -> dict[str, Floats]:
     return {name: points[:, i] for i, name in enumerate(data.factors)}
 
 
-def _grow(start: dict[str, Floats], grown: tuple[str, ...], data: LawData) -> dict[str, Floats]:
-    far = {name: np.full_like(start[name], FAR * data.domains[name][1]) for name in grown}
-    return start | far
+def _grow(
+    start: dict[str, Floats], grown: tuple[str, ...], data: LawData, far: float
+) -> dict[str, Floats]:
+    """The points with some sizes at a multiple of the largest seen."""
+    tops = {name: far * value_range(data.columns[name])[1] for name in grown}
+    return start | {name: np.full_like(start[name], top) for name, top in tops.items()}

@@ -16,9 +16,9 @@ from pipeline.laws.expression import Floats
 from pipeline.laws.scoring import Scored
 
 RESAMPLES = 400
-#: share of the best law's error that makes no practical difference, and that a further factor has
-#: to gain at least: of several factors some decoy always gains a little by luck
-PRACTICAL, FACTOR = 0.05, 0.10
+#: the best of thousands of candidates is ahead by luck: for every constant that it chose among them
+#: by about so many cells' share of its error; and by this share in any case
+LUCK, LEAST = 2.0 * np.log(1000.0), 0.05
 #: a law is adequate if it leaves no more than so many replicate variances or this share of variance
 EXCESS, LITTLE = 2.0, 0.01
 #: standard errors by which a law is clearly worse than another
@@ -31,10 +31,8 @@ def select(scored: Sequence[Scored], data: LawData, seed: int) -> int | None:
     """Index of the selected law, None where no law is valid.
 
     The best law is the valid one of least error (inside and outside folds alike, `Scored.error`).
-    The selected one is the simplest valid law whose error is within one standard error of the best:
-    of the *paired* difference, by a bootstrap over cells, since both laws stumble over the same
-    cells. A law that does without some of the best one's factors may be behind it by `FACTOR` of
-    its error. Laws with plausible limits go first, unless the rows clearly speak against them.
+    The selected one is the simplest valid law that is `as_good`, within one standard error. Laws
+    with plausible limits go first, unless the rows clearly speak against them.
     """
     draws = cell_draws(len(np.unique(data.cell)), seed)
     pool = contenders(scored, data, draws)
@@ -45,14 +43,14 @@ def select(scored: Sequence[Scored], data: LawData, seed: int) -> int | None:
     near = [
         i
         for i in pool
-        if as_good(losses[i] - losses[best], scored[best].error, draws, _nothing(i, best, scored))
+        if as_good(
+            losses[i] - losses[best],
+            scored[best].error,
+            draws,
+            share=owed_to_luck(scored[i], scored[best], data),
+        )
     ]
     return min(near, key=lambda i: _claims(scored[i]))
-
-
-def _nothing(law: int, best: int, scored: Sequence[Scored]) -> float:
-    """Share of the best law's error by which a law may be behind it all the same."""
-    return FACTOR if scored[law].fitted.used < scored[best].fitted.used else PRACTICAL
 
 
 def _claims(law: Scored) -> tuple[int, int, float]:
@@ -72,7 +70,8 @@ def contenders(scored: Sequence[Scored], data: LawData, draws: Floats) -> list[i
         return valid
     best, kept = (min(pool, key=lambda i: scored[i].error) for pool in (valid, plausible))
     difference = scored[kept].by_cell(data) - scored[best].by_cell(data)
-    clear = not as_good(difference / CLEAR, scored[best].error, draws)
+    luck = owed_to_luck(scored[kept], scored[best], data)
+    clear = not as_good(difference, scored[best].error, draws, luck, CLEAR)
     if clear and any(adequate(scored[i], data) for i in valid):
         return valid
     lags = 1.0 - scored[kept].error < LAG * (1.0 - scored[best].error)
@@ -91,13 +90,38 @@ def cell_draws(cells: int, seed: int) -> Floats:
     return rng.multinomial(cells, np.full(cells, 1.0 / cells), size=RESAMPLES).astype(float)
 
 
-def as_good(difference: Floats, best: float, draws: Floats, share: float = PRACTICAL) -> bool:
-    """Whether a paired difference (C,) to the best law's error is within its standard error.
+def owed_to_luck(law: Scored, best: Scored, data: LawData) -> float:
+    """Share of its own error by which the best law may be ahead of another by luck.
 
-    A difference of a `share` of the best law's own error counts as none.
+    The winner among M candidates owes 2 ln M cells' worth of its error to each constant that it
+    picked (Foster and George 1994). Without a factor of the best law's, two were picked: the factor
+    and its constant. Luck is in the extrapolation, which rests on few cells: a law that is clearly
+    worse on grouped folds, which test every cell, misses something.
     """
-    error = float((draws @ difference).std())
-    return bool(difference.sum() <= max(error, share * best) + 1e-12)
+    choices = 2 if law.fitted.used < best.fitted.used else 1
+    luck = LUCK / len(np.unique(data.cell))
+    inside, least = (float(each.grouped.sum(axis=1).mean()) for each in (law, best))
+    share = max(luck, LEAST) if inside <= (1.0 + luck) * least else LEAST
+    return float(min(choices * share, 1.0))
+
+
+def as_good(
+    difference: Floats, best: float, draws: Floats, share: float = LEAST, times: float = 1.0
+) -> bool:
+    """Whether a law is no further behind the best one than chance may put it.
+
+    Parameters
+    ----------
+    difference : (C,) the law's losses less those of the best, cell by cell. *Paired*, since both
+        laws stumble over the same cells; its standard error is by a bootstrap over cells.
+    best : the error of the best law. A standard error larger than that is no excuse: it belongs to
+        a law that breaks in a cell or two.
+    draws : (M, C) of `cell_draws`.
+    share : of the best law's error, a difference that counts as none.
+    times : standard errors that count as chance.
+    """
+    chance = times * min(float((draws @ difference).std()), best)
+    return bool(difference.sum() <= max(chance, share * best) + 1e-12)
 
 
 def front(scored: Sequence[Scored]) -> list[int]:

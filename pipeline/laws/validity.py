@@ -19,6 +19,9 @@ from pipeline.laws.expression import Expression, Floats
 MAX_GRID = 8_000
 #: a target without bounds may not leave its observed range by more than this many ranges
 REACH = 3.0
+#: powers beyond the first, and below the second of what may be 0, are no power laws but steps: they
+#: pick out one level of a factor
+STEEP, FLAT = 20.0, 0.01
 
 
 def domain_grid(data: LawData, others: LawData | None = None) -> dict[str, Floats]:
@@ -82,6 +85,9 @@ def invalidity(
     pole = _pole(expression, slots)
     if pole:
         return f"{pole} changes sign within the domain"
+    power = _step(expression, slots)
+    if power is not None:
+        return f"holds a power of {power:.3g}: a step"
     low, high = _limits(data)
     if value.min() < low:
         return f"falls to {value.min():.3g} at {_where(value == value.min(), grid)}"
@@ -113,6 +119,17 @@ def _pole(expression: Expression, slots: list[Floats]) -> str:
         if np.min(watched) < 0 < np.max(watched):
             return "what it divides by"
     return ""
+
+
+def _step(expression: Expression, slots: list[Floats]) -> float | None:
+    """A power that makes a step of what is raised, over the grid; None where there is none."""
+    for raised in (step for step in expression.program if step.op == "**"):
+        base, power = slots[raised.left], slots[raised.right]
+        if np.max(np.abs(power)) > STEEP:
+            return float(power.flat[np.argmax(np.abs(power))])
+        if np.min(np.abs(base)) == 0.0 and 0.0 < np.max(np.abs(power)) < FLAT:
+            return float(np.max(power))
+    return None
 
 
 def _where(mask: Floats, grid: Mapping[str, Floats]) -> str:

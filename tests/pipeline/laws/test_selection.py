@@ -10,7 +10,16 @@ from planted_tables import beyond, effective, planted
 from pipeline.laws.data import LawData
 from pipeline.laws.folds import extrapolation_folds, grouped_folds
 from pipeline.laws.scoring import Candidate, Scored, fit_candidate, r_squared, score
-from pipeline.laws.selection import adequate, as_good, cell_draws, front, select
+from pipeline.laws.selection import (
+    LEAST,
+    LUCK,
+    adequate,
+    as_good,
+    cell_draws,
+    front,
+    owed_to_luck,
+    select,
+)
 from pipeline.laws.validity import domain_grid
 
 TRUTH = "c0 - c1/sqrt(n*(1 + (T - 1)*ami))"
@@ -82,14 +91,35 @@ def test_losses_add_up_to_the_error(data: LawData) -> None:
 
 
 def test_a_paired_difference_is_judged_by_its_own_spread() -> None:
-    draws = cell_draws(50, seed=0)
-    best = 0.0
-    steady = np.full(50, 0.01)
-    noisy = np.random.default_rng(0).normal(0.01, 1.0, 50)
-    assert not as_good(steady, best, draws)
-    assert as_good(noisy - noisy.mean() + 0.01, best, draws)
-    assert as_good(-steady, best, draws)
-    assert as_good(steady, 100 * steady.sum(), draws), "a hundredth of the error is no difference"
+    draws = cell_draws(1000, seed=0)
+    steady = np.full(1000, 0.01)
+    noisy = np.random.default_rng(0).normal(0.01, 1.0, 1000)
+    noisy += 0.01 - noisy.mean()
+    assert not as_good(steady, 100.0, draws)
+    assert as_good(noisy, 100.0, draws)
+    assert as_good(-steady, 100.0, draws)
+    assert as_good(steady, 250.0, draws), "a twentieth of the error is no difference"
+
+
+def test_a_law_that_breaks_in_one_cell_is_not_as_good() -> None:
+    """Its standard error is as large as the difference itself."""
+    draws = cell_draws(200, seed=0)
+    broken = np.zeros(200)
+    broken[7] = 100.0
+    assert (draws @ broken).std() > 80
+    assert not as_good(broken, 1.0, draws)
+
+
+def test_the_fewer_cells_the_more_is_luck(data: LawData) -> None:
+    """A factor may owe more to it than a constant, but nothing where the other law misses much."""
+    few = data.take(np.arange(len(data)) % 5 == 0)
+    texts = [TRUTH, f"{TRUTH} + c2*decoy", "c0 - c1*n**(-c2)"]
+    for rows in (data, few):
+        law, longer, poor = scored(texts, rows)
+        luck = max(LUCK / len(np.unique(rows.cell)), LEAST)
+        assert owed_to_luck(law, longer, rows) == pytest.approx(2 * luck)
+        assert owed_to_luck(longer, law, rows) == pytest.approx(luck)
+        assert owed_to_luck(poor, law, rows) == pytest.approx(2 * LEAST)
 
 
 def test_nothing_on_the_front_is_beaten_by_something_simpler(data: LawData) -> None:

@@ -39,6 +39,8 @@ def test_bounded_laws_are_valid(text: str) -> None:
         ("0.3*log(n)", "rises to"),
         ("0.9 - 0.01*n*ami", "falls to"),
         ("0.5 + 0.01/ami", "not finite"),
+        ("0.5 + 0.1*T**(-1432)", "a power of -1.43e+03: a step"),
+        ("0.5 + 0.1*(T - 1)**0.001", "a power of 0.001: a step"),
     ],
 )
 def test_poles_and_values_out_of_bounds_are_found(text: str, words: str) -> None:
@@ -68,6 +70,8 @@ def test_held_out_factor_values_are_in_the_domain() -> None:
         ("0.8/(1 + (30/(n*T**ami))**1.4)", ""),
         ("0.1*log(n)", "leaves the bounds as n grows"),
         ("0.1 + 0.01*log(T)", "leaves the bounds as T grows"),
+        ("n*T*exp(-n*T/400)/400", "turns back as n grows"),
+        ("0.5 - 0.4/T - 0.4*(1 - 1/T)**20", "turns back as T grows"),
         ("0.5 - 0.5/n + 0.3*ami*(1 - 1/T)", "limit that depends on ami"),
         ("0.5 - 0.5/n + 0.3*ami", "where that factor is undefined"),
     ],
