@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class PipelineError(Exception):
     """Root of every error that `pipeline` raises on purpose (exit code 1, or 2)."""
@@ -17,14 +19,28 @@ class InputError(PipelineError):
     accepted : what would be accepted, as the end of the sentence "… is not accepted: …".
     """
 
+    form: ClassVar[str] = "{field}: {value!r} is not accepted: {accepted}"
+
     def __init__(self, field: str, value: object, accepted: str) -> None:
-        super().__init__(f"{field}: {value!r} is not accepted: {accepted}")
+        super().__init__(self.form.format(field=field, value=value, accepted=accepted))
         self.field = field
         self.value = value
         self.accepted = accepted
 
     def __reduce__(self) -> tuple[type[InputError], tuple[str, object, str]]:
         return type(self), (self.field, self.value, self.accepted)
+
+
+class FileError(InputError):
+    """A file that cannot be read; `value` is what is wrong with it, `accepted` what is wanted."""
+
+    form = "{field}: {value}: give {accepted}"
+
+
+class MissingError(InputError):
+    """What has to be given is not there at all; `accepted` is what it is."""
+
+    form = "{field} is missing: {accepted}"
 
 
 class EngineError(PipelineError):

@@ -154,6 +154,7 @@ def summary(document: dict[str, Any]) -> str:
     lines = [f"law:    {document['target']} = {formula}", f"score:  {score}"]
     if law["origin"] == MEAN.origin:
         lines.append(f"note:   no factor tells more about {document['target']} than its mean does")
+    lines += [f"note:   {line}" for line in document["provenance"]["engine_failures"]]
     return "\n".join(lines)
 
 

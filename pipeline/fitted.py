@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InputError
 from pipeline.files.tablefile import numbers, read_table
 from pipeline.fit import LAWS_NAME, TABLE_NAME, Fit, Source, write_report_of
+from pipeline.laws.bands import Uncertainty
+from pipeline.laws.law import Law
 from pipeline.laws.lawsfile import read_laws
 from pipeline.laws.problem import OWN_COLUMNS
 from pipeline.store import STORE_NAME, read_rows
 from pipeline.table import RESULTS_NAME, learning_curves
 
 if TYPE_CHECKING:
-    from typing import Any
-
     import pandas as pd
 
 #: what a report has to know of a learning curve's model
@@ -49,6 +51,14 @@ def read_fit(folder: Path) -> Fit:
     command = str(document["provenance"]["command"])
     title = f"{document['target']}: {folder.resolve().name}"
     return Fit(document, rows, Source(str(folder), title, "", curves_of(folder), command))
+
+
+def with_region(law: Law, document: Mapping[str, Any]) -> Law:
+    """A law of a document; one that was recorded without bands still says where it was fitted."""
+    if law.uncertainty is not None:
+        return law
+    data = document["data"]
+    return replace(law, uncertainty=Uncertainty({}, None, None, data["ranges"], data["domain"]))
 
 
 def _analysed(path: Path, document: dict[str, Any]) -> pd.DataFrame:

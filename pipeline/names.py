@@ -6,6 +6,12 @@ import difflib
 from collections.abc import Iterable
 
 
+def mistyped(name: str, given: Iterable[str]) -> str | None:
+    """That of the `given` names that is most like `name`, where one is."""
+    close = difflib.get_close_matches(name, list(given), n=1, cutoff=0.7)
+    return close[0] if close else None
+
+
 def nearest(name: str, known: Iterable[object]) -> str:
     """The end of an error message about an unknown `name`: the nearest valid one, then all."""
     names = [str(other) for other in known]

@@ -24,7 +24,7 @@ from pipeline.errors import InputError
 from pipeline.files.tablefile import drop_parts, write_parquet
 from pipeline.plugins import loaded
 from pipeline.provenance import provenance
-from pipeline.running.backends import RunOptions
+from pipeline.running.backends import RunOptions, check_cluster
 from pipeline.running.dispatch import outcomes
 from pipeline.running.journal import LOG_NAME, journal
 from pipeline.running.lock import RunLock
@@ -56,15 +56,18 @@ def run_study(study: Study, out: Path, options: RunOptions | None = None) -> pd.
     """
     options = options or RunOptions()
     cells = expand(study)
+    if not os.path.exists(out / STORE_NAME):
+        check_cluster(options)
     _make_folder(out)
-    with RunLock(out), open_store(out / STORE_NAME) as store, journal(out), _sigterm():
+    with RunLock(out), _sigterm(), open_store(out / STORE_NAME) as store:
         store.begin(study.model_dump(mode="json"), study_digest(cells), len(cells))
-        if options.retry_failed:
-            store.drop_failed()
-        _train_missing(cells, store, options)
-        table = outcomes_table(store.rows(curves=False), store.runs())
-        drop_parts(out / TABLE_NAME)
-        write_parquet(table, out / TABLE_NAME)
+        with journal(out):
+            if options.retry_failed:
+                store.drop_failed()
+            _train_missing(cells, store, options)
+            table = outcomes_table(store.rows(curves=False), store.runs())
+            drop_parts(out / TABLE_NAME)
+            write_parquet(table, out / TABLE_NAME)
     return table
 
 

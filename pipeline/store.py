@@ -15,7 +15,9 @@ The contract
    recorded in ``migrations``; a newer one is refused.
 7. The file belongs to one study, told by the digest of all its cells. The results of another study
    are refused.
-8. A damaged file is recognised when it is opened, never repaired in silence.
+8. A damaged file is recognised when it is opened, never repaired in silence. Every row carries a
+   seal, a digest of its texts, which is looked at whenever the row is read: a letter that has
+   changed in it is damage, too.
 
 Nothing here knows what a cell or an outcome is: both are JSON values, so that a store can be read
 without the packages that made it. Pickle is never used.
@@ -33,7 +35,17 @@ from typing import Any
 
 from pipeline.digest import canonical
 from pipeline.errors import InputError
-from pipeline.files.storefile import STORE_NAME, errors_of, log_ahead, now, reading, writing
+from pipeline.files.storefile import (
+    STORE_NAME,
+    check_moment,
+    errors_of,
+    log_ahead,
+    now,
+    reading,
+    seal,
+    unsealed,
+    writing,
+)
 
 __all__ = [
     "FAILED",
@@ -99,11 +111,11 @@ class ResultStore:
         InputError : the file holds the results of another study.
         """
         with self._transaction():
-            found = self._db.execute("SELECT digest FROM study").fetchone()
+            found = self._db.execute("SELECT * FROM study").fetchone()
             if found is None:
                 values = (digest, cells, canonical(study))
-                self._db.execute("INSERT INTO study VALUES (?, ?, ?)", values)
-            elif found[0] != digest:
+                self._db.execute("INSERT INTO study VALUES (?, ?, ?, ?)", (*values, seal(*values)))
+            elif unsealed(found)[0] != digest:
                 raise InputError(
                     str(self.path),
                     "results of another study",
@@ -115,11 +127,10 @@ class ResultStore:
         with errors_of(self.path):
             log_ahead(self._db)
         with self._transaction():
-            cursor = self._db.execute(
-                "INSERT INTO runs (started, provenance) VALUES (?, ?)",
-                (now(), canonical(provenance)),
-            )
-        self._run = int(cursor.lastrowid or 0)
+            number = self._db.execute("SELECT ifnull(max(id), 0) + 1 FROM runs").fetchone()[0]
+            values = (number, now(), canonical(provenance))
+            self._db.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", (*values, seal(*values)))
+        self._run = int(number)
         return self._run
 
     def add(self, rows: Sequence[Row]) -> None:
@@ -143,7 +154,8 @@ class ResultStore:
             for row in rows
         ]
         with self._transaction():
-            self._db.executemany("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+            sealed = [(*texts, seal(*texts)) for texts in values]
+            self._db.executemany("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", sealed)
 
     def drop_failed(self) -> int:
         """Forget the rows of status ``failed``, so that they are tried again; returns how many."""
@@ -152,7 +164,7 @@ class ResultStore:
 
     def done(self) -> set[str]:
         """The digests of all cells that have a row."""
-        return {cell for (cell,) in self._db.execute("SELECT cell FROM outcomes")}
+        return {values[0] for values in map(unsealed, self._db.execute("SELECT * FROM outcomes"))}
 
     def rows(self, curves: bool = True) -> Iterator[Row]:
         """All rows in the order of their digests, whatever the order they were written in.
@@ -216,15 +228,19 @@ class Summary:
 def read_summary(path: Path) -> Summary:
     """Counts and times of the store at `path`; also while a run is writing it."""
     with reading(path) as db:
-        study = db.execute("SELECT description, cells FROM study").fetchone()
-        run = db.execute("SELECT id, started FROM runs ORDER BY id DESC LIMIT 1").fetchone()
+        study = db.execute("SELECT * FROM study").fetchone()
+        run = db.execute("SELECT * FROM runs ORDER BY id DESC LIMIT 1").fetchone()
         if study is None or run is None:
             raise InputError(str(path), "no run yet", "a store in which a run has begun")
+        _, cells, description = unsealed(study)
+        number, started, _ = unsealed(run)
         counted = db.execute("SELECT status, count(*) FROM outcomes GROUP BY status")
         by_status = {str(status): int(count) for status, count in counted}
         mine = "SELECT count(*), max(finished) FROM outcomes WHERE run = ?"
-        latest, last = db.execute(mine, (run[0],)).fetchone()
-        return Summary(json.loads(study[0]), study[1], by_status, run[1], last, latest)
+        latest, last = db.execute(mine, (number,)).fetchone()
+        if last is not None:
+            check_moment(last)
+        return Summary(json.loads(description), cells, by_status, started, last, latest)
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -240,15 +256,14 @@ def read_runs(path: Path) -> dict[int, dict[str, Any]]:
 
 
 def _runs(db: sqlite3.Connection) -> dict[int, dict[str, Any]]:
-    found = db.execute("SELECT id, started, provenance FROM runs")
+    found = map(unsealed, db.execute("SELECT * FROM runs"))
     return {number: {"started": started, **json.loads(text)} for number, started, text in found}
 
 
 def _rows(db: sqlite3.Connection, curves: bool = True) -> Iterator[Row]:
-    query = "SELECT cell, description, outcome, measured, run, finished FROM outcomes ORDER BY cell"
-    for cell, description, outcome, measured, run, finished in db.execute(query):
-        texts = (description, outcome, measured)
-        parts = [json.loads(text) for text in texts]
+    for values in map(unsealed, db.execute("SELECT * FROM outcomes ORDER BY cell")):
+        cell, description, _, outcome, measured, run, finished = values
+        parts = [json.loads(text) for text in (description, outcome, measured)]
         if not curves:
             del parts[1]["curve"]
         yield Row(cell, parts[0], parts[1], parts[2], run, finished)

@@ -254,7 +254,7 @@ class Study(Block):
         try:
             study = cls.model_validate(content)
         except ValidationError as error:
-            raise input_error(cls, error.errors()[0]) from error
+            raise input_error(cls, error.errors()[0], SHORT_NAMES) from error
         study._check_together()
         return study
 

@@ -101,7 +101,7 @@ OTHERS: dict[str, Mistake] = {
     "no AMI": simulate("--ami", "None", "for 2 tasks"),
     "AMI of one task": simulate("--ami", "0.5", "single task", tasks="1", ami="0.5"),
     "no task": simulate("--tasks", "0", "at least 1", tasks="0", ami="0.5"),
-    "half a task": simulate("--tasks", "'2.5'", "integer", tasks="2.5", ami="0.5"),
+    "half a task": simulate("--tasks", "'2.5'", "a whole number:", tasks="2.5", ami="0.5"),
     "negative tokens": simulate("--tokens", "-5", "at least 1", tokens="-5", ami="0.5"),
     "too many tokens": simulate("--tokens", "at most 1,000,000,000", tokens="99999999999"),
     "more than memory": simulate(
@@ -148,9 +148,15 @@ OTHERS: dict[str, Mistake] = {
         ("mine/results.sqlite", "an empty file", "a store in which a run has begun"),
         {"mine/results.sqlite": b""},
     ),
+    "status of a name that none can have": Mistake(
+        ("status", "a" * 300), ("/results.sqlite", "no such file", "a run folder")
+    ),
+    "run to a name that none can have": Mistake(
+        ("run", "study.yaml", "--out", "a" * 300), ("--out", "a folder that can be made here")
+    ),
     "unknown command": Mistake(("fti",), ("'fti'", "'fit'", "report, simulate")),
     "no command but a file": Mistake(("study.yaml",), ("'study.yaml'", "Commands: run, fit")),
-    "no study": Mistake(("run",), ("STUDY", "nothing", "required", "mtl-laws init")),
+    "no study": Mistake(("run",), ("STUDY is missing", "required", "mtl-laws init")),
     "no out": Mistake(("run", "study.yaml"), ("--out", "required", "Folder", "Example: mtl-laws")),
     "no target": Mistake(("fit", "table.csv", "--out", OUT), ("--target", "required", "Example:")),
     "no factors": Mistake(
@@ -262,7 +268,7 @@ OTHERS |= {
     ),
     "no main layer": Mistake(("advise", "corpus.conll"), ("--main", "required", "Example:")),
     "no such main layer": advise("--main", "'layr_1'", "'layer_1'", main="layr_1"),
-    "no such auxiliary": advise("--aux", "'layer_3'", "layer_1, layer_2", aux="layer_3"),
+    "no such auxiliary": advise("--aux", "'layer_3'", "valid: layer_2", aux="layer_3"),
     "the main layer twice": advise("--aux", "'layer_1'", "other than the main", aux="layer_1"),
     "only one layer": advise(
         "CORPUS", "the only one", corpus="mine.conll", files={"mine.conll": ONE_LAYER}
@@ -286,6 +292,7 @@ OTHERS |= {
     "a law without a value": advised_by(
         {"selected": {**LAW, "expression": "log(0 - n)"}}, "--laws", "laws.json", "has a value"
     ),
+    "tokens of advice as text": advise("--tokens: 'ten'", "a whole number: n", tokens="ten"),
     "advice into a file": advise("--out", "'table.csv'", out="table.csv"),
     "a check of one training": Mistake(
         ("advise", "corpus.conll", "--main", "layer_1", "--check", "--seeds", "1", "--out", OUT),

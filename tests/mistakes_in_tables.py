@@ -20,8 +20,10 @@ def named(*names: str, factors: str) -> Mistake:
 
 
 WORDS: dict[str, Mistake] = {
-    "missing file": fit("none.csv", "no such file", "CSV or Parquet", table="none.csv"),
-    "a folder": fit("'is a directory'", "CSV or Parquet", table="."),
+    "missing file": fit(
+        "none.csv: no such file or directory: give the path of a CSV or", table="none.csv"
+    ),
+    "a folder": fit("is a directory", "CSV or Parquet", table="."),
     "unknown reference": fit(
         *("reference:teacher-relatednes", "nearest valid name is 'teacher-relatedness'", "sharing"),
         table="reference:teacher-relatednes",
@@ -39,6 +41,10 @@ WORDS: dict[str, Mistake] = {
     "no column": fit("--factors", "'n='", "NAME=COLUMN", factors="n="),
     "no name": fit("--factors", "'=n'", "NAME=COLUMN", factors="=n"),
     "a gap": fit("--factors", "'n,,T'", "NAME=COLUMN", factors="n,,T"),
+    "a colon for a sign": fit(
+        "--factors: 'n:T'", "NAME=COLUMN", "did you mean n=T?", factors="n:T"
+    ),
+    "a column that is no name": fit("--factors: 'my n'", "needs a NAME", factors="my n,T"),
     "a factor twice": fit("--factors", "'n=n,n=T'", "every factor once", factors="n=n,n=T"),
     "a column twice": fit("--factors", "'m=n'", "n does not stand for", factors="n,m=n"),
     "target as factor": fit("--factors", "'x=f1'", "other than the target's", factors="n,x=f1"),
@@ -99,7 +105,7 @@ WORDS: dict[str, Mistake] = {
     "time as text": fit("--time-limit", "'soon'", "number", more=("--time-limit", "soon")),
     "negative seed": fit("--seed", "-1", "from 0 to 4294967295", seed="-1"),
     "endless seed": fit("--seed", "9" * 30, "from 0 to 4294967295", seed="9" * 30),
-    "seed as text": fit("--seed", "'x'", "integer", seed="x"),
+    "seed as text": fit("--seed", "'x'", "a whole number:", seed="x"),
     "no jobs": fit("--jobs", "0", "-1 for one per core", jobs="0"),
     "negative jobs": fit("--jobs", "-3", "-1 for one per core", jobs="-3"),
     "out is a file": fit("--out", "'table.csv'", "a folder", out="table.csv"),
@@ -130,8 +136,8 @@ def parquet(**changed: Any) -> bytes:
 
 
 TABLES: dict[str, Mistake] = {
-    "empty file": table("", "mine.csv", "'an empty file'", "CSV or Parquet"),
-    "blank lines": table("\n \n\n", "mine.csv", "'an empty file'", "CSV or Parquet"),
+    "empty file": table("", "mine.csv: an empty file: give", "CSV or Parquet"),
+    "blank lines": table("\n \n\n", "mine.csv: an empty file: give", "CSV or Parquet"),
     "header only": table(HEAD + "\n", "mine.csv", "no rows", "one row or more"),
     "too few rows": table("\n".join([HEAD, *ROWS[:7]]), "mine.csv", "'7 rows to fit'", "8 rows"),
     "no target at all": table(with_column([""] * 20, "f1"), "'0 rows to fit'", "value of f1"),

@@ -32,9 +32,9 @@ from pipeline.laws.folds import extrapolation_folds, grouped_folds
 from pipeline.laws.problem import Question, pose
 from pipeline.laws.scoring import STARTS, Candidate, Scored, fit_candidate, score
 from pipeline.laws.search import GRAMMAR_SHARE, MAX_CELLS, MAX_COMPLEXITY, SearchResult
-from pipeline.laws.selection import LAG, PRACTICAL, RESAMPLES
+from pipeline.laws.selection import LAG, LEAST, LUCK, RESAMPLES
 from pipeline.laws.template import LOOSENESS
-from pipeline.laws.validity import MAX_GRID, domain_grid
+from pipeline.laws.validity import FLAT, MAX_GRID, STEEP, domain_grid
 from pipeline.table import Column
 
 PAGES = pages()
@@ -193,7 +193,9 @@ def test_the_method_page_has_the_figures_of_the_code() -> None:
         f"a grid of up to {MAX_GRID:,} points",
         f"below {LOOSENESS} times the first",
         f"are drawn with replacement {RESAMPLES} times",
-        f"{PRACTICAL:.2f}\\,E_{{\\text{{best}}}}",
+        f"k\\max(2\\ln {np.exp(LUCK / 2):.0f}/C,\\ {LEAST:.2f})",
+        f"{LEAST:.2f}\\,k",
+        f"no power is beyond ±{STEEP:g}, or within ±{FLAT:g} where",
         f"explains at least {LAG} of",
         f"With more than {MAX_CELLS:,} cells the search looks at {MAX_CELLS:,}",
         f"gets {GRAMMAR_SHARE:.0%}".replace("%", " %"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from pipeline.advice.record import Advice
 from pipeline.errors import InputError
 from pipeline.files.wholefile import write_whole
 from pipeline.fit import make_folder
-from pipeline.laws.bands import Uncertainty
+from pipeline.fitted import with_region
 from pipeline.laws.law import Law
 from pipeline.laws.lawsfile import read_laws
 from pipeline.table import RESULTS_NAME
@@ -98,21 +97,13 @@ def law_of(path: Path) -> tuple[Law, str, dict[str, str], str]:
         raise InputError("--laws", str(path), "a laws.json that has a selected law")
     selected = document["selected"]
     record = {**selected, "template": selected["template"] or selected["expression"]}
-    law = _with_ranges(Law.from_json(record, document["factors"]), document["data"])
+    law = with_region(Law.from_json(record, document["factors"]), document)
     used = sources(
         [name for name in document["factors"] if law.uses(name)],
         document["data"]["columns"],
         str(path),
     )
     return law, str(document["target"]), used, _family(path, document)
-
-
-def _with_ranges(law: Law, data: Mapping[str, Any]) -> Law:
-    """A law that was recorded without intervals still says where it was fitted."""
-    if law.uncertainty is not None:
-        return law
-    known = Uncertainty({}, None, None, data["ranges"], data["domain"])
-    return replace(law, uncertainty=known)
 
 
 def _family(path: Path, document: Mapping[str, Any]) -> str:
@@ -145,6 +136,12 @@ def _warnings(
             else "Nothing says on which family of tasks the law was found"
         )
         said.append(f"{found}; layers of a corpus may behave otherwise: see --check.")
+    main = oracle.profile.main
+    if sizes.n > main.tokens:
+        said.append(
+            f"--tokens {sizes.n:,} is more than the {main.tokens:,} that {main.name} labels here: "
+            "the prediction is for a corpus that has as many."
+        )
     outside = sorted({name for one in ranked for name in one.outside})
     if outside:
         said.append(f"Outside the fitted region in {', '.join(outside)}: an extrapolation.")

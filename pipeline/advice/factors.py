@@ -93,6 +93,17 @@ FACTORS: Mapping[str, Factor] = {
     "label_noise": lambda s: 0.0,
 }
 
+MEANINGS: Mapping[str, str] = {
+    "n": "training tokens of the main layer",
+    "T": "layers trained together",
+    "n_aux": "training tokens of an auxiliary",
+    "ami": "AMI of the auxiliaries with the main layer",
+    "lookup": "share of words that a table of the labels at hand gets right",
+    "lookup_alone": "share of words that a table of the main labels alone gets right",
+    "transfer": "by how much more words a table gets right with the auxiliaries' labels",
+}
+"""What the commonest factors are, for those who read a law and not this file."""
+
 ALIASES: Mapping[str, str] = {
     "n_request": "n",
     "n_aux_request": "n_aux",

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from pipeline.advice.chart import gain_chart
 from pipeline.advice.record import Advice
-from pipeline.advice.words import grids, headline
+from pipeline.advice.words import chart_note, grids, headline, law_notes
 from pipeline.files.templates import templates_in
 from pipeline.laws.typeset import formula_markup
 from pipeline.laws.typeset.mathml import left_side
@@ -43,7 +43,7 @@ def advice_html(advice: Advice) -> str:
         chart=gain_chart(advice),
         tables=Markup(tables_html(advice)),
         formula=Markup(left_side(advice.target) + formula),
-        laws=advice.laws,
-        target=advice.target,
+        chart_note=chart_note(advice),
+        law_notes=law_notes(advice),
         left_out=advice.left_out,
     )

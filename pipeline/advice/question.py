@@ -93,11 +93,14 @@ def choose_layers(question: Question, corpus: Corpus) -> Choice:
         if a layer does not exist, the main one is no tag set or too small, an auxiliary that was
         asked for cannot be used, or none is left.
     """
-    main = _named(corpus, "--main", question.main)
+    main = _named(corpus, "--main", question.main, tuple(corpus.layers))
     reason = _unusable(corpus, main)
     if reason:
         raise InputError("--main", question.main, f"another layer: this one {reason}")
-    asked = tuple(dict.fromkeys(_named(corpus, "--aux", name) for name in question.auxiliaries))
+    others = tuple(name for name in corpus.layers if name != main)
+    asked = tuple(
+        dict.fromkeys(_named(corpus, "--aux", name, others) for name in question.auxiliaries)
+    )
     reasons = {
         name: _unusable(corpus, name) or _unrelatable(corpus, main, name)
         for name in asked or corpus.layers
@@ -154,11 +157,12 @@ def _or_all(extra: int, tokens: int) -> int:
     return extra if extra >= MIN_TOKENS else tokens
 
 
-def _named(corpus: Corpus, option: str, name: str) -> str:
+def _named(corpus: Corpus, option: str, name: str, known: tuple[str, ...]) -> str:
+    """The layer that is called so; where there is none, one of `known` is meant."""
     try:
         return corpus.name_of(name)
     except SpecError as error:
-        raise InputError(option, name, nearest(name, corpus.layers)) from error
+        raise InputError(option, name, nearest(name, known)) from error
 
 
 def _unusable(corpus: Corpus, name: str) -> str:

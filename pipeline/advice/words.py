@@ -8,19 +8,65 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.advice.check import Checked
+from pipeline.advice.factors import MEANINGS
 from pipeline.advice.prediction import Estimate, Suggestion
 from pipeline.advice.record import Advice
 
 Pair = tuple[float, float]
 
+LAYERS_NOTE = (
+    "AMI: what a layer's labels tell of the main one's beyond chance, from 0, nothing, to 1, all; "
+    "in brackets its 95 % interval. H(main|layer): how much of the main labels' entropy H stays "
+    "open once the layer's labels are known."
+)
+GAINS_NOTE = (
+    "Alone: the main layer trained by itself. In brackets: 95 % of the law, given its form. One "
+    "training: where 95 % of single pairs of trainings are expected, luck included."
+)
+OUTSIDE_NOTE = " Outside: what lies beyond the law's fitted region."
+CHECK_NOTE = "Measured: the mean over seeds, with its 95 % interval."
+
+
+def score_name(advice: Advice) -> str:
+    """What is scored; a law of gains is one of gains in accuracy."""
+    return "accuracy" if advice.target == "gain" else advice.target
+
+
+def chart_note(advice: Advice) -> str:
+    """How to read the picture of the gains."""
+    return (
+        f"Predicted gain in {score_name(advice)} over training {advice.profile.main.name} alone; "
+        "thick: 95 % interval of the law, thin: of one training. A line that crosses 0 may be a "
+        "loss."
+    )
+
+
+def law_notes(advice: Advice) -> list[str]:
+    """Where the law is from, and what its factors are."""
+    used = [name for name in advice.law.factors if advice.law.uses(name)]
+    meant = [f"{name}: {MEANINGS[name]}" for name in used if name in MEANINGS]
+    source = f"Predicts {advice.target}: {advice.laws}."
+    return [source, f"{'; '.join(meant)}."] if meant else [source]
+
 
 @dataclass(frozen=True)
 class Grid:
-    """A table of text: its title, its heads, its rows; the first column names the row."""
+    """A table of text: its title, its heads, its rows; the first column names the row.
+
+    A page says `note` below it, which tells how to read it.
+    """
 
     title: str
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+    @property
+    def filled(self) -> Grid:
+        """The table without columns that are empty in every row."""
+        kept = [k for k, _ in enumerate(self.heads) if k == 0 or any(row[k] for row in self.rows)]
+        rows = tuple(tuple(row[k] for k in kept) for row in self.rows)
+        return Grid(self.title, tuple(self.heads[k] for k in kept), rows, self.note)
 
 
 def headline(advice: Advice) -> str:
@@ -44,7 +90,7 @@ def layers_grid(advice: Advice) -> Grid:
         ami = f"{pair.ami:.2f}{_between(pair.ami_ci95, plain)}"
         entropies = (f"{pair.h_main_given_aux:.2f}", f"{pair.h_aux_given_main:.2f}")
         rows.append((layer.name, *_sizes(layer.name, advice), ami, *entropies))
-    return Grid("Layers (H in nats)", heads, tuple(rows))
+    return Grid("Layers (H in nats)", heads, tuple(rows), LAYERS_NOTE)
 
 
 def _sizes(name: str, advice: Advice) -> tuple[str, str, str]:
@@ -55,13 +101,21 @@ def _sizes(name: str, advice: Advice) -> tuple[str, str, str]:
 
 def gains_grid(advice: Advice) -> Grid:
     """What the law predicts."""
-    score = "accuracy" if advice.target == "gain" else advice.target
-    heads = ("auxiliaries", "AMI", f"{score} alone", "together", "gain", "one training", "outside")
+    heads = (
+        "auxiliaries",
+        "AMI",
+        f"{score_name(advice)} alone",
+        "together",
+        "gain",
+        "one training",
+        "outside",
+    )
     shown = list(advice.suggestions)
     if advice.best is not None and advice.best not in shown:
         shown.append(advice.best)
     title = f"Predicted for n = {advice.sizes.n:,} tokens of {advice.profile.main.name}"
-    return Grid(title, heads, tuple(_gain_row(advice, one) for one in shown))
+    note = GAINS_NOTE + (OUTSIDE_NOTE if any(one.outside for one in shown) else "")
+    return Grid(title, heads, tuple(_gain_row(advice, one) for one in shown), note)
 
 
 def _gain_row(advice: Advice, one: Suggestion) -> tuple[str, ...]:
@@ -87,7 +141,7 @@ def check_grid(advice: Advice) -> Grid | None:
         f"Checked with n = {made.n:,}, {made.n_aux:,} tokens of each auxiliary and "
         f"{made.test_tokens:,} test tokens"
     )
-    return Grid(title, heads, tuple(_check_row(one) for one in made.results))
+    return Grid(title, heads, tuple(_check_row(one) for one in made.results), CHECK_NOTE)
 
 
 def _check_row(one: Checked) -> tuple[str, ...]:
@@ -104,7 +158,8 @@ def _check_row(one: Checked) -> tuple[str, ...]:
 def grids(advice: Advice) -> list[Grid]:
     """All tables, in order."""
     check = check_grid(advice)
-    return [layers_grid(advice), gains_grid(advice), *([check] if check else [])]
+    found = [layers_grid(advice), gains_grid(advice), *([check] if check else [])]
+    return [grid.filled for grid in found]
 
 
 def as_text(advice: Advice) -> str:
@@ -116,9 +171,8 @@ def as_text(advice: Advice) -> str:
 
 
 def _aligned(grid: Grid) -> str:
-    kept = [k for k, _ in enumerate(grid.heads) if k == 0 or any(row[k] for row in grid.rows)]
-    table = [[row[k] for k in kept] for row in (grid.heads, *grid.rows)]
-    widths = [max(len(row[k]) for row in table) for k in range(len(kept))]
+    table = (grid.heads, *grid.rows)
+    widths = [max(len(row[k]) for row in table) for k in range(len(grid.heads))]
     return "\n".join([f"{grid.title}:", *(_line(row, widths) for row in table)])
 
 
@@ -128,8 +182,11 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def signed(value: float) -> str:
-    """A gain with its sign; a word where a law has no value."""
-    return f"{value:+.3f}" if np.isfinite(value) else "undefined"
+    """A gain with its sign, none where it rounds to 0; a word where a law has no value."""
+    if not np.isfinite(value):
+        return "undefined"
+    text = f"{value:+.3f}"
+    return text if float(text) else text[1:]
 
 
 def plain(value: float) -> str:

@@ -7,14 +7,14 @@ reference are both made from it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TypeAlias, TypeGuard
 
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import ErrorDetails
 
-from pipeline.errors import InputError
-from pipeline.names import nearest
+from pipeline.errors import InputError, MissingError
+from pipeline.names import mistyped, nearest
 
 Place: TypeAlias = list[int | str]
 
@@ -28,20 +28,16 @@ class Block(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _Nothing:
-    """Stands in an error message where the user gave nothing at all."""
-
-    def __repr__(self) -> str:
-        return "nothing"
-
-
-def input_error(root: type[BaseModel], error: ErrorDetails) -> InputError:
+def input_error(
+    root: type[BaseModel], error: ErrorDetails, called: Mapping[str, str] | None = None
+) -> InputError:
     """Pydantic's finding as one line: the path, the value, what the key accepts.
 
     Parameters
     ----------
     root : the model that was being read.
     error : one of the findings of its `pydantic.ValidationError`.
+    called : keys under other names that users give them: name -> key.
     """
     place = [part for part in error["loc"] if part != "[key]"]
     path = _path(place)
@@ -50,10 +46,24 @@ def input_error(root: type[BaseModel], error: ErrorDetails) -> InputError:
         return InputError(path, str(place[-1]), nearest(str(place[-1]), known))
     accepted = _accepted(root, place)
     if error["type"] == "missing":
-        return InputError(path, _Nothing(), f"this key is required: {accepted}")
+        given = _instead(root, place, error["input"], called or {})
+        if given is None:
+            return MissingError(path, None, f"this key is required: {accepted}")
+        meant = f"did you mean {place[-1]!r}? It is required: {accepted}"
+        return InputError(_path([*place[:-1], given]), given, meant)
     if error["type"] == DETAIL:
         accepted = f"{error['msg']}; {accepted}"
     return InputError(path, short(error["input"]), accepted)
+
+
+def _instead(
+    root: type[BaseModel], place: Place, block: object, called: Mapping[str, str]
+) -> str | None:
+    """The key that stands in a block in place of the one that is missing there, if one does."""
+    known = _block_at(root, place[:-1]).model_fields
+    unknown = [key for key in block if key not in known] if isinstance(block, dict) else []
+    renamed = (key for key in unknown if called.get(key) == place[-1])
+    return next(renamed, None) or mistyped(str(place[-1]), unknown)
 
 
 def short(value: object, limit: int = 80) -> object:

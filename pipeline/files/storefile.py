@@ -5,16 +5,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from pipeline.errors import InputError, PipelineError
+from pipeline.errors import FileError, InputError, PipelineError
 
 STORE_NAME = "results.sqlite"
 APPLICATION_ID = 0x4D544C4C  # "MTLL", so that `file` and we can tell our databases from others
+SEAL_LENGTH, UNSEALED = 16, 7
+"""Hexadecimal digits of a row's seal; columns of an outcome before there were seals."""
 
 _FIRST_SCHEMA = """
 CREATE TABLE migrations (version INTEGER PRIMARY KEY, applied TEXT NOT NULL);
@@ -39,8 +44,27 @@ CREATE TRIGGER finished_rows_remain BEFORE DELETE ON outcomes WHEN old.status <>
 BEGIN SELECT RAISE(ABORT, 'a finished row is never deleted'); END;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST_SCHEMA,)
+_SEALS = """
+ALTER TABLE study ADD COLUMN seal TEXT NOT NULL DEFAULT '';
+UPDATE study SET seal = seal(digest, cells, description);
+ALTER TABLE runs ADD COLUMN seal TEXT NOT NULL DEFAULT '';
+UPDATE runs SET seal = seal(id, started, provenance);
+ALTER TABLE outcomes ADD COLUMN seal TEXT NOT NULL DEFAULT '';
+DROP TRIGGER finished_rows_stay;
+UPDATE outcomes SET seal = seal(cell, description, status, outcome, measured, run, finished);
+CREATE TRIGGER finished_rows_stay BEFORE UPDATE ON outcomes
+BEGIN SELECT RAISE(ABORT, 'a finished row never changes'); END;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST_SCHEMA, _SEALS)
 """Entry k brings a store from schema k to schema k + 1."""
+
+COLUMNS = (
+    "digest, cells, description, seal FROM study",
+    "id, started, provenance, seal FROM runs",
+    "cell, description, status, outcome, measured, run, finished, seal FROM outcomes",
+)
+"""What a store of the present schema holds."""
 
 _NOT_WRITTEN = {
     "full": "no space left on the disk",
@@ -56,6 +80,7 @@ def writing(path: Path) -> Iterator[sqlite3.Connection]:
     A store that was closed is one file, which can be read anywhere.
     """
     with errors_of(path), closing(sqlite3.connect(path, isolation_level=None)) as db:
+        _equip(db)
         _check(db, path)
         for version in range(_schema(db), len(MIGRATIONS)):
             _migrate(db, version)
@@ -73,29 +98,78 @@ def log_ahead(db: sqlite3.Connection) -> None:
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """The store at `path`, sound, for reading only; also while a run is writing it."""
-    if not path.is_file():
-        raise InputError(str(path), "no such file", f"a run folder, with its {STORE_NAME}")
+    if not os.path.isfile(path):  # which a name that no file can have does not trouble
+        raise FileError(str(path), "no such file", f"a run folder, with its {STORE_NAME}")
     with errors_of(path), closing(_connect_reader(path)) as db:
+        _equip(db)
         _check(db, path)
         if _schema(db) == 0:
-            raise InputError(str(path), "an empty file", "a store in which a run has begun")
+            raise FileError(str(path), "an empty file", "a store in which a run has begun")
         if _schema(db) < len(MIGRATIONS):
             accepted = f"schema {len(MIGRATIONS)}: `mtl-laws run` brings it up to date"
             raise InputError(str(path), f"schema {_schema(db)}", accepted)
         yield db
 
 
+def seal(*values: str | int) -> str:
+    """What tells whether `values` are still those that were written: SHA-256 of their texts.
+
+    SQLite notices a page that is no page, but not a text in which a letter has changed.
+    """
+    texts = "\0".join(map(str, values))
+    return hashlib.sha256(texts.encode("utf-8", "surrogatepass")).hexdigest()[:SEAL_LENGTH]
+
+
+def unsealed(values: Sequence[Any]) -> Sequence[Any]:
+    """All `values` but the last, which is their seal.
+
+    Raises
+    ------
+    sqlite3.DatabaseError : it is not.
+    """
+    if seal(*values[:-1]) != values[-1]:
+        raise sqlite3.DatabaseError(f"row {values[0]} is not as it was written")
+    return values[:-1]
+
+
+def _equip(db: sqlite3.Connection) -> None:
+    """Give the connection our seal; texts that are no UTF-8 any more are read all the same."""
+    db.create_function("seal", -1, seal, deterministic=True)
+    db.text_factory = _text
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
 def _connect_reader(path: Path) -> sqlite3.Connection:
     """Read-only; from a medium that cannot be written, as a file that nobody changes."""
-    uri = path.absolute().as_uri()
-    db = sqlite3.connect(f"{uri}?mode=ro", uri=True)
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True)) as db:
+        try:
+            _count_tables(db)
+        except sqlite3.OperationalError:
+            _refuse_unread_log(path)
+            uri += "&immutable=1"
+    return sqlite3.connect(uri, uri=True)
+
+
+@contextmanager
+def _names_checked() -> Iterator[None]:
+    """Names that are no text any more, and tables and columns that are missing, are damage."""
     try:
-        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError:
-        db.close()
-        _refuse_unread_log(path)
-        db = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True)
-    return db
+        yield
+    except UnicodeDecodeError as error:
+        raise sqlite3.DatabaseError("a name in it is no text") from error
+    except sqlite3.OperationalError as error:
+        if "no such" in str(error):
+            raise sqlite3.DatabaseError(str(error)) from error
+        raise
+
+
+def _count_tables(db: sqlite3.Connection) -> int:
+    with _names_checked():
+        return int(db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
 
 
 def _refuse_unread_log(path: Path) -> None:
@@ -116,7 +190,7 @@ def _schema(db: sqlite3.Connection) -> int:
 def _check(db: sqlite3.Connection, path: Path) -> None:
     """Refuse what is not a sound store of a schema known here."""
     application = int(db.execute("PRAGMA application_id").fetchone()[0])
-    tables = int(db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    tables = _count_tables(db)
     if tables and application != APPLICATION_ID:
         raise InputError(str(path), "another program's database", f"a {STORE_NAME} of mtl-laws")
     if _schema(db) > len(MIGRATIONS):
@@ -129,6 +203,10 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
     verdict = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
     if verdict != "ok":
         raise sqlite3.DatabaseError(verdict)
+    if _schema(db) == len(MIGRATIONS):
+        with _names_checked():
+            for columns in COLUMNS:
+                db.execute(f"SELECT {columns} LIMIT 0")
 
 
 def _migrate(db: sqlite3.Connection, version: int) -> None:
@@ -150,6 +228,21 @@ def _migrate(db: sqlite3.Connection, version: int) -> None:
 def now() -> str:
     """The time, UTC, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def check_moment(text: str) -> None:
+    """Refuse what `now` cannot have written.
+
+    Raises
+    ------
+    sqlite3.DatabaseError : `text` is no time of a known zone.
+    """
+    try:
+        known = datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        known = False
+    if not known:
+        raise sqlite3.DatabaseError(f"{text!r} is no time")
 
 
 @contextmanager
@@ -189,8 +282,9 @@ def _readable(path: Path) -> int:
     count = 0
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-            for _ in db.execute("SELECT * FROM outcomes"):
-                count += 1
+            _equip(db)
+            for values in db.execute("SELECT * FROM outcomes"):
+                count += len(values) == UNSEALED or seal(*values[:-1]) == values[-1]
     except (sqlite3.DatabaseError, ValueError):
         return count
     return count

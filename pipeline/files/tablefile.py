@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.errors import InputError, PipelineError
+from pipeline.errors import FileError, InputError, PipelineError
 from pipeline.names import nearest
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -50,7 +50,7 @@ def read_table(path: Path) -> pd.DataFrame:
     raw = _read_bytes(path)
     table = _parquet(path, raw) if raw[:4] == b"PAR1" else _csv(path, raw)
     if table.empty:
-        raise InputError(str(path), f"{len(table.columns)} columns, no rows", "one row or more")
+        raise FileError(str(path), f"{len(table.columns)} columns, no rows", "one row or more")
     return table
 
 
@@ -121,9 +121,9 @@ def _read_bytes(path: Path) -> bytes:
         raw = path.read_bytes()
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise InputError(str(path), reason, "the path of a CSV or Parquet file") from error
+        raise FileError(str(path), reason, "the path of a CSV or Parquet file") from error
     if not raw.removeprefix(codecs.BOM_UTF8).strip():
-        raise InputError(str(path), "an empty file", "a CSV or Parquet file")
+        raise FileError(str(path), "an empty file", "a CSV or Parquet file")
     return raw
 
 
@@ -132,7 +132,7 @@ def _parquet(path: Path, raw: bytes) -> pd.DataFrame:
         table = pd.read_parquet(io.BytesIO(raw))
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(str(path), f"damaged ({reason})", "a whole Parquet file") from error
+        raise FileError(str(path), f"damaged ({reason})", "a whole Parquet file") from error
     table.columns = _unique(path, [str(name) for name in table.columns], "the header")
     return table.reset_index(drop=True)
 
@@ -147,7 +147,7 @@ def _csv(path: Path, raw: bytes) -> pd.DataFrame:
     separator = _separator(text)
     records = list(_records(path, text, separator))
     if not records:
-        raise InputError(str(path), "blank lines only", "a header and rows")
+        raise FileError(str(path), "blank lines only", "a header and rows")
     line, header = records[0]
     names = _unique(path, [name.strip() for name in header], f"line {line}")
     lines = [line for line, _ in records[1:]]

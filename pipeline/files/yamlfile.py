@@ -15,7 +15,7 @@ from typing import NoReturn, cast
 
 import yaml
 
-from pipeline.errors import InputError
+from pipeline.errors import FileError, InputError
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
@@ -125,7 +125,7 @@ def read_text(path: Path, what: str) -> str:
         raw = path.read_bytes()
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise InputError(str(path), reason, f"the path of {what}") from error
+        raise FileError(str(path), reason, f"the path of {what}") from error
     if len(raw) > MAX_BYTES:
         raise InputError(str(path), f"{len(raw)} bytes", f"{what} of at most {MAX_BYTES} bytes")
     try:

@@ -161,6 +161,7 @@ def _exponent_json(exponent: Exponent) -> dict[str, Any]:
         "over": _listed(exponent.over),
         "logarithm": exponent.logarithm,
         "part": exponent.part,
+        "under": exponent.under,
         "moves": exponent.moves,
     }
 

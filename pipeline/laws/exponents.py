@@ -52,6 +52,7 @@ class Exponent:
         within it only weighs the factor against others there.
     part : what it is the power in, as the law has it, with numbers; where that stands in an
         exponent, with what it is an exponent of.
+    under : the function that the law takes of that part, a logarithm apart; empty where none.
     moves : how much this place of the factor moves the law: root mean square, over the rows, of
         the change when it alone is held at its median; in units of the target.
     """
@@ -63,6 +64,7 @@ class Exponent:
     over: tuple[float, float] | None = None
     logarithm: bool = False
     part: str = ""
+    under: str = ""
     moves: float = 0.0
 
 
@@ -81,7 +83,8 @@ def exponents(text: str, theta: Floats, factor: str, data: LawData, seed: int) -
         place = places(freed.expression.text, factor)[at]
         exponent = _exponent(place, freed, thetas, data)
         part = _with_numbers(stands.shown, plain, theta)
-        found.append(replace(exponent, part=part, moves=_moves(plain, theta, factor, at, data)))
+        moves = _moves(plain, theta, factor, at, data)
+        found.append(replace(exponent, part=part, under=stands.under, moves=moves))
     return _distinct(sorted(found, key=lambda one: -one.moves))
 
 

@@ -63,7 +63,8 @@ def _decomposed(
 
 
 def sandwich_root(expression: Expression, theta: Floats, data: LawData) -> Floats | None:
-    """Square root (P, C) of the constants' covariance, clustered by cell; None below full rank.
+    """Square root (P, C) of the constants' covariance, clustered by cell; None below full rank
+    and where a slope is beyond what a float holds.
 
     White 1980; Liang and Zeger 1986.
     """
@@ -73,7 +74,10 @@ def sandwich_root(expression: Expression, theta: Floats, data: LawData) -> Float
     sample = data.sample
     value, jacobian = expression.jacobian(sample.columns, theta[None, :])
     _, index = np.unique(data.merged_cell, return_inverse=True)
-    pull = jacobian[0] * (sample.weight * (sample.target - value[0])) / length[:, None]
+    with np.errstate(all="ignore"):
+        pull = jacobian[0] * (sample.weight * (sample.target - value[0])) / length[:, None]
+    if not np.isfinite(pull).all():
+        return None
     slope = np.array([np.bincount(index.ravel(), row) for row in pull])
     bread = (directions / singular**2) @ directions.T
     return np.asarray(bread @ slope / length[:, None])

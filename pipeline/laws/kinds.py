@@ -12,7 +12,9 @@ import numpy as np
 
 from pipeline.laws.expression import Floats
 
-#: a positive factor below 1 that spans this ratio is a size in a small unit, not a share
+#: a positive factor is a size in a small unit, not a share, if all of it lies below `TINY`, or
+#: below `SMALL` while it spans this ratio
+TINY, SMALL = 0.05, 0.3
 SIZE_RATIO = 5.0
 #: whole numbers count something if the smallest of them is no larger
 FEW = 3
@@ -47,7 +49,7 @@ def value_range(column: Floats) -> tuple[float, float]:
 def is_share(column: Floats) -> bool:
     """Whether all values lie in [0, 1] and they are not merely a size in a small unit."""
     low, high = value_range(column)
-    small_unit = low > 0 and high < 0.3 and high / low > SIZE_RATIO
+    small_unit = low > 0 and (high < TINY or (high < SMALL and high / low > SIZE_RATIO))
     return low >= 0.0 and high <= 1.0 and not small_unit
 
 

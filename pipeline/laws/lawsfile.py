@@ -14,7 +14,7 @@ from typing import Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pipeline.errors import InputError
+from pipeline.errors import FileError, InputError
 from pipeline.files.blocks import short
 from pipeline.laws.expression import Expression
 from pipeline.laws.problem import is_factor_name
@@ -180,7 +180,7 @@ def _json(path: Path) -> object:
             raise InputError(str(path), f"{path.stat().st_size} bytes", ACCEPTED)
         return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except OSError as error:
-        raise InputError(str(path), (error.strerror or str(error)).lower(), ACCEPTED) from error
+        raise FileError(str(path), (error.strerror or str(error)).lower(), ACCEPTED) from error
     except json.JSONDecodeError as error:
         found = f"{error.msg.lower()}, line {error.lineno}"
         raise InputError(str(path), found, ACCEPTED) from error

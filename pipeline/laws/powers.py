@@ -26,6 +26,7 @@ class Place:
     power : its effective exponent, as text in constants and other factors.
     inside : the part of the template that this is the power in.
     shown : that part for a reader: where it is within an exponent, with what that is a power of.
+    under : the function that is taken of that part, a logarithm apart; empty where none is.
     logarithm : whether that part stands alone in a logarithm.
     free : whether the factor, before it meets anything else, is raised to a constant already: a
         second one would only share that power with the first.
@@ -36,6 +37,7 @@ class Place:
     logarithm: bool
     free: bool = False
     shown: str = ""
+    under: str = ""
 
 
 def free_power(text: str, factor: str, at: int) -> tuple[str, str, float]:
@@ -97,10 +99,12 @@ def _place(node: ast.expr, parents: dict[int, ast.AST]) -> Place:
         power = f"({power})*({step})"
         node = _expr(parents[id(node)])
     above = parents.get(id(node))
-    function = above.func if isinstance(above, ast.Call) else None
-    logarithm = isinstance(function, ast.Name) and function.id == "log"
+    called = above.func if isinstance(above, ast.Call) else None
+    function = called.id if isinstance(called, ast.Name) else ""
+    logarithm = function == "log"
     shown = ast.unparse(_with_base(node, parents))
-    return Place(simplify(power), ast.unparse(node), logarithm, free, shown)
+    under = "" if logarithm else function
+    return Place(simplify(power), ast.unparse(node), logarithm, free, shown, under)
 
 
 def _with_base(node: ast.expr, parents: dict[int, ast.AST]) -> ast.expr:

@@ -72,14 +72,13 @@ def _shares(less: float, more: float) -> tuple[str, str]:
 
 
 def on_exponents(factor: str, found: Sequence[Exponent]) -> str:
-    """With which power the factor enters the law; empty where it does not."""
+    """Where the factor stands in the law and with which power; empty where it does not."""
     if not found:
         return ""
     first = found[0]
-    if len(found) == 1:
-        return f"Given this form of law, {factor} {_enters(factor, first)}."
+    stands = "acts mainly" if len(found) > 1 else "stands"
     told = [
-        f"Given this form of law, {factor} acts mainly in {_part(first)}: there it "
+        f"Given this form of law, {factor} {stands} in {_part(first)}: there it "
         f"{_enters(factor, first)}."
     ]
     for other in found[1:]:
@@ -90,12 +89,13 @@ def on_exponents(factor: str, found: Sequence[Exponent]) -> str:
 
 
 def _part(exponent: Exponent) -> str:
-    return formula_text(exponent.part or exponent.inside)
+    part = formula_text(exponent.part or exponent.inside)
+    return f"{part}, of which {exponent.under} is taken" if exponent.under else part
 
 
 def _enters(factor: str, exponent: Exponent) -> str:
     if exponent.logarithm:
-        return f"stands in a logarithm, which is slower than any power, √{factor} included"
+        return f"is under a logarithm, which is slower than any power, √{factor} included"
     if exponent.varies_with:
         return _varies(factor, exponent)
     if exponent.value is None:
@@ -103,18 +103,21 @@ def _enters(factor: str, exponent: Exponent) -> str:
             f"has an exponent that these data do not tell, so √{factor} is neither shown nor "
             "ruled out"
         )
-    return f"has exponent {_with_interval(exponent.value, exponent.ci95)}" + on_root(
-        factor, exponent.ci95
-    )
+    told = f"has exponent {_with_interval(exponent.value, exponent.ci95)}"
+    ends = exponent.ci95 or (exponent.value, exponent.value)
+    if ends[1] >= 0.0:
+        return f"{told}{on_root(factor, exponent.ci95)}"
+    fades = f"{told}, so that part tends to 0 as {factor} grows"
+    return f"{fades}{on_root(factor, exponent.ci95).replace(', so', ', and', 1)}"
 
 
 def _varies(factor: str, exponent: Exponent) -> str:
     others = " and ".join(exponent.varies_with)
     low, high = exponent.over or (0.0, 0.0)
-    told = f"has no single power: its exponent runs from {number(low, 2)} to {number(high, 2)} with"
+    told = f"has no single power, for its exponent runs from {number(low, 2)} to {number(high, 2)}"
     small, large = sorted((abs(low), abs(high)))
-    root = f"at one {others} only" if small <= ROOT <= large else "nowhere"
-    return f"{told} {others}, so √{factor} holds {root}"
+    where = f"at one {others} only" if small <= ROOT <= large else "nowhere"
+    return f"{told} with {others}, so {_root(factor, low + high)} holds {where}"
 
 
 def on_root_in_law(found: Sequence[Exponent]) -> str | None:
@@ -138,11 +141,17 @@ def _with_interval(value: float, ci95: tuple[float, float] | None) -> str:
     return f"{number(value, 2)} ({'no interval' if ci95 is None else f'95 % {interval(ci95, 2)}'})"
 
 
+def _root(factor: str, exponent: float) -> str:
+    """The root of a factor, below the line where its exponent is negative."""
+    return f"√{factor}" if exponent >= 0.0 else f"1/√{factor}"
+
+
 def on_root(factor: str, ci95: tuple[float, float] | None) -> str:
     """Whether an exponent's interval holds ½ or −½, as the end of a sentence."""
     if ci95 is None:
         return ""
-    root = f"√{factor}"
+    root = _root(factor, ci95[0] + ci95[1])
+    itself = f"{factor} itself" if ci95[1] >= 0.0 else f"1/{factor}"
     low, high = sorted(abs(end) for end in ci95)
     if ci95[0] <= 0.0 <= ci95[1]:
         return ", so these data do not even tell its sign" + (
@@ -151,11 +160,11 @@ def on_root(factor: str, ci95: tuple[float, float] | None) -> str:
     one = low <= 1.0 <= high
     if low <= ROOT <= high:
         return (
-            f", so these data allow {root} and {factor} itself"
+            f", so these data allow {root} and {itself}"
             if one
             else (f", so these data support {root}")
         )
-    return f", so these data do not support {root}" + (f" but {factor} itself" if one else "")
+    return f", so these data do not support {root}" + (f" but {itself}" if one else "")
 
 
 def on_plain_power(factor: str, plain: PlainPower | None) -> str:
@@ -169,7 +178,10 @@ def on_plain_power(factor: str, plain: PlainPower | None) -> str:
         verdict = f"which is none of √{factor}, {factor} and ln {factor}"
     else:
         verdict = f"which {'supports' if len(held) == 1 else 'allows'} {_listed(held)}"
-    return f"Without any law, rows alike in all else ask for exponent {told}{towards}, {verdict}."
+    return (
+        f"Without any law, rows alike in all else follow a + b·{factor}^p best at p = {told}"
+        f"{towards}, {verdict}."
+    )
 
 
 def _powers(factor: str) -> list[tuple[float, str]]:

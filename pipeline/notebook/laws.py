@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, MissingError
 from pipeline.fit import Fit, summary
-from pipeline.fitted import read_fit
-from pipeline.laws.bands import Bands, Uncertainty
+from pipeline.fitted import read_fit, with_region
+from pipeline.laws.bands import Bands
 from pipeline.laws.expression import Floats
 from pipeline.laws.law import SCORES, Law
 from pipeline.laws.typeset.latex import formula_latex
@@ -66,7 +66,7 @@ class Laws:
 
     @cached_property
     def front(self) -> tuple[Law, ...]:
-        """Laws that no simpler one beats, and the selected one, by complexity."""
+        """The front: laws that no simpler one beats, inside or outside, by complexity."""
         return tuple(self._law(record) for record in self.fit.document["front"])
 
     @cached_property
@@ -157,9 +157,7 @@ class Laws:
         return Law.from_json(record, self.fit.document["factors"])
 
     def _bands(self, table: pd.DataFrame) -> Bands:
-        law = self.selected
-        if law.uncertainty is None:
-            law = replace(law, uncertainty=self._region())
+        law = with_region(self.selected, self.fit.document)
         return law.bands(self._columns(table, law.factors))
 
     def _columns(self, table: pd.DataFrame, factors: Sequence[str]) -> dict[str, Floats]:
@@ -170,14 +168,18 @@ class Laws:
         found: dict[str, Floats] = {}
         for name in factors:
             column = name if name in table.columns else columns.get(name, name)
-            if column in table.columns or self.selected.uses(name):
+            if column in table.columns:
                 found[name] = np.asarray(numbers(table, column, "table"), dtype=np.float64)
+            elif self.selected.uses(name):
+                raise _missing(name, column, table)
         return found
 
-    def _region(self) -> Uncertainty:
-        """Ranges and domain of a law that was recorded without bands."""
-        data = self.fit.document["data"]
-        return Uncertainty({}, None, None, data["ranges"], data["domain"])
+
+def _missing(factor: str, column: str, table: pd.DataFrame) -> MissingError:
+    other = "" if column == factor else f", a column {factor} would do too"
+    there = ", ".join(map(str, table.columns)) or "none"
+    wanted = f"it holds the law's factor {factor}{other}; columns given: {there}"
+    return MissingError(f"table, column {column}", None, wanted)
 
 
 def _finding(record: dict[str, Any]) -> dict[str, Any]:

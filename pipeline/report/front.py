@@ -1,4 +1,7 @@
-"""The laws of the front as a reader meets them: lettered, ranked, the dominated ones set aside.
+"""The laws of the front as a reader meets them: those that lead lettered, the others numbered.
+
+The *front* is what ``laws.json`` calls so: every law that no simpler one beats, inside or outside.
+A valid law that no simpler valid one beats outside *leads*.
 
 Notation
 --------
@@ -11,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from string import ascii_uppercase
 from typing import Any
 
@@ -19,8 +23,8 @@ from pipeline.laws.typeset.plain import formula_text
 
 UNEXPLAINED = "unexplained share outside (1 − R²)"
 OUTSIDE_RMSE = "error outside (RMSE)"
-#: rows of the table that are open from the start
-MOST_SHOWN = 12
+#: laws that are told apart by letters
+MOST_LETTERS = 12
 
 
 @dataclass(frozen=True)
@@ -31,20 +35,20 @@ class Entry:
     ----------
     law : its JSON record.
     key : id of its mark in the figure.
-    letter : its name in figure and table; empty for the dominated ones.
+    label : its name in figure and table: a letter, or a number where another law leads.
     error : see Notation; None where unknown.
-    on_front : valid and not dominated.
+    leads : valid, and beaten outside by no simpler valid law.
     """
 
     law: Mapping[str, Any]
     key: str
-    letter: str
+    label: str
     complexity: int
     error: float | None
     r2: float | None
     valid: bool
     selected: bool
-    on_front: bool
+    leads: bool
 
     @property
     def limits(self) -> str:
@@ -59,7 +63,8 @@ class Entry:
         verdict = limits if self.valid else f" · not valid: {reason}"
         chosen = " · selected" if self.selected else ""
         return (
-            f"{formula_text(str(self.law['expression']))} · {self.complexity} nodes · "
+            f"{self.label}: {formula_text(str(self.law['expression']))} · "
+            f"{self.complexity} nodes · "
             f"R² outside {score(self.r2)}{chosen}{verdict}"
         )
 
@@ -72,14 +77,14 @@ class Front:
     measure: str
 
     @property
-    def shown(self) -> tuple[Entry, ...]:
-        """Those with a letter."""
-        return tuple(entry for entry in self.entries if entry.letter)
+    def leaders(self) -> tuple[Entry, ...]:
+        """Those with a letter: the laws that lead, and the selected one."""
+        return tuple(entry for entry in self.entries if entry.label.isalpha())
 
     @property
     def others(self) -> tuple[Entry, ...]:
-        """Those without."""
-        return tuple(entry for entry in self.entries if not entry.letter)
+        """Those with a number."""
+        return tuple(entry for entry in self.entries if not entry.label.isalpha())
 
 
 def build_front(laws: Sequence[Mapping[str, Any]], selected: Mapping[str, Any] | None) -> Front:
@@ -90,19 +95,19 @@ def build_front(laws: Sequence[Mapping[str, Any]], selected: Mapping[str, Any] |
         pool.append(selected)
     pool.sort(key=lambda law: (law["complexity"], _sortable(_error(law, UNEXPLAINED))))
     measure = _measure(pool)
-    best = _undominated(pool, measure)
-    letters = _letters(pool, best, chosen)
+    best = _leading(pool, measure)
+    labels = _labels(pool, best, chosen)
     entries = tuple(
         Entry(
             law=law,
             key=f"law{place}",
-            letter=letters.get(place, ""),
+            label=labels[place],
             complexity=int(law["complexity"]),
             error=_error(law, measure),
             r2=_score(law, "r2_extrapolation"),
             valid=bool(law["valid"]),
             selected=law["expression"] == chosen,
-            on_front=place in best,
+            leads=place in best,
         )
         for place, law in enumerate(pool)
     )
@@ -130,7 +135,7 @@ def _sortable(error: float | None) -> float:
     return math.inf if error is None else error
 
 
-def _undominated(pool: Sequence[Mapping[str, Any]], measure: str) -> set[int]:
+def _leading(pool: Sequence[Mapping[str, Any]], measure: str) -> set[int]:
     """Places of the valid laws that no simpler valid law beats (`pool` is sorted)."""
     best, kept = math.inf, set()
     for place, law in enumerate(pool):
@@ -141,14 +146,12 @@ def _undominated(pool: Sequence[Mapping[str, Any]], measure: str) -> set[int]:
     return kept
 
 
-def _letters(pool: Sequence[Mapping[str, Any]], best: set[int], chosen: object) -> dict[int, str]:
-    """A, B, C… for the undominated laws and the selected one; the most complex ones give way."""
-    named = [
-        place for place, law in enumerate(pool) if place in best or law["expression"] == chosen
-    ]
-    extra = [place for place in range(len(pool)) if place not in named]
-    if len(named) < MOST_SHOWN:
-        named = sorted(named + extra[: MOST_SHOWN - len(named)])
-    must = [place for place in named if pool[place]["expression"] == chosen]
-    shown = sorted({*named[:MOST_SHOWN], *must})
-    return dict(zip(shown, ascii_uppercase, strict=False))
+def _labels(pool: Sequence[Mapping[str, Any]], best: set[int], chosen: object) -> list[str]:
+    """A, B, C… for the laws that lead and the selected one, 1, 2, 3… for the others.
+
+    Where more lead than a table is read for, the most complex ones get numbers.
+    """
+    must = {place for place, law in enumerate(pool) if law["expression"] == chosen}
+    named = {*sorted(best | must)[:MOST_LETTERS], *must}
+    letters, numbers = iter(ascii_uppercase), count(1)
+    return [next(letters) if place in named else str(next(numbers)) for place in range(len(pool))]

@@ -16,6 +16,9 @@ from pipeline.report.grid import Cell, Code, Formula
 from pipeline.report.page import Page
 from pipeline.report.svg import inline
 
+#: what a line must not break, with a no-break space or a word joiner in it
+KEPT = {" %": "\u00a0%", "± ": "±\u00a0", " = ": "\u00a0=\u00a0", "1/√": "1/\u2060√"}
+
 
 def render_html(page: Page, pictures: Mapping[str, str]) -> str:
     """The whole report; `pictures` is the SVG text of each drawing, by its name."""
@@ -45,8 +48,10 @@ def _left_side(target: str) -> Markup:
 
 
 def _unbroken(text: str) -> str:
-    """Numbers kept on one line with their sign and their percent sign."""
-    return text.replace(" %", "\u00a0%").replace("± ", "±\u00a0").replace(" = ", "\u00a0=\u00a0")
+    """Numbers kept on one line with their sign and their percent sign, 1/√n with its root."""
+    for loose, firm in KEPT.items():
+        text = text.replace(loose, firm)
+    return text
 
 
 def _ems(*expressions: str) -> str:

@@ -12,11 +12,14 @@ from pipeline.errors import InputError
 from pipeline.laws.typeset.numbers import is_number, number
 from pipeline.report import tables
 from pipeline.report.context import ReportContext
+from pipeline.report.domains import doubts, factors_grid
 from pipeline.report.figures import Gallery, draw_gallery
 from pipeline.report.front import Front, build_front
 from pipeline.report.grid import Grid
+from pipeline.report.guide import guide
+from pipeline.report.regions import region_grid
 from pipeline.report.surface import Surface
-from pipeline.report.words import describe
+from pipeline.report.words import describe, direction_in_words
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Page:
     verdicts: tuple[str, ...]
     scores: tuple[tuple[str, str, str, str], ...]
     grids: Mapping[str, Grid]
+    guide: Mapping[str, str]
 
     @property
     def target(self) -> str:
@@ -64,18 +68,27 @@ def build_page(laws: Mapping[str, Any], table: pd.DataFrame, context: ReportCont
         front=front,
         gallery=draw_gallery(surface, front, context.curves),
         words=tuple(describe(surface)) if surface else (),
-        notes=(*context.notes, *_warnings(laws)),
-        findings=tuple(_findings(laws)),
+        notes=(*context.notes, *_warnings(laws), *doubts(laws, table)),
+        findings=tuple(_findings(laws, surface)),
         verdicts=tuple(map(str, laws.get("verdicts") or ())),
         scores=tuple(tables.score_rows(law)) if law else (),
-        grids=_grids(laws, front, surface),
+        grids=_grids(laws, table, front, surface),
+        guide=guide(laws, front, surface),
     )
 
 
-def _findings(laws: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Each factor with what was found about it, in words."""
-    told = laws.get("evidence", [])
-    return [(str(e.get("factor", "")), str(e["sentence"])) for e in told if e.get("sentence")]
+def _findings(laws: Mapping[str, Any], surface: Surface | None) -> list[tuple[str, str]]:
+    """For each factor which way it moves the law, and what was found about it, in words."""
+    return [
+        (_heading(str(e.get("factor", "")), surface), str(e["sentence"]))
+        for e in laws.get("evidence", [])
+        if e.get("sentence")
+    ]
+
+
+def _heading(factor: str, surface: Surface | None) -> str:
+    known = surface is not None and factor in surface.factors
+    return direction_in_words(surface, factor) if surface is not None and known else factor
 
 
 def _surface(laws: Mapping[str, Any], table: pd.DataFrame) -> Surface | None:
@@ -88,19 +101,21 @@ def _surface(laws: Mapping[str, Any], table: pd.DataFrame) -> Surface | None:
     return Surface(laws["selected"], factors, target, table, laws.get("data", {}))
 
 
-def _grids(laws: Mapping[str, Any], front: Front, surface: Surface | None) -> dict[str, Grid]:
+def _grids(
+    laws: Mapping[str, Any], table: pd.DataFrame, front: Front, surface: Surface | None
+) -> dict[str, Grid]:
     grids = {
-        "front": tables.front_grid(front, front.shown, "Laws of the front, simplest first."),
-        "others": tables.front_grid(front, front.others, "Laws that a simpler one beats."),
+        "leaders": tables.front_grid(front.leaders, "The laws that lead, simplest first."),
+        "others": tables.front_grid(front.others, "The other laws of the front."),
         "evidence": tables.evidence_grid(laws.get("evidence", [])),
         "theory": tables.theory_grid(laws.get("theory", [])),
-        "factors": tables.data_grid(laws.get("data", {})),
+        "factors": factors_grid(laws, table),
         "card": tables.card_grid(laws),
         "provenance": tables.provenance_grid(laws),
     }
     if surface is not None:
         grids["constants"] = tables.constants_grid(surface.law)
-        grids["regions"] = tables.region_grid(surface)
+        grids["regions"] = region_grid(surface)
     return grids
 
 

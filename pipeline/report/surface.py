@@ -20,7 +20,7 @@ import pandas as pd
 
 from pipeline.laws.bands import Bands, Predictor, Uncertainty
 from pipeline.laws.expression import Expression
-from pipeline.report.levels import Floats, Levels, find_levels, is_logarithmic
+from pipeline.report.levels import CLOSE, Floats, Levels, find_levels, is_logarithmic, scaled
 
 #: where an undefined factor is put, as shares of its domain (G values)
 SPREAD = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -181,10 +181,15 @@ class Surface:
         return tuple(sorted(self.factors, key=self.effect, reverse=True))
 
     def beyond(self, factor: str) -> npt.NDArray[np.bool_]:
-        """Rows whose value of the factor lies outside the fitted range (R,)."""
-        low, high = self.fitted_range(factor)
-        values = self.columns[factor]
-        return np.asarray((values < low) | (values > high))
+        """Rows whose value of the factor lies outside the fitted range (R,).
+
+        A value that is off it by less than levels are apart is a level's own scatter, as that of a
+        measured AMI.
+        """
+        logarithmic = self.logarithmic(factor)
+        low, high = scaled(np.array(self.fitted_range(factor)), logarithmic)
+        values, room = scaled(self.columns[factor], logarithmic), CLOSE * (high - low)
+        return np.asarray((values < low - room) | (values > high + room))
 
 
 def _pair(value: object) -> tuple[float, float] | None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from pipeline.laws.typeset.numbers import MISSING, duration, interval, number, percent, score
-from pipeline.report.front import Entry, Front
+from pipeline.laws.typeset.numbers import (
+    MISSING,
+    duration,
+    interval,
+    is_number,
+    number,
+    percent,
+    score,
+)
+from pipeline.laws.typeset.signs import subtracted
+from pipeline.report.front import Entry
 from pipeline.report.grid import Formula, Grid, Row, grid
-from pipeline.report.surface import Surface
-from pipeline.report.words import listed
 
 Record = Mapping[str, Any]
 SCORES = (
@@ -21,10 +27,6 @@ SCORES = (
     ("r2_extrapolation", "rmse_extrapolation", "extrapolated", "highest levels left out in turn"),
     ("r2_hold_out", "rmse_hold_out", "held out", "rows touched once, after the choice"),
 )
-#: an R² over fewer rows says more about the rows than about the law
-FEWEST_ROWS = 5
-#: a mean error smaller than this share of the RMSE is rounding
-NOTHING = 1e-6
 
 
 def score_rows(law: Record) -> list[tuple[str, str, str, str]]:
@@ -37,7 +39,7 @@ def score_rows(law: Record) -> list[tuple[str, str, str, str]]:
     return [row for row in rows if row[1] != MISSING or row[2] != MISSING]
 
 
-def front_grid(front: Front, entries: Sequence[Entry], caption: str) -> Grid:
+def front_grid(entries: Sequence[Entry], caption: str) -> Grid:
     """Laws with complexity, scores, origin and standing."""
     rows = [_front_row(entry) for entry in entries]
     headers = (
@@ -50,7 +52,7 @@ def front_grid(front: Front, entries: Sequence[Entry], caption: str) -> Grid:
 def _front_row(entry: Entry) -> Row:
     scores = entry.law.get("scores", {})
     cells = (
-        entry.letter or "·",
+        entry.label,
         Formula(str(entry.law["expression"])),
         str(entry.complexity),
         score(scores.get("r2_train")),
@@ -70,29 +72,32 @@ def _standing(entry: Entry) -> str:
         return "selected"
     if entry.limits:
         return f"implausible: {entry.limits}"
-    return "" if entry.on_front else "beaten by a simpler law"
+    return "" if entry.leads else "a simpler law leads"
 
 
 def constants_grid(law: Record) -> Grid:
-    """Constants of the selected law with standard errors and intervals."""
-    rows = [
-        Row(
-            (
-                Formula(name),
-                number(c.get("value"), 4),
-                number(c.get("se"), 2),
-                _bounds(c),
-                str(c.get("reason") or ""),
-            )
-        )
-        for name, c in law.get("constants", {}).items()
-    ]
+    """Constants of the selected law with standard errors and intervals.
+
+    A negative constant that the formula subtracts is given as −c, as it stands there.
+    """
+    constants = law.get("constants", {})
+    turned = {
+        name
+        for name in subtracted(str(law.get("template") or "0"))
+        if is_number(constants.get(name, {}).get("value")) and constants[name]["value"] < 0
+    }
+    rows = [_constant_row(name, c, name in turned) for name, c in constants.items()]
     headers = ("constant", "value", "standard error", "95 % interval", "why none")
     return grid("Constants of the selected law.", headers, rows, numeric=(1, 2, 3))
 
 
-def _bounds(record: Record) -> str:
-    return interval(record.get("ci95"), 4)
+def _constant_row(name: str, record: Record, turned: bool) -> Row:
+    value, ends = record.get("value"), record.get("ci95")
+    if turned:
+        value = -value if is_number(value) else value
+        ends = [-end for end in reversed(ends)] if ends else ends
+    cells = number(value, 4), number(record.get("se"), 2), interval(ends, 4)
+    return Row((Formula(f"-{name}" if turned else name), *cells, str(record.get("reason") or "")))
 
 
 def evidence_grid(evidence: Sequence[Record]) -> Grid:
@@ -147,60 +152,6 @@ def theory_grid(theory: Sequence[Record]) -> Grid:
 def _outside(law: Record) -> tuple[bool, float]:
     value = law.get("scores", {}).get("r2_extrapolation")
     return bool(law.get("valid", True)), -np.inf if value is None else float(value)
-
-
-def region_grid(surface: Surface) -> Grid:
-    """How the law does on fitted rows and beyond them, by the factors that lie outside."""
-    rows = [_region_row(surface, name, mask) for name, mask in _regions(surface)]
-    headers = ("region", "rows", "R² there", "RMSE", "mean error", "in the run's band")
-    return grid("The law inside and outside.", headers, rows, numeric=(1, 2, 3, 4, 5))
-
-
-def _regions(surface: Surface) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
-    yield "fitted rows", surface.inside
-    if surface.inside.all():
-        return
-    yield "all held-out rows", ~surface.inside
-    beyond = {factor: surface.beyond(factor) for factor in surface.factors}
-    outside = np.array([beyond[factor] for factor in surface.factors])
-    held = np.flatnonzero(~surface.inside)
-    for pattern in sorted({tuple(outside[:, row]) for row in held}, key=sum):
-        names = [f for f, is_out in zip(surface.factors, pattern, strict=True) if is_out]
-        mask = ~surface.inside & (outside == np.array(pattern)[:, None]).all(axis=0)
-        yield (f"beyond the fitted {listed(names)}" if names else "inside the fitted ranges"), mask
-
-
-def _region_row(surface: Surface, name: str, mask: npt.NDArray[np.bool_]) -> Row:
-    known = mask & np.isfinite(surface.residuals)
-    errors, measured = surface.residuals[known], surface.measured[known]
-    spread = float(measured.var()) if len(measured) >= FEWEST_ROWS else 0.0
-    mse = float((errors**2).mean()) if len(errors) else float("nan")
-    r2 = 1 - mse / spread if spread > 0 else None
-    bias = float(-errors.mean()) if len(errors) else float("nan")
-    if abs(bias) < NOTHING * mse**0.5:
-        bias = 0.0
-    held = surface.within
-    share = percent(float(held[mask].mean())) if held is not None and mask.any() else ""
-    cells = name, f"{int(mask.sum()):,}", score(r2), number(mse**0.5), number(bias, 2), share
-    return Row(cells)
-
-
-def data_grid(data: Record) -> Grid:
-    """One row per factor: column, fitted range, domain."""
-    names = data.get("ranges", {}) or data.get("columns", {})
-    rows = [
-        Row(
-            (
-                str(name),
-                str(data.get("columns", {}).get(name, "")),
-                interval(data.get("ranges", {}).get(name), 4),
-                interval(data.get("domain", {}).get(name), 4),
-            )
-        )
-        for name in names
-    ]
-    headers = ("factor", "column of the table", "fitted range", "domain it must hold on")
-    return grid("Factors.", headers, rows)
 
 
 def card_grid(laws: Record) -> Grid:

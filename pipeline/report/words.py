@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.laws.typeset.numbers import is_number, level, number, score
+from pipeline.laws.typeset.numbers import level, number
 from pipeline.report.levels import Floats
-from pipeline.report.roles import Roles, find_roles
-from pipeline.report.surface import SPREAD, Surface
+from pipeline.report.surface import Surface
+from pipeline.report.worth import worth_in_words
 
 #: rows from which the direction of a factor is judged, and steps along the factor
 PROBES, STEPS = 40, 33
@@ -18,15 +17,14 @@ PROBES, STEPS = 40, 33
 FLAT = 1e-6
 #: "without bound", as a multiple of the largest value met
 FAR = 1e9
+#: limits closer than this share of the largest measured value are one
+SAME = 1e-3
 
 
 def describe(surface: Surface) -> list[str]:
     """Sentences on what the law says, most important first."""
-    roles = find_roles(surface)
-    sentences = [*_directions(surface), *_effects(surface)]
-    sentences += _limit(surface)
-    sentences += [] if roles is None else _exchange(surface, roles)
-    return sentences + _unused(surface)
+    sentences = [*_directions(surface), *_effects(surface), *_limit(surface)]
+    return [*sentences, *worth_in_words(surface), *_unused(surface)]
 
 
 def _directions(surface: Surface) -> list[str]:
@@ -48,9 +46,20 @@ def _directions(surface: Surface) -> list[str]:
     return said
 
 
+def direction_in_words(surface: Surface, factor: str) -> str:
+    """``accuracy rises with n``: which way the law moves, as a heading."""
+    if factor not in surface.used:
+        return f"the law does not use {factor}"
+    moves = direction(surface, factor)
+    if moves == "turns with":
+        return f"{surface.target} rises or falls with {factor}, by where one stands"
+    return f"{surface.target} {moves.replace('ignores', 'does not change with')} {factor}"
+
+
 def direction(surface: Surface, factor: str) -> str:
     """``rises with``, ``falls with``, ``turns with`` or ``ignores``, over the fitted range."""
-    changes = np.concatenate([np.diff(line) for line in _probes(surface, factor)])
+    lines = _probes(surface, factor)
+    changes = np.concatenate([np.zeros(0), *(np.diff(line) for line in lines)])
     changes = changes[np.isfinite(changes)]
     scale = float(np.nanmax(np.abs(surface.predicted), initial=0.0)) or 1.0
     up, down = (changes > FLAT * scale).any(), (changes < -FLAT * scale).any()
@@ -60,10 +69,14 @@ def direction(surface: Surface, factor: str) -> str:
 
 
 def _probes(surface: Surface, factor: str) -> list[Floats]:
-    """The law along `factor` from the other factors' values in rows spread over the table."""
+    """The law along `factor` from the other factors' values in rows spread over the table.
+
+    Rows where the factor is undefined are passed over: the AMI of a single task moves nothing.
+    """
     grid = surface.grid(factor, *surface.fitted_range(factor), STEPS)
-    rows = np.flatnonzero(surface.inside)
-    rows = rows[np.unique(np.linspace(0, len(rows) - 1, PROBES).round().astype(int))]
+    rows = np.flatnonzero(surface.inside & np.isfinite(surface.columns[factor]))
+    if len(rows) > PROBES:
+        rows = rows[np.linspace(0, len(rows) - 1, PROBES).round().astype(int)]
     lines = []
     for row in rows:
         values = {name: surface.columns[name][row] for name in surface.factors if name != factor}
@@ -80,7 +93,7 @@ def _effects(surface: Surface) -> list[str]:
 def _effect(surface: Surface, factor: str) -> str:
     low, high = surface.fitted_range(factor)
     start, end = surface.along(factor, np.array([low, high]), {})
-    if not np.isfinite([start, end]).all():
+    if low == high or not np.isfinite([start, end]).all():
         return ""
     others = [f"{f} = {level(surface.reference[f])}" for f in surface.used if f != factor]
     at = f" at {listed(others)}" if others else ""
@@ -93,75 +106,39 @@ def _effect(surface: Surface, factor: str) -> str:
 def _limit(surface: Surface) -> list[str]:
     """Where the law leads as its sizes grow without bound, if it leads anywhere."""
     found: dict[str, list[str]] = {}
-    scale = float(np.nanmax(np.abs(surface.measured), initial=0.0)) or 1.0
     for factor in (name for name in surface.by_effect if name in surface.used):
-        if not surface.logarithmic(factor):
-            continue
-        far = surface.extent(factor)[1] * np.array([FAR, FAR**2])
-        near, limit = surface.along(factor, far, {})
-        if np.isfinite([near, limit]).all() and abs(near - limit) < 1e-3 * scale:
-            found.setdefault(number(float(limit)), []).append(factor)
+        if surface.logarithmic(factor) and (told := _limit_along(surface, factor)):
+            found.setdefault(told, []).append(factor)
     return [
-        f"As {listed(factors, 'or')} grows without bound it tends to {limit}."
-        for limit, factors in found.items()
+        f"As {listed(factors, 'or')} grows without bound it tends to {told}."
+        for told, factors in found.items()
     ]
 
 
-def _exchange(surface: Surface, roles: Roles) -> list[str]:
-    """How many single-task tokens the auxiliary tasks are worth, if the law can be inverted."""
-    if {roles.size, roles.tasks} - set(surface.used):
-        return []
-    tasks = max(2.0, surface.reference[roles.tasks])
-    share = surface.reference[roles.relatedness]
-    size = surface.reference[roles.size]
-    together = surface.along(roles.size, np.array([size]), {roles.tasks: tasks})[0]
-    worth = _single_size(surface, roles, float(together))
-    if worth is None:
-        return []
-    uses = roles.relatedness in surface.used
-    related = f" with {roles.relatedness} = {level(share)}" if uses else ""
-    return [
-        f"At {roles.size} = {level(size)}, training {number(tasks)} tasks together{related} is "
-        f"worth {number(worth / size, 2)} times as much single-task data."
-    ]
+def _limit_along(surface: Surface, factor: str) -> str:
+    """``0.991``, or ``0.932 at T = 2`` where the limit depends on T; empty where there is none."""
+    scale = float(np.nanmax(np.abs(surface.measured), initial=0.0)) or 1.0
+    far = surface.extent(factor)[1] * np.array([FAR, FAR**2])
+    near, limit = surface.along(factor, far, {})
+    if not np.isfinite([near, limit]).all() or abs(near - limit) >= SAME * scale:
+        return ""
+    others = [name for name in surface.used if name != factor]
+    moved = [name for name in others if _limit_moves(surface, factor, name, float(limit), scale)]
+    at = [f"{name} = {level(surface.reference[name])}" for name in moved]
+    return f"{number(float(limit))}{f' at {listed(at)}' if at else ''}"
 
 
-def _single_size(surface: Surface, roles: Roles, reached: float) -> float | None:
-    """The size at which one task alone reaches the same prediction; None if it is never met."""
-    low, high = surface.fitted_range(roles.size)
-    grid = np.geomspace(low / 10, high * 10, 600)
-    values = [surface.point_of_domain(roles.relatedness, part) for part in SPREAD]
-    alone = np.mean(
-        [
-            surface.along(roles.size, grid, {roles.tasks: 1.0, roles.relatedness: value})
-            for value in values
-        ],
-        axis=0,
-    )
-    if not np.isfinite(alone).all() or not (np.diff(alone) > 0).all():
-        return None
-    if not alone[0] <= reached <= alone[-1]:
-        return None
-    return float(np.exp(np.interp(reached, alone, np.log(grid))))
+def _limit_moves(surface: Surface, factor: str, other: str, limit: float, scale: float) -> bool:
+    """Whether the limit along `factor` is another one at another value of `other`."""
+    far = np.array([surface.extent(factor)[1] * FAR**2])
+    ends = surface.fitted_range(other)
+    found = [surface.along(factor, far, {other: float(end)})[0] for end in ends]
+    return bool(np.nanmax(np.abs(np.array(found) - limit), initial=0.0) >= SAME * scale)
 
 
 def _unused(surface: Surface) -> list[str]:
     unused = [factor for factor in surface.factors if factor not in surface.used]
     return [f"It does not use {listed(unused, 'or')}."] if unused else []
-
-
-def verdict(law: Mapping[str, Any], target: str) -> str:
-    """One sentence on how well the law does inside and outside."""
-    scores = law.get("scores", {})
-    held, inside = scores.get("r2_hold_out"), scores.get("r2_train")
-    parts = []
-    if is_number(inside):
-        parts.append(f"R² {score(inside)} on the rows it was fitted on")
-    if is_number(scores.get("r2_extrapolation")):
-        parts.append(f"{score(scores['r2_extrapolation'])} beyond the levels it had seen")
-    if is_number(held):
-        parts.append(f"{score(held)} on rows held out to the end")
-    return f"For {target}: {'; '.join(parts)}." if parts else ""
 
 
 def listed(names: Sequence[str], word: str = "and") -> str:

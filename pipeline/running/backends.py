@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,13 @@ import joblib
 import torch
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, PipelineError
 from pipeline.names import nearest
+
+NO_SCHEDULER = (
+    "the connection to the dask scheduler is lost; what was written is safe: start it and run the "
+    "same command again"
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,10 @@ def _dask(jobs: int, address: str | None) -> Iterator[tuple[type[BaseException],
             address = stack.enter_context(cluster)
         stack.enter_context(_client(distributed, address))
         stack.enter_context(joblib.parallel_config(backend="dask", n_jobs=-1))
-        yield (distributed.scheduler.KilledWorker,)
+        try:
+            yield (distributed.scheduler.KilledWorker,)
+        except (CancelledError, distributed.comm.CommClosedError) as error:
+            raise PipelineError(NO_SCHEDULER) from error
 
 
 def _client(distributed: Any, address: Any) -> Any:
@@ -78,6 +87,17 @@ def _client(distributed: Any, address: Any) -> Any:
         return distributed.Client(address, timeout="10s", set_as_default=True)
     except (OSError, ValueError) as error:
         raise InputError("--address", address, "the address of a dask scheduler") from error
+
+
+def check_cluster(options: RunOptions) -> None:
+    """Refuse an address at which no scheduler answers.
+
+    Raises
+    ------
+    InputError : naming ``--address``.
+    """
+    if options.address is not None:
+        _client(_distributed(), options.address).close()
 
 
 def _distributed() -> Any:

@@ -39,6 +39,11 @@ CULPRIT = 5
 
 LOST = "its worker was killed each time it was trained, perhaps for want of memory"
 
+STUCK = (
+    "the workers gave neither a result nor a reason; what was written is safe: run the same "
+    "command again, and with another --backend if that ends like this, too"
+)
+
 
 def outcomes(
     cells: Sequence[Cell], done: Collection[str], options: RunOptions, parent: int = 0
@@ -51,13 +56,17 @@ def outcomes(
     done : digests of those that have their row.
     options : where to train the others.
     parent : process id of the run, for its local workers to watch; 0 for none.
+
+    Raises
+    ------
+    PipelineError : a round brought nothing, neither a result nor a cell lost with its worker.
     """
     groups = group(cells, device=options.device)
     waiting = {cell.digest: cell for cell in cells if cell.digest not in done}
     strikes: Counter[str] = Counter()
     with backend(options) as lost:
         while waiting:
-            one_round = _Round(groups, waiting, strikes)
+            one_round, before = _Round(groups, waiting, strikes), len(waiting) - strikes.total()
             try:
                 with closing(one_round.give_out(options, parent)) as arriving:
                     for results in arriving:
@@ -66,7 +75,9 @@ def outcomes(
                         yield results
             except lost as error:
                 strikes.update(one_round.in_flight(waiting))
-                _log.warning("a worker was lost: %s", type(error).__name__)
+                _log.warning("a worker was lost: %s", " ".join(str(error).split()))
+            if len(waiting) - strikes.total() == before:
+                raise PipelineError(STUCK)
             for culprit in [cell for cell in waiting if strikes[cell] >= CULPRIT]:
                 del waiting[culprit]
                 yield [failure(culprit, PipelineError(LOST))]

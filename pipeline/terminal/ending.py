@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from pipeline.errors import InputError, PipelineError
+from pipeline.terminal.streams import lasting_streams
 from simulator.errors import SimulatorError
 
 STOPPED = 130
@@ -26,7 +27,8 @@ def exit_code(app: typer.Typer, words: Sequence[str]) -> int:
     """
     hook = sys.excepthook if "--debug" in words else _one_line
     try:
-        return _code(app, words)
+        with lasting_streams():
+            return _code(app, words)
     finally:
         sys.excepthook = hook  # Typer installs one of its own
 

@@ -32,10 +32,20 @@ def parse_factors(text: str) -> dict[str, str]:
         name, found, column = (piece.strip() for piece in part.partition("="))
         if not name or (found and not column):
             raise InputError("--factors", text, FACTORS_FORM)
+        if not found and not name.isidentifier():
+            raise InputError("--factors", name, f"{FACTORS_FORM}{_with_equals(name)}")
         if name in factors:
             raise InputError("--factors", text, f"every factor once, not {name} twice")
         factors[name] = column or name
     return factors
+
+
+def _with_equals(part: str) -> str:
+    """What a bare column that is no name was probably meant to be."""
+    name, colon, column = (piece.strip() for piece in part.partition(":"))
+    if colon and name.isidentifier() and column:
+        return f"; did you mean {name}={column}?"
+    return "; a column whose name is not letters, digits and _ needs a NAME before it"
 
 
 def parse_bounds(text: str) -> tuple[float | None, float | None]:

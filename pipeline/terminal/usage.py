@@ -10,9 +10,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, MissingError
 from pipeline.names import nearest
 
+#: what a number is called, for those who do not write programs
+KINDS = {"integer": "a whole number", "float": "a number", "number": "a number"}
+KIND = re.compile(rf"\bvalid ({'|'.join(KINDS)})\b")
 EXAMPLE = re.compile(r"^\s*Example:\s*(.+)$", re.MULTILINE)
 
 
@@ -30,7 +33,7 @@ def usage_line(error: Any, words: Sequence[str]) -> str:
 
 def _missing(error: Any, _: Sequence[str]) -> str:
     name, meaning = _name(error.param), _meaning(error.param)
-    return f"{name}: nothing is not accepted: it is required: {meaning}{_example(error)}"
+    return f"{MissingError(name, None, f'it is required: {meaning}')}{_example(error)}"
 
 
 def _unknown_option(error: Any, words: Sequence[str]) -> str:
@@ -58,7 +61,9 @@ def _bad_value(error: Any, words: Sequence[str]) -> str:
     value, problem = _given(option, words), str(error.message).lower()
     if value is None:
         return f"{option}: {problem}: {_meaning(error.param)}"
-    return str(InputError(option, value, f"{problem}: {_meaning(error.param)}"))
+    kind = KIND.search(problem)
+    wanted = KINDS[kind[1]] if kind else problem
+    return str(InputError(option, value, f"{wanted}: {_meaning(error.param)}"))
 
 
 def _other(error: Any, _: Sequence[str]) -> str:

@@ -143,6 +143,11 @@ def gets_signal(number: int, groups: int) -> None:
     _after(groups, interrupt)
 
 
+def loses_a_process(process: int, groups: int) -> None:
+    """Another process that it needs is killed when so many groups are written."""
+    _after(groups, partial(os.kill, process, signal.SIGKILL))
+
+
 def waits(news: Connection, groups: int) -> None:
     """Says when so many groups are written, and goes on when it is told to."""
 
@@ -213,6 +218,11 @@ def _children() -> list[int]:
 def has_a_quota(size: int) -> None:
     """No file may grow beyond `size` bytes."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def is_not_heard() -> None:
+    """Standard error goes to a disk that is full."""
+    os.dup2(os.open("/dev/full", os.O_WRONLY), sys.stderr.fileno())
 
 
 def is_short_of_memory(spare: int) -> None:

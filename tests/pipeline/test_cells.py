@@ -97,6 +97,14 @@ def test_a_cell_survives_its_json() -> None:
     assert len(cell.digest) == DIGEST_LENGTH
 
 
+def test_an_ordinary_cell_is_named_as_before_there_were_controls() -> None:
+    assert set(Cell(TaskSpec(ami=0.5), TrainingSettings(), 0).to_json()) == {
+        "task",
+        "training",
+        "seed",
+    }
+
+
 def test_whatever_differs_gives_another_digest() -> None:
     spec, settings = TaskSpec(ami=0.5), TrainingSettings()
     cells = [
@@ -133,6 +141,12 @@ def test_a_single_task_has_no_ami_and_is_there_once(stl: str) -> None:
     assert [cell.task.tokens for cell in alone] == [40, 80]
     assert all(cell.task.ami is None and cell.task.aux_tokens is None for cell in alone)
     assert len({cell.digest for cell in cells}) == len(cells) == 2 + 2 * 2 * 2
+
+
+def test_random_auxiliary_labels_are_a_factor_where_there_are_auxiliaries() -> None:
+    factors = "tasks: [1, 2, 3], tokens: 40, ami: 0.5, random_labels: [false, true]"
+    found = [(c.task.tasks, c.settings.random_labels) for c in expand(study(factors))]
+    assert sorted(found) == [(1, False), (2, False), (2, True), (3, False), (3, True)]
 
 
 def test_without_stl_only_what_is_asked_for_is_trained() -> None:
@@ -271,6 +285,18 @@ def test_long_groups_start_first(cells: list[Cell]) -> None:
 def test_groups_are_even() -> None:
     cells = [Cell(TaskSpec(ami=0.5), TrainingSettings(), seed) for seed in range(11)]
     assert sorted(map(len, group(cells, 4))) == [3, 4, 4]
+
+
+def test_what_takes_longest_does_not_wait_for_its_companions() -> None:
+    sizes = [40, 5000, 320]
+    cells = [Cell(TaskSpec(ami=0.5, tokens=n), TrainingSettings(), 0) for n in sizes]
+    groups = {tuple(sorted(cell.task.tokens for cell in part)) for part in group(cells, 2)}
+    assert groups == {(5000,), (40, 320)}
+
+
+def test_a_large_device_stacks_more() -> None:
+    cells = [Cell(TaskSpec(ami=0.5), TrainingSettings(), seed) for seed in range(200)]
+    assert len(group(cells, device="cuda")) == 1 < len(group(cells))
 
 
 def digests(of: Study) -> set[str]:

@@ -33,8 +33,10 @@ class Cluster:
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._folder, self._stack = folder, stack
         self._places = {"PYTHONPATH": str(Path(faults.__file__).parent)}
-        scheduler = self._start("dask_scheduler", "--port", "0", "--no-dashboard", "--host", LOCAL)
-        self.address = self._said(scheduler, "Scheduler at:")
+        self.scheduler = self._start(
+            "dask_scheduler", "--port", "0", "--no-dashboard", "--host", LOCAL
+        )
+        self.address = self._said(self.scheduler, "Scheduler at:")
         self.workers = [
             self._start("dask_worker", self.address, "--no-nanny", "--nthreads", "1")
             for _ in range(WORKERS)
@@ -112,6 +114,18 @@ def test_a_worker_of_a_cluster_is_killed(
     check(out, loky, tolerance=SINGLY)
 
 
+def test_the_scheduler_of_a_cluster_is_killed(
+    tmp_path: Path, cluster: Cluster, loky: pd.DataFrame
+) -> None:
+    out = tmp_path / "run"
+    fault = partial(faults.loses_a_process, cluster.scheduler.pid, groups=2)
+    assert run(out, fault, "--backend", "dask", "--address", cluster.address) == 1
+    assert "the connection to the dask scheduler is lost; what was written is safe" in said(out)[-1]
+    assert 0 < len(read_rows(out / STORE_NAME)) < 18
+    assert run(out) == 0
+    check(out, loky, tolerance=0.0)
+
+
 def test_a_cluster_made_for_the_run(tmp_path: Path, loky: pd.DataFrame) -> None:
     out = tmp_path / "run"
     assert run(out, None, "--backend", "dask", "--jobs", "2") == 0, said(out)
@@ -123,3 +137,4 @@ def test_an_address_without_a_scheduler(tmp_path: Path) -> None:
     assert run(out, None, "--backend", "dask", "--address", "tcp://127.0.0.1:9") == 2
     assert "--address" in said(out)[-1]
     assert "the address of a dask scheduler" in said(out)[-1]
+    assert not out.exists()

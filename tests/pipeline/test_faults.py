@@ -149,6 +149,12 @@ def test_a_full_disk(out: Path, undisturbed: Path, tmp_path: Path) -> None:
     check_finished(tmp_path / "copy", undisturbed)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that takes nothing")
+def test_a_disk_that_takes_nothing_of_what_the_run_says(out: Path, undisturbed: Path) -> None:
+    assert run(out, faults.is_not_heard) == 0
+    check_finished(out, undisturbed)
+
+
 # --- the folder ----------------------------------------------------------------------------------
 
 

@@ -175,8 +175,11 @@ def test_nullable_columns_are_numbers(laws: Laws, dtype: str) -> None:
 
 
 def test_predicting_needs_the_factors(laws: Laws) -> None:
-    with pytest.raises(InputError, match="'tokens'"):
+    with pytest.raises(InputError, match="column tokens is missing") as caught:
         laws.predict(pd.DataFrame({"T": [1.0]}))
+    assert "it holds the law's factor n, a column n would do too; columns given: T" in str(
+        caught.value
+    )
 
 
 @pytest.mark.usefixtures("no_report")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import pipeline.store
 from pipeline.errors import InputError
 from pipeline.running.lock import RunLock
 from pipeline.running.progress import LINE_EVERY, RunProgress, duration, run_status
@@ -97,3 +98,17 @@ def test_the_status_of_a_folder_while_it_runs_and_after(tmp_path: Path) -> None:
 def test_a_folder_without_a_run_has_no_status(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         run_status(tmp_path)
+
+
+def test_a_clock_that_was_set_back_loses_the_rate_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter(["2026-11-22T12:00:00.000+00:00", "2026-11-22T11:59:00.000+00:00"])
+    monkeypatch.setattr(pipeline.store, "now", lambda: next(times))
+    with open_store(tmp_path / STORE_NAME) as store:
+        store.begin({}, "d", 3)
+        store.start_run({})
+        store.add([Row("a", {}, {"status": "converged"})])
+    status = run_status(tmp_path)
+    assert (status.done, status.remaining, status.rate) == (1, 2, None)
+    assert status.line() == "1 of 3 models, 0 failed, stopped: the same command goes on"

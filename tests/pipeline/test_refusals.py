@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import pipeline.cells
 from pipeline.cells import Cell, expand
 from pipeline.errors import InputError
 from pipeline.study import Study
@@ -59,7 +60,13 @@ REFUSED = [
     (
         FACTORS + ", hidden: [4, 0]",
         "",
-        "factors.hidden[1]: 0 is not accepted: ",
+        "factors.hidden[1]: 0 is not accepted: a whole number of at least 1",
+    ),
+    (FACTORS + ", tok: [8]", "", "factors.tok[0]: 8 is not accepted: known: "),
+    (
+        "tasks: [2], tokens: [900000000], ami: 0.5",
+        "controls: [tokens]",
+        "controls: 'tokens' is not accepted: tokens: at most 1,000,000,000",
     ),
     (FACTORS, "training: {hidden: 0}", "training.hidden: 0 is not accepted: "),
     (FACTORS, "family: {labels: 1}", "family.labels: 1 is not accepted: "),
@@ -81,11 +88,15 @@ def test_the_line_names_field_value_and_remedy(factors: str, rest: str, line: st
     assert not rest_of_it or rest_of_it.startswith("; valid: ") or line.endswith((": ", "is not "))
 
 
-def test_the_most_cells_are_accepted() -> None:
-    """The count is of combinations; a million of them is not refused."""
+def test_the_most_cells_are_accepted_and_one_more_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The count is of combinations."""
     factors = "tasks: [1], tokens: [40], hidden: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]"
     study = Study.parse(f"question: q\nfactors: {{{factors}}}\nstl: false\nseeds: 2\n")
+    monkeypatch.setattr(pipeline.cells, "MAX_CELLS", 20)
     assert len(expand(study)) == 20
+    monkeypatch.setattr(pipeline.cells, "MAX_CELLS", 19)
+    with pytest.raises(InputError, match="'20 cells' is not accepted: at most 19 cells"):
+        expand(study)
 
 
 def test_what_a_study_fixes_is_in_every_cell() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from joblib.externals.loky.process_executor import BrokenProcessPool
 from tiny_runs import QUIET, STUDY, TINY, Trainer, files, result, same, study
 
 from pipeline.cells import Cell, expand
-from pipeline.errors import InputError
+from pipeline.errors import InputError, PipelineError
 from pipeline.running import dispatch, journal, workers
 from pipeline.running.backends import RunOptions
 from pipeline.running.dispatch import CULPRIT, outcomes
@@ -281,6 +281,29 @@ def test_a_cell_that_kills_its_workers_is_found_and_only_it_fails(
     failed = {name for name, one in found.items() if one.outcome["status"] == "failed"}
     assert failed == pool.deadly
     assert all("worker was killed" in found[name].outcome["message"] for name in failed)
+
+
+def no_results(**_: object) -> Callable[..., Iterator[list[Result]]]:
+    """In place of `joblib.Parallel`: a pool that takes the tasks and gives nothing."""
+    return lambda tasks: iter([[] for _ in tasks])
+
+
+def no_workers(**_: object) -> Callable[..., Iterator[list[Result]]]:
+    """In place of `joblib.Parallel`: a pool that breaks before it has taken a task."""
+
+    def give(_: object) -> Iterator[list[Result]]:
+        raise BrokenProcessPool
+
+    return give
+
+
+@pytest.mark.parametrize("parallel", [no_results, no_workers])
+def test_a_pool_that_gives_nothing_ends_the_run(
+    monkeypatch: pytest.MonkeyPatch, parallel: Callable[..., object]
+) -> None:
+    monkeypatch.setattr(dispatch.joblib, "Parallel", parallel)
+    with pytest.raises(PipelineError, match="neither a result nor a reason"):
+        gather(expand(study()))
 
 
 # --- real models -------------------------------------------------------------------------------

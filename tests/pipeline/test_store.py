@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import pipeline.store
 from pipeline.errors import InputError, PipelineError
 from pipeline.files import storefile
 from pipeline.running.lock import RunLock, is_locked
+from pipeline.running.progress import run_status
 from pipeline.store import (
     STORE_NAME,
     ResultStore,
@@ -27,6 +31,8 @@ from pipeline.store import (
 )
 
 STUDY = {"question": "q"}
+KNOWN = range(1, len(storefile.MIGRATIONS) + 1)
+NEXT = KNOWN.stop
 
 
 def row(cell: str, status: str = "converged") -> Row:
@@ -191,7 +197,7 @@ sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from pipeline.store import open_store
 from test_store import row
-INSERT = "INSERT INTO outcomes VALUES ('z', '', '', '', '', 1, '')"
+INSERT = "INSERT INTO outcomes VALUES ('z', '', '', '', '', 1, '', '')"
 with open_store(Path(sys.argv[1])) as store:
     store.start_run({{}})
     {moment}
@@ -215,7 +221,7 @@ def test_6_an_older_schema_is_brought_up_to_date(
     with open_store(path) as store:
         assert store.done() == {"a", "b"}
     with sqlite3.connect(path) as db:
-        assert [v for (v,) in db.execute("SELECT version FROM migrations")] == [1, 2]
+        assert [v for (v,) in db.execute("SELECT version FROM migrations")] == [*KNOWN, NEXT]
         assert db.execute("SELECT count(*) FROM notes").fetchone() == (0,)
     db.close()
 
@@ -231,8 +237,33 @@ def test_6_a_migration_that_fails_leaves_the_store_as_it_was(
     with open_store(path) as store:
         assert store.done() == {"a", "b"}
     with sqlite3.connect(path) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+        assert db.execute("PRAGMA user_version").fetchone() == (KNOWN[-1],)
         assert not db.execute("SELECT * FROM sqlite_master WHERE name = 'notes'").fetchall()
+    db.close()
+
+
+def test_6_the_rows_of_the_first_schema_get_their_seals(tmp_path: Path) -> None:
+    path = tmp_path / STORE_NAME
+    described, outcome = '{"seed": 1}', '{"status": "converged", "curve": []}'
+    with sqlite3.connect(path) as db:
+        db.executescript(storefile.MIGRATIONS[0])
+        db.execute(f"PRAGMA application_id = {storefile.APPLICATION_ID}")
+        db.execute("PRAGMA user_version = 1")
+        db.execute("INSERT INTO study VALUES ('dd', 4, '{}')")
+        db.execute("INSERT INTO runs VALUES (3, '2026-11-22T12:00:00.000+00:00', '{}')")
+        values = ("a", described, "converged", outcome, "{}", 3, "2026-11-22T12:00:01.000+00:00")
+        db.execute("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+    db.close()
+    with open_store(path) as store:
+        store.begin({}, "dd", 4)
+        assert store.start_run({}) == 4
+        store.add([row("b")])
+        assert store.done() == {"a", "b"}
+    first, second = read_rows(path)
+    assert (first.description, first.run, second.run) == ({"seed": 1}, 3, 4)
+    assert read_summary(path).cells == 4
+    with sqlite3.connect(path) as db, pytest.raises(sqlite3.IntegrityError, match="never changes"):
+        db.execute("UPDATE outcomes SET status = 'failed' WHERE cell = 'a'")
     db.close()
 
 
@@ -251,7 +282,8 @@ def test_6_an_older_schema_is_not_read_before_it_is_up_to_date(
 ) -> None:
     extended = (*storefile.MIGRATIONS, "CREATE TABLE notes (text TEXT);")
     monkeypatch.setattr(storefile, "MIGRATIONS", extended)
-    with pytest.raises(InputError, match=r"'schema 1' .* `mtl-laws run` brings it up to date"):
+    older = rf"'schema {KNOWN[-1]}' .* schema {NEXT}: `mtl-laws run` brings it up to date"
+    with pytest.raises(InputError, match=older):
         read_rows(path)
     with open_store(path):
         pass
@@ -303,6 +335,63 @@ def test_8_what_a_damaged_file_still_holds_is_counted(tmp_path: Path) -> None:
         assert remedy in caught.value.accepted
 
 
+COLUMNS = {
+    "outcomes": ("cell", "description", "status", "outcome", "measured", "run", "finished", "seal"),
+    "runs": ("id", "started", "provenance", "seal"),
+    "study": ("digest", "cells", "description", "seal"),
+}
+
+
+@pytest.mark.parametrize(("table", "column"), [(t, c) for t, some in COLUMNS.items() for c in some])
+def test_8_a_value_that_has_changed_is_recognised(path: Path, table: str, column: str) -> None:
+    """As if a bit had changed on the disk: the file is sound to SQLite, its pages are pages."""
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TRIGGER finished_rows_stay")
+        changed = f"CASE typeof({column}) WHEN 'integer' THEN {column} + 1 ELSE '7' || {column} END"
+        db.execute(f"UPDATE {table} SET {column} = {changed}")
+        assert db.execute("PRAGMA quick_check").fetchone() == ("ok",)
+    db.close()
+    reader = {"outcomes": read_rows, "runs": read_runs, "study": read_summary}[table]
+    for use in (reader, resume):
+        with pytest.raises(InputError, match=r"damaged .*not as it was written") as caught:
+            use(path)
+        kept = 0 if table == "outcomes" else 2
+        assert f"; {kept} finished rows in it can still be read" in caught.value.accepted
+
+
+def test_8_a_time_that_is_none_is_recognised_by_who_reads_times_only(path: Path) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TRIGGER finished_rows_stay")
+        db.execute("UPDATE outcomes SET finished = 'yesterday'")
+    db.close()
+    with pytest.raises(InputError, match="'yesterday' is no time"):
+        read_summary(path)
+
+
+def resume(path: Path) -> None:
+    with open_store(path) as store:
+        store.begin(STUDY, "d" * 32, 4)
+        store.done()
+        store.runs()
+
+
+def test_8_whatever_changes_in_the_file_no_other_row_is_read(path: Path) -> None:
+    """Bytes drawn at random are overwritten: what was written is read, or nothing."""
+    want, content, draw, refused = read_rows(path), path.read_bytes(), random.Random(0), 0
+    used = [place for place, byte in enumerate(content) if byte]
+    for _ in range(200):
+        spoilt = bytearray(content)
+        for place in draw.sample(used, draw.choice([1, 2, 30])):
+            spoilt[place] = draw.randrange(256)
+        path.write_bytes(spoilt)
+        try:
+            assert read_rows(path) == want
+            assert run_status(path.parent).done == 2
+        except PipelineError:
+            refused += 1
+    assert 20 < refused < 200
+
+
 def test_8_an_empty_file_is_no_store_yet(tmp_path: Path) -> None:
     path = tmp_path / STORE_NAME
     path.touch()
@@ -310,7 +399,7 @@ def test_8_an_empty_file_is_no_store_yet(tmp_path: Path) -> None:
         with pytest.raises(InputError) as caught:
             read(path)
         assert str(caught.value) == (
-            f"{path}: 'an empty file' is not accepted: a store in which a run has begun"
+            f"{path}: an empty file: give a store in which a run has begun"
         )
     with open_store(path) as store:
         begun(store).add([row("a")])
@@ -347,6 +436,27 @@ def test_a_failing_disk_is_not_the_users_mistake(path: Path) -> None:
     with pytest.raises(PipelineError, match="did not take") as caught, storefile.errors_of(path):
         raise sqlite3.OperationalError("disk I/O error")
     assert not isinstance(caught.value, InputError)
+
+
+def test_a_disk_that_fails_as_a_run_begins_is_told_by_its_store(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(pipeline.store, "log_ahead", fails)
+    with open_store(path) as store, pytest.raises(PipelineError, match=f"^{path}: the disk did"):
+        store.start_run({})
+
+
+@pytest.mark.parametrize("part", ["outcome", "measured"])
+def test_what_json_cannot_hold_is_not_written(path: Path, part: str) -> None:
+    with open_store(path) as store:
+        store.start_run({})
+        spoilt = replace(row("c"), **{part: {"status": "converged", "n": float("nan")}})
+        with pytest.raises(ValueError, match="JSON"):
+            store.add([row("d"), spoilt])
+        assert store.done() == {"a", "b"}
 
 
 def test_the_summary_counts(path: Path) -> None:

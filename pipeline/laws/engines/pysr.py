@@ -2,6 +2,10 @@
 
 Only what PySR 1.5 and 2.x share is used; where they differ is told apart in `settings` alone.
 Nothing is downloaded here unless `install` is called: `readiness` only looks.
+
+A process that is killed (`kill -9`, out of memory) is replaced and the request made again, once: as
+requests are deterministic, the answer is that of an undisturbed search. One that ends by an error
+of its own, or is killed again, is an engine failure.
 """
 
 from __future__ import annotations
@@ -14,7 +18,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,9 +38,15 @@ COMMAND = (sys.executable, "-P", str(WORKER))
 SUPPORTED = ((1, 5), (3, 0))
 #: seconds for Julia to start (it may compile), and beyond a request's own limit for it to answer
 START_LIMIT, GRACE = 900.0, 60.0
+#: seconds for a process that has closed its answers to be gone
+ENDING = 10.0
 #: one iteration evaluates about populations x cycles expressions
 POPULATIONS, POPULATION_SIZE, CYCLES = 12, 33, 400
 HINT = "mtl-laws engines --install pysr"
+
+
+class KilledError(EngineError):
+    """The process was killed from outside; nothing is wrong with the request."""
 
 
 class PySR:
@@ -58,6 +71,13 @@ class PySR:
 
     def search(self, request: Request) -> Sequence[str]:
         """Expressions of PySR's front, with numbers."""
+        begin = time.monotonic()
+        try:
+            return self._search(request)
+        except KilledError:
+            return self._search(_shortened(request, time.monotonic() - begin))
+
+    def _search(self, request: Request) -> Sequence[str]:
         design, scales = design_matrix(request.sample)
         message = {
             "rows": design.astype(float).tolist(),
@@ -77,8 +97,16 @@ class PySR:
 
     def _started(self) -> _Process:
         if self._process is None or not self._process.alive():
-            self._process = _Process(self._command)
+            self.close()
+            self._process = self._new_process()
         return self._process
+
+    def _new_process(self) -> _Process:
+        try:
+            return _Process(self._command)
+        except OSError as error:  # no memory, no disk, no Python any more
+            reason = (error.strerror or type(error).__name__).lower()
+            raise EngineError(f"pysr: its process cannot be started: {reason}") from error
 
 
 def settings(request: Request) -> dict[str, Any]:
@@ -118,6 +146,13 @@ def settings(request: Request) -> dict[str, Any]:
         # 1.x watches standard input for a "q" unless told not to; ours carries requests
         "input_stream": "devnull",
     }
+
+
+def _shortened(request: Request, spent: float) -> Request:
+    """The same request with what is left of its time."""
+    if request.time_limit is None:
+        return request
+    return replace(request, time_limit=max(request.time_limit - spent, 1.0))
 
 
 def to_text(equation: str, scales: dict[str, float]) -> str:
@@ -181,40 +216,45 @@ class _Process:
     def __init__(self, command: Sequence[str]) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="mtl-laws-pysr-")
         self._log = Path(self._folder.name) / "stderr.txt"
-        with self._log.open("w", encoding="utf-8") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                cwd=self._folder.name,
-                env={**os.environ, "PYTHON_JULIACALL_HANDLE_SIGNALS": "yes"},
-                text=True,
-            )
+        self._process = self._begun(command)
         self._answers: Queue[str] = Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         self._receive(START_LIMIT)
+
+    def _begun(self, command: Sequence[str]) -> subprocess.Popen[str]:
+        try:
+            with self._log.open("w", encoding="utf-8") as log:
+                return subprocess.Popen(
+                    (*command, str(os.getpid())),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    cwd=self._folder.name,
+                    env={**os.environ, "PYTHON_JULIACALL_HANDLE_SIGNALS": "yes"},
+                    text=True,
+                )
+        except OSError:
+            self._folder.cleanup()
+            raise
 
     def alive(self) -> bool:
         return self._process.poll() is None
 
     def ask(self, message: dict[str, Any], limit: float | None) -> dict[str, Any]:
         stdin = self._process.stdin
-        try:
-            if stdin is None:
-                raise BrokenPipeError
-            stdin.write(json.dumps(message) + "\n")
-            stdin.flush()
-        except (BrokenPipeError, OSError) as error:
-            raise EngineError(f"pysr: its process ended {self._last_words()}") from error
+        with suppress(BrokenPipeError):  # it has ended: its answer, which is none, says so
+            print(json.dumps(message), file=stdin, flush=True)
         return self._receive(limit)
 
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
+        self._reader.join(ENDING)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                pipe.close()
+                with suppress(BrokenPipeError):  # what was still to be sent
+                    pipe.close()
         self._folder.cleanup()
 
     def _read(self) -> None:
@@ -229,13 +269,19 @@ class _Process:
         except Empty as error:
             self.kill()
             raise EngineError(f"pysr: no answer within {limit:.0f} s; stopped") from error
-        if not line:
-            words = self._last_words()
-            self.kill()
-            raise EngineError(f"pysr: its process ended {words}")
+        if not line.endswith("\n"):  # nothing, or half an answer
+            raise self._ended()
         reply: dict[str, Any] = json.loads(line)
         return reply
 
-    def _last_words(self) -> str:
+    def _ended(self) -> EngineError:
+        """What to say of a process that has ended; what it leaves is cleared away."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(ENDING)
+        code = self._process.poll()
         lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return f"with code {self._process.poll()}: {lines[-1][:200]}" if lines else "without a word"
+        self.kill()
+        if code is not None and code < 0:
+            return KilledError(f"pysr: its process was killed by signal {-code}, twice")
+        words = f": {lines[-1][:200]}" if lines else " without a word"
+        return EngineError(f"pysr: its process ended with code {code}{words}")

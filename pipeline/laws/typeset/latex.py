@@ -26,13 +26,12 @@ LATEX_SPECIAL = {
 
 
 def latex_name(name: str) -> str:
-    r"""A name as LaTeX: ``n``, ``\mathrm{ami}``, ``c_{0}``, ``\lambda``."""
+    r"""A name as LaTeX: ``n``, ``\mathrm{f1}``, ``c_{0}``, ``\lambda``."""
     parted = symbol(name)
     base = f"\\{parted.base}" if parted.base in GREEK else _word(parted.base)
     if not parted.subscript:
         return base
-    subscript = parted.subscript
-    return f"{base}_{{{subscript if subscript.isdigit() else _upright(subscript)}}}"
+    return f"{base}_{{{parted.subscript}}}"
 
 
 def _word(base: str) -> str:

@@ -29,13 +29,10 @@ def fenced(inner: str, left: str = "(", right: str = ")") -> str:
 
 
 def name_markup(name: str) -> str:
-    """A factor or constant name as an identifier, with its subscript."""
+    """A factor or constant name as an identifier; one of several letters is set upright."""
     parted = symbol(name)
     base = tag("mi", escape(parted.letter))
-    if not parted.subscript:
-        return base
-    kind = "mn" if parted.subscript.isdigit() else "mtext"
-    return tag("msub", base, tag(kind, escape(parted.subscript)))
+    return tag("msub", base, tag("mn", parted.subscript)) if parted.subscript else base
 
 
 class MathPrinter(Printer):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeGuard
 
 MISSING = "–"
 MINUS = "−"
@@ -18,7 +19,7 @@ SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 WORST_SCORE = -10.0
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Whether `value` is a real number that is not NaN (infinities count)."""
     return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
 
@@ -77,7 +78,7 @@ def score(value: object) -> str:
         return MISSING
     if value < WORST_SCORE:
         return f"below {MINUS}10"
-    return f"{value:.3f}".replace("-", MINUS)
+    return _unsigned_zero(f"{value:.3f}").replace("-", MINUS)
 
 
 def interval(bounds: object, digits: int = 3) -> str:
@@ -93,7 +94,12 @@ def percent(value: object) -> str:
     """A share as a percentage without decimals."""
     if not isinstance(value, int | float) or not is_number(value) or math.isinf(value):
         return MISSING
-    return f"{100 * value:.0f} %".replace("-", MINUS)
+    return f"{_unsigned_zero(f'{100 * value:.0f}')} %".replace("-", MINUS)
+
+
+def _unsigned_zero(text: str) -> str:
+    """A number that was rounded to 0 without the sign it had."""
+    return text if float(text) else text.removeprefix("-")
 
 
 def duration(seconds: object) -> str:

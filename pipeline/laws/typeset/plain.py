@@ -32,9 +32,8 @@ class PlainPrinter(Printer):
     def name(self, name: str) -> str:
         """The name as it is, but for named constants."""
         parted = symbol(name)
-        if parted.base == "c" and parted.subscript.isdigit():
-            return "c" + parted.subscript.translate(SUBSCRIPT_DIGITS)
-        return name
+        index = parted.subscript.translate(SUBSCRIPT_DIGITS)
+        return parted.base + index if index else name
 
     def sum(self, terms: Terms) -> str:
         """Signed terms, with spaces around the signs."""

@@ -1,7 +1,9 @@
-"""How a name is written: Greek letters, subscripts, upright words.
+"""How a name is written: letters, Greek letters, upright words, and the law's own constants.
 
-``beta`` is β, ``lambda_`` is λ, ``c0`` is c with a subscript 0, ``n_aux`` is n with a subscript
-"aux", ``ami`` stays a word. Only the formulas do this; tables print names as the user wrote them.
+``n`` is a letter and ``beta`` is β; ``ami``, ``f1`` and ``error_rate`` are words, upright and
+spelled as the user spelled them. Only a law's own constants carry an index: ``c0`` is c with a
+subscript 0, but ``f1`` is a score, not the first f. Only the formulas do this; tables print names
+as the user wrote them.
 """
 
 from __future__ import annotations
@@ -44,14 +46,14 @@ GREEK = {
     "Psi": "Ψ",
     "Omega": "Ω",
 }
-_NUMBERED = re.compile(r"([A-Za-z]+)_?(\d+)_?")
-_SUBSCRIPTED = re.compile(r"([A-Za-z]\w*?)_([A-Za-z0-9]\w*)")
+#: a constant of a law's template; no factor may be called so
+_CONSTANT = re.compile(r"(c)(\d+)")
 SUBSCRIPT_DIGITS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 @dataclass(frozen=True)
 class Symbol:
-    """A name split for typesetting: ``base`` as in the source, ``subscript`` or empty."""
+    """A name for typesetting: ``base``, and the ``subscript`` of a constant, or empty."""
 
     base: str
     subscript: str = ""
@@ -68,10 +70,7 @@ class Symbol:
 
 
 def symbol(name: str) -> Symbol:
-    """Split `name` into base and subscript."""
-    if match := _NUMBERED.fullmatch(name):
+    """How `name` is written; an underscore at an end only keeps a name off Python's own words."""
+    if match := _CONSTANT.fullmatch(name):
         return Symbol(match[1], match[2])
-    if match := _SUBSCRIPTED.fullmatch(name):
-        return Symbol(match[1], match[2].strip("_").replace("_", " "))
-    stripped = name.strip("_")
-    return Symbol(stripped or name)
+    return Symbol(name.strip("_") or name)

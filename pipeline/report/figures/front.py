@@ -32,7 +32,7 @@ def draw_front(entries: Sequence[Entry], measure: str) -> Drawing | None:
         return None
     figure, axes = new_panel(width=5.2, height=3.4)
     ceiling = _ceiling(known, measure)
-    _draw_staircase(axes, [entry for entry in known if entry.on_front], ceiling)
+    _draw_staircase(axes, [entry for entry in known if entry.leads], ceiling)
     for entry in known:
         _draw_entry(axes, entry, ceiling)
     _scale(axes, known, ceiling)
@@ -41,9 +41,10 @@ def draw_front(entries: Sequence[Entry], measure: str) -> Drawing | None:
         name="front",
         title="Simplicity against error outside",
         caption=(
-            "Lower is better, further left is simpler. The filled point is the selected law; grey "
-            "circles lead to an implausible limit, filled grey marks are not valid (they leave the "
-            "bounds or have a pole), triangles are off the scale. Letters name the table's rows."
+            "Lower is better, further left is simpler. The line joins the laws that lead; the "
+            "filled point is the selected one. Grey circles have an implausible limit, filled grey "
+            "marks are not valid (they leave the bounds or have a pole), triangles are off the "
+            "scale. Letters and numbers name the rows of the tables."
         ),
         alt=_alt(known, measure),
         figure=figure,
@@ -88,19 +89,18 @@ def _draw_entry(axes: Axes, entry: Entry, ceiling: float) -> None:
         zorder=4 if entry.selected else 3,
     )
     mark.set_gid(entry.key)
-    if entry.letter:
-        _draw_letter(axes, entry, height, colour)
+    _draw_label(axes, entry, height, colour)
 
 
-def _draw_letter(axes: Axes, entry: Entry, height: float, colour: str) -> None:
+def _draw_label(axes: Axes, entry: Entry, height: float, colour: str) -> None:
     axes.annotate(
-        f"selected  {entry.letter}" if entry.selected else entry.letter,
+        f"selected  {entry.label}" if entry.selected else entry.label,
         (entry.complexity, height),
         xytext=(-5, -12) if entry.selected else (4, 5),
         ha="right" if entry.selected else "left",
         textcoords="offset points",
         color=colour,
-        fontsize=FONT_SIZE if entry.selected else FONT_SIZE - 1,
+        fontsize=FONT_SIZE - (0 if entry.selected else 1 if entry.label.isalpha() else 1.8),
         fontweight="bold" if entry.selected else "normal",
     )
 
@@ -128,11 +128,15 @@ def _log_ticks(low: float, high: float) -> FixedLocator:
 
 
 def _alt(entries: Sequence[Entry], measure: str) -> str:
-    text = f"{len(entries)} laws by complexity and {measure}."
+    leaders = [entry.label for entry in entries if entry.leads]
+    text = (
+        f"The front: {len(entries)} laws by complexity and {measure}, of which {len(leaders)} "
+        f"lead: {', '.join(leaders)}."
+    )
     chosen = next((entry for entry in entries if entry.selected), None)
     if chosen is None:
         return text
     return (
-        f"{text} The selected law has {chosen.complexity} nodes, "
+        f"{text} The selected law, {chosen.label}, has {chosen.complexity} nodes, "
         f"{measure} {number(chosen.error)} and R² {score(chosen.r2)} there."
     )

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from pipeline.laws.typeset.numbers import number
 from pipeline.report.figures.canvas import Drawing, label_axes, new_panel, spread
 from pipeline.report.palette import PAPER, ramp
+from pipeline.report.words import listed
 
 NEEDED = ("cell", "n", "step", "train_loss", "validation_loss", "best_step")
 MOST_CELLS = 4
@@ -46,7 +47,7 @@ def draw_learning(curves: pd.DataFrame | None) -> Drawing | None:
             "Solid: validation loss, dotted: training loss, one cell per n. The dot marks the step "
             "whose weights were kept."
         ),
-        alt=f"Validation loss over steps for cells with n = {', '.join(texts)}.",
+        alt=f"Validation and training loss over optimiser steps for cells with {listed(texts)}.",
         figure=figure,
     )
 

@@ -13,7 +13,7 @@ from planted_laws import HARBOUR, write_laws
 from pipeline.advice.advising import advise, write_advice
 from pipeline.advice.check import Plan, plan_trials
 from pipeline.advice.question import Question
-from pipeline.advice.words import as_text, headline
+from pipeline.advice.words import as_text, headline, signed
 from pipeline.cli import main
 from pipeline.errors import InputError
 
@@ -56,6 +56,9 @@ def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     assert "<script" not in page
     assert "<b>" not in page
     assert page.count("<table>") == 2
+    assert "Predicted gain in accuracy over training chunk alone" in page
+    assert "transfer: by how much more words a table gets right" in page
+    assert "outside" not in page.lower(), "nothing is: no column and no word on it"
     assert advice._repr_html_() in page
     assert 'aria-label="Train chunk' in page
     assert escape(headline(advice).split(":")[0]) in page
@@ -70,10 +73,16 @@ def test_the_family_of_a_law_and_what_is_outside_are_said(tmp_path: Path) -> Non
     advice = advise(Question((HARBOUR,), "chunk", laws=path, n=20_000))
     assert any("Outside the fitted region in n" in line for line in advice.warnings)
     assert any("No sentences beyond" in line for line in advice.warnings)
+    assert any("--tokens 20,000 is more than the 3,643 that chunk" in w for w in advice.warnings)
     assert not any("family" in line for line in advice.warnings)
     none = advise(Question((HARBOUR,), "chunk", laws=write_laws(path, "0.5 - 0.01*T"), n=150))
+    assert not any("labels here" in line for line in none.warnings)
     assert none.best is None
     assert as_text(none).startswith("Train chunk alone")
+
+
+def test_a_gain_that_rounds_to_nothing_has_no_sign() -> None:
+    assert [signed(x) for x in (-0.0004, 0.0004, -0.0006)] == ["0.000", "0.000", "-0.001"]
 
 
 def test_layers_that_are_no_tasks_are_left_out_with_the_reason(tmp_path: Path) -> None:

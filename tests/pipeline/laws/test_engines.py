@@ -1,19 +1,17 @@
-"""One contract for all engines; the process that PySR lives in, driven by a stand-in for PySR."""
+"""One contract for all engines, the grammar's forms, and what PySR is asked for."""
 
 from __future__ import annotations
 
 import os
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
 from planted_tables import planted
 
-from pipeline.errors import EngineError, EngineNotReadyError, InputError
+from pipeline.errors import EngineNotReadyError, InputError
 from pipeline.laws.data import LawData
 from pipeline.laws.engines import ENGINES, Engine, Request
-from pipeline.laws.engines import pysr as pysr_module
 from pipeline.laws.engines.choice import choose
 from pipeline.laws.engines.forms import (
     SCREENING,
@@ -29,29 +27,6 @@ from pipeline.laws.kinds import classify
 from pipeline.laws.problem import Question, pose
 from pipeline.laws.refit import Sample, fit_constants, propose_starts
 from pipeline.laws.template import to_template
-
-STAND_IN = """
-import os
-import signal
-import pandas as pd
-__version__ = "1.5.10"
-class PySRRegressor:
-    def __init__(self, **settings):
-        self.settings = settings
-    def fit(self, X, y, weights=None):
-        print("noise on standard output")
-        seed = self.settings["random_state"]
-        if seed == 13:
-            raise RuntimeError("Julia fell over")
-        if seed == 14:
-            os.kill(os.getpid(), signal.SIGKILL)
-        while seed == 15:
-            os.read(0, 0)
-        assert X.shape[0] == len(y) == len(weights)
-        self.equations_ = pd.DataFrame(
-            {"complexity": [1, 5], "equation": ["0.5", f"(x0 ^ -0.5) * {float(os.getpid())}"]}
-        )
-"""
 
 
 def data(noise: float = 0.01, names: tuple[str, str, str] = ("n", "T", "ami")) -> LawData:
@@ -169,37 +144,6 @@ def test_equations_come_back_in_the_users_names() -> None:
     rows = {"N": np.array([200.0, 50.0]), "S": np.array([0.5, 2.0])}
     want = np.log((rows["N"] / 100) ** 2) * rows["S"] - 0.5
     np.testing.assert_allclose(expression.evaluate(rows), want)
-
-
-@pytest.fixture
-def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PySR:
-    (tmp_path / "pysr.py").write_text(STAND_IN, encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    engine = PySR()
-    yield engine
-    engine.close()
-
-
-def test_the_worker_answers_and_stays_warm(worker: PySR) -> None:
-    request = Request(data().sample, 10_000, seed=1)
-    first, second = worker.search(request), worker.search(request)
-    assert first == second, "another process answered the second request"
-    assert "** -0.5" in first[1]
-
-
-@pytest.mark.parametrize(("seed", "words"), [(13, "Julia fell over"), (14, "its process ended")])
-def test_a_crash_is_an_engine_failure_and_the_next_search_works(
-    worker: PySR, seed: int, words: str
-) -> None:
-    with pytest.raises(EngineError, match=words):
-        worker.search(Request(data().sample, 10_000, seed=seed))
-    assert len(worker.search(Request(data().sample, 10_000, seed=1))) == 2
-
-
-def test_a_worker_that_hangs_is_stopped(worker: PySR, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pysr_module, "GRACE", 0.2)
-    with pytest.raises(EngineError, match="no answer within"):
-        worker.search(Request(data().sample, 10_000, seed=15, time_limit=0.1))
 
 
 def test_without_julia_pysr_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -230,7 +231,8 @@ def test_findings_are_plain_json_and_say_root_n(data: LawData) -> None:
     records = [finding.to_json() for finding in findings]
     assert json.loads(json.dumps(records, allow_nan=False)) == records
     n, _, _, decoy = records
-    assert "so these data support √n." in n["sentence"]
+    assert "tends to 0 as n grows, and these data support 1/√n." in n["sentence"]
+    assert re.search(r"n stands in 0\.\d+/√\(n·.*\): there it has exponent −0\.5", n["sentence"])
     assert n["root"] == "supported"
     assert n["r2_with"] > 0.99 > n["r2_without"]
     assert n["exponent"]["value"] == pytest.approx(-0.5, abs=0.05)
@@ -242,7 +244,9 @@ def test_findings_are_plain_json_and_say_root_n(data: LawData) -> None:
 @pytest.mark.parametrize(
     ("ci95", "said"),
     [
-        ((-0.53, -0.43), "so these data support √n"),
+        ((-0.53, -0.43), "tends to 0 as n grows, and these data support 1/√n."),
+        ((-1.1, -0.9), "and these data do not support 1/√n but 1/n."),
+        ((0.43, 0.53), "so these data support √n."),
         ((0.4, 1.2), "so these data allow √n and n itself"),
         ((0.6, 0.8), "so these data do not support √n."),
         ((0.9, 1.1), "so these data do not support √n but n itself"),
@@ -279,6 +283,17 @@ def test_a_factor_that_stands_in_two_places_is_told_by_the_place_that_moves_the_
     sentence = on_exponents("ami", [first, second])
     assert sentence.startswith("Given this form of law, ami acts mainly in T^ami: there it ")
     assert "·ami/T, which moves the law" in sentence
+
+
+def test_a_power_under_a_function_says_so(data: LawData) -> None:
+    (saturating,) = freed("c0 - c1*exp(-(n/c2)**c3)", "n", data)
+    assert saturating.under == "exp"
+    sentence = on_exponents("n", [saturating])
+    assert re.search(r"n stands in −.*, of which exp is taken: there it has an? ", sentence)
+    (plain,) = freed("c0 - c1/sqrt(n)", "n", data)
+    assert plain.under == ""
+    (logarithm,) = freed("c0 + c1*log(n)", "n", data)
+    assert (logarithm.under, logarithm.logarithm) == ("", True)
 
 
 def test_a_power_that_the_rows_cannot_tell_is_not_given() -> None:

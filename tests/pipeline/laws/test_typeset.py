@@ -131,8 +131,19 @@ def test_a_reader_sees_fractions_roots_and_three_digits(expression: str, text: s
 
 def test_names_are_typeset_as_symbols() -> None:
     assert "<mi>λ</mi>" in formula_markup("lambda_*2")
-    assert "<msub><mi>n</mi><mtext>aux</mtext></msub>" in formula_markup("n_aux")
-    assert formula_latex("beta*c0", "n_tokens") == r"n_{\mathrm{tokens}} = \beta \, c_{0}"
+    assert "<msub><mi>c</mi><mn>0</mn></msub>" in formula_markup("c0*n")
+    assert formula_latex("beta*c0", "N") == r"N = \beta \, c_{0}"
+
+
+@pytest.mark.parametrize("name", ["f1", "x12", "error_rate", "n_aux", "beta_1", "_hidden", "σ_0"])
+def test_a_name_of_several_letters_is_a_word_not_an_index(name: str) -> None:
+    """Upright and whole: in MathML an ``mi`` of several letters is, by its definition."""
+    word = name.strip("_")
+    assert f"<mi>{word}</mi>" in formula_markup(f"2*{name}")
+    escaped = word.replace("_", r"\_")
+    assert formula_latex("2*T", name) == rf"\mathrm{{{escaped}}} = 2 \, T"
+    assert "_{" not in formula_latex(name)
+    assert formula_text(f"2*{name}").endswith(word)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""The report in a real browser: formulas visible, nothing overflowing, marks that answer."""
+"""The report in a real browser: formulas visible, nothing overflowing, marks that answer; on
+paper, too, where nothing can be opened or pointed at.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -13,9 +16,12 @@ from typing import Any
 import pytest
 
 from pipeline.report import write_report
+from pipeline.report.front import build_front
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 DESKTOP, PHONE = 1280, 390
+#: what A4 leaves between the margins, in the pixels of a page
+PAPER = 710  # a scroll bar among them, which paper has not
 #: run inside the page; what it finds is written into the page and read back from the dumped DOM
 PROBE = """
 <script>
@@ -46,6 +52,13 @@ window.addEventListener("load", () => {
     paper: view.getComputedStyle(page.body).backgroundColor,
     axis: view.getComputedStyle(page.querySelector("#law svg text")).fill,
     mark: marks[0].id, before, after,
+    labels: [...page.querySelectorAll("#front svg text")].map(e => e.textContent.trim()),
+    rows: [...page.querySelectorAll("#front tbody tr")].filter(shown)
+      .map(e => e.querySelector("th").textContent.trim()),
+    screenOnly: [...page.querySelectorAll("nav, .readout, .copy")].filter(shown).length,
+    cut: [...page.querySelectorAll(".scroll, .formula, pre")].filter(shown)
+      .filter(e => e.scrollWidth > e.clientWidth + 1)
+      .map(e => [e.getAttribute("aria-label"), e.scrollWidth, e.clientWidth]),
   };
   const out = document.createElement("pre");
   out.id = "found";
@@ -110,12 +123,29 @@ def test_the_page_at_both_widths_and_in_both_themes(browser: str, folder: Path) 
         assert found["text"] >= 9
         assert found["before"] == ["readout-law6"]  # the selected law
         assert found["after"] == [found["mark"].replace("front-", "readout-")]
+        assert found["screenOnly"] > 0
     dark = look(browser, folder, DESKTOP, dark=True)
     light = seen[DESKTOP]
     for colour in ("ink", "paper", "axis"):
         assert dark[colour] != light[colour]
     assert contrast(light["ink"], light["paper"]) > 7
     assert contrast(dark["ink"], dark["paper"]) > 7
+
+
+def test_on_paper_everything_is_open_labelled_and_within_the_margins(
+    browser: str, folder: Path, laws: Mapping[str, Any]
+) -> None:
+    page = folder / "report.html"
+    printed = page.read_text("utf-8").replace("@media screen", "@media speech")
+    page.write_text(printed.replace("@media print", "@media all"), "utf-8")
+    found = look(browser, folder, PAPER)
+    labels = [entry.label for entry in build_front(laws["front"], laws["selected"]).entries]
+    assert sorted(found["rows"]) == sorted(labels), "laws that a reader of the page would open"
+    on_marks = [text.split()[-1] for text in found["labels"] if text]
+    assert all(label in on_marks for label in labels)
+    assert found["screenOnly"] == 0
+    assert found["cut"] == []
+    assert found["overflow"] <= 0
 
 
 def contrast(first: str, second: str) -> float:

@@ -4,17 +4,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.report.figures.canvas import spread
+from pipeline.report.figures.front import draw_front
 from pipeline.report.front import OUTSIDE_RMSE, build_front
 
 
-def test_only_valid_undominated_laws_are_on_the_front(laws: Mapping[str, Any]) -> None:
+def test_only_valid_laws_that_no_simpler_one_beats_lead(laws: Mapping[str, Any]) -> None:
     front = build_front(laws["front"], laws["selected"])
-    stairs = [entry for entry in front.entries if entry.on_front]
+    stairs = [entry for entry in front.entries if entry.leads]
+    assert 1 < len(stairs) < len(front.entries)
     assert all(entry.valid for entry in stairs)
     errors = [entry.error for entry in stairs]
     assert errors == sorted(errors, reverse=True)
     for entry in front.entries:
-        if entry.valid and not entry.on_front:
+        if entry.valid and not entry.leads:
             assert any(s.complexity <= entry.complexity and s.error <= entry.error for s in stairs)
 
 
@@ -24,10 +26,42 @@ def test_the_selected_law_is_lettered_even_if_the_front_lacks_it(laws: Mapping[s
         {**law, "complexity": 1, "expression": f"{k}*n"} for k in range(30) for law in rivals[:1]
     ]
     front = build_front([*rivals, *many], laws["selected"])
-    chosen = [entry for entry in front.shown if entry.selected]
+    chosen = [entry for entry in front.leaders if entry.selected]
     assert len(chosen) == 1
-    assert len({entry.letter for entry in front.shown}) == len(front.shown)
-    assert len(front.shown) + len(front.others) == len(rivals) + len(many) + 1
+    assert len({entry.label for entry in front.entries}) == len(rivals) + len(many) + 1
+    assert len(front.leaders) + len(front.others) == len(front.entries)
+    assert all(entry.leads or entry.selected for entry in front.leaders)
+
+
+def test_where_many_laws_lead_the_most_complex_ones_get_numbers(laws: Mapping[str, Any]) -> None:
+    one = laws["front"][0]
+    many = [
+        {
+            **one,
+            "complexity": k + 1,
+            "expression": f"{k}*n",
+            "scores": {"r2_extrapolation": k / 40},
+        }
+        for k in range(30)
+    ]
+    front = build_front(many, many[-1])
+    assert all(entry.leads for entry in front.entries)
+    labels = [entry.label for entry in front.entries]
+    assert labels[:12] == list("ABCDEFGHIJKL")
+    assert labels[12:] == [*map(str, range(1, 18)), "M"]  # the selected law keeps a letter
+
+
+def test_every_mark_has_its_label_and_the_alt_text_counts_what_leads(
+    laws: Mapping[str, Any],
+) -> None:
+    front = build_front(laws["front"], laws["selected"])
+    drawing = draw_front(front.entries, front.measure)
+    assert drawing is not None
+    printed = [text.get_text().split()[-1] for text in drawing.figure.axes[0].texts]
+    assert sorted(printed) == sorted(entry.label for entry in front.entries)
+    leaders = [entry.label for entry in front.entries if entry.leads]
+    assert f"The front: {len(front.entries)} laws" in drawing.alt
+    assert f"of which {len(leaders)} lead: {', '.join(leaders)}." in drawing.alt
 
 
 def test_errors_fall_back_to_rmse_where_no_r2_is_known(laws: Mapping[str, Any]) -> None:

@@ -29,7 +29,13 @@ def test_numbers_keep_three_digits_and_a_real_minus(value: object, text: str) ->
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.97149, "0.971"), (-0.6, "−0.600"), (-612_345.0, "below −10"), (None, "–")],
+    [
+        (0.97149, "0.971"),
+        (-0.0004, "0.000"),
+        (-0.6, "−0.600"),
+        (-612_345.0, "below −10"),
+        (None, "–"),
+    ],
 )
 def test_hopeless_scores_do_not_parade_digits(value: float | None, text: str) -> None:
     assert score(value) == text
@@ -43,4 +49,4 @@ def test_intervals_durations_and_shares() -> None:
     assert interval([0.43, 0.53]) == "0.43 to 0.53"
     assert interval([None, 1]) == interval(None) == "–"
     assert (duration(8.24), duration(83.2)) == ("8.24 s", "1 min 23 s")
-    assert (percent(0.978), percent(None)) == ("98 %", "–")
+    assert [percent(x) for x in (0.978, -0.004, None)] == ["98 %", "0 %", "–"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from planted_report import NOISE, planted_curves, planted_laws, planted_table
 
 from pipeline.errors import InputError
 from pipeline.report import ReportContext, write_report
+from pipeline.report.front import build_front
 from pipeline.report.palette import TONES
 from pipeline.report.slices import slice_along
 from pipeline.report.surface import Surface
@@ -198,6 +200,36 @@ def test_what_was_found_on_each_factor_is_said_in_both_reports(written: Path, ht
     assert "its square root" in html
 
 
+def test_every_section_says_what_to_see_in_both_reports(written: Path, html: str) -> None:
+    text = (written / "report.md").read_text(encoding="utf-8").replace("\\", "")
+    sections = re.findall(r'<section id="(\w+)"[^>]*>\s*<h2[^>]*>[^<]*</h2>\s*<p>(.*?)</p>', html)
+    assert {name for name, _ in sections} == {
+        *("front", "curves", "gain", "fit", "constants", "evidence", "theory"),
+        *("residuals", "learning", "data", "reproduce"),
+    }
+    for _, sentence in sections:
+        assert len(sentence) > 60
+        assert unescape(sentence).replace("\u00a0", " ") in text
+
+
+def test_the_whole_front_is_counted_and_listed_in_both_reports(
+    written: Path, html: str, laws: Mapping[str, Any]
+) -> None:
+    text = (written / "report.md").read_text(encoding="utf-8")
+    front = build_front(laws["front"], laws["selected"])
+    for page in (html, text):
+        assert f"The front is {len(laws['front'])} laws" in page
+    rows = re.findall(r"^\| (\w+) \| \$.*\| (\d+) \|", text, re.MULTILINE)
+    labels = [label for label, _ in rows if label.isalpha() or label.isdigit()]
+    assert sorted(labels) == sorted(entry.label for entry in front.entries)
+
+
+def test_a_factor_is_headed_by_the_way_it_moves_the_law(written: Path, html: str) -> None:
+    text = (written / "report.md").read_text(encoding="utf-8")
+    assert "- **accuracy rises with n.** The data ask for n" in text
+    assert "<dt>accuracy rises with n</dt>" in html
+
+
 def test_every_law_can_be_pasted(outline: Outline, laws: Mapping[str, Any]) -> None:
     code = "".join(outline.text)
     for law in (*laws["front"], *laws["theory"]):
@@ -269,15 +301,43 @@ def test_names_that_differ_in_case_only_get_files_of_their_own(
 
 
 @pytest.mark.parametrize(
-    ("expression", "rows"),
-    [("0.5", 312), ("1/(ami - 0.5) + log(T - 3)", 312), ("0.1*log(n)", 2), ("exp(n)", 312)],
+    ("expression", "rows", "said", "unsaid"),
+    [
+        ("0.5", 312, ["It does not use n, T or ami.", "R² says", "rows hardly vary"], ["rises"]),
+        (
+            "1/(ami - 0.5) + log(T - 3)",
+            312,
+            ["accuracy rises with T.", "the law has no value on", "ami, by where one"],
+            ["T grows"],
+        ),
+        ("0.1*log(n)", 2, ["No other law was kept", "It does not use T or ami."], ["From n ="]),
+        ("exp(n)", 312, ["accuracy rises with n.", "below −10", "× 10"], ["grows without bound"]),
+    ],
 )
 def test_odd_laws_and_tiny_tables_are_reported(
-    tmp_path: Path, laws: Mapping[str, Any], table: pd.DataFrame, expression: str, rows: int
+    tmp_path: Path,
+    laws: Mapping[str, Any],
+    table: pd.DataFrame,
+    expression: str,
+    rows: int,
+    said: list[str],
+    unsaid: list[str],
 ) -> None:
+    """What can be said of them is, nothing is said that is not so, and no page has a gap."""
     few = table.iloc[:rows:2] if rows > 2 else table.iloc[:2]
-    write_report(tmp_path, variant(laws, expression, data={}), few, ReportContext("t", "c"))
-    Outline((tmp_path / "report.html").read_text(encoding="utf-8"))
+    evidence = [{"factor": name, "sentence": "R² says so."} for name in ("n", "T", "ami")]
+    odd = variant(laws, expression, data={}, evidence=evidence)
+    write_report(tmp_path, odd, few, ReportContext("t", "c"))
+    page = "".join(Outline((tmp_path / "report.html").read_text(encoding="utf-8")).text)
+    told = (tmp_path / "report.md").read_text(encoding="utf-8")
+    for text in (page.replace("\u00a0", " "), told):
+        assert all(words in text for words in said)
+        assert not any(words in text for words in unsaid)
+        assert not re.search(r"\b(nan|inf|None)\b", text)
+        assert expression in text
+    drawn = {path.stem for path in (tmp_path / "figures").glob("*.svg")}
+    assert ("curve-n" in drawn) == (rows > 2)
+    assert all(f"figures/{name}.png" in told for name in drawn)
 
 
 def test_missing_scores_are_dashes_not_errors(

@@ -14,7 +14,8 @@ from pipeline.report.levels import UNDEFINED, find_levels, is_logarithmic
 from pipeline.report.roles import Roles, find_roles
 from pipeline.report.slices import slice_along
 from pipeline.report.surface import Surface
-from pipeline.report.words import describe, direction
+from pipeline.report.words import describe, direction, direction_in_words
+from pipeline.report.worth import worth_in_words
 
 TRUTH = "0.9 - 5/sqrt(n*(1 + (T - 1)*ami))"
 
@@ -135,6 +136,7 @@ def test_gain_is_the_law_minus_single_task_training(surface: Surface) -> None:
     [
         (TRUTH, "n", "rises with"),
         (TRUTH, "ami", "rises with"),
+        ("log(n*(0.7*T)**ami)", "ami", "rises with"),  # it falls at T = 1, where there is none
         ("0.9 - 0.2*ami", "ami", "falls with"),
         ("(ami - 0.4)**2", "ami", "turns with"),
         ("(ami - 0.4)*log(T)", "T", "turns with"),
@@ -144,15 +146,66 @@ def test_gain_is_the_law_minus_single_task_training(surface: Surface) -> None:
 def test_direction_of_a_factor(
     table: pd.DataFrame, expression: str, factor: str, verb: str
 ) -> None:
-    assert direction(surface_of(expression, table), factor) == verb
+    surface = surface_of(expression, table)
+    assert direction(surface, factor) == verb
+    said = {
+        "turns with": f"accuracy rises or falls with {factor}, by where one stands",
+        "ignores": f"the law does not use {factor}",
+    }
+    assert direction_in_words(surface, factor) == said.get(verb, f"accuracy {verb} {factor}")
 
 
 def test_the_law_in_words_says_direction_limit_and_what_tasks_are_worth(surface: Surface) -> None:
     text = " ".join(describe(surface))
     assert "accuracy rises with n, T and ami." in text
     assert "As n or T grows without bound it tends to 0.9." in text
-    worth = 1 + (2 - 1) * 0.6  # at the middle of the fitted levels: two tasks, AMI 0.6
-    assert f"worth {worth} times as much single-task data" in text
+    two, four = 1 + (2 - 1) * 0.6, 1 + (4 - 1) * 0.6  # at AMI 0.6, the middle of its levels
+    assert f"worth {two} times as much single-task data, 4 tasks {four} times." in text
+
+
+def test_what_tasks_are_worth_is_said_of_laws_that_are_flat_where_nothing_is_learnt(
+    table: pd.DataFrame, laws: Mapping[str, Any]
+) -> None:
+    """Far below the fitted sizes such a law is equal to the last digit: no inverse, no matter."""
+    law = "0.22 + 0.7*exp(-(n*T**ami/400)**(-3))"
+    (told,) = worth_in_words(surface_of(law, table, laws["data"]))
+    two, four = 2**0.6, 4**0.6
+    assert f"is worth {two:.2g} times as much single-task data, 4 tasks {four:.2g} times" in told
+
+
+@pytest.mark.parametrize(
+    ("law", "why"),
+    [
+        ("0.1*log(n)", "the law does not use T"),
+        ("0.5 + 0.1*ami*T", "the law does not use n"),
+        ("0.5 + 0.1*(T - 1) - 1/n", "one task stays below what 2 tasks reach, 0.597, from n = 4"),
+        ("0.5*T - exp(-(log(n/300))**2)", "reaches the same at several values of n"),
+        ("0.5 + T/(n*(T - 1))", "has no value everywhere along n"),
+    ],
+)
+def test_where_the_worth_of_tasks_is_not_said_it_is_said_why(
+    table: pd.DataFrame, laws: Mapping[str, Any], law: str, why: str
+) -> None:
+    (told,) = worth_in_words(surface_of(law, table, laws["data"]))
+    assert told.startswith("What training together is worth in single-task data is not said: ")
+    assert why in told
+
+
+def test_a_table_without_one_task_says_so_and_one_without_tasks_says_nothing(
+    table: pd.DataFrame,
+) -> None:
+    (told,) = worth_in_words(surface_of(TRUTH, table[table["T"] > 1]))
+    assert "the table has no row with T = 1" in told
+    alone = Surface({"expression": "log(n)"}, ("n",), "accuracy", table, {})
+    assert worth_in_words(alone) == []
+
+
+def test_a_limit_that_depends_on_another_factor_says_at_which_value(
+    table: pd.DataFrame, laws: Mapping[str, Any]
+) -> None:
+    text = " ".join(describe(surface_of("0.9 - 0.1/T - 2/sqrt(n)", table, laws["data"])))
+    assert "As n grows without bound it tends to 0.85 at T = 2." in text
+    assert "As T grows without bound it tends to 0.788 at n = 320." in text
 
 
 def test_unused_factors_are_named(table: pd.DataFrame) -> None:

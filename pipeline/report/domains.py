@@ -1,0 +1,76 @@
+"""The factors of a report: what each was taken for, and where the law had to be valid for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from pipeline.laws.data import infer_domains
+from pipeline.laws.expression import Floats
+from pipeline.laws.kinds import Kinds, classify, value_range
+from pipeline.laws.typeset.numbers import interval, number
+from pipeline.report.grid import Grid, Row, grid
+
+#: a positive factor below this is a share by its values only: it may be a small quantity
+SMALL = 0.1
+CAPTION = (
+    "Factors. Every law had to be valid over the whole domain; another one is set by "
+    "--domain FACTOR=LOW:HIGH, or domain: in a study."
+)
+
+
+def factors_grid(laws: Mapping[str, Any], table: pd.DataFrame) -> Grid:
+    """One row per factor: column, fitted range, domain, and where the domain comes from."""
+    data, columns = laws.get("data", {}), _fitted(laws, table)
+    kinds, inferred = classify(columns), infer_domains(columns)
+    rows = [
+        Row(
+            (
+                name,
+                str(data.get("columns", {}).get(name, "")),
+                interval(data.get("ranges", {}).get(name) or value_range(columns[name]), 4),
+                interval(data.get("domain", {}).get(name), 4),
+                _basis(name, kinds, data.get("domain", {}).get(name), inferred[name]),
+            )
+        )
+        for name in columns
+    ]
+    headers = ("factor", "column of the table", "fitted range", "domain", "why this domain")
+    return grid(CAPTION, headers, rows)
+
+
+def doubts(laws: Mapping[str, Any], table: pd.DataFrame) -> list[str]:
+    """Factors that were taken for shares only because their values are small."""
+    columns = _fitted(laws, table)
+    stated, inferred = laws.get("data", {}).get("domain", {}), infer_domains(columns)
+    return [
+        f"{name}, {number(low)} to {number(high)}, was taken for a share, so every law had to be "
+        f"valid from 0 to 1; if it is none, search again with --domain {name}=LOW:HIGH."
+        for name in classify(columns).shares
+        for low, high in [value_range(columns[name])]
+        if low > 0.0 and high < SMALL and _same(stated.get(name), inferred[name])
+    ]
+
+
+def _fitted(laws: Mapping[str, Any], table: pd.DataFrame) -> dict[str, Floats]:
+    rows = table[table["role"] == "fit"]
+    return {str(name): rows[name].to_numpy(dtype=float) for name in laws["factors"]}
+
+
+def _basis(name: str, kinds: Kinds, stated: Any, inferred: tuple[float, float]) -> str:
+    """Where a domain comes from, in words; empty where none is recorded."""
+    if not stated:
+        return ""
+    if not _same(stated, inferred):
+        return "given"
+    if name in kinds.shares:
+        return "assumed: a share, 0 to 1"
+    if name in (*kinds.sizes, *kinds.amounts):
+        return "assumed: a size, up to twice the largest"
+    return "assumed: as seen"
+
+
+def _same(stated: Any, inferred: tuple[float, float]) -> bool:
+    return bool(stated) and tuple(map(float, stated)) == tuple(map(float, inferred))

@@ -1,0 +1,109 @@
+"""One plain sentence or two at the head of each section: what is to be seen there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.laws.typeset.numbers import number, score
+from pipeline.report.front import Front
+from pipeline.report.surface import Surface
+
+CHOICE = (
+    "The selected law is the simplest valid one whose error beyond the levels it had seen is "
+    "within one standard error of the best; where no law fits to within the noise of replicates, "
+    "laws with a plausible limit go first."
+)
+FIXED = {
+    "curves": (
+        "Each picture moves one factor and holds the others: where points lie on the lines, the "
+        "law tells them. Grey marks values on which nothing was fitted."
+    ),
+    "constants": (
+        "The numbers that the fit put into the formula. The wider an interval, the less the rows "
+        "tell of its constant."
+    ),
+    "evidence": (
+        "Whether these data ask for each factor, which way it moves the law, and where it stands "
+        "in it."
+    ),
+    "learning": (
+        "Some of the trained models, from few tokens to many. The weights that were kept are those "
+        "of the lowest validation loss; where it rises after its dot, the model was learning its "
+        "few tokens by heart."
+    ),
+    "data": "What the law was found on. It holds for such rows, and for no others by itself.",
+}
+
+
+def guide(laws: Mapping[str, Any], front: Front, surface: Surface | None) -> dict[str, str]:
+    """Section -> what to see there."""
+    told = {
+        **FIXED,
+        "front": _front(front),
+        "theory": _theory(laws.get("selected") or {}),
+        "reproduce": _again(laws),
+    }
+    if surface is None:
+        return told
+    of_law = {"gain": _gain(surface), "fit": _fit(surface), "residuals": _residuals(surface)}
+    return {**told, **of_law}
+
+
+def _front(front: Front) -> str:
+    if len(front.entries) < 2:
+        return "No other law was kept beside this one." if front.entries else "No law was kept."
+    return (
+        f"The front is {len(front.entries)} laws that no simpler one beats, on the fitted rows or "
+        f"on those left out; {sum(entry.leads for entry in front.entries)} of them lead: outside, "
+        "no simpler valid law does better. From left to right, see what each further piece of "
+        f"formula gains. {CHOICE}"
+    )
+
+
+def _gain(surface: Surface) -> str:
+    spread = surface.data.get("replicate_sd")
+    luck = f" One alone may be luck: replicates differ by {number(spread, 2)}." if spread else ""
+    return (
+        f"Predicted change in {surface.target} against training the main task alone on the same "
+        "data: blue above zero, orange below. Triangles are measured cells, pointing up where "
+        f"training together raised {surface.target} and down where it did not.{luck}"
+    )
+
+
+def _fit(surface: Surface) -> str:
+    points = "Filled points were fitted"
+    if surface.inside.all():
+        return f"How far the law lies off. On the diagonal it is exact. {points}."
+    return (
+        "How far the law lies off where it was fitted, and beyond: an error that grows beyond a "
+        "fitted factor says that the law drifts off there. On the diagonal the law is exact. "
+        f"{points}, open diamonds held out."
+    )
+
+
+def _theory(law: Mapping[str, Any]) -> str:
+    outside = law.get("scores", {}).get("r2_extrapolation")
+    beside = "" if outside is None else f", beside {score(outside)} of the selected law"
+    return (
+        "Forms from the literature, fitted to the same rows. What counts is R² outside, beyond "
+        f"the levels that were fitted{beside}."
+    )
+
+
+def _residuals(surface: Surface) -> str:
+    held = "" if surface.inside.all() else "; orange points were held out"
+    return (
+        "A law that misses nothing leaves a flat cloud around 0; a bend in the line is something "
+        "that the law does not tell. The line is the mean of the fitted rows, at each level or in "
+        f"windows{held}."
+    )
+
+
+def _again(laws: Mapping[str, Any]) -> str:
+    if laws.get("provenance", {}).get("cut"):
+        return (
+            "The time limit cut this search short: the same command may find another law on "
+            "another machine."
+        )
+    return "The same command finds the same law, with these versions on the same rows."

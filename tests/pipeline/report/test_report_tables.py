@@ -1,0 +1,109 @@
+"""Tables of a report: constants as the formula has them, regions, and what factors are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.laws.data import infer_domains
+from pipeline.laws.typeset import formula_text
+from pipeline.laws.typeset.numbers import number
+from pipeline.report.domains import doubts, factors_grid
+from pipeline.report.grid import Formula
+from pipeline.report.regions import region_grid
+from pipeline.report.surface import Surface
+from pipeline.report.tables import constants_grid
+
+
+def test_a_negative_constant_that_is_subtracted_is_given_with_its_minus() -> None:
+    told = {"value": -0.77, "se": 0.04, "ci95": [-0.87, -0.69]}
+    plain = {"value": 0.22, "se": 0.01, "ci95": [0.2, 0.24]}
+    constants = {"c0": plain, "c1": told, "c2": told, "c3": told}
+    law = {"template": "c0 - c1*exp(-n/c2) - c3*n + c3", "constants": constants}
+    first, *rest = (row.cells[:4] for row in constants_grid(law).rows)
+    assert first == (Formula("c0"), "0.22", "0.01", "0.2 to 0.24")
+    assert rest[0] == (Formula("-c1"), "0.77", "0.04", "0.69 to 0.87")
+    # below a line, and where the sign is not always the same, they are as the record has them
+    assert [row[0] for row in rest[1:]] == [Formula("c2"), Formula("c3")]
+    assert all(row[1] == "−0.77" for row in rest[1:])
+    assert formula_text("-c1") == "−c₁"
+
+
+def test_where_rows_hardly_vary_the_report_says_to_go_by_the_errors() -> None:
+    n = np.repeat([10.0, 20.0, 40.0, 80.0, 1e6, 2e6], 6)
+    random = np.random.default_rng(0)
+    table = pd.DataFrame({"n": n, "y": 0.9 - 1 / np.sqrt(n) + random.normal(0, 0.01, len(n))})
+    table["role"] = np.where(n > 100, "hold-out", "fit")
+    table["cell"] = n
+    law = {"expression": "0.92 - 1/sqrt(n)"}
+    for data, expected in (({}, "all rows 0.1"), ({"replicate_sd": 0.01}, "replicates 0.01")):
+        grid = region_grid(Surface(law, ("n",), "y", table, data))
+        rows = {
+            str(row.cells[0]): dict(zip(grid.headers, row.cells, strict=True)) for row in grid.rows
+        }
+        assert rows["fitted rows"]["note"] == ""
+        beyond = rows["beyond the fitted n"]
+        assert str(beyond["R² there"]).startswith(("−", "below −"))
+        assert expected in str(beyond["note"])
+        assert "go by the errors, not by R²" in str(beyond["note"])
+        off = table["y"] - (0.92 - 1 / np.sqrt(n))
+        absolute = off[table["role"] == "hold-out"].abs().mean()
+        assert beyond["mean absolute error"] == number(float(absolute))
+
+
+def test_an_r2_that_is_not_the_laws_own_says_why(
+    laws: Mapping[str, Any], table: pd.DataFrame
+) -> None:
+    """The search counts a row without AMI at five values; here its mean is set against it."""
+    law = {"expression": "0.9 - 5/sqrt(n*(T + 0.1)**ami)", "scores": {"r2_train": 0.5}}
+    surface = Surface(law, ("n", "T", "ami"), "accuracy", table, laws["data"])
+    assert region_grid(surface).rows[0].cells[-1] == (
+        "0.500 where rows without ami count at five values each"
+    )
+    told = str(region_grid(surface).rows[0].cells[2]).replace("−", "-")
+    same = Surface({**law, "scores": {"r2_train": float(told)}}, *surface_parts(surface))
+    assert "five values" not in str(region_grid(same).rows[0].cells)
+
+
+def surface_parts(surface: Surface) -> tuple[Any, ...]:
+    """All of a surface but its law."""
+    return surface.factors, surface.target, surface.table, surface.data
+
+
+def test_the_domain_of_each_factor_and_where_it_comes_from_are_said(
+    laws: Mapping[str, Any],
+) -> None:
+    random = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "n": random.choice([50.0, 100, 200, 400], 60),
+            "rate": random.choice([0.01, 0.02, 0.03], 60),
+            "noise": random.choice([0.0, 0.02, 0.05], 60),
+            "shift": random.uniform(-1, 1, 60),
+            "ami": random.uniform(0.1, 0.9, 60),
+            "role": "fit",
+            "cell": range(60),
+        }
+    )
+    table["y"] = table["n"] * table["rate"]
+    factors = ["n", "rate", "noise", "shift", "ami"]
+    columns = {name: table[name].to_numpy() for name in factors}
+    domain = {name: list(ends) for name, ends in infer_domains(columns).items()}
+    domain["ami"] = [0.1, 0.9]
+    data = {"domain": domain}
+    law = {**laws["selected"], "expression": "0.5*n", "template": "0.5*n"}
+    told = {**laws, "selected": law, "target": "y", "factors": factors, "data": data}
+    grid = factors_grid(told, table)
+    why = {str(row.cells[0]): row.cells[-1] for row in grid.rows}
+    assert "--domain FACTOR=LOW:HIGH" in grid.caption
+    assert why["n"] == "assumed: a size, up to twice the largest"
+    assert why["noise"] == "assumed: a share, 0 to 1"
+    assert why["shift"] == "assumed: as seen"
+    assert why["ami"] == "given"
+    small = ["rate, 0.01 to 0.03, was taken for a share, so every law had to be valid from 0 to 1"]
+    said = doubts(told, table)
+    assert [note.partition(";")[0] for note in said] == small * (domain["rate"] == [0.0, 1.0])
+    assert all("--domain rate=LOW:HIGH" in note for note in said)

@@ -1,0 +1,160 @@
+"""A run's folder: its lock, and what a run that is refused leaves there, which is nothing."""
+
+from __future__ import annotations
+
+import fcntl
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tiny_runs import QUIET, TINY, Trainer, files, study
+
+from pipeline.errors import InputError
+from pipeline.running import lock, workers
+from pipeline.running.lock import LOCK_NAME, RunLock, is_locked
+from pipeline.runs import run_study
+from pipeline.store import STORE_NAME
+
+
+@pytest.fixture(autouse=True)
+def trainer(monkeypatch: pytest.MonkeyPatch) -> Trainer:
+    stand_in = Trainer()
+    monkeypatch.setattr(workers, "train_together", stand_in)
+    return stand_in
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder that holds the store of a run and nothing else."""
+    run_study(study(), tmp_path / "before", QUIET)
+    out = tmp_path / "out"
+    out.mkdir()
+    (tmp_path / "before" / STORE_NAME).rename(out / STORE_NAME)
+    return out
+
+
+def of_another_study(store: Path) -> None:
+    with closing(sqlite3.connect(store)) as db, db:
+        db.execute("UPDATE study SET digest = 'another'")
+
+
+def of_a_newer_version(store: Path) -> None:
+    with closing(sqlite3.connect(store)) as db:
+        db.execute("PRAGMA user_version = 99")
+
+
+def of_another_program(store: Path) -> None:
+    with closing(sqlite3.connect(store)) as db:
+        db.execute("PRAGMA application_id = 1")
+
+
+def with_a_spoilt_header(store: Path) -> None:
+    store.write_bytes(b"!" * 100 + store.read_bytes()[100:])
+
+
+def cut_short(store: Path) -> None:
+    store.write_bytes(store.read_bytes()[:5000])
+
+
+def not_a_database(store: Path) -> None:
+    store.write_bytes(b"question: is this a store?\n" * 200)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        of_another_study,
+        of_a_newer_version,
+        of_another_program,
+        with_a_spoilt_header,
+        cut_short,
+        not_a_database,
+    ],
+)
+def test_a_store_that_is_refused_is_left_alone(folder: Path, trainer: Trainer, spoil) -> None:
+    spoil(folder / STORE_NAME)
+    content = (folder / STORE_NAME).read_bytes()
+    trainer.groups.clear()
+    with pytest.raises(InputError) as caught:
+        run_study(study(), folder, QUIET)
+    assert caught.value.field == str(folder / STORE_NAME)
+    assert (folder / STORE_NAME).read_bytes() == content
+    assert files(folder) == {STORE_NAME}
+    assert not trainer.groups
+
+
+def test_the_lock_of_a_run_before_stays_where_a_run_is_refused(tmp_path: Path) -> None:
+    run_study(study(), tmp_path, QUIET)
+    before = files(tmp_path)
+    with pytest.raises(InputError, match="another study"):
+        run_study(study(TINY), tmp_path, QUIET)
+    assert files(tmp_path) == before
+
+
+def test_a_folder_whose_refused_run_has_just_gone_is_locked_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is opened, then taken away by its holder: a lock on it would lock nothing."""
+    taken: list[Path] = []
+    take = lock._lock
+
+    def gone(file) -> None:
+        if not taken:
+            taken.append(tmp_path / LOCK_NAME)
+            taken[0].unlink()
+        take(file)
+
+    monkeypatch.setattr(lock, "_lock", gone)
+    with RunLock(tmp_path):
+        assert taken
+        assert is_locked(tmp_path)
+        with pytest.raises(InputError, match="in use"):
+            RunLock(tmp_path).__enter__()
+    assert not is_locked(tmp_path)
+
+
+def test_who_asks_whether_a_folder_is_locked_does_not_lock_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / LOCK_NAME
+    path.touch()
+    with path.open() as reader:
+        fcntl.flock(reader, fcntl.LOCK_SH)
+        monkeypatch.setattr(lock.time, "sleep", lambda _: fcntl.flock(reader, fcntl.LOCK_UN))
+        with RunLock(tmp_path):
+            assert is_locked(tmp_path)
+
+
+def test_a_lock_that_is_a_link_is_refused_and_not_followed(tmp_path: Path) -> None:
+    precious, folder = tmp_path / "precious", tmp_path / "out"
+    precious.write_text("keep this", encoding="utf-8")
+    folder.mkdir()
+    (folder / LOCK_NAME).symlink_to(precious)
+    with pytest.raises(InputError, match=r"run\.lock: too many levels of symbolic links"):
+        run_study(study(), folder, QUIET)
+    assert precious.read_text(encoding="utf-8") == "keep this"
+    assert files(folder) == {LOCK_NAME}
+
+
+def test_a_lock_that_holds_anything_at_all(tmp_path: Path) -> None:
+    path = tmp_path / LOCK_NAME
+    path.write_bytes(b"\xff\xfe" * 5000)
+    with path.open() as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        with pytest.raises(InputError, match="in use by") as caught:
+            RunLock(tmp_path).__enter__()
+    assert len(str(caught.value)) < 1000
+    path.write_bytes(b"")
+    with RunLock(tmp_path):
+        assert is_locked(tmp_path)
+
+
+def test_a_file_system_that_knows_no_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(lock.fcntl, "flock", unknown)
+    with pytest.raises(InputError, match=r"run\.lock: operation not supported"):
+        RunLock(tmp_path).__enter__()
+    assert not is_locked(tmp_path)
