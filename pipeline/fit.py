@@ -191,6 +191,8 @@ def _provenance(
         "version": here["version"],
         "commit": here["commit"],
         "command": source.command,
+        "title": source.title,
+        "question": source.question,
         "engine": {
             "requested": choice.requested,
             "used": choice.used,

@@ -48,9 +48,10 @@ def read_fit(folder: Path) -> Fit:
         raise InputError("FOLDER", str(folder), f"a folder with {LAWS_NAME}, as run or fit left it")
     document = read_laws(folder / LAWS_NAME)
     rows = _analysed(folder / TABLE_NAME, document)
-    command = str(document["provenance"]["command"])
-    title = f"{document['target']}: {folder.resolve().name}"
-    return Fit(document, rows, Source(str(folder), title, "", curves_of(folder), command))
+    made = document["provenance"]
+    title = made["title"] or f"{document['target']}: {folder.resolve().name}"
+    source = Source(str(folder), title, made["question"], curves_of(folder), made["command"])
+    return Fit(document, rows, source)
 
 
 def with_region(law: Law, document: Mapping[str, Any]) -> Law:

@@ -115,6 +115,8 @@ class ProvenanceRecord(Record):
     """How the laws were found."""
 
     command: str = ""
+    title: str = ""
+    question: str = ""
     cut: bool = False
     engine: dict[str, str] = {}
     engine_failures: list[str] = []
