@@ -20,7 +20,7 @@ import numpy as np
 
 from pipeline.errors import EngineError
 from pipeline.laws.engines.base import Readiness, Request
-from pipeline.laws.engines.operon import design_matrix
+from pipeline.laws.engines.design import design_matrix
 from pipeline.laws.expression import format_number
 from pipeline.laws.refit import Sample
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from pipeline.errors import EngineError
 from pipeline.laws.engines.base import Readiness, Request
+from pipeline.laws.engines.design import design_matrix
 from pipeline.laws.expression import Floats
-from pipeline.laws.kinds import is_size
 from pipeline.laws.refit import Sample
 
 SYMBOLS = "add,sub,mul,div,log,exp,sqrt,pow,constant,variable"
@@ -65,16 +65,6 @@ class Operon:
             except (RuntimeError, ValueError) as error:
                 raise EngineError(f"operon: {error}") from error
         return [to_text(row["model"], scales) for row in regressor.pareto_front_]
-
-
-def design_matrix(sample: Sample) -> tuple[Floats, dict[str, float]]:
-    """Factors as float32 columns near 1 (N, F), and what each was divided by."""
-    scales = {
-        name: float(np.exp(np.mean(np.log(column)))) if is_size(column) else 1.0
-        for name, column in sample.columns.items()
-    }
-    scaled = [column / scales[name] for name, column in sample.columns.items()]
-    return np.column_stack(scaled).astype(np.float32), scales
 
 
 def repeated_rows(sample: Sample, seed: int) -> Floats:

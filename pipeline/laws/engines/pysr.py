@@ -30,7 +30,7 @@ from typing import Any
 
 from pipeline.errors import EngineError, EngineNotReadyError
 from pipeline.laws.engines.base import Readiness, Request
-from pipeline.laws.engines.operon import design_matrix
+from pipeline.laws.engines.design import design_matrix
 
 WORKER = Path(__file__).with_name("pysr_worker.py")
 #: -P: the script's own folder, in which this module is called pysr too, is not searched for modules
