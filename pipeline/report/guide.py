@@ -10,9 +10,9 @@ from pipeline.report.front import Front
 from pipeline.report.surface import Surface
 
 CHOICE = (
-    "The selected law is the simplest valid one whose error beyond the levels it had seen is "
-    "within one standard error of the best; where no law fits to within the noise of replicates, "
-    "laws with a plausible limit go first."
+    "The selected law is the simplest valid one that is, on cells left out within the levels seen "
+    "and beyond them, no further behind the best than chance may put it; where no law fits to "
+    "within the noise of replicates, laws with a plausible limit go first."
 )
 FIXED = {
     "curves": (
