@@ -135,7 +135,11 @@ def dies_at(moment: int) -> None:
 
 
 def gets_signal(number: int, groups: int) -> None:
-    """A signal arrives when so many groups are written."""
+    """A signal arrives when so many groups are written.
+
+    A shell that has put the tests in the background has Ctrl-C ignored; a user's terminal has not.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupt() -> None:
         os.kill(os.getpid(), number)
