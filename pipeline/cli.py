@@ -125,7 +125,7 @@ def fit(
 
     Example: mtl-laws fit results.csv --target f1 --factors n=tokens,T=tasks,ami=ami --out laws
     """
-    from pipeline.fit import Source, fit_to_folder
+    from pipeline.fit import Source, fit_to_folder, refuse_run_folder
     from pipeline.laws.problem import Question
     from pipeline.reference_data import read_source
     from pipeline.table import replicates_of
@@ -146,6 +146,7 @@ def fit(
         jobs,
         replicates_of(rows),
     )
+    refuse_run_folder(out)
     source = Source(str(table), f"{target} in {table.name}")
     with SearchProgress() as progress:
         document = fit_to_folder(rows, question, source, out, progress)

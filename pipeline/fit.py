@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InputError
+from pipeline.files.storefile import STORE_NAME
 from pipeline.files.wholefile import write_whole
 from pipeline.laws.engines.choice import Choice, choose
 from pipeline.provenance import provenance
@@ -161,6 +162,19 @@ def summary(document: dict[str, Any]) -> str:
 def readable(expression: str) -> str:
     """The expression with its numbers at three significant digits."""
     return re.sub(r"\d+\.\d+(e[+-]?\d+)?", lambda m: f"{float(m[0]):.3g}", expression)
+
+
+def refuse_run_folder(out: Path) -> None:
+    """Keep the laws of a table out of the folder of a study, which has laws of its own.
+
+    Raises
+    ------
+    InputError
+        if a study was run there.
+    """
+    if (out / STORE_NAME).exists():
+        accepted = f"another folder: in this one a study was run ({STORE_NAME}), its laws stay"
+        raise InputError("--out", str(out), accepted)
 
 
 def make_folder(out: Path) -> None:

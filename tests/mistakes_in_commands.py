@@ -281,6 +281,10 @@ OTHERS |= {
     ),
     "no tokens to advise on": advise("--tokens", "0", "at least 1", tokens="0"),
     "no auxiliary tokens": advise("--aux-tokens", "-1", "at least 1", aux_tokens="-1"),
+    "two columns of one name": advise("--columns", "'tag'", "differ", columns="word,tag,tag"),
+    "a table's laws into a study's folder": Mistake(
+        fit(out="mine").words, ("--out", "'mine'", "another folder"), {"mine/results.sqlite": ""}
+    ),
     "columns that do not fit": advise("corpus.conll, line 1", "2 columns", columns="word,tag"),
     "advice by no law": advise("none.json", "no such file", "a laws.json", laws="none.json"),
     "advice by nothing selected": advised_by(

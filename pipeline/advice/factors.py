@@ -100,7 +100,7 @@ MEANINGS: Mapping[str, str] = {
     "ami": "AMI of the auxiliaries with the main layer",
     "lookup": "share of words that a table of the labels at hand gets right",
     "lookup_alone": "share of words that a table of the main labels alone gets right",
-    "transfer": "by how much more words a table gets right with the auxiliaries' labels",
+    "transfer": "by how many more words a table gets right with the auxiliaries' labels",
 }
 """What the commonest factors are, for those who read a law and not this file."""
 

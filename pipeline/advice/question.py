@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,6 +74,9 @@ def open_corpus(question: Question) -> Corpus:
     """
     if not question.corpus:
         raise InputError("CORPUS", "", "a corpus file")
+    for name, times in Counter(question.columns or ()).items():
+        if times > 1:
+            raise InputError("--columns", name, "names that differ, one for each column")
     try:
         options = read_options(CorpusOptions, question.reading)
         options.check_files()

@@ -61,10 +61,10 @@ class Transfer:
 
 
 def transfer(law: Law, data: LawData) -> Transfer | None:
-    """The law against itself at T = 1; None where the table or the law has no such count."""
+    """The law against itself at T = 1; None where table or law has no such count or no T = 1."""
     roles = find_roles(data)
     count, share = roles["T"], roles["s"]
-    if not count or not law.uses(count):
+    if not count or not law.uses(count) or not np.any(data.columns[count] == 1.0):
         return None
     points = _points(data, count, share)
     change = law.predict(points) - _alone(law, points, data, count, share)

@@ -282,12 +282,12 @@ def on_transfer(target: str, change: Transfer | None) -> str:
     span = f"{number(change.lowest, 2)} to {number(change.highest, 2)}"
     if not change.lowered:
         told = (
-            f"Nowhere within the fitted ranges does the law fall below {alone}: training together "
+            f"Nowhere within the fitted ranges does the law fall below {alone}: against that it "
             f"changes {target} by {span}."
         )
     elif change.lowered == 1.0:
         told = (
-            f"Everywhere within the fitted ranges the law lies below {alone}: training together "
+            f"Everywhere within the fitted ranges the law lies below {alone}: against that it "
             f"changes {target} by {span}."
         )
     else:

@@ -64,7 +64,7 @@ class Entry:
         chosen = " · selected" if self.selected else ""
         return (
             f"{self.label}: {formula_text(str(self.law['expression']))} · "
-            f"{self.complexity} nodes · "
+            f"complexity {self.complexity} · "
             f"R² outside {score(self.r2)}{chosen}{verdict}"
         )
 

@@ -133,12 +133,12 @@ def _warnings(laws: Mapping[str, Any]) -> list[str]:
 
 
 def _noise(laws: Mapping[str, Any]) -> list[str]:
-    """How the law's error compares with the spread of replicates, which no law can beat."""
+    """How the law's error compares with the spread of replicates."""
     spread = laws.get("data", {}).get("replicate_sd")
     error = (laws.get("selected") or {}).get("scores", {}).get("rmse_cv")
     if not is_number(spread) or not is_number(error) or not spread:
         return []
     return [
-        f"Replicates of one cell differ by {number(spread, 2)} (standard deviation), which no law "
-        f"can beat; this law misses a new cell by {number(error, 2)} (RMSE)."
+        f"Replicates of one cell differ by {number(spread, 2)} (standard deviation, over the cells "
+        f"that have some); this law misses a run of a new cell by {number(error, 2)} (RMSE)."
     ]

@@ -57,7 +57,7 @@ def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     assert "<b>" not in page
     assert page.count("<table>") == 2
     assert "Predicted gain in accuracy over training chunk alone" in page
-    assert "transfer: by how much more words a table gets right" in page
+    assert "transfer: by how many more words a table gets right" in page
     assert "outside" not in page.lower(), "nothing is: no column and no word on it"
     assert advice._repr_html_() in page
     assert 'aria-label="Train chunk' in page

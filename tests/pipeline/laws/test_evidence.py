@@ -371,3 +371,5 @@ def test_negative_transfer_is_where_it_was_planted(data: LawData) -> None:
     assert helps.highest > 0.0
     assert on_transfer("f1", None) == ""
     assert transfer(law("c0 - c1/sqrt(n)", data), data) is None
+    together = data.take(data.columns["T"] > 1)
+    assert transfer(law(TRUTH, together), together) is None, "there is no T = 1 to set it against"
