@@ -35,7 +35,7 @@ from pipeline.advice.profile import Profile, profile
 from pipeline.advice.trials import Laboratory, Trial
 from pipeline.files.wholefile import write_whole
 from pipeline.fit import Source, fit_to_folder, summary
-from pipeline.laws.problem import Question
+from pipeline.laws.question import Question
 from pipeline.terminal.search_progress import SearchProgress
 from pipeline.training import TrainingSettings
 from simulator import Split, TaskSpec, UnreachableAMIError, load_corpus, make_taskset

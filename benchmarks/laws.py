@@ -28,14 +28,14 @@ import pandas as pd
 from joblib import Parallel, delayed
 from planted import SUITE, Planted, beyond, table
 
-from pipeline.laws.engines import ENGINES, Request
-from pipeline.laws.expression import Expression
 from pipeline.laws.intervals import constants
-from pipeline.laws.problem import Problem, Question, pose
-from pipeline.laws.refit import EXACT, fit_constants, propose_starts
-from pipeline.laws.scoring import Scored, r_squared
+from pipeline.laws.question import Problem, Question, pose
+from pipeline.laws.score import Scored, r_squared
 from pipeline.laws.search import SearchOptions, find_laws
 from pipeline.provenance import provenance
+from pipeline.symbolic.engines import ENGINES, Request
+from pipeline.symbolic.fit import EXACT, fit_constants, propose_starts
+from pipeline.symbolic.tree import Expression
 
 RESULTS = Path(__file__).with_name("results")
 ROOT = Path(__file__).parent.parent
@@ -82,9 +82,9 @@ def raw(engine: str) -> Callable[[Problem, int], str]:
 
 
 def theory(problem: Problem, seed: int) -> str:
-    from pipeline.laws.catalogue import theory as forms
-    from pipeline.laws.scoring import Candidate, fit_candidate
-    from pipeline.laws.validity import domain_grid
+    from pipeline.laws.candidates import theory as forms
+    from pipeline.laws.checks import domain_grid
+    from pipeline.laws.score import Candidate, fit_candidate
 
     grid = domain_grid(problem.data)
     fits = [

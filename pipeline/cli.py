@@ -126,7 +126,7 @@ def fit(
     Example: mtl-laws fit results.csv --target f1 --factors n=tokens,T=tasks,ami=ami --out laws
     """
     from pipeline.fit import Source, fit_to_folder, refuse_run_folder
-    from pipeline.laws.problem import Question
+    from pipeline.laws.question import Question
     from pipeline.reference_data import read_source
     from pipeline.table import replicates_of
     from pipeline.terminal.options import parse_bounds, parse_domains, parse_factors
@@ -291,7 +291,7 @@ def engines(
 
     Example: mtl-laws engines
     """
-    from pipeline.laws.engines import ENGINES, pysr
+    from pipeline.symbolic.engines import ENGINES, pysr
 
     if install is not None:
         if install != pysr.PySR.name:

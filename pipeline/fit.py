@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import InputError
 from pipeline.files.storefile import STORE_NAME
 from pipeline.files.wholefile import write_whole
-from pipeline.laws.engines.choice import Choice, choose
 from pipeline.provenance import provenance
+from pipeline.symbolic.engines.choice import Choice, choose
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pipeline.laws.problem import Question
+    from pipeline.laws.question import Question
     from pipeline.laws.search import Progress, SearchResult
     from pipeline.report import ReportContext
 
@@ -115,7 +115,7 @@ def fit_question(
         if no law is valid over the domain.
     """
     from pipeline.laws.document import laws_document
-    from pipeline.laws.problem import pose
+    from pipeline.laws.question import pose
     from pipeline.laws.search import SearchOptions, find_laws
 
     begin = time.monotonic()

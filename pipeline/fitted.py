@@ -12,8 +12,8 @@ from pipeline.files.tablefile import numbers, read_table
 from pipeline.fit import LAWS_NAME, TABLE_NAME, Fit, Source, write_report_of
 from pipeline.laws.bands import Uncertainty
 from pipeline.laws.law import Law
-from pipeline.laws.lawsfile import read_laws
-from pipeline.laws.problem import OWN_COLUMNS
+from pipeline.laws.lawset import read_laws
+from pipeline.laws.question import OWN_COLUMNS
 from pipeline.store import STORE_NAME, read_rows
 from pipeline.table import RESULTS_NAME, learning_curves
 

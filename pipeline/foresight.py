@@ -16,10 +16,10 @@ from pandas.api.types import is_numeric_dtype
 
 from pipeline.cells import Cell, expand
 from pipeline.errors import InputError
-from pipeline.laws.engines.choice import choose
 from pipeline.laws.holdout import check_condition
-from pipeline.laws.problem import MAX_SEED, MIN_ROWS, Question, check_question
+from pipeline.laws.question import MAX_SEED, MIN_ROWS, Question, check_question
 from pipeline.store import Row
+from pipeline.symbolic.engines.choice import choose
 from pipeline.table import DESIGN, outcomes_table
 from simulator import SpecError, make_taskset
 

@@ -189,7 +189,7 @@ def plugin(text: str, *names: str, name: str = "mine.py") -> Mistake:
     return Mistake(("--plugin", name, "engines"), names, {name: text})
 
 
-TAKEN = "from pipeline.laws.engines import ENGINES, register_engine\nregister_engine(ENGINES"
+TAKEN = "from pipeline.symbolic.engines import ENGINES, register_engine\nregister_engine(ENGINES"
 PATH_COLUMN = {
     "mine/laws.json": json.dumps({**LAWS, "target": "../f1"}),
     "mine/table.parquet": ANALYSED.replace("f1", "../f1"),

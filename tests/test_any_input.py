@@ -29,8 +29,8 @@ from pipeline.errors import InputError
 from pipeline.files.tablefile import read_table
 from pipeline.files.yamlfile import parse_yaml
 from pipeline.laws.holdout import held_out_rows
-from pipeline.laws.lawsfile import read_laws
-from pipeline.laws.problem import Question, pose
+from pipeline.laws.lawset import read_laws
+from pipeline.laws.question import Question, pose
 from pipeline.study import Study, commented_study
 
 FUZZ = settings(max_examples=150, deadline=None, derandomize=True)

@@ -22,6 +22,7 @@ GROUND = {
     "names",
     "plugins",
     "provenance",
+    "symbolic",
     "terminal",
 }
 RECORDS = {"study", "store", "table"}

@@ -17,9 +17,9 @@ from mistakes_in_studies import CORPORA, OPTIONS, STUDIES, WRONG_TYPES
 from mistakes_in_tables import TABLES, WORDS
 
 from pipeline.cli import main
-from pipeline.laws.engines import Readiness
-from pipeline.laws.engines.pysr import HINT, PySR
-from pipeline.laws.lawsfile import read_laws
+from pipeline.laws.lawset import read_laws
+from pipeline.symbolic.engines import Readiness
+from pipeline.symbolic.engines.pysr import HINT, PySR
 
 MISTAKES = {
     f"{place}: {name}": mistake

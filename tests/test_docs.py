@@ -23,18 +23,18 @@ from pipeline.cli import app
 from pipeline.export import Publication, PublishedTable
 from pipeline.export.dataset import description
 from pipeline.export.gather import CURVES, FRONT
-from pipeline.laws.budgets import BUDGETS
-from pipeline.laws.catalogue import CATALOGUE
-from pipeline.laws.data import LawData
+from pipeline.laws.candidates import CATALOGUE
+from pipeline.laws.checks import FLAT, MAX_GRID, STEEP, domain_grid
 from pipeline.laws.document import laws_document
-from pipeline.laws.engines.grammar import BEAM, COST
 from pipeline.laws.folds import extrapolation_folds, grouped_folds
-from pipeline.laws.problem import Question, pose
-from pipeline.laws.scoring import STARTS, Candidate, Scored, fit_candidate, score
+from pipeline.laws.question import Question, pose
+from pipeline.laws.rows import Rows
+from pipeline.laws.rules import BUDGETS
+from pipeline.laws.score import STARTS, Candidate, Scored, fit_candidate, score
 from pipeline.laws.search import GRAMMAR_SHARE, MAX_CELLS, MAX_COMPLEXITY, SearchResult
-from pipeline.laws.selection import LAG, LEAST, LUCK, RESAMPLES
-from pipeline.laws.template import LOOSENESS
-from pipeline.laws.validity import FLAT, MAX_GRID, STEEP, domain_grid
+from pipeline.laws.select import LAG, LEAST, LUCK, RESAMPLES
+from pipeline.symbolic.engines.grammar import BEAM, COST
+from pipeline.symbolic.templates import LOOSENESS
 from pipeline.table import Column
 
 PAGES = pages()
@@ -229,7 +229,7 @@ def small_document() -> dict[str, Any]:
     return laws_document(problem, found, 0)
 
 
-def scored(text: str, data: LawData, grid: Any, folds: Any) -> Scored:
+def scored(text: str, data: Rows, grid: Any, folds: Any) -> Scored:
     fitted = fit_candidate(Candidate(text, "by hand"), data, grid, 0)
     assert fitted is not None
     return score(fitted, data, *folds, 0)

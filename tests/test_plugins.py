@@ -14,10 +14,10 @@ from documents import ROOT, blocks
 from pipeline import plug_in, plugins
 from pipeline.errors import InputError
 from pipeline.export.formats import EXPORTS, export_format
-from pipeline.laws.engines import ENGINES, Request
-from pipeline.laws.refit import Sample
-from pipeline.laws.template import to_template
 from pipeline.plugins import equipped, loaded
+from pipeline.symbolic.engines import ENGINES, Request
+from pipeline.symbolic.fit import Sample
+from pipeline.symbolic.templates import to_template
 from pipeline.training import Job, Status, TrainingSettings, train_group
 from pipeline.training.encoders import ENCODERS
 from pipeline.training.weighting import WEIGHTINGS

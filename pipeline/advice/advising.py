@@ -33,7 +33,7 @@ from pipeline.files.wholefile import write_whole
 from pipeline.fit import make_folder
 from pipeline.fitted import with_region
 from pipeline.laws.law import Law
-from pipeline.laws.lawsfile import read_laws
+from pipeline.laws.lawset import read_laws
 from pipeline.table import RESULTS_NAME
 
 #: the laws of gains and of the score alone that ship (`benchmarks/advice_law.py`)

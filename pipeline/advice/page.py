@@ -11,8 +11,8 @@ from pipeline.advice.chart import gain_chart
 from pipeline.advice.record import Advice
 from pipeline.advice.words import chart_note, grids, headline, law_notes
 from pipeline.files.templates import templates_in
-from pipeline.laws.typeset import formula_markup
-from pipeline.laws.typeset.mathml import left_side
+from pipeline.symbolic.typeset import formula_markup
+from pipeline.symbolic.typeset.mathml import left_side
 
 TEMPLATES = Path(__file__).parent / "templates"
 

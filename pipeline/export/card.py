@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.export.publication import Publication, PublishedTable
 from pipeline.laws.law import scores_in_words
-from pipeline.laws.typeset.latex import formula_latex
+from pipeline.symbolic.typeset.latex import formula_latex
 from simulator.card import pipe_table
 
 PAPER = "Bettgenhäuser, Hedderich and Klakow 2020, arXiv 2006.05561"

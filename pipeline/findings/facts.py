@@ -30,7 +30,7 @@ def compute(sections: Mapping[str, Section] | None = None) -> dict[str, Any]:
 
 
 def tables() -> dict[str, Any]:
-    """Rows, controls and digest of every reference table, and their sums."""
+    """Subset, controls and digest of every reference table, and their sums."""
     studies = reference_manifest()["studies"]
     kept = ("rows", "controls", "sha256", "minutes_of_training")
     return {

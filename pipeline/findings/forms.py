@@ -12,19 +12,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.laws.data import LawData
-from pipeline.laws.expression import Expression
 from pipeline.laws.intervals import bootstrap, interval_of
-from pipeline.laws.problem import Question, pose
-from pipeline.laws.refit import EXACT, Fit, fit_constants, propose_starts
-from pipeline.laws.scoring import r_squared, row_errors
+from pipeline.laws.question import Question, pose
+from pipeline.laws.rows import Rows
+from pipeline.laws.score import r_squared, row_errors
+from pipeline.symbolic.fit import EXACT, Fit, fit_constants, propose_starts
+from pipeline.symbolic.tree import Expression
 from pipeline.table import replicates_of
 
 SEED, STARTS, STEPS = 0, 24, 300
 
 
 @dataclass(frozen=True)
-class Rows:
+class Subset:
     """Which rows of which table a form is fitted to.
 
     Attributes
@@ -52,7 +52,7 @@ class Rows:
         )
 
 
-def fit_form(text: str, rows: Rows) -> dict[str, Any]:
+def fit_form(text: str, rows: Subset) -> dict[str, Any]:
     """Constants with 95 % intervals (bootstrap over cells), and R² inside and outside.
 
     Parameters
@@ -81,7 +81,7 @@ def fit_form(text: str, rows: Rows) -> dict[str, Any]:
     }
 
 
-def _r2(expression: Expression, fit: Fit, data: LawData) -> float:
+def _r2(expression: Expression, fit: Fit, data: Rows) -> float:
     error = row_errors(expression, fit, data)
     return 1.0 - float(np.sum(error)) / float(data.variance * len(data))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.findings.forms import Rows, fit_form
+from pipeline.findings.forms import Subset, fit_form
 from pipeline.findings.searches import FAMILIES, TITLES, family_rows
 
 FORMS: dict[str, str] = {
@@ -76,8 +76,8 @@ def measure(table: pd.DataFrame) -> dict[str, Any]:
     rows = table.rename(columns=COLUMNS)
     found = {}
     for name, text in FORMS.items():
-        everywhere = fit_form(text, Rows("published", rows, "fscore"))
-        inside = fit_form(text, Rows("published", rows, "fscore", OUTSIDE))
+        everywhere = fit_form(text, Subset("published", rows, "fscore"))
+        inside = fit_form(text, Subset("published", rows, "fscore", OUTSIDE))
         found[name] = {
             "r2_all": everywhere["r2_inside"],
             "r2_outside": inside["r2_outside"],

@@ -13,9 +13,9 @@ from typing import Any
 
 from pipeline.findings.searches import FAMILIES, TITLES, family_rows, search
 from pipeline.fit import readable
+from pipeline.laws.evidence.model_free_exponent import plain_power
 from pipeline.laws.law import Law
-from pipeline.laws.plainpower import plain_power
-from pipeline.laws.problem import pose
+from pipeline.laws.question import pose
 
 SEED = 0
 FORMS = (

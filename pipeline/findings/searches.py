@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 
 from pipeline.findings.estimates import Floats
-from pipeline.findings.forms import Rows
+from pipeline.findings.forms import Subset
 from pipeline.findings.tables import runs
-from pipeline.laws.data import STANDINS
 from pipeline.laws.document import law_of
+from pipeline.laws.evidence.baseline import reference as boosting
 from pipeline.laws.law import Law
-from pipeline.laws.problem import Problem, pose
-from pipeline.laws.reference import reference as boosting
-from pipeline.laws.scoring import Scored
+from pipeline.laws.question import Problem, pose
+from pipeline.laws.rows import STANDINS
+from pipeline.laws.score import Scored
 from pipeline.laws.search import SearchOptions, find_laws
 
 ENGINE, BUDGET, SEED, JOBS = "grammar", "quick", 0, 2
@@ -47,15 +47,15 @@ class Found:
     problem: Problem
 
 
-def family_rows(name: str) -> Rows:
+def family_rows(name: str) -> Subset:
     """The rows of one family: teachers on shared or private features, or the channel."""
     if name == "channel":
         table = runs("published-balanced")
-        return Rows(TITLES[name], table, "macro_f1", "n > 2000 or T > 9")
+        return Subset(TITLES[name], table, "macro_f1", "n > 2000 or T > 9")
     table = runs("teacher-relatedness")
     overlap = 1.0 if name == "shared" else 0.0
     kept = table[table["feature_overlap"] == overlap].reset_index(drop=True)
-    return Rows(TITLES[name], kept, "accuracy", "n > 2000 or T > 6")
+    return Subset(TITLES[name], kept, "accuracy", "n > 2000 or T > 6")
 
 
 @cache

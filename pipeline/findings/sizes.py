@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.findings.estimates import by_level, mean_of, parts_of
-from pipeline.findings.forms import Rows, fit_form
+from pipeline.findings.forms import Subset, fit_form
 from pipeline.findings.tables import runs, together
 
 UNBALANCED, WEIGHTING = "published-unbalanced", "weighting"
@@ -37,7 +37,7 @@ def _worth() -> list[dict[str, Any]]:
     rows = together(UNBALANCED)
     found = []
     for ami, part in parts_of(rows[rows["ami"] > 0.5], "ami"):
-        data = Rows(f"ami {ami}", part, "macro_f1", None, ("n", "T", "n_aux"))
+        data = Subset(f"ami {ami}", part, "macro_f1", None, ("n", "T", "n_aux"))
         fits = {"free": fit_form(WORTH, data), "pooled": fit_form(POOLED, data)}
         found.append({"ami": ami, **fits})
     return found

@@ -11,19 +11,19 @@ import numpy as np
 
 from pipeline.errors import PipelineError
 from pipeline.laws.bands import Certainty, certainty
-from pipeline.laws.data import LawData
-from pipeline.laws.evidence import evidence
-from pipeline.laws.expression import Floats
+from pipeline.laws.evidence.ablation import evidence
+from pipeline.laws.evidence.baseline import reference
+from pipeline.laws.evidence.harm import transfer
 from pipeline.laws.intervals import bootstrap, constants, uncertainty
 from pipeline.laws.law import Law
-from pipeline.laws.problem import Problem
-from pipeline.laws.reference import reference
-from pipeline.laws.refit import EXACT, fit_constants
-from pipeline.laws.scoring import Fitted, Scored, r_squared, row_errors
+from pipeline.laws.question import Problem
+from pipeline.laws.rows import Rows
+from pipeline.laws.score import Fitted, Scored, r_squared, row_errors
 from pipeline.laws.search import MAX_CELLS, SearchResult
-from pipeline.laws.transfer import transfer
-from pipeline.laws.typeset import formula_latex
 from pipeline.laws.verdicts import on_certainty, on_reference, on_theory, on_transfer
+from pipeline.symbolic.fit import EXACT, fit_constants
+from pipeline.symbolic.tree import Floats
+from pipeline.symbolic.typeset import formula_latex
 
 SCHEMA = 1
 #: significant digits of the numbers in a law's LaTeX
@@ -72,7 +72,7 @@ def _evidence(
     selected: Law, theory: Sequence[Law], problem: Problem, found: SearchResult, seed: int
 ) -> dict[str, Any]:
     """Evidence for each factor, the law beside other predictors, and verdicts in words."""
-    data = problem.data.thinned(MAX_CELLS, seed)
+    data = problem.data.subsample(MAX_CELLS, seed)
     findings = evidence(selected, found.laws, data, seed, refit_pool=not found.cut)
     beside, change = reference(data, problem.held_out, seed), transfer(selected, data)
     sure = _certainty(selected, problem)
@@ -108,7 +108,7 @@ def _ranked(theory: Sequence[Scored]) -> list[Scored]:
     return sorted(theory, key=lambda law: (not law.fitted.valid, law.error))
 
 
-def law_of(law: Scored, data: LawData, held_out: LawData | None, seed: int) -> Law:
+def law_of(law: Scored, data: Rows, held_out: Rows | None, seed: int) -> Law:
     """A scored law with its constants on all rows, their intervals, and its scores everywhere."""
     fitted = _on_all_rows(law.fitted, data)
     expression = fitted.expression
@@ -129,7 +129,7 @@ def law_of(law: Scored, data: LawData, held_out: LawData | None, seed: int) -> L
     )
 
 
-def _on_all_rows(fitted: Fitted, data: LawData) -> Fitted:
+def _on_all_rows(fitted: Fitted, data: Rows) -> Fitted:
     """The law with its constants to the last digit, on every row where the search saw only some."""
     start = fitted.fit.theta[None, :]
     fit = fit_constants(fitted.expression, data.sample, start, 200, EXACT)
@@ -141,7 +141,7 @@ def _on_all_rows(fitted: Fitted, data: LawData) -> Fitted:
 
 
 def _scores(
-    law: Scored, fitted: Fitted, data: LawData, held_out: LawData | None
+    law: Scored, fitted: Fitted, data: Rows, held_out: Rows | None
 ) -> dict[str, float | None]:
     variance, squares = data.variance, row_errors(fitted.expression, fitted.fit, data)
     errors = {
@@ -166,7 +166,7 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _held_out(fitted: Fitted, held_out: LawData | None) -> tuple[float | None, float | None]:
+def _held_out(fitted: Fitted, held_out: Rows | None) -> tuple[float | None, float | None]:
     """R² and mean squared error on the rows kept out; touched here, after selection, only."""
     if held_out is None:
         return None, None

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.laws.data import LawData
-from pipeline.laws.expression import Floats, Mask
-from pipeline.laws.kinds import is_amount, is_size
+from pipeline.laws.rows import Rows
+from pipeline.symbolic.kinds import is_amount, is_size
+from pipeline.symbolic.tree import Floats, Mask
 
 #: share of a factor's levels that its shallow and its deep fold keep out
 SHALLOW, DEEP = 0.25, 0.5
@@ -37,7 +37,7 @@ class Fold:
     test: Mask
 
 
-def grouped_folds(data: LawData, seed: int, count: int = GROUPED) -> list[Fold]:
+def grouped_folds(data: Rows, seed: int, count: int = GROUPED) -> list[Fold]:
     """Random folds over cells; every cell is tested once."""
     cells = np.unique(data.cell)
     count = min(count, len(cells))
@@ -47,7 +47,7 @@ def grouped_folds(data: LawData, seed: int, count: int = GROUPED) -> list[Fold]:
     return [Fold(f"random {k + 1}/{count}", member == k) for k in range(count)]
 
 
-def extrapolation_folds(data: LawData) -> list[Fold]:
+def extrapolation_folds(data: Rows) -> list[Fold]:
     """The highest levels of each factor in turn, shallow and deep; of all sizes jointly.
 
     The joint fold keeps out every row that is high in any of the sizes (n, T, …), the shape of the
@@ -58,7 +58,7 @@ def extrapolation_folds(data: LawData) -> list[Fold]:
     return list(_distinct([*folds, *joint], data))
 
 
-def _factor_folds(data: LawData) -> Iterator[Fold]:
+def _factor_folds(data: Rows) -> Iterator[Fold]:
     for name, column in data.columns.items():
         for share in (SHALLOW, DEEP):
             cut = top_cut(column, share)
@@ -66,7 +66,7 @@ def _factor_folds(data: LawData) -> Iterator[Fold]:
                 yield Fold(f"{name} > {cut:g}", np.nan_to_num(column, nan=-np.inf) > cut)
 
 
-def _joint_fold(data: LawData) -> list[Fold]:
+def _joint_fold(data: Rows) -> list[Fold]:
     sizes = {
         name: top_cut(column, DEEP)
         for name, column in data.columns.items()
@@ -92,7 +92,7 @@ def top_cut(column: Floats, share: float) -> float | None:
     return float(levels[min(len(levels) - 1 - top, len(levels) - 2)])
 
 
-def _distinct(folds: Iterator[Fold] | list[Fold], data: LawData | None = None) -> Iterator[Fold]:
+def _distinct(folds: Iterator[Fold] | list[Fold], data: Rows | None = None) -> Iterator[Fold]:
     """Folds that differ and, where data is given, that leave enough cells on both sides."""
     seen: set[bytes] = set()
     for fold in folds:
@@ -102,7 +102,7 @@ def _distinct(folds: Iterator[Fold] | list[Fold], data: LawData | None = None) -
             yield fold
 
 
-def _enough(fold: Fold, data: LawData) -> bool:
+def _enough(fold: Fold, data: Rows) -> bool:
     tested, cells = len(np.unique(data.cell[fold.test])), len(np.unique(data.cell))
     trained = len(np.unique(data.cell[~fold.test]))
     return tested >= MIN_TEST_CELLS and trained >= max(MIN_TRAIN_SHARE * cells, 4)

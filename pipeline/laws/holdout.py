@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.laws.expression import Floats, Mask
-from pipeline.laws.kinds import value_range
 from pipeline.names import nearest
+from pipeline.symbolic.kinds import value_range
+from pipeline.symbolic.tree import Floats, Mask
 
 COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Gt: operator.gt,

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.laws.data import LawData
-from pipeline.laws.expression import Expression, Floats
+from pipeline.laws.rows import Rows
+from pipeline.symbolic.tree import Expression, Floats
 
 #: singular values of J below this share of the largest count as zero
 RANK = 1e-7
@@ -33,12 +33,12 @@ TWINS = "not identified by these data: other constants can take its place"
 SCATTERED = "not identified by these data: it can move far without the law moving"
 
 
-def rank(expression: Expression, theta: Floats, data: LawData) -> int:
+def rank(expression: Expression, theta: Floats, data: Rows) -> int:
     """How many constants the rows can tell apart: the rank of J."""
     return int(np.sum(spectrum(expression, theta, data)[0] > 0))
 
 
-def spectrum(expression: Expression, theta: Floats, data: LawData) -> tuple[Floats, Floats]:
+def spectrum(expression: Expression, theta: Floats, data: Rows) -> tuple[Floats, Floats]:
     """Singular values (P,) of J, those that count as zero put to 0, and directions (P, P).
 
     Directions are steps of the constants themselves, of unit length in units of J's rows.
@@ -49,9 +49,7 @@ def spectrum(expression: Expression, theta: Floats, data: LawData) -> tuple[Floa
     return singular, directions / np.where(length > 0, length, 1.0)[:, None]
 
 
-def _decomposed(
-    expression: Expression, theta: Floats, data: LawData
-) -> tuple[Floats, Floats, Floats]:
+def _decomposed(expression: Expression, theta: Floats, data: Rows) -> tuple[Floats, Floats, Floats]:
     """Singular values (P,) of J, its left directions (P, P), and the length of its rows (P,)."""
     _, jacobian = expression.jacobian(data.sample.columns, theta[None, :])
     rows = np.nan_to_num(jacobian[0] * np.sqrt(data.sample.weight), posinf=0.0, neginf=0.0)
@@ -62,7 +60,7 @@ def _decomposed(
     return np.where(singular > RANK * singular.max(), singular, 0.0), directions, length
 
 
-def sandwich_root(expression: Expression, theta: Floats, data: LawData) -> Floats | None:
+def sandwich_root(expression: Expression, theta: Floats, data: Rows) -> Floats | None:
     """Square root (P, C) of the constants' covariance, clustered by cell; None below full rank
     and where a slope is beyond what a float holds.
 
@@ -84,7 +82,7 @@ def sandwich_root(expression: Expression, theta: Floats, data: LawData) -> Float
 
 
 def unidentified(
-    expression: Expression, theta: Floats, ends: Floats | None, data: LawData
+    expression: Expression, theta: Floats, ends: Floats | None, data: Rows
 ) -> dict[str, str]:
     """Constants that these rows do not tell, each with the reason in words.
 
@@ -110,7 +108,7 @@ def unidentified(
     return {**scattered, **told}
 
 
-def _wild(theta: Floats, ends: Floats, linear: Floats, slope: Floats, data: LawData) -> Floats:
+def _wild(theta: Floats, ends: Floats, linear: Floats, slope: Floats, data: Rows) -> Floats:
     """Which intervals (2, P) mean nothing: too wide, or far shorter than the law's slopes allow.
 
     `linear` is two standard errors of the linearised law, `slope` the root mean square of J.

@@ -15,11 +15,11 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.laws.bands import LEVEL, Uncertainty
-from pipeline.laws.data import LawData
-from pipeline.laws.expression import Expression, Floats
 from pipeline.laws.identified import sandwich_root, unidentified
 from pipeline.laws.law import Constant
-from pipeline.laws.refit import Fit, descend
+from pipeline.laws.rows import Rows
+from pipeline.symbolic.fit import Fit, descend
+from pipeline.symbolic.tree import Expression, Floats
 
 RESAMPLES = 200
 STEPS = 25
@@ -28,7 +28,7 @@ MAX_ROWS = 5_000
 TOO_FEW = "too few resamples of the cells could be fitted"
 
 
-def bootstrap(expression: Expression, fit: Fit, data: LawData, seed: int) -> Floats:
+def bootstrap(expression: Expression, fit: Fit, data: Rows, seed: int) -> Floats:
     """Constants (M, P) of every resample of cells that gave finite ones."""
     if not expression.constants:
         return np.zeros((0, 0))
@@ -44,7 +44,7 @@ def bootstrap(expression: Expression, fit: Fit, data: LawData, seed: int) -> Flo
     return theta[np.isfinite(error) & np.isfinite(theta).all(axis=1)]
 
 
-def sandwich(expression: Expression, fit: Fit, data: LawData, seed: int) -> Floats:
+def sandwich(expression: Expression, fit: Fit, data: Rows, seed: int) -> Floats:
     """Draws (M, P) from the normal limit of the bootstrap; none where constants are confounded."""
     root = sandwich_root(expression, fit.theta, data)
     if root is None:
@@ -55,7 +55,7 @@ def sandwich(expression: Expression, fit: Fit, data: LawData, seed: int) -> Floa
 
 
 def constants(
-    expression: Expression, fit: Fit, data: LawData, seed: int, draws: Floats | None = None
+    expression: Expression, fit: Fit, data: Rows, seed: int, draws: Floats | None = None
 ) -> dict[str, Constant]:
     """Every constant with standard error and 95 % interval, or with the reason why it has none.
 
@@ -85,7 +85,7 @@ def interval_of(draws: Floats) -> tuple[Floats, Floats]:
     return low, high
 
 
-def uncertainty(expression: Expression, fit: Fit, data: LawData, draws: Floats) -> Uncertainty:
+def uncertainty(expression: Expression, fit: Fit, data: Rows, draws: Floats) -> Uncertainty:
     """What the law's bands are computed from: draws, noise, fitted region."""
     enough = len(draws) >= RESAMPLES // 2
     columns = draws.T.tolist() if enough else []
@@ -101,7 +101,7 @@ def uncertainty(expression: Expression, fit: Fit, data: LawData, draws: Floats) 
     )
 
 
-def misfit(expression: Expression, fit: Fit, data: LawData) -> float | None:
+def misfit(expression: Expression, fit: Fit, data: Rows) -> float | None:
     """Standard deviation of cells about the law beyond what replicates explain.
 
     From the analysis of variance: the mean square of cell means about the law, on C − P degrees of
@@ -124,7 +124,7 @@ def misfit(expression: Expression, fit: Fit, data: LawData) -> float | None:
     return float(np.sqrt(max(square - replicate, 0.0) / max(per_cell, 1.0)))
 
 
-def _predicted(expression: Expression, fit: Fit, data: LawData) -> Floats:
+def _predicted(expression: Expression, fit: Fit, data: Rows) -> Floats:
     """The law (N,) on every row; the mean over stand-ins where a factor is undefined."""
     origin, columns = data.stand_in
     value = expression.evaluate(columns, fit.theta)

@@ -11,8 +11,8 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.laws.bands import Bands, Predictor, Uncertainty
-from pipeline.laws.expression import FUNCTIONS, Expression, Floats
-from pipeline.laws.typeset import formula_latex, formula_markup
+from pipeline.symbolic.tree import FUNCTIONS, Expression, Floats
+from pipeline.symbolic.typeset import formula_latex, formula_markup
 
 SCORES = (
     "r2_train",

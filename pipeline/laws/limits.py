@@ -22,9 +22,9 @@ from itertools import product
 
 import numpy as np
 
-from pipeline.laws.data import LawData
-from pipeline.laws.expression import Expression, Floats
-from pipeline.laws.kinds import classify, value_range
+from pipeline.laws.rows import Rows
+from pipeline.symbolic.kinds import classify, value_range
+from pipeline.symbolic.tree import Expression, Floats
 
 #: how much larger than the largest seen "without end" is; even a logarithm gets somewhere
 FAR = 1e60
@@ -35,7 +35,7 @@ STEPS = 4
 PATH = (*(2.0**k for k in range(-1, 9)), *np.geomspace(1e3, FAR, 8).tolist())
 
 
-def implausibility(expression: Expression, theta: Floats, data: LawData) -> str:
+def implausibility(expression: Expression, theta: Floats, data: Rows) -> str:
     """What is wrong with the law's limits, in words; empty where nothing is.
 
     Parameters
@@ -46,7 +46,7 @@ def implausibility(expression: Expression, theta: Floats, data: LawData) -> str:
     return _moves_where_undefined(expression, theta, data) or _far_away(expression, theta, data)
 
 
-def _moves_where_undefined(expression: Expression, theta: Floats, data: LawData) -> str:
+def _moves_where_undefined(expression: Expression, theta: Floats, data: Rows) -> str:
     """Whether the law moves, by more than the tolerance, with a factor on rows that have none."""
     origin, columns = data.stand_in
     value = expression.evaluate(columns, theta)
@@ -60,7 +60,7 @@ def _moves_where_undefined(expression: Expression, theta: Floats, data: LawData)
     return ""
 
 
-def _far_away(expression: Expression, theta: Floats, data: LawData) -> str:
+def _far_away(expression: Expression, theta: Floats, data: Rows) -> str:
     kinds = classify(data.columns)
     low, high = data.bounds
     if not kinds.sizes or not (np.isfinite(low) or np.isfinite(high)):
@@ -76,8 +76,8 @@ def _far_away(expression: Expression, theta: Floats, data: LawData) -> str:
             return f"leaves the bounds {where}"
         if _turning(along) > data.tolerance:
             return f"turns back {where}"
-    if kinds.shares and np.ptp(value) > 2.0 * data.tolerance:
-        return f"has a limit that depends on {' and '.join(kinds.shares)}"
+    if kinds.fractions and np.ptp(value) > 2.0 * data.tolerance:
+        return f"has a limit that depends on {' and '.join(kinds.fractions)}"
     return ""
 
 
@@ -90,7 +90,7 @@ def _turning(along: Sequence[Floats]) -> float:
     return float(np.where(np.isnan(turning), np.inf, turning).max())
 
 
-def _start(data: LawData) -> dict[str, Floats]:
+def _start(data: Rows) -> dict[str, Floats]:
     axes = [np.linspace(*data.domains[name], STEPS) for name in data.factors]
     if len(axes) > 6:
         rows = np.random.default_rng(0).random((4_000, len(axes)))
@@ -102,7 +102,7 @@ def _start(data: LawData) -> dict[str, Floats]:
 
 
 def _grow(
-    start: dict[str, Floats], grown: tuple[str, ...], data: LawData, far: float
+    start: dict[str, Floats], grown: tuple[str, ...], data: Rows, far: float
 ) -> dict[str, Floats]:
     """The points with some sizes at a multiple of the largest seen."""
     tops = {name: far * value_range(data.columns[name])[1] for name in grown}

@@ -22,12 +22,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from pipeline.errors import InputError
-from pipeline.laws.data import LawData, infer_domains, number_cells
 from pipeline.laws.document import law_of
-from pipeline.laws.engines.choice import choose
-from pipeline.laws.expression import Floats, format_number
+from pipeline.laws.factors import MadeUp, find_made_up, mark_undefined
 from pipeline.laws.law import SCORES, Constant, Law
-from pipeline.laws.problem import (
+from pipeline.laws.question import (
     MAX_SEED,
     MAX_SIZE,
     MIN_ROWS,
@@ -36,8 +34,10 @@ from pipeline.laws.problem import (
     check_question,
     is_factor_name,
 )
+from pipeline.laws.rows import Rows, infer_domains, number_cells
 from pipeline.laws.search import SearchOptions, SearchResult, find_laws
-from pipeline.laws.undefined import MadeUp, find_made_up, mark_undefined
+from pipeline.symbolic.engines.choice import choose
+from pipeline.symbolic.tree import Floats, format_number
 
 if TYPE_CHECKING:  # scikit-learn ships no types: what is inherited, in our words
 
@@ -81,7 +81,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
     ----------
     engine : ``"grammar"``, ``"operon"``, ``"pysr"``, ``"gplearn"`` or ``"auto"``; the grammar and
         the theory catalogue always join.
-    budget : a key of `pipeline.laws.budgets.BUDGETS`; ``"tiny"`` is for tests and first looks.
+    budget : a key of `pipeline.laws.rules.BUDGETS`; ``"tiny"`` is for tests and first looks.
     bounds : lowest and highest value the target can take, None for none.
     domains : feature name -> (low, high) where the law must be valid; inferred where missing.
     time_limit : seconds, None for none; a law found that way is noted in ``notes_``.
@@ -174,7 +174,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
             return np.full(len(X), self.selected_.constants["c0"].value)
         marked, _ = mark_undefined(columns, self._made_up)
         rows = np.zeros(len(X), dtype=np.int64)
-        data = LawData({k: marked[k] for k in used}, X[:, 0], rows, domains=self.domains_)
+        data = Rows({k: marked[k] for k in used}, X[:, 0], rows, domains=self.domains_)
         origin, stand_ins = data.stand_in
         value = self._finite(stand_ins)
         return np.asarray(np.bincount(origin, value) / np.bincount(origin))
@@ -189,7 +189,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         inside = {k: np.clip(column, *self.domains_[k]) for k, column in columns.items()}
         return np.where(np.isfinite(value), value, self.selected_.predict(inside))
 
-    def _checked(self, rows: Rows) -> int:
+    def _checked(self, rows: Counted) -> int:
         """The seed, once every parameter has been looked at."""
         draw = self.random_state
         seed = draw if isinstance(draw, int | np.integer) else _drawn(draw)
@@ -229,8 +229,8 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         known = dict(zip(features, self.factor_names_, strict=True))
         return {known.get(name, name): ends for name, ends in (self.domains or {}).items()}
 
-    def _data(self, rows: Rows) -> tuple[LawData, list[MadeUp], list[str]]:
-        """Rows of the search: factors that vary, made-up numbers marked as undefined."""
+    def _data(self, rows: Counted) -> tuple[Rows, list[MadeUp], list[str]]:
+        """Counted of the search: factors that vary, made-up numbers marked as undefined."""
         named = dict(zip(self.factor_names_, rows.X.T, strict=True))
         columns = {k: v for k, v in named.items() if len(np.unique(v[~np.isnan(v)])) > 1}
         found = find_made_up(columns, rows.y) if columns else []
@@ -238,10 +238,10 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         domains = {**infer_domains(columns), **self._domains()}
         cell = number_cells(columns) if columns else np.zeros(len(rows.y), dtype=np.int64)
         name = _target_name(self.factor_names_)
-        data = LawData(columns, rows.y, cell, name, self._limits(), domains, rows.weight)
+        data = Rows(columns, rows.y, cell, name, self._limits(), domains, rows.weight)
         return data, found, notes
 
-    def _search(self, data: LawData, seed: int, notes: list[str]) -> str:
+    def _search(self, data: Rows, seed: int, notes: list[str]) -> str:
         """Search, keep what was found, note what was noticed; why there is no law, or empty."""
         options = SearchOptions(
             choose(self.engine).used,
@@ -258,7 +258,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         self._keep(found, found.selected, data, seed)
         return ""
 
-    def _keep(self, found: SearchResult, selected: int, data: LawData, seed: int) -> None:
+    def _keep(self, found: SearchResult, selected: int, data: Rows, seed: int) -> None:
         kept = {i: law_of(found.laws[i], data, None, seed) for i in {*found.front, selected}}
         self.selected_ = kept[selected]
         order = sorted(kept, key=lambda i: (kept[i].complexity, found.laws[i].error))
@@ -266,7 +266,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
 
 
 @dataclass(frozen=True)
-class Rows:
+class Counted:
     """Distinct rows in a fixed order: X (N, F), y (N,), and how many rows each stands for (N,)."""
 
     X: Floats
@@ -274,7 +274,7 @@ class Rows:
     weight: Floats
 
 
-def _counted(X: Floats, y: Floats, weight: Floats) -> Rows:
+def _counted(X: Floats, y: Floats, weight: Floats) -> Counted:
     """Equal rows counted, rows of no weight left out: neither order nor repetition matters."""
     kept = weight > 0
     if not kept.any():
@@ -284,7 +284,7 @@ def _counted(X: Floats, y: Floats, weight: Floats) -> Rows:
     distinct, index = np.unique(table, axis=0, return_inverse=True)
     counts = np.bincount(index.ravel(), weight[kept]).astype(float)
     distinct = np.where(np.isinf(distinct), np.nan, distinct)
-    return Rows(distinct[:, :-1], distinct[:, -1], counts)
+    return Counted(distinct[:, :-1], distinct[:, -1], counts)
 
 
 def factor_names(features: int, names: Sequence[str] | npt.NDArray[Any] | None) -> tuple[str, ...]:
@@ -309,7 +309,7 @@ def factor_names(features: int, names: Sequence[str] | npt.NDArray[Any] | None) 
     return tuple(kept)
 
 
-def constant_law(data: LawData) -> Law:
+def constant_law(data: Rows) -> Law:
     """The mean of the target as a law, with its scores on the rows."""
     mean = float(np.average(data.target, weights=data.weights))
     scores: dict[str, float | None] = dict.fromkeys(SCORES)
@@ -320,7 +320,7 @@ def constant_law(data: LawData) -> Law:
     return Law(text, "c0", data.factors, 1, constants, scores, True, "", "", CONSTANT)
 
 
-def _hopeless(data: LawData) -> str:
+def _hopeless(data: Rows) -> str:
     """Why these rows say nothing about a law; empty where they may."""
     if not data.factors:
         return "no factor varies"

@@ -17,17 +17,17 @@ from typing import Any, Protocol, TypeVar
 from joblib import Parallel, cpu_count, delayed
 
 from pipeline.errors import EngineError
-from pipeline.laws.budgets import BUDGETS
-from pipeline.laws.catalogue import theory
-from pipeline.laws.data import LawData
-from pipeline.laws.engines import ENGINES, Request
-from pipeline.laws.expression import Floats
+from pipeline.laws.candidates import theory
+from pipeline.laws.checks import domain_grid
 from pipeline.laws.folds import Fold, extrapolation_folds, grouped_folds
-from pipeline.laws.scoring import Candidate, Fitted, Scored, fit_candidate, score
-from pipeline.laws.selection import front, select
-from pipeline.laws.template import shorten, to_template
-from pipeline.laws.validity import domain_grid
+from pipeline.laws.rows import Rows
+from pipeline.laws.rules import BUDGETS
+from pipeline.laws.score import Candidate, Fitted, Scored, fit_candidate, score
+from pipeline.laws.select import front, select
 from pipeline.plugins import equipped, loaded
+from pipeline.symbolic.engines import ENGINES, Request
+from pipeline.symbolic.templates import shorten, to_template
+from pipeline.symbolic.tree import Floats
 
 Result = TypeVar("Result")
 
@@ -118,7 +118,7 @@ class Clock:
         return left is not None and left <= 0
 
 
-def find_laws(data: LawData, held_out: LawData | None, options: SearchOptions) -> SearchResult:
+def find_laws(data: Rows, held_out: Rows | None, options: SearchOptions) -> SearchResult:
     """Search for laws of the target over the rows of `data`.
 
     Parameters
@@ -127,7 +127,7 @@ def find_laws(data: LawData, held_out: LawData | None, options: SearchOptions) -
     held_out : rows never fitted; only their factor values are used, for validity.
     """
     clock, budget = Clock(options.time_limit), BUDGETS[options.budget]
-    data = data.thinned(MAX_CELLS, options.seed)
+    data = data.subsample(MAX_CELLS, options.seed)
     folds = grouped_folds(data, options.seed), extrapolation_folds(data)
     grid = domain_grid(data, held_out)
     candidates, failures = _candidates(data, folds[1], options, clock)
@@ -180,7 +180,7 @@ def _best_of_each(
 
 
 def _candidates(
-    data: LawData, folds: Sequence[Fold], options: SearchOptions, clock: Clock
+    data: Rows, folds: Sequence[Fold], options: SearchOptions, clock: Clock
 ) -> tuple[list[Candidate], list[str]]:
     """Templates of every engine on all rows and on each fold's training rows, each once."""
     tasks = _engine_tasks(data, folds, options)
@@ -200,8 +200,8 @@ def _candidates(
 
 
 def _engine_tasks(
-    data: LawData, folds: Sequence[Fold], options: SearchOptions
-) -> list[tuple[str, LawData, int, int]]:
+    data: Rows, folds: Sequence[Fold], options: SearchOptions
+) -> list[tuple[str, Rows, int, int]]:
     """Engine, rows, evaluations and seed of every run; all rows first: a limit cuts folds."""
     budget = BUDGETS[options.budget]
     seeds = range(budget.seeds) if options.engine != "grammar" else range(0)
@@ -215,7 +215,7 @@ def _engine_tasks(
     return tasks
 
 
-def _ask(task: tuple[str, LawData, int, int], limit: float | None) -> tuple[list[str], str, str]:
+def _ask(task: tuple[str, Rows, int, int], limit: float | None) -> tuple[list[str], str, str]:
     """One engine run: templates, origin, and what failed."""
     name, data, evaluations, seed = task
     request = Request(data.sample, evaluations, seed, MAX_COMPLEXITY - 3, limit)
@@ -229,7 +229,7 @@ def _ask(task: tuple[str, LawData, int, int], limit: float | None) -> tuple[list
 
 def _shortened(
     fits: Sequence[Fitted],
-    data: LawData,
+    data: Rows,
     grid: dict[str, Floats],
     options: SearchOptions,
     clock: Clock,
@@ -247,7 +247,7 @@ def _shortened(
     return [fit for fit in _fit_all(list(new.values()), data, grid, options, clock) if fit]
 
 
-def _shorten_one(task: tuple[Fitted, LawData, int], _: float | None) -> list[Candidate]:
+def _shorten_one(task: tuple[Fitted, Rows, int], _: float | None) -> list[Candidate]:
     fit, data, seed = task
     texts = shorten(fit.candidate.text, fit.fit.theta, data.sample, seed)
     return [Candidate(text, fit.candidate.origin) for text in texts]
@@ -255,7 +255,7 @@ def _shorten_one(task: tuple[Fitted, LawData, int], _: float | None) -> list[Can
 
 def _fit_all(
     candidates: Sequence[Candidate],
-    data: LawData,
+    data: Rows,
     grid: dict[str, Floats],
     options: SearchOptions,
     clock: Clock,
@@ -266,7 +266,7 @@ def _fit_all(
 
 
 def _fit_chunk(
-    task: tuple[Sequence[Candidate], LawData, dict[str, Floats], int], _: float | None
+    task: tuple[Sequence[Candidate], Rows, dict[str, Floats], int], _: float | None
 ) -> list[Fitted | None]:
     chunk, data, grid, seed = task
     return [fit_candidate(candidate, data, grid, seed) for candidate in chunk]
@@ -274,7 +274,7 @@ def _fit_chunk(
 
 def _score_all(
     fits: Sequence[Fitted],
-    data: LawData,
+    data: Rows,
     folds: tuple[Sequence[Fold], Sequence[Fold]],
     options: SearchOptions,
     clock: Clock,
@@ -285,7 +285,7 @@ def _score_all(
 
 
 def _score_chunk(
-    task: tuple[Sequence[Fitted], LawData, tuple[Sequence[Fold], Sequence[Fold]], int],
+    task: tuple[Sequence[Fitted], Rows, tuple[Sequence[Fold], Sequence[Fold]], int],
     _: float | None,
 ) -> list[Scored]:
     chunk, data, folds, seed = task

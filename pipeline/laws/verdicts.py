@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.laws.bands import Certainty, Uncertainty
-from pipeline.laws.exponents import Exponent
-from pipeline.laws.inclusion import Inclusion
+from pipeline.laws.evidence.exponents import Exponent
+from pipeline.laws.evidence.harm import Transfer
+from pipeline.laws.evidence.inclusion import Inclusion
+from pipeline.laws.evidence.model_free_exponent import PlainPower
 from pipeline.laws.law import Law
-from pipeline.laws.plainpower import PlainPower
-from pipeline.laws.transfer import Transfer
-from pipeline.laws.typeset import formula_text
-from pipeline.laws.typeset.numbers import interval, level, number, percent, score
+from pipeline.symbolic.typeset import formula_text
+from pipeline.symbolic.typeset.numbers import interval, level, number, percent, score
 
 #: a difference in BIC above this is strong evidence
 STRONG = 10.0

@@ -15,11 +15,11 @@ from pipeline.errors import InputError, MissingError
 from pipeline.fit import Fit, summary
 from pipeline.fitted import read_fit, with_region
 from pipeline.laws.bands import Bands
-from pipeline.laws.expression import Floats
 from pipeline.laws.law import SCORES, Law
-from pipeline.laws.typeset.latex import formula_latex
-from pipeline.laws.typeset.plain import formula_text
 from pipeline.notebook.show import laws_html
+from pipeline.symbolic.tree import Floats
+from pipeline.symbolic.typeset.latex import formula_latex
+from pipeline.symbolic.typeset.plain import formula_text
 
 FINDINGS = ("factor", "in_law", "sentence", "delta_bic", "r2_without", "inclusion")
 

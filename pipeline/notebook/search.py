@@ -11,7 +11,7 @@ from typing_extensions import Unpack
 
 from pipeline.errors import InputError
 from pipeline.fit import Source, fit_question
-from pipeline.laws.problem import Question
+from pipeline.laws.question import Question
 from pipeline.laws.search import Progress
 from pipeline.notebook.arguments import as_arguments, check_settings
 from pipeline.notebook.laws import Laws

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from html import escape
 
 from pipeline.laws.law import Law, scores_in_words
-from pipeline.laws.typeset.mathml import formula_markup, left_side
-from pipeline.laws.typeset.numbers import score
+from pipeline.symbolic.typeset.mathml import formula_markup, left_side
+from pipeline.symbolic.typeset.numbers import score
 
 MOST_LAWS = 8
 WIDE = "overflow-x:auto;max-width:100%"

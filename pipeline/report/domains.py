@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.laws.data import infer_domains
-from pipeline.laws.expression import Floats
-from pipeline.laws.kinds import Kinds, classify, value_range
-from pipeline.laws.typeset.numbers import interval, number
+from pipeline.laws.rows import infer_domains
 from pipeline.report.grid import Grid, Row, grid
+from pipeline.symbolic.kinds import Kinds, classify, value_range
+from pipeline.symbolic.tree import Floats
+from pipeline.symbolic.typeset.numbers import interval, number
 
 #: a positive factor below this is a share by its values only: it may be a small quantity
 SMALL = 0.1
@@ -42,13 +42,13 @@ def factors_grid(laws: Mapping[str, Any], table: pd.DataFrame) -> Grid:
 
 
 def doubts(laws: Mapping[str, Any], table: pd.DataFrame) -> list[str]:
-    """Factors that were taken for shares only because their values are small."""
+    """Factors that were taken for fractions only because their values are small."""
     columns = _fitted(laws, table)
     stated, inferred = laws.get("data", {}).get("domain", {}), infer_domains(columns)
     return [
         f"{name}, {number(low)} to {number(high)}, was taken for a share, so every law had to be "
         f"valid from 0 to 1; if it is none, search again with --domain {name}=LOW:HIGH."
-        for name in classify(columns).shares
+        for name in classify(columns).fractions
         for low, high in [value_range(columns[name])]
         if low > 0.0 and high < SMALL and _same(stated.get(name), inferred[name])
     ]
@@ -65,7 +65,7 @@ def _basis(name: str, kinds: Kinds, stated: Any, inferred: tuple[float, float]) 
         return ""
     if not _same(stated, inferred):
         return "given"
-    if name in kinds.shares:
+    if name in kinds.fractions:
         return "assumed: a share, 0 to 1"
     if name in (*kinds.sizes, *kinds.amounts):
         return "assumed: a size, up to twice the largest"

@@ -18,8 +18,8 @@ from itertools import count
 from string import ascii_uppercase
 from typing import Any
 
-from pipeline.laws.typeset.numbers import is_number, score
-from pipeline.laws.typeset.plain import formula_text
+from pipeline.symbolic.typeset.numbers import is_number, score
+from pipeline.symbolic.typeset.plain import formula_text
 
 UNEXPLAINED = "unexplained share outside (1 − R²)"
 OUTSIDE_RMSE = "error outside (RMSE)"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.laws.typeset.numbers import number, score
 from pipeline.report.front import Front
 from pipeline.report.surface import Surface
+from pipeline.symbolic.typeset.numbers import number, score
 
 CHOICE = (
     "The selected law is the simplest valid one that is, on cells left out within the levels seen "

@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 
 from pipeline.errors import InputError
-from pipeline.laws.typeset.numbers import is_number, number
 from pipeline.report import tables
 from pipeline.report.context import ReportContext
 from pipeline.report.domains import doubts, factors_grid
@@ -20,6 +19,7 @@ from pipeline.report.guide import guide
 from pipeline.report.regions import region_grid
 from pipeline.report.surface import Surface
 from pipeline.report.words import describe, direction_in_words
+from pipeline.symbolic.typeset.numbers import is_number, number
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.laws.typeset.numbers import (
+from pipeline.report.front import Entry
+from pipeline.report.grid import Formula, Grid, Row, grid
+from pipeline.symbolic.typeset.numbers import (
     MISSING,
     duration,
     interval,
@@ -16,9 +18,7 @@ from pipeline.laws.typeset.numbers import (
     percent,
     score,
 )
-from pipeline.laws.typeset.signs import subtracted
-from pipeline.report.front import Entry
-from pipeline.report.grid import Formula, Grid, Row, grid
+from pipeline.symbolic.typeset.signs import subtracted
 
 Record = Mapping[str, Any]
 SCORES = (

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.laws.typeset.numbers import level, number
 from pipeline.report.levels import Floats
 from pipeline.report.surface import Surface
 from pipeline.report.worth import worth_in_words
+from pipeline.symbolic.typeset.numbers import level, number
 
 #: rows from which the direction of a factor is judged, and steps along the factor
 PROBES, STEPS = 40, 33

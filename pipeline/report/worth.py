@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.laws.typeset.numbers import level, number
 from pipeline.report.levels import Floats
 from pipeline.report.roles import Roles, find_roles
 from pipeline.report.surface import SPREAD, Surface
+from pipeline.symbolic.typeset.numbers import level, number
 
 #: how far beyond the fitted sizes the law for one task is followed, as a factor; and in G steps
 REACH, STEPS = 10.0, 600

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.fit import Source, fit_to_folder
 from pipeline.fitted import rewrite_report
-from pipeline.laws.problem import Question
+from pipeline.laws.question import Question
 
 
 @pytest.fixture(scope="module")

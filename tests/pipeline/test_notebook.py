@@ -19,7 +19,7 @@ from tiny_runs import STUDY, Trainer
 from pipeline import Law, Laws, advise, fit_laws, run
 from pipeline.errors import InputError
 from pipeline.fit import Fit, Source
-from pipeline.laws.budgets import BUDGETS
+from pipeline.laws.rules import BUDGETS
 from pipeline.running import workers
 from pipeline.running.backends import RunOptions
 

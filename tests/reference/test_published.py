@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.laws.document import laws_document
 from pipeline.laws.law import Law
-from pipeline.laws.problem import Question, pose
+from pipeline.laws.question import Question, pose
 from pipeline.laws.search import SearchOptions, find_laws
 
 SHARED = Path(os.environ.get("MTL_LAWS_SHARED", Path(__file__).parents[2].parent / "shared"))

@@ -7,7 +7,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from pipeline.laws.typeset.numbers import level, number
 from pipeline.report.figures.canvas import (
     FONT_SIZE,
     Drawing,
@@ -22,6 +21,7 @@ from pipeline.report.levels import Floats
 from pipeline.report.palette import MUTED, PAPER, ramp
 from pipeline.report.slices import Line, Slice, slice_along
 from pipeline.report.surface import Surface
+from pipeline.symbolic.typeset.numbers import level, number
 
 #: names longer than this would not fit beside the end labels
 LONG_NAME = 9

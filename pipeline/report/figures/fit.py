@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
-from pipeline.laws.typeset.numbers import level, number
 from pipeline.report.figures.canvas import (
     FONT_SIZE,
     Drawing,
@@ -19,6 +18,7 @@ from pipeline.report.levels import NOWHERE, UNDEFINED, Floats
 from pipeline.report.palette import HELD_OUT, INK, LAW, MUTED, PAPER, ramp
 from pipeline.report.slices import thin
 from pipeline.report.surface import Surface
+from pipeline.symbolic.typeset.numbers import level, number
 
 Mask = npt.NDArray[np.bool_]
 

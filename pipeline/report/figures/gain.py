@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 
-from pipeline.laws.typeset.numbers import number
 from pipeline.report.figures.canvas import (
     FONT_SIZE,
     Drawing,
@@ -25,6 +24,7 @@ from pipeline.report.levels import Floats
 from pipeline.report.palette import DIVERGING, INK, PAPER
 from pipeline.report.roles import Roles
 from pipeline.report.surface import SPREAD, Surface
+from pipeline.symbolic.typeset.numbers import number
 
 GRID = 60
 #: a gain smaller than this everywhere is no gain to map

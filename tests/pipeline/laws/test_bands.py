@@ -7,22 +7,22 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from law_data import posed
-from planted_tables import SIZES, TASKS, effective, planted
+from support.planted import SIZES, TASKS, effective, planted
+from support.rows import posed
 
 from pipeline.errors import InputError
 from pipeline.laws.bands import Bands
-from pipeline.laws.data import LawData
-from pipeline.laws.expression import Expression
 from pipeline.laws.intervals import bootstrap, constants, misfit, sandwich, uncertainty
 from pipeline.laws.law import Law
-from pipeline.laws.refit import EXACT, Fit, fit_constants, propose_starts
+from pipeline.laws.rows import Rows
+from pipeline.symbolic.fit import EXACT, Fit, fit_constants, propose_starts
+from pipeline.symbolic.tree import Expression
 
 TRUTH = "c0 - c1*(n*(1 + (T - 1)*ami))**(-c2)"
 NOISE = 0.1
 
 
-def fit_of(text: str, data: LawData) -> tuple[Expression, Fit]:
+def fit_of(text: str, data: Rows) -> tuple[Expression, Fit]:
     expression = Expression.parse(text, data.factors)
     starts = propose_starts(expression, data.sample, 12, 0)
     fit = fit_constants(expression, data.sample, starts, 200, EXACT)
@@ -30,7 +30,7 @@ def fit_of(text: str, data: LawData) -> tuple[Expression, Fit]:
     return expression, fit
 
 
-def law_of(text: str, data: LawData, seed: int = 0) -> Law:
+def law_of(text: str, data: Rows, seed: int = 0) -> Law:
     expression, fit = fit_of(text, data)
     draws = bootstrap(expression, fit, data, seed)
     told = constants(expression, fit, data, seed, draws)

@@ -9,37 +9,37 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from law_data import posed
-from planted_tables import planted
+from support.planted import planted
+from support.rows import posed
 
-from pipeline.laws.criterion import bic, cell_means
-from pipeline.laws.data import LawData
-from pipeline.laws.evidence import evidence
-from pipeline.laws.exponents import Exponent, exponents
-from pipeline.laws.expression import Expression
-from pipeline.laws.inclusion import Inclusion, inclusion, permuted, rivals
+from pipeline.laws.checks import domain_grid
+from pipeline.laws.evidence.ablation import evidence
+from pipeline.laws.evidence.baseline import reference
+from pipeline.laws.evidence.criterion import bic, cell_means
+from pipeline.laws.evidence.exponents import Exponent, exponents
+from pipeline.laws.evidence.harm import Transfer, transfer
+from pipeline.laws.evidence.inclusion import Inclusion, inclusion, permuted, rivals
+from pipeline.laws.evidence.model_free_exponent import PlainPower, plain_power
 from pipeline.laws.intervals import constants
 from pipeline.laws.law import Constant, Law
-from pipeline.laws.plainpower import PlainPower, plain_power
-from pipeline.laws.powers import free_power, places
-from pipeline.laws.problem import Question, pose
-from pipeline.laws.reference import reference
-from pipeline.laws.refit import EXACT, Fit, fit_constants, propose_starts
-from pipeline.laws.scoring import Candidate, Scored, fit_candidate
-from pipeline.laws.transfer import Transfer, transfer
-from pipeline.laws.validity import domain_grid
+from pipeline.laws.question import Question, pose
+from pipeline.laws.rows import Rows
+from pipeline.laws.score import Candidate, Scored, fit_candidate
 from pipeline.laws.verdicts import on_exponents, on_inclusion, on_plain_power, on_transfer
+from pipeline.symbolic.fit import EXACT, Fit, fit_constants, propose_starts
+from pipeline.symbolic.powers import free_power, places
+from pipeline.symbolic.tree import Expression
 
 TRUTH = "c0 - c1/sqrt(n*(1 + (T - 1)*ami))"
 WITHOUT = ("c0 - c1/sqrt(n)", "c0 - c1/sqrt(n*T)", "c0 + c1*log(T)", f"{TRUTH} + c2*decoy")
 
 
 @pytest.fixture(scope="module")
-def data() -> LawData:
+def data() -> Rows:
     return posed(planted(noise=0.03, seed=3), bounds=(0.0, 1.0)).data
 
 
-def fitted(text: str, data: LawData) -> np.ndarray:
+def fitted(text: str, data: Rows) -> np.ndarray:
     expression = Expression.parse(text, data.factors)
     starts = propose_starts(expression, data.sample, 12, 0)
     fit = fit_constants(expression, data.sample, starts, 200, EXACT)
@@ -47,17 +47,17 @@ def fitted(text: str, data: LawData) -> np.ndarray:
     return fit.theta
 
 
-def freed(text: str, factor: str, data: LawData) -> list[Exponent]:
+def freed(text: str, factor: str, data: Rows) -> list[Exponent]:
     return exponents(text, fitted(text, data), factor, data, seed=0)
 
 
-def pool(data: LawData, texts: tuple[str, ...] = (TRUTH, *WITHOUT)) -> list[Scored]:
+def pool(data: Rows, texts: tuple[str, ...] = (TRUTH, *WITHOUT)) -> list[Scored]:
     fits = [fit_candidate(Candidate(t, "test"), data, domain_grid(data), 0) for t in texts]
     none = np.zeros((0, len(data)))
     return [Scored(fit, none, none) for fit in fits if fit]
 
 
-def law(text: str, data: LawData) -> Law:
+def law(text: str, data: Rows) -> Law:
     theta = fitted(text, data)
     expression = Expression.parse(text, data.factors)
     values = dict(zip(expression.constants, theta.tolist(), strict=True))
@@ -95,7 +95,7 @@ def test_only_one_occurrence_is_freed_and_a_root_gives_way() -> None:
 
 
 @pytest.mark.parametrize(("factor", "truth"), [("n", -0.5), ("T", 1.0), ("ami", 1.0)])
-def test_planted_exponents_are_found_again(data: LawData, factor: str, truth: float) -> None:
+def test_planted_exponents_are_found_again(data: Rows, factor: str, truth: float) -> None:
     (exponent,) = freed(TRUTH, factor, data)
     assert exponent.value == pytest.approx(truth, abs=0.1)
     assert exponent.ci95 is not None
@@ -112,7 +112,7 @@ def test_the_interval_of_an_exponent_covers_the_truth_on_most_tables() -> None:
     assert covered >= 34  # of 40 at 95 %: fewer by chance once in a thousand times
 
 
-def test_a_power_that_is_free_already_is_reported_as_it_is(data: LawData) -> None:
+def test_a_power_that_is_free_already_is_reported_as_it_is(data: Rows) -> None:
     text = "c0 - c1*(n*(1 + (T - 1)*ami))**(-c2)"
     theta = fitted(text, data)
     (exponent,) = exponents(text, theta, "ami", data, 0)
@@ -123,7 +123,7 @@ def test_a_power_that_is_free_already_is_reported_as_it_is(data: LawData) -> Non
     assert "c3" not in exponent.inside
 
 
-def test_what_cannot_be_told_is_not(data: LawData) -> None:
+def test_what_cannot_be_told_is_not(data: Rows) -> None:
     (logarithm,) = freed("c0 + c1*log(n)", "n", data)
     assert (logarithm.value, logarithm.logarithm) == (None, True)
     (varies,) = freed("c0 - c1*(n*T**ami)**(-c2)", "T", data)
@@ -133,7 +133,7 @@ def test_what_cannot_be_told_is_not(data: LawData) -> None:
     assert (unidentified.value, unidentified.logarithm) == (None, False)
     assert freed("c0 - c1/sqrt(n)", "T", data) == []
     signed = {**data.columns, "decoy": data.columns["decoy"] - 3.0}
-    below = LawData(signed, data.target, data.cell, data.name, data.bounds, data.domains)
+    below = Rows(signed, data.target, data.cell, data.name, data.bounds, data.domains)
     (no_power,) = freed("c0 + c1*decoy", "decoy", below)
     assert no_power.value is None
 
@@ -142,7 +142,7 @@ def test_the_plain_exponent_needs_no_law() -> None:
     table = planted(noise=0.01, seed=2)
     data = posed(table, bounds=(0.0, 1.0)).data
     level = {name: column for name, column in data.columns.items() if name != "decoy"}
-    data = LawData(level, data.target, data.cell, data.name, data.bounds, data.domains)
+    data = Rows(level, data.target, data.cell, data.name, data.bounds, data.domains)
     found = plain_power(data, "n", 0)
     assert found is not None
     assert found.ci95[0] <= -0.5 <= found.ci95[1]
@@ -156,7 +156,7 @@ def test_a_table_without_levels_has_no_plain_exponent() -> None:
     assert plain_power(posed(table).data, "a", 0) is None
 
 
-def shares_of(factor: str, laws: list[Scored], data: LawData) -> Inclusion:
+def shares_of(factor: str, laws: list[Scored], data: Rows) -> Inclusion:
     means = cell_means(data)
     fits = [law.fitted for law in laws]
     ranked = sorted(fits, key=lambda fit: bic(fit.expression, fit.fit.theta, means))
@@ -166,7 +166,7 @@ def shares_of(factor: str, laws: list[Scored], data: LawData) -> Inclusion:
     return shares
 
 
-def test_factors_that_matter_win_and_decoys_do_not(data: LawData) -> None:
+def test_factors_that_matter_win_and_decoys_do_not(data: Rows) -> None:
     laws = pool(data)
     for factor in ("n", "T", "ami"):
         shares = shares_of(factor, laws, data)
@@ -215,7 +215,7 @@ def test_relatedness_wins_as_much_as_it_matters_though_every_law_holds_it(
     assert low <= shares.observed <= high
 
 
-def test_permuting_moves_whole_cells_and_leaves_undefined_ones(data: LawData) -> None:
+def test_permuting_moves_whole_cells_and_leaves_undefined_ones(data: Rows) -> None:
     shuffled = permuted(data, "ami", [0]).columns["ami"]
     before = data.columns["ami"]
     assert np.array_equal(np.isnan(before), np.isnan(shuffled))
@@ -225,7 +225,7 @@ def test_permuting_moves_whole_cells_and_leaves_undefined_ones(data: LawData) ->
         assert len(np.unique(shuffled[data.cell == cell])) == 1
 
 
-def test_findings_are_plain_json_and_say_root_n(data: LawData) -> None:
+def test_findings_are_plain_json_and_say_root_n(data: Rows) -> None:
     findings = evidence(law(TRUTH, data), pool(data), data, 0, refit_pool=False)
     assert [finding.factor for finding in findings] == list(data.factors)
     records = [finding.to_json() for finding in findings]
@@ -285,7 +285,7 @@ def test_a_factor_that_stands_in_two_places_is_told_by_the_place_that_moves_the_
     assert "·ami/T, which moves the law" in sentence
 
 
-def test_a_power_under_a_function_says_so(data: LawData) -> None:
+def test_a_power_under_a_function_says_so(data: Rows) -> None:
     (saturating,) = freed("c0 - c1*exp(-(n/c2)**c3)", "n", data)
     assert saturating.under == "exp"
     sentence = on_exponents("n", [saturating])
@@ -309,7 +309,7 @@ def test_a_power_that_the_rows_cannot_tell_is_not_given() -> None:
     assert "these data do not tell" in on_exponents("T", [small])
 
 
-def test_a_constant_that_another_can_replace_has_a_reason_and_no_interval(data: LawData) -> None:
+def test_a_constant_that_another_can_replace_has_a_reason_and_no_interval(data: Rows) -> None:
     expression = Expression.parse("c0 - c1*c2/sqrt(n)", data.factors)
     fit = Fit(np.array([0.9, 1.0, 0.5]), 1.0)
     told = constants(expression, fit, data, 0)
@@ -320,7 +320,7 @@ def test_a_constant_that_another_can_replace_has_a_reason_and_no_interval(data: 
     assert Law.from_json(law("c0 - c1/sqrt(n)", data).to_json()).constants["c0"].reason == ""
 
 
-def test_an_interval_without_bounds_is_not_printed(data: LawData) -> None:
+def test_an_interval_without_bounds_is_not_printed(data: Rows) -> None:
     """A power law on rows that ask for a logarithm: its limit could be anywhere."""
     target = 0.1 * np.log(data.columns["n"])
     table = replace(data, target=target + np.random.default_rng(0).normal(0, 0.01, len(data)))
@@ -335,7 +335,7 @@ def test_an_interval_without_bounds_is_not_printed(data: LawData) -> None:
     assert told["c0"].ci95 is None
 
 
-def test_a_second_free_power_is_never_put_on_the_same_quantity(data: LawData) -> None:
+def test_a_second_free_power_is_never_put_on_the_same_quantity(data: Rows) -> None:
     for text in ("c0 - c1*n**(-c2)", "c0 - c1*sqrt(n**c2)", "c0 + c1*(1/n)**c2"):
         assert all(place.free for place in places(text, "n") if "1 /" not in place.inside)
         (exponent,) = freed(text, "n", data)
@@ -352,7 +352,7 @@ def test_gradient_boosting_is_good_inside_and_flat_outside() -> None:
     assert reference(problem.data, None, 0)["scores"]["r2_hold_out"] is None
 
 
-def test_negative_transfer_is_where_it_was_planted(data: LawData) -> None:
+def test_negative_transfer_is_where_it_was_planted(data: Rows) -> None:
     hurts = "c0 - c1/sqrt(n) + c2*(T - 1)/T*(ami - 0.3)"
     values = {"c0": 0.9, "c1": 0.5, "c2": 0.1}
     numeric = Expression.parse(hurts, data.factors).with_constants(values)

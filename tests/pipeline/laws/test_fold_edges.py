@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.laws.data import LawData
 from pipeline.laws.folds import extrapolation_folds, grouped_folds
+from pipeline.laws.rows import Rows
 
 
-def rows(**columns: list[float]) -> LawData:
+def rows(**columns: list[float]) -> Rows:
     """Rows with these factors, each a cell of its own."""
     arrays = {name: np.array(values) for name, values in columns.items()}
     count = len(next(iter(arrays.values())))
-    return LawData(arrays, np.zeros(count), np.arange(count))
+    return Rows(arrays, np.zeros(count), np.arange(count))
 
 
 def levels(*counts: int) -> list[float]:
@@ -39,7 +39,7 @@ def test_a_fold_needs_cells_on_both_sides(counts: tuple[int, ...], names: list[s
 
 def test_replicates_count_as_one_cell() -> None:
     data = rows(n=levels(3, 3, 3, 3))
-    data = LawData(data.columns, data.target, np.minimum(data.cell, 9))
+    data = Rows(data.columns, data.target, np.minimum(data.cell, 9))
     assert [fold.name for fold in extrapolation_folds(data)] == ["n > 20"]
 
 

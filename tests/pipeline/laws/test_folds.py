@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from law_data import grid_data, posed
-from planted_tables import planted
+from support.planted import planted
+from support.rows import grid_data, posed
 
 from pipeline.laws.folds import extrapolation_folds, grouped_folds, top_cut
 

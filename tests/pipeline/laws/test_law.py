@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import InputError
-from pipeline.laws.expression import Expression, format_number
 from pipeline.laws.law import SCORES, Constant, Law
+from pipeline.symbolic.tree import Expression, format_number
 
 NAMES = ("n", "beta", "S", "math")
 ROWS = {

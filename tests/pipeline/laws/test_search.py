@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import sympy
-from law_data import posed
-from planted_tables import beyond, planted
+from support.planted import beyond, planted
+from support.rows import posed
 
 from pipeline.fit import Source, fit_to_folder
 from pipeline.laws.document import laws_document
 from pipeline.laws.law import SCORES, Law
-from pipeline.laws.problem import Question
+from pipeline.laws.question import Question
 from pipeline.laws.search import SearchOptions, find_laws
 
 FACTORS = ("n", "T", "ami", "decoy")

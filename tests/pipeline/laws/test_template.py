@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.laws.expression import Expression
-from pipeline.laws.refit import Sample
-from pipeline.laws.simplify import simplify
-from pipeline.laws.template import abstract, renumber, shorten, to_template
+from pipeline.symbolic.fit import Sample
+from pipeline.symbolic.simplify import simplify
+from pipeline.symbolic.templates import abstract, renumber, shorten, to_template
+from pipeline.symbolic.tree import Expression
 
 FACTORS = ("n", "T", "ami")
 ROWS = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from planted_tables import beyond, planted
+from support.planted import beyond, planted
 
-from pipeline.laws.expression import Floats
-from pipeline.laws.problem import Question, pose
+from pipeline.laws.question import Question, pose
 from pipeline.laws.search import SearchOptions, find_laws
+from pipeline.symbolic.tree import Floats
 
 NOISE = 0.03
 FACTORS = ("n", "T", "ami")

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from pipeline.laws.typeset.numbers import duration, interval, level, number, percent, score
+from pipeline.symbolic.typeset.numbers import duration, interval, level, number, percent, score
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.laws.data import infer_domains
-from pipeline.laws.typeset import formula_text
-from pipeline.laws.typeset.numbers import number
+from pipeline.laws.rows import infer_domains
 from pipeline.report.domains import doubts, factors_grid
 from pipeline.report.grid import Formula
 from pipeline.report.regions import region_grid
 from pipeline.report.surface import Surface
 from pipeline.report.tables import constants_grid
+from pipeline.symbolic.typeset import formula_text
+from pipeline.symbolic.typeset.numbers import number
 
 
 def test_a_negative_constant_that_is_subtracted_is_given_with_its_minus() -> None:

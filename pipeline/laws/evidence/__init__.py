@@ -1,0 +1,1 @@
+"""Evidence: what the rows say for each factor and for the law, in numbers."""

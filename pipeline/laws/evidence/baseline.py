@@ -1,0 +1,76 @@
+"""A predictor that need not be a formula, beside the law: what a formula costs and what it gains.
+
+Gradient boosting of regression trees on the same rows, folds and scores as the laws. Undefined
+factors are its own kind of value. Trees are flat beyond the rows they have seen, so what it loses
+there is what extrapolation is worth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from pipeline.laws.folds import Fold, extrapolation_folds, grouped_folds
+from pipeline.laws.rows import Rows
+from pipeline.laws.score import r_squared
+from pipeline.symbolic.tree import Floats
+
+Predict: TypeAlias = Callable[[Rows, Rows], Floats]
+
+NAME = "gradient boosting"
+SETTINGS = {"max_iter": 120, "learning_rate": 0.1, "early_stopping": False}
+#: rows in a leaf at least: this share of the rows, between the two
+LEAF_SHARE, LEAST_LEAF, MOST_LEAF = 0.02, 3, 20
+
+
+def reference(data: Rows, held_out: Rows | None, seed: int) -> dict[str, Any]:
+    """The record of `laws.json`: name and scores, named as those of a law."""
+    from sklearn.ensemble import HistGradientBoostingRegressor as Boosting
+    from threadpoolctl import threadpool_limits
+
+    def predict(train: Rows, test: Rows) -> Floats:
+        leaf = int(np.clip(LEAF_SHARE * len(train), LEAST_LEAF, MOST_LEAF))
+        model = Boosting(**SETTINGS, min_samples_leaf=leaf, random_state=seed)
+        target = (train.target - middle) / spread
+        model.fit(_matrix(train), target, sample_weight=train.weights)
+        return np.asarray(middle + spread * model.predict(_matrix(test)), dtype=float)
+
+    variance = max(data.variance, 1e-300)
+    middle, spread = float(np.mean(data.target)), float(np.sqrt(variance))
+    with threadpool_limits(1):  # small tables: threads would wait for each other
+        errors: dict[str, float | None] = {
+            "train": _error(data, predict(data, data)),
+            "cv": _fold_error(data, grouped_folds(data, seed), predict),
+            "extrapolation": _fold_error(data, extrapolation_folds(data), predict),
+        }
+        outside = None if held_out is None else predict(data, held_out)
+    scores: dict[str, float | None] = {
+        f"r2_{name}": None if error is None else 1.0 - error / variance
+        for name, error in errors.items()
+    }
+    scores["r2_hold_out"], errors["hold_out"] = None, None
+    if held_out is not None and outside is not None:
+        scores["r2_hold_out"] = r_squared(held_out.target, outside)
+        errors["hold_out"] = float(np.mean((held_out.target - outside) ** 2))
+    for name, error in errors.items():
+        scores[f"rmse_{name}"] = None if error is None else float(np.sqrt(error))
+    return {"name": NAME, "scores": scores}
+
+
+def _error(data: Rows, predicted: Floats) -> float:
+    return float(np.average((data.target - predicted) ** 2, weights=data.weights))
+
+
+def _fold_error(data: Rows, folds: Sequence[Fold], predict: Predict) -> float | None:
+    """Mean over folds of the mean squared error on a fold's test rows."""
+    errors = []
+    for fold in folds:
+        test = data.take(fold.test)
+        errors.append(_error(test, predict(data.take(~fold.test), test)))
+    return float(np.mean(errors)) if errors else None
+
+
+def _matrix(data: Rows) -> Floats:
+    return np.column_stack(list(data.columns.values()))

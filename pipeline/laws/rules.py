@@ -1,0 +1,323 @@
+"""Every threshold of the method, with its default; written into ``laws.json``.
+
+A `Rules` object travels with the rows (`Rows.rules`), so that every step of a search follows the
+same ones. Change one with ``dataclasses.replace`` or `Rules.from_json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataRules:
+    """What a table must offer.
+
+    Attributes
+    ----------
+    min_rows : fewest rows to fit.
+    max_value : largest magnitude of a number; squares of larger ones overflow.
+    rounding : a target that varies by less than this fraction of its size does not vary.
+    max_groups : most levels of the group columns together.
+    min_group_rows : a group with fewer rows than this has no constants of its own.
+    max_cells : cells a search looks at; constants are refitted on all of them afterwards.
+    """
+
+    min_rows: int = 8
+    max_value: float = 1e100
+    rounding: float = 1e-12
+    max_groups: int = 500
+    min_group_rows: int = 4
+    max_cells: int = 1_500
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactorRules:
+    """How undefined values and placeholders are recognised.
+
+    Attributes
+    ----------
+    min_rows, min_levels : rows where the count is 1, and levels of the fraction elsewhere, below
+        which nothing is concluded.
+    min_freedom : degrees of freedom within groups of equal other factors that a test needs.
+    significant : F ratio from which the target depends on the fraction.
+    present : fraction of the effect elsewhere below which it is absent at a count of 1.
+    """
+
+    min_rows: int = 3
+    min_levels: int = 3
+    min_freedom: int = 4
+    significant: float = 10.0
+    present: float = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseRules:
+    """How errors are weighted.
+
+    Attributes
+    ----------
+    huber : residuals beyond this many robust standard deviations count linearly, not squared.
+    outlier : a row this many robust standard deviations off every good law is an outlier.
+    reweightings : rounds of iterated weights.
+    good : a law is good whose error is within this factor of the best law's.
+    max_share : more rows than this fraction are no outliers, but another population.
+    """
+
+    huber: float = 1.345
+    outlier: float = 5.0
+    reweightings: int = 10
+    good: float = 1.5
+    max_share: float = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckRules:
+    """When a law is invalid over its domain, and when its limits are implausible.
+
+    Attributes
+    ----------
+    max_grid : most points of the domain grid.
+    reach : ranges by which an unbounded target may leave its observed range.
+    steep : powers beyond this are steps.
+    flat : powers below this, of what may be 0, are steps.
+    rounding : tolerance of a bound, as a fraction of the target's range: rounding error only.
+    far : multiple of the largest size that stands for unlimited data.
+    grow_steps : values of each factor from which sizes grow.
+    noise_sds : replicate standard deviations by which a limit may pass a bound or turn back.
+    noise_range : the same as a fraction of the target's range, where there are no replicates.
+    """
+
+    max_grid: int = 8_000
+    reach: float = 3.0
+    steep: float = 20.0
+    flat: float = 0.01
+    rounding: float = 1e-9
+    far: float = 1e60
+    grow_steps: int = 4
+    noise_sds: float = 2.0
+    noise_range: float = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldRules:
+    """Which rows are kept out for scoring.
+
+    Attributes
+    ----------
+    random : number of folds over random cells.
+    shallow, deep : fraction of a factor's levels that its extrapolation folds keep out.
+    min_levels : levels of a factor below which it has no extrapolation fold.
+    min_test_cells : cells a fold needs for testing.
+    min_train_cells, min_train_share : cells a fold needs for training, and their fraction of all.
+    """
+
+    random: int = 5
+    shallow: float = 0.25
+    deep: float = 0.5
+    min_levels: int = 3
+    min_test_cells: int = 3
+    min_train_cells: int = 4
+    min_train_share: float = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectionRules:
+    """When a simpler law is as good as the best one.
+
+    Attributes
+    ----------
+    resamples : bootstrap resamples of cells for the standard error of a difference.
+    winners_curse : cells' worth of error by which the best of thousands of candidates is ahead by
+        chance, for every constant chosen (2 ln M for M = 1,000; Foster and George 1994).
+    min_difference : fraction of the best law's error below which a difference is none.
+    standard_errors : standard errors within which a simpler law is as good.
+    clear : standard errors by which a law is clearly worse.
+    adequate_noise : a law is adequate if it leaves at most so many replicate variances …
+    adequate_share : … or this fraction of the target's variance.
+    plausible_share : laws with plausible limits come first as long as they explain this fraction of
+        what the best law explains.
+    worst : squared error, in variances, that a value which is not a number counts for.
+    """
+
+    resamples: int = 400
+    winners_curse: float = float(2.0 * np.log(1000.0))
+    min_difference: float = 0.05
+    standard_errors: float = 1.0
+    clear: float = 3.0
+    adequate_noise: float = 2.0
+    adequate_share: float = 0.01
+    plausible_share: float = 0.85
+    worst: float = 1e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchRules:
+    """How candidates are fitted and which are kept.
+
+    Attributes
+    ----------
+    max_complexity : largest law that is selected or shown.
+    starts, fold_starts : starts of a fit on all rows and on a fold's rows.
+    iterations, fold_iterations : steps of such a fit at most.
+    pruned : laws of each complexity of which shorter variants are tried.
+    prune_loss : factor by which a shorter variant may raise the error.
+    prune_starts, prune_iterations : starts and steps of a shorter variant's fit.
+    grammar_fold_share : fraction of a fold's evaluations that the grammar spends.
+    engine_time, pruning_time, fitting_time : fraction of a time limit by which a stage ends.
+    """
+
+    max_complexity: int = 25
+    starts: int = 6
+    fold_starts: int = 2
+    iterations: int = 40
+    fold_iterations: int = 20
+    pruned: int = 2
+    prune_loss: float = 1.35
+    prune_starts: int = 3
+    prune_iterations: int = 15
+    grammar_fold_share: float = 0.4
+    engine_time: float = 0.55
+    pruning_time: float = 0.75
+    fitting_time: float = 0.8
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntervalRules:
+    """Intervals of constants and of predictions.
+
+    Attributes
+    ----------
+    level : coverage of every interval.
+    resamples : bootstrap resamples of cells.
+    iterations : steps of a resample's fit.
+    max_rows : with more rows, draws come from the sandwich covariance instead.
+    min_resamples : fraction of the resamples that must have been fitted.
+    stored_digits : significant digits of a stored draw.
+    """
+
+    level: float = 0.95
+    resamples: int = 200
+    iterations: int = 25
+    max_rows: int = 5_000
+    min_resamples: float = 0.5
+    stored_digits: int = 9
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvidenceRules:
+    """What counts as evidence for a factor, an exponent or harm.
+
+    Attributes
+    ----------
+    strong : difference in BIC that is strong evidence (Kass and Raftery 1995).
+    clear : difference in BIC by which a law clearly wins on half of the cells.
+    halves, permutations : random halves of the cells, permutations of a factor's values.
+    laws_with, laws_without : laws with a factor, and without it, that compete.
+    starts, first_iterations, iterations : starts and steps of a competitor's fit, steps on a half.
+    max_rows : with more rows than this, inclusion is not asked.
+    same_power : two powers closer than this are one.
+    drift : fraction of an exponent's size that it may move where predictions do not.
+    widest_power : an interval of a power that reaches further says nothing.
+    power_iterations : steps of the fit with a power set free.
+    power_resamples : bootstrap resamples of a model-free exponent.
+    power_range, power_range_zero : exponents tried for positive factors, and for others.
+    power_step : distance between exponents that are tried.
+    power_levels, power_freedom : levels and spare cells that a model-free exponent needs.
+    power_cells : most cells of a model-free exponent.
+    fractions, values, counts : points of each factor where harm is judged.
+    no_change : fraction of the target's range below which a change is none.
+    """
+
+    strong: float = 10.0
+    clear: float = 6.0
+    halves: int = 50
+    permutations: int = 10
+    laws_with: int = 10
+    laws_without: int = 10
+    starts: int = 4
+    first_iterations: int = 20
+    iterations: int = 8
+    max_rows: int = 5_000
+    same_power: float = 1e-6
+    drift: float = 1e-3
+    widest_power: float = 20.0
+    power_iterations: int = 200
+    power_resamples: int = 200
+    power_range: tuple[float, float] = (-3.0, 3.0)
+    power_range_zero: tuple[float, float] = (0.02, 4.0)
+    power_step: float = 0.02
+    power_levels: int = 3
+    power_freedom: int = 6
+    power_cells: int = 2_000
+    fractions: int = 41
+    values: int = 6
+    counts: int = 8
+    no_change: float = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """All rules of the method."""
+
+    data: DataRules = field(default_factory=DataRules)
+    factors: FactorRules = field(default_factory=FactorRules)
+    noise: NoiseRules = field(default_factory=NoiseRules)
+    checks: CheckRules = field(default_factory=CheckRules)
+    folds: FoldRules = field(default_factory=FoldRules)
+    selection: SelectionRules = field(default_factory=SelectionRules)
+    search: SearchRules = field(default_factory=SearchRules)
+    intervals: IntervalRules = field(default_factory=IntervalRules)
+    evidence: EvidenceRules = field(default_factory=EvidenceRules)
+
+    def to_json(self) -> dict[str, Any]:
+        """The record of ``laws.json``: section -> rule -> value."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(record: Mapping[str, Mapping[str, Any]]) -> Rules:
+        """The rules of a record; what it leaves out has the default, what is unknown is ignored."""
+        sections = {}
+        for section in fields(Rules):
+            kind = type(getattr(Rules(), section.name))
+            known = {rule.name for rule in fields(kind)}
+            given = record.get(section.name, {})
+            values = {name: _plain(value) for name, value in given.items() if name in known}
+            sections[section.name] = kind(**values)
+        return Rules(**sections)
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """Effort of a search, in evaluations: never in seconds, so that a seed gives one law.
+
+    Attributes
+    ----------
+    engine, grammar : evaluations of one run on all rows; a fold's own run gets `fold_share`, and
+        there is none where that is 0.
+    seeds : runs of the engine on all rows.
+    keep : laws of each complexity that are scored on folds.
+    """
+
+    engine: int
+    grammar: int
+    seeds: int = 1
+    fold_share: float = 0.4
+    keep: int = 8
+
+
+BUDGETS: Mapping[str, Budget] = {
+    "tiny": Budget(engine=1_000, grammar=1_000, fold_share=0.0, keep=1),
+    "quick": Budget(engine=80_000, grammar=240_000, fold_share=0.3, keep=5),
+    "standard": Budget(engine=200_000, grammar=500_000, seeds=2),
+    "thorough": Budget(engine=1_000_000, grammar=1_500_000, seeds=4, fold_share=0.5, keep=12),
+}
+"""``tiny`` is for tests and first looks: no engine sees a fold, hardly any form is tried."""

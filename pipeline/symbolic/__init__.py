@@ -1,0 +1,1 @@
+"""Closed forms: parsed, typeset, evaluated, fitted. Knows no tasks, files or terminals."""

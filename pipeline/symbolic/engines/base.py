@@ -1,0 +1,69 @@
+"""What every law engine offers: is it ready, and expressions for some rows.
+
+An engine sees rows and a number of evaluations, and returns candidate expressions; constants,
+scores, validity and selection are the search's business and the same for all engines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipeline.symbolic.fit import Sample
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether an engine can run here, and in one line why or what to do."""
+
+    ready: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """One search an engine is asked for.
+
+    Attributes
+    ----------
+    sample : rows to explain; every factor is a column.
+    evaluations : expressions to evaluate, the only measure of effort: the same request gives the
+        same answer on a slow and on a fast machine.
+    seed : of every random draw.
+    max_complexity : largest expression that is of use.
+    time_limit : seconds after which the engine must stop with what it has; None for no limit.
+    """
+
+    sample: Sample
+    evaluations: int
+    seed: int
+    max_complexity: int = 24
+    time_limit: float | None = None
+
+
+class Engine(Protocol):
+    """A source of candidate expressions.
+
+    Attributes
+    ----------
+    name : its key in the registry, and the origin of its laws.
+    own_process : it keeps a process of its own; its searches run one by one in the parent.
+    """
+
+    name: str
+    own_process: bool
+
+    def readiness(self) -> Readiness:
+        """Whether the engine can run on this machine; never downloads anything."""
+        ...
+
+    def search(self, request: Request) -> Sequence[str]:
+        """Expressions in the factor names: with numbers, or with constants ``c0, c1, …``.
+
+        Raises
+        ------
+        EngineError
+            if the engine failed; the search goes on with the other engines.
+        """
+        ...

@@ -1,0 +1,52 @@
+"""Which engine runs: the one asked for, or the best one that is ready."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.errors import EngineNotReadyError, InputError
+from pipeline.symbolic.engines import ENGINES
+
+#: what ``auto`` takes, first come first
+PREFERENCE = ("pysr", "operon", "grammar")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The engine that was asked for, the one that runs, and why."""
+
+    requested: str
+    used: str
+    reason: str
+
+
+def choose(requested: str) -> Choice:
+    """The engine for a request.
+
+    Raises
+    ------
+    InputError
+        if there is no such engine.
+    EngineNotReadyError
+        if it cannot run here; the message says what to do.
+    """
+    if requested == "auto":
+        return _first_ready()
+    if requested not in ENGINES:
+        raise InputError("--engine", requested, f"one of auto, {', '.join(ENGINES)}")
+    readiness = ENGINES[requested].readiness()
+    if not readiness.ready:
+        raise EngineNotReadyError(
+            "--engine", requested, f"an engine that is ready ({readiness.reason})"
+        )
+    return Choice(requested, requested, readiness.reason)
+
+
+def _first_ready() -> Choice:
+    passed: list[str] = []
+    for name in PREFERENCE:
+        readiness = ENGINES[name].readiness()
+        if readiness.ready:
+            return Choice("auto", name, "; ".join([*passed, f"{name}: {readiness.reason}"]))
+        passed.append(f"{name}: {readiness.reason}")
+    raise EngineNotReadyError("--engine", "auto", "; ".join(passed))

@@ -1,0 +1,224 @@
+"""The forms of the grammar: an *outer* function of an *effective size* u, plus terms.
+
+    outer(u) [+ term …],   u = size · other sizes' powers · shares' effects
+
+Sizes, counts, amounts and shares are told apart by their values (`kinds`), so the grammar works for
+any factor names and knows no table. ``?`` stands for a constant until a form is complete.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count, permutations
+
+from pipeline.symbolic.kinds import Kinds
+
+#: outer functions of an effective size u: power laws, logistic, exponential, logarithmic saturation
+OUTERS = (
+    "? + ?*log({u})",
+    "? + ?*({u})**?",
+    "? + ?/sqrt({u})",
+    "? + ?*sqrt({u})",
+    "? + ?/({u})",
+    "?*({u})**?",
+    "?/(1 + (?/({u}))**?)",
+    "?/(1 + ?/({u}))",
+    "? + ?/(1 + (?/({u}))**?)",
+    "?*(1 - exp(-(({u})/?)**?))",
+    "? - ?*exp(-(({u})/?)**?)",
+)
+#: the outer function under which effective sizes are compared first: a logarithm is its limit
+SCREENING = OUTERS[1]
+
+
+@dataclass(frozen=True)
+class Form:
+    """An outer function, an effective size and additional terms, in ``?`` notation."""
+
+    outer: str
+    size: str
+    terms: tuple[str, ...] = ()
+
+    def holds(self, name: str) -> bool:
+        """Whether a factor stands in the effective size."""
+        return re.search(rf"\b{name}\b", self.size) is not None
+
+    @property
+    def text(self) -> str:
+        """The form with constants numbered ``c0, c1, …``."""
+        joined = " + ".join([self.outer.format(u=self.size), *self.terms])
+        numbers = count()
+        return re.sub(r"\?", lambda _: f"c{next(numbers)}", joined)
+
+
+def screening_forms(kinds: Kinds) -> Iterator[Form]:
+    """Every effective size under one outer function; products for targets that change sign."""
+    for size in dict.fromkeys(effective_sizes(kinds)):
+        yield Form(SCREENING, size)
+    for name in (*kinds.fractions, *kinds.others):
+        yield Form("? + ?*{u}", name)
+        yield Form("? + ?*({u})**?" if name in kinds.fractions else "? + ?*exp(?*{u})", name)
+    yield from product_forms(kinds)
+
+
+def product_forms(kinds: Kinds) -> Iterator[Form]:
+    """Products for targets that may change sign, such as a gain: a share's effect times sizes'."""
+    for share in kinds.fractions:
+        for effect in (f"(?*{share} - ?)", f"(?*{share}**? - ?)", f"?*{share}", f"?*{share}**?"):
+            for size in kinds.sizes:
+                yield Form(f"{effect}*{{u}}**?", size)
+                yield Form(f"{effect}*log({{u}})", size)
+            for size, other in permutations(kinds.sizes, 2):
+                yield from product_of_two(effect, size, other, kinds)
+
+
+def product_of_two(effect: str, size: str, other: str, kinds: Kinds) -> Iterator[Form]:
+    """A share's effect that grows with one size and fades, or grows, with another."""
+    yield Form(f"{effect}*log({{u}})*{other}**?", size)
+    yield Form(f"{effect}*log({{u}})/sqrt({other})", size)
+    if size in kinds.counts:
+        for more in ("({u} - 1)", "(1 - 1/{u})"):
+            yield Form(f"{effect}*{more}*{other}**?", size)
+            yield Form(f"{effect}*{more}*exp(-{other}/?)", size)
+    if size < other:
+        yield Form(f"{effect}*{{u}}**?*{other}**?", size)
+
+
+def effective_sizes(kinds: Kinds) -> Iterator[str]:
+    """Sizes, products of sizes, and sizes multiplied by related tasks."""
+    yield from kinds.sizes
+    for a, b in permutations(kinds.sizes, 2):
+        yield f"{a}*{b}**?"
+        if a < b:
+            yield f"{a}*{b}"
+        yield f"{a} + ?*{b}"
+    for share in kinds.fractions:
+        for size in kinds.sizes:
+            yield f"{size}*{share}**?"
+            yield f"{size}*(1 - {share})**?"
+            yield f"{size}*exp(?*{share})"
+        for size, other in permutations(kinds.sizes, 2):
+            yield from related(size, other, share, other in kinds.counts)
+    yield from with_amounts(kinds)
+    yield from several_auxiliaries(kinds)
+
+
+def related(size: str, other: str, share: str, counted: bool) -> Iterator[str]:
+    """Effective sizes in which a share says how much of another size adds to the first."""
+    yield f"{size}*{other}**{share}"
+    yield f"{size}*(?*{other})**{share}"
+    yield f"{size}*{other}**(?*{share})"
+    yield f"{size}*{other}**(?*{share} - ?)"
+    yield f"{size}*{other}**(?*{share}**?)"
+    yield f"{size}*{other}**(?*{share}**? - ?)"
+    if counted:
+        yield f"{size}*(1 + ({other} - 1)*{share})"
+        yield f"{size}*(1 + ({other} - 1)*{share}**?)"
+        yield f"{size}*(1 + ?*({other} - 1)*{share})"
+        yield f"{size}*(1 + ?*({other} - 1)*{share}**?)"
+        yield f"{size}*(1 + ?*({other} - 1)**?*{share})"
+        yield f"{size}*(1 + ?*({other} - 1)**?*{share}**?)"
+        yield f"{size}*(1 + ({other} - 1)*(?*{share} - ?))"
+    else:
+        yield f"{size} + ?*{other}*{share}"
+        yield f"{size} + ?*{other}*{share}**?"
+
+
+def with_amounts(kinds: Kinds) -> Iterator[str]:
+    """Effective sizes to which something is added that may be none at all."""
+    for amount in kinds.amounts:
+        yield f"1 + ?*{amount}"
+        for size in kinds.sizes:
+            yield f"{size} + ?*{amount}"
+            yield f"{size}*(1 + {amount})**?"
+            for share in kinds.fractions:
+                yield f"{size} + ?*{amount}*{share}"
+                yield f"{size} + ?*{amount}*{share}**?"
+                yield f"{size}*(1 + ?*{amount}*{share})"
+                yield f"{size}*(1 + ?*{amount}*{share}**?)"
+                yield f"{size}*(1 + {amount})**(?*{share})"
+                yield f"{size}*(1 + {amount})**(?*{share} - ?)"
+
+
+def several_auxiliaries(kinds: Kinds) -> Iterator[str]:
+    """Main tokens and those of a number of auxiliaries, each with a size of its own."""
+    for counted in kinds.counts:
+        for size in kinds.sizes:
+            for other in (*kinds.sizes, *kinds.amounts):
+                if len({counted, size, other}) == 3:
+                    yield f"{size} + ?*({counted} - 1)*{other}"
+                    for share in kinds.fractions:
+                        yield f"{size} + ?*({counted} - 1)*{other}*{share}"
+                        yield f"{size} + ?*({counted} - 1)*{other}*{share}**?"
+
+
+def extensions(form: Form, kinds: Kinds) -> Iterator[Form]:
+    """The form with one more ingredient, inside its effective size or beside it."""
+    yield from larger_sizes(form, kinds)
+    for term in terms(kinds):
+        if term not in form.terms:
+            yield Form(form.outer, form.size, (*form.terms, term))
+
+
+def larger_sizes(form: Form, kinds: Kinds) -> Iterator[Form]:
+    """The form with one more factor in its effective size: multiplied, added, or beside a share."""
+    for piece in size_factors(form, kinds):
+        yield Form(form.outer, f"({form.size})*{piece}", form.terms)
+    for name in (*kinds.sizes, *kinds.amounts):
+        if not form.holds(name):
+            yield Form(form.outer, f"{form.size} + ?*{name}", form.terms)
+            for share in kinds.fractions:
+                yield Form(form.outer, f"{form.size} + ?*{name}*{share}", form.terms)
+    for share in filter(form.holds, kinds.fractions):
+        for name in (*kinds.fractions, *kinds.others):
+            if not form.holds(name):
+                for own in ("", "?*") if "?" not in form.size else ("",):
+                    both = re.sub(rf"\b{share}\b", f"({own}{share} + ?*{name})", form.size)
+                    yield Form(form.outer, both, form.terms)
+
+
+def size_factors(form: Form, kinds: Kinds) -> Iterator[str]:
+    """What the effective size of a form may be multiplied by."""
+    for name in kinds.sizes:
+        if not form.holds(name):
+            yield f"{name}**?"
+    for name in kinds.amounts:
+        if not form.holds(name):
+            yield f"(1 + {name})**?"
+    for name in kinds.fractions:
+        yield f"(1 - ?*{name})"
+        yield f"(1 - {name})**?"
+        yield f"exp(?*{name})"
+        yield f"(1 + ?*{name}**?)"
+    for name in kinds.others:
+        yield f"exp(?*{name})"
+
+
+def terms(kinds: Kinds) -> Iterator[str]:
+    """What may be added: each factor alone, and tasks that help or harm by relatedness."""
+    for name in (*kinds.fractions, *kinds.others, *kinds.amounts):
+        yield f"?*{name}"
+    for name in kinds.fractions:
+        yield f"?*sqrt({name})"
+        yield f"?*{name}**?"
+    for name in kinds.sizes:
+        yield f"?*log({name})"
+        yield f"?/sqrt({name})"
+        yield f"?/{name}"
+        yield f"?*sqrt({name})"
+        yield f"?*{name}**?"
+    for name in kinds.amounts:
+        yield f"?*log(1 + {name})"
+    for share in kinds.fractions:
+        for name in kinds.sizes:
+            yield f"?*{share}*log({name})"
+            yield f"(?*{share} - ?)*log({name})"
+            yield f"?*{share}*{name}**?"
+            yield f"?*{share}/{name}"
+            yield f"?*{share}/sqrt({name})"
+            yield f"(?*{share} - ?)/{name}"
+            yield f"(?*{share} - ?)/sqrt({name})"
+        for name in kinds.amounts:
+            yield f"(?*{share} - ?)*log(1 + {name})"

@@ -1,0 +1,147 @@
+"""An enumerated grammar of bounded, saturating and crossing forms, fitted in batch.
+
+What forms there are stands in `forms`. They are tried as a beam: every effective size under one
+outer function; the best of them with more factors; the best under every outer function; the best
+forms with one more ingredient, until the evaluations are spent.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from pipeline.symbolic.engines.base import Readiness, Request
+from pipeline.symbolic.engines.forms import (
+    OUTERS,
+    SCREENING,
+    Form,
+    extensions,
+    larger_sizes,
+    screening_forms,
+)
+from pipeline.symbolic.fit import Sample, fit_constants, propose_starts
+from pipeline.symbolic.kinds import Kinds, classify
+from pipeline.symbolic.tree import Expression
+
+#: rows and starts that are enough to rank forms; the search refits what is kept on all rows
+RANK_ROWS, RANK_STARTS, RANK_STEPS = 600, 10, 15
+#: forms that grow further, and forms returned for each complexity and set of factors
+BEAM, KEEP = 24, 3
+#: forms that are tried even where hardly any evaluations are allowed
+MIN_FORMS = 50
+#: evaluations of one row set that one form's ranking costs, in `Request.evaluations`
+COST = 100
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A form with its error on the ranking rows, and the factors it uses."""
+
+    form: Form
+    error: float
+    complexity: int
+    factors: tuple[str, ...]
+
+
+class Grammar:
+    """Beam search over `Form`; the best forms of every complexity are the answer."""
+
+    name = "grammar"
+    own_process = False
+
+    def readiness(self) -> Readiness:
+        """Always ready: it is ours."""
+        return Readiness(True, "part of mtl-laws")
+
+    def search(self, request: Request) -> Sequence[str]:
+        """Templates with constants ``c0, c1, …``."""
+        return [ranked.form.text for ranked in best_of_each_size(rank(request), KEEP)]
+
+
+def rank(request: Request) -> list[Ranked]:
+    """Every form tried, with its error: stage after stage, each grown from the best so far."""
+    kinds, sample = classify(request.sample.columns), _thinned(request.sample, request.seed)
+    allowed = max(request.evaluations // COST, MIN_FORMS)
+    seen: dict[str, Ranked | None] = {}
+    clock = time.monotonic()
+    for grow, share in STAGES:
+        tried = [ranked for ranked in seen.values() if ranked]
+        fresh = (form for form in grow(tried, kinds) if form.text not in seen)
+        for form in islice(fresh, max(int(share * allowed) - len(seen), 0)):
+            if request.time_limit and time.monotonic() - clock > request.time_limit:
+                return [ranked for ranked in seen.values() if ranked]
+            seen[form.text] = _try(form, sample, request)
+    return [ranked for ranked in seen.values() if ranked]
+
+
+def _thinned(sample: Sample, seed: int) -> Sample:
+    if len(sample) <= RANK_ROWS:
+        return sample
+    rows = np.random.default_rng([seed, 5]).choice(len(sample), RANK_ROWS, replace=False)
+    return sample.take(np.sort(rows))
+
+
+def _try(form: Form, sample: Sample, request: Request) -> Ranked | None:
+    expression = Expression.parse(form.text, tuple(sample.columns))
+    if expression.complexity > request.max_complexity + 6:
+        return None
+    starts = propose_starts(expression, sample, RANK_STARTS, request.seed)
+    fit = fit_constants(expression, sample, starts, RANK_STEPS)
+    used = tuple(sorted(expression.factors))
+    return Ranked(form, fit.error, expression.complexity, used) if fit else None
+
+
+def best_of_each_size(tried: Sequence[Ranked], keep: int) -> list[Ranked]:
+    """The `keep` forms of lowest error of every complexity and set of factors.
+
+    Sets of factors have places of their own, or forms that a decoy improves by luck would take all.
+    """
+    groups: dict[tuple[int, tuple[str, ...]], list[Ranked]] = {}
+    for ranked in sorted(tried, key=lambda r: (r.error, r.form.text)):
+        groups.setdefault((ranked.complexity, ranked.factors), []).append(ranked)
+    return [ranked for group in sorted(groups) for ranked in groups[group][:keep]]
+
+
+def _best(tried: Sequence[Ranked]) -> list[Ranked]:
+    """Forms by error, a longer one paying for its length."""
+    return sorted(tried, key=lambda r: (r.error * r.complexity, r.form.text))
+
+
+def _screened(tried: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
+    yield from screening_forms(kinds)
+
+
+def _larger(tried: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
+    """The best effective sizes with one more factor in them."""
+    forms = [ranked.form for ranked in _best(tried) if ranked.form.outer == SCREENING]
+    for form in forms[:BEAM]:
+        yield from larger_sizes(form, kinds)
+
+
+def _every_outer(tried: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
+    """The best effective sizes under every outer function."""
+    for size in list(dict.fromkeys(ranked.form.size for ranked in _best(tried)))[:BEAM]:
+        for outer in OUTERS:
+            yield Form(outer, size)
+
+
+def _grown(tried: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
+    """The best forms with one more ingredient."""
+    for ranked in _best(tried)[:BEAM]:
+        yield from extensions(ranked.form, kinds)
+
+
+#: how forms are found, and the share of the evaluations that is spent when each stage ends: a stage
+#: that runs out of forms leaves its share to the next ones
+STAGES: Sequence[tuple[Callable[[Sequence[Ranked], Kinds], Iterator[Form]], float]] = (
+    (_screened, 0.3),
+    (_larger, 0.45),
+    (_larger, 0.6),
+    (_every_outer, 0.75),
+    (_grown, 0.88),
+    (_grown, 1.0),
+)

@@ -1,0 +1,131 @@
+"""Cells, undefined factors, domains: what the rows of a search mean."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from support.planted import planted
+from support.rows import grid_data, posed
+
+from pipeline.laws.factors import find_made_up, mark_undefined
+from pipeline.laws.rows import STANDINS, Rows, infer_domains, number_cells
+from pipeline.symbolic.kinds import classify
+
+
+def test_replicates_share_a_cell_and_undefined_equals_undefined() -> None:
+    columns = {"n": np.array([1.0, 1, 2, 2]), "ami": np.array([np.nan, np.nan, 0.5, 0.6])}
+    cells = number_cells(columns)
+    assert cells[0] == cells[1]
+    assert len(set(cells.tolist())) == 3
+
+
+def test_replicate_variance_is_that_of_the_noise() -> None:
+    table = planted(noise=0.2, seed=4)
+    clean = planted(noise=0.0, seed=4)
+    noise = 0.2 * clean["y"].std()
+    variance = posed(table).data.replicate_variance
+    assert variance == pytest.approx(noise**2, rel=0.25)
+
+
+def test_an_undefined_factor_stands_at_its_whole_domain_with_shared_weight() -> None:
+    data = grid_data()
+    origin, columns = data.stand_in
+    undefined = np.flatnonzero(np.isnan(data.columns["ami"]))
+    for row in undefined:
+        np.testing.assert_allclose(
+            np.sort(columns["ami"][origin == row]), np.linspace(0, 1, STANDINS)
+        )
+    assert len(origin) == len(data) + (STANDINS - 1) * len(undefined)
+    assert data.sample.weight.sum() == pytest.approx(len(data))
+
+
+def test_merging_equal_rows_keeps_the_least_squares_problem() -> None:
+    table = planted(noise=0.1)
+    data = posed(table.drop(columns="decoy")).data
+    value = 0.3 + 0.001 * data.sample.columns["n"]
+    merged = np.sum(data.sample.weight * (data.sample.target - value) ** 2)
+    full = np.sum((data.target - (0.3 + 0.001 * data.columns["n"])) ** 2)
+    _, index = np.unique(data.cell, return_inverse=True)
+    mean = np.bincount(index, data.target) / np.bincount(index)
+    assert full - merged == pytest.approx(np.sum((data.target - mean[index]) ** 2), rel=1e-6)
+    assert set(data.merged_cell.tolist()) == set(data.cell.tolist())
+
+
+@pytest.mark.parametrize(
+    ("column", "kind", "domain"),
+    [
+        ([1.0, 2, 8], "counts", (1.0, 16.0)),
+        ([2.0, 4], "counts", (2.0, 8.0)),
+        ([0.0, 300, 900], "amounts", (0.0, 1_800.0)),
+        ([100.0, 2_000], "sizes", (100.0, 4_000.0)),
+        ([0.001, 0.04], "sizes", (0.001, 0.08)),
+        ([0.001, 0.003], "sizes", (0.001, 0.006)),
+        ([0.1, 0.2], "fractions", (0.0, 1.0)),
+        ([0.0, 0.4, 0.9], "fractions", (0.0, 1.0)),
+        ([-3.0, 2.0], "others", (-3.0, 2.0)),
+    ],
+)
+def test_kinds_are_told_by_values(
+    column: list[float], kind: str, domain: tuple[float, float]
+) -> None:
+    columns = {"x": np.array(column)}
+    assert getattr(classify(columns), kind) == ("x",)
+    assert infer_domains(columns)["x"] == pytest.approx(domain)
+
+
+def test_thinning_keeps_whole_cells() -> None:
+    data = posed(planted()).data
+    thin = data.subsample(20, seed=0)
+    assert len(np.unique(thin.cell)) == 20
+    for cell in np.unique(thin.cell):
+        assert (thin.cell == cell).sum() == (data.cell == cell).sum()
+
+
+def made_up_table(at_one: str) -> Rows:
+    table = planted(noise=0.05, seed=2)
+    alone = table["T"] == 1
+    rng = np.random.default_rng(0)
+    numbers = {"one": 1.0, "random": rng.uniform(0, 1, alone.sum())}
+    table.loc[alone, "ami"] = numbers[at_one]
+    return posed(table.drop(columns="decoy")).data
+
+
+@pytest.mark.parametrize("at_one", ["one", "random"])
+def test_a_number_that_cannot_matter_is_taken_as_undefined(at_one: str) -> None:
+    data = made_up_table(at_one)
+    np.testing.assert_array_equal(np.isnan(data.columns["ami"]), data.columns["T"] == 1)
+
+
+def test_a_number_that_matters_is_left_alone() -> None:
+    table = planted(noise=0.05, seed=2)
+    alone = table["T"] == 1
+    table.loc[alone, "ami"] = np.resize([0.0, 0.3, 0.6, 0.9], alone.sum())
+    table["y"] += 0.2 * table["ami"]
+    columns = {name: table[name].to_numpy() for name in ("n", "T", "ami")}
+    assert find_made_up(columns, table["y"].to_numpy()) == []
+
+
+def test_marking_says_what_it_did() -> None:
+    columns = {
+        "T": np.repeat([1.0, 2, 3], 4),
+        "ami": np.array([1.0] * 4 + [0.1, 0.4, 0.7, 0.9] * 2),
+    }
+    found = find_made_up(columns, np.arange(12.0))
+    marked, notes = mark_undefined(columns, found)
+    assert np.isnan(marked["ami"][:4]).all()
+    assert "4 rows with T = 1" in notes[0]
+
+
+def test_the_held_out_targets_have_no_say() -> None:
+    table = planted(seed=5)
+    noisy = table.copy()
+    rng = np.random.default_rng(1)
+    far = noisy["n"] > 400
+    noisy.loc[far, "y"] = rng.normal(size=int(far.sum()))
+    one, other = (posed(t, hold_out="n > 400", bounds=(None, 9.0)) for t in (table, noisy))
+    pd.testing.assert_frame_equal(
+        one.rows[one.rows["role"] == "fit"], other.rows[other.rows["role"] == "fit"]
+    )
+    assert one.data.digest() == other.data.digest()
+    assert one.notes == other.notes

@@ -1,0 +1,147 @@
+"""Selection: the simplest law that is as good as the best; never an invalid one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support.planted import beyond, effective, planted
+from support.rows import posed
+
+from pipeline.laws.checks import domain_grid
+from pipeline.laws.folds import extrapolation_folds, grouped_folds
+from pipeline.laws.rows import Rows
+from pipeline.laws.score import Candidate, Scored, fit_candidate, r_squared, score
+from pipeline.laws.select import (
+    LEAST,
+    LUCK,
+    adequate,
+    as_good,
+    cell_draws,
+    front,
+    owed_to_luck,
+    select,
+)
+
+TRUTH = "c0 - c1/sqrt(n*(1 + (T - 1)*ami))"
+
+
+def scored(texts: list[str], data: Rows) -> list[Scored]:
+    grid = domain_grid(data)
+    folds = grouped_folds(data, 0), extrapolation_folds(data)
+    fits = [fit_candidate(Candidate(text, "test"), data, grid, 0) for text in texts]
+    return [score(fit, data, *folds, 0) for fit in fits if fit]
+
+
+@pytest.fixture(scope="module")
+def data() -> Rows:
+    return posed(planted(noise=0.05, seed=3), bounds=(0.0, 1.0)).data
+
+
+def test_the_planted_form_beats_simpler_and_longer_ones(data: Rows) -> None:
+    texts = [
+        "c0 + c1*log(n)",
+        "c0 - c1/sqrt(n)",
+        TRUTH,
+        f"{TRUTH} + c2*decoy",
+        "c0 - c1*(n*(1 + (T - 1)*ami**c2))**(-c3)",
+    ]
+    laws = scored(texts, data)
+    chosen = select(laws, data, seed=0)
+    assert chosen is not None
+    assert laws[chosen].fitted.candidate.text == TRUTH
+    assert adequate(laws[chosen], data)
+
+
+def test_an_invalid_law_is_never_selected(data: Rows) -> None:
+    texts = ["c0 - c1/sqrt(n)", f"{TRUTH} + 1e-12/(n - 2171.3)"]
+    laws = scored(texts, data)
+    assert "changes sign" in laws[1].fitted.reason
+    assert laws[1].error < laws[0].error
+    assert select(laws, data, seed=0) == 0
+
+
+def test_no_valid_law_is_no_selection(data: Rows) -> None:
+    assert select(scored(["c0*n"], data), data, seed=0) is None
+
+
+def test_extrapolation_error_tells_what_fit_alone_does_not() -> None:
+    """A polynomial in log n fits as well inside and loses on the folds."""
+    table = planted(noise=0.02, seed=1).drop(columns="decoy")
+    inside = posed(table[table["n"] <= 800]).data
+    wiggle = "c0 + c1*log(n) + c2*log(n)**2 + c3*log(n)**3 + c4*log(T)*ami + c5*log(n)*log(T)*ami"
+    true, other = scored([TRUTH, wiggle], inside)
+    assert true.extrapolation.sum() < 0.2 * other.extrapolation.sum()
+    far = beyond()
+    rows = {name: far[name].to_numpy() for name in ("n", "T", "ami")}
+    outside = [
+        r_squared(far["y"].to_numpy(), law.fitted.expression.evaluate(rows, law.fitted.fit.theta))
+        for law in (true, other)
+    ]
+    assert outside[0] is not None
+    assert outside[1] is not None
+    assert outside[0] > 0.98 > outside[1]
+
+
+def test_losses_add_up_to_the_error(data: Rows) -> None:
+    law = scored([TRUTH], data)[0]
+    assert law.by_cell(data).sum() == pytest.approx(law.error)
+    inside = law.grouped.sum(axis=1).mean()
+    noise = (data.replicate_variance or 0) / np.var(data.target)
+    assert inside == pytest.approx(noise, rel=0.4)
+
+
+def test_a_paired_difference_is_judged_by_its_own_spread() -> None:
+    draws = cell_draws(1000, seed=0)
+    steady = np.full(1000, 0.01)
+    noisy = np.random.default_rng(0).normal(0.01, 1.0, 1000)
+    noisy += 0.01 - noisy.mean()
+    assert not as_good(steady, 100.0, draws)
+    assert as_good(noisy, 100.0, draws)
+    assert as_good(-steady, 100.0, draws)
+    assert as_good(steady, 250.0, draws), "a twentieth of the error is no difference"
+
+
+def test_a_law_that_breaks_in_one_cell_is_not_as_good() -> None:
+    """Its standard error is as large as the difference itself."""
+    draws = cell_draws(200, seed=0)
+    broken = np.zeros(200)
+    broken[7] = 100.0
+    assert (draws @ broken).std() > 80
+    assert not as_good(broken, 1.0, draws)
+
+
+def test_the_fewer_cells_the_more_is_luck(data: Rows) -> None:
+    """A factor may owe more to it than a constant, but nothing where the other law misses much."""
+    few = data.take(np.arange(len(data)) % 5 == 0)
+    texts = [TRUTH, f"{TRUTH} + c2*decoy", "c0 - c1*n**(-c2)"]
+    for rows in (data, few):
+        law, longer, poor = scored(texts, rows)
+        luck = max(LUCK / len(np.unique(rows.cell)), LEAST)
+        assert owed_to_luck(law, longer, rows) == pytest.approx(2 * luck)
+        assert owed_to_luck(longer, law, rows) == pytest.approx(luck)
+        assert owed_to_luck(poor, law, rows) == pytest.approx(2 * LEAST)
+
+
+def test_nothing_on_the_front_is_beaten_by_something_simpler(data: Rows) -> None:
+    texts = [
+        "c0 + c1*log(n)",
+        "c0 - c1/sqrt(n)",
+        TRUTH,
+        f"{TRUTH} + c2*decoy",
+        "c0 + c1*log(decoy)",
+    ]
+    laws = scored(texts, data)
+    shown = front(laws)
+    sizes = [laws[i].fitted.complexity for i in shown]
+    assert sizes == sorted(sizes)
+    assert texts.index(TRUTH) in shown
+    assert texts.index("c0 + c1*log(decoy)") not in shown
+
+
+def test_predictions_average_over_an_undefined_factor(data: Rows) -> None:
+    law = scored(["c0 + c1*ami"], data)[0].fitted
+    undefined = np.isnan(data.columns["ami"])
+    predicted = law.predict(data)[undefined]
+    middle = law.expression.evaluate({"ami": np.array([0.5])}, law.fit.theta)
+    np.testing.assert_allclose(predicted, np.repeat(middle, undefined.sum()))
+    assert effective(np.array([4.0]), np.array([1.0]), np.array([0.3])) == pytest.approx(0.65)

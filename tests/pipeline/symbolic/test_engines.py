@@ -1,0 +1,161 @@
+"""One contract for all engines, the grammar's forms, and what PySR is asked for."""
+
+from __future__ import annotations
+
+import os
+from itertools import product
+
+import numpy as np
+import pytest
+from support.planted import planted
+
+from pipeline.errors import EngineNotReadyError, InputError
+from pipeline.laws.question import Question, pose
+from pipeline.laws.rows import Rows
+from pipeline.symbolic.engines import ENGINES, Engine, Request
+from pipeline.symbolic.engines.choice import choose
+from pipeline.symbolic.engines.forms import (
+    SCREENING,
+    Form,
+    effective_sizes,
+    larger_sizes,
+    screening_forms,
+)
+from pipeline.symbolic.engines.grammar import Ranked, best_of_each_size, rank
+from pipeline.symbolic.engines.pysr import PySR, settings, to_text
+from pipeline.symbolic.fit import Sample, fit_constants, propose_starts
+from pipeline.symbolic.kinds import classify
+from pipeline.symbolic.templates import to_template
+from pipeline.symbolic.tree import Expression
+
+
+def data(noise: float = 0.01, names: tuple[str, str, str] = ("n", "T", "ami")) -> Rows:
+    table = planted(noise=noise).drop(columns="decoy")
+    table.columns = [*names, "y"]
+    return pose(table, Question("y", {name: name for name in names}), "planted").data
+
+
+@pytest.mark.parametrize("name", [n for n, engine in ENGINES.items()])
+class TestEngine:
+    """Every registered engine."""
+
+    @pytest.fixture
+    def engine(self, name: str) -> Engine:
+        readiness = ENGINES[name].readiness()
+        assert readiness.reason
+        if not readiness.ready:
+            pytest.skip(readiness.reason)
+        return ENGINES[name]
+
+    def test_a_planted_law_is_among_its_answers(self, engine: Engine) -> None:
+        planted_data = data()
+        sample = planted_data.sample
+        found = engine.search(Request(sample, 60_000, seed=1, max_complexity=18))
+        errors = []
+        for text in filter(None, (to_template(t, planted_data.factors) for t in found)):
+            expression = Expression.parse(text, planted_data.factors)
+            fit = fit_constants(expression, sample, propose_starts(expression, sample, 6, 0))
+            errors.append(fit.error if fit else np.inf)
+        total = float(np.sum(sample.weight) * np.var(planted_data.target))
+        assert min(errors) < 0.1 * total
+
+    def test_the_same_request_gives_the_same_answer(self, engine: Engine) -> None:
+        request = Request(data().sample, 10_000, seed=3, max_complexity=12)
+        assert list(engine.search(request)) == list(engine.search(request))
+
+    def test_factors_may_have_any_name(self, engine: Engine) -> None:
+        odd = data(names=("N", "beta", "S"))
+        found = engine.search(Request(odd.sample, 10_000, seed=0, max_complexity=12))
+        texts = [to_template(text, odd.factors) for text in found]
+        assert any(texts)
+        used = {f for t in texts if t for f in Expression.parse(t, odd.factors).factors}
+        assert used <= {"N", "beta", "S"}
+
+
+def test_the_grammar_grows_with_the_kinds_of_factors() -> None:
+    kinds = classify(dict(data().columns))
+    sizes = list(effective_sizes(kinds))
+    assert "n*(1 + (T - 1)*ami)" in sizes
+    assert "n*T**ami" in sizes
+    forms = [form.text for form in screening_forms(kinds)]
+    assert len(forms) == len(set(forms)) > 80
+    for text in forms:
+        Expression.parse(text, ("n", "T", "ami"))
+
+
+def test_auxiliary_tokens_that_may_be_none_are_added_to_the_main_ones() -> None:
+    columns = {"n": [50.0, 900], "m": [0.0, 900], "T": [2.0, 4], "ami": [0.1, 0.9]}
+    kinds = classify({name: np.array(column) for name, column in columns.items()})
+    assert (kinds.amounts, kinds.counts) == (("m",), ("T",))
+    sizes = list(effective_sizes(kinds))
+    assert {"n + ?*m", "n*(1 + m)**?", "n + ?*(T - 1)*m*ami"} <= set(sizes)
+    grown = [form.size for form in larger_sizes(Form(SCREENING, "n + ?*m"), kinds)]
+    assert {"(n + ?*m)*(1 - ?*ami)", "n + ?*m + ?*T"} <= set(grown)
+
+
+def test_every_set_of_factors_keeps_a_place_among_the_best() -> None:
+    lucky = [Ranked(Form("{u}", f"decoy{k}"), 0.1, 9, ("decoy", "n")) for k in range(20)]
+    plain = Ranked(Form("{u}", "n"), 0.11, 9, ("n",))
+    kept = best_of_each_size([*lucky, plain], 3)
+    assert plain in kept
+    assert len(kept) == 4
+
+
+@pytest.mark.slow
+def test_the_grammar_finds_a_law_of_five_factors() -> None:
+    levels = ((100, 400, 1600), (0, 400, 1600), (2, 4), (0.1, 0.5, 0.9), (0.0, 0.2, 0.4))
+    n, m, T, ami, noise = np.array(list(product(*levels)), dtype=float).T
+    columns = {"n": n, "m": m, "T": T, "ami": ami, "noise": noise}
+    u = (n + 0.6 * (T - 1) * m * ami) * (1 - 0.8 * noise)
+    target = 0.9 - 1.1 * u**-0.35 + np.random.default_rng(0).normal(0, 0.003, len(n))
+    sample = Sample(columns, target, np.ones(len(n)))
+    best = min(rank(Request(sample, 240_000, seed=0)), key=lambda ranked: ranked.error)
+    assert 1 - best.error / np.sum((target - target.mean()) ** 2) > 0.995
+
+
+def test_settings_are_what_both_major_versions_take() -> None:
+    request = Request(data().sample, 200_000, seed=7, max_complexity=20, time_limit=30.0)
+    given = settings(request)
+    assert given["random_state"] == 7
+    assert given["deterministic"] is True
+    assert given["parallelism"] == "serial"
+    assert given["batching"] is False
+    assert given["timeout_in_seconds"] == 30.0
+    evaluations = given["niterations"] * given["populations"] * given["ncycles_per_iteration"]
+    assert 0.8 < evaluations / request.evaluations < 1.2
+    allowed = {*given["binary_operators"], *given["unary_operators"]}
+    assert set(given["constraints"]) <= allowed
+    assert set(given["nested_constraints"]) <= allowed
+
+
+@pytest.mark.skipif(not PySR().readiness().ready, reason=PySR().readiness().reason)
+def test_settings_are_known_to_the_installed_pysr() -> None:
+    import inspect
+
+    from pysr import PySRRegressor
+
+    known = inspect.signature(PySRRegressor.__init__).parameters
+    assert set(settings(Request(data().sample, 10_000, seed=0))) <= set(known)
+
+
+def test_equations_come_back_in_the_users_names() -> None:
+    text = to_text("log(x0 ^ 2.0) * x1 - 0.5", {"N": 100.0, "S": 1.0})
+    expression = Expression.parse(text, ("N", "S"))
+    rows = {"N": np.array([200.0, 50.0]), "S": np.array([0.5, 2.0])}
+    want = np.log((rows["N"] / 100) ** 2) * rows["S"] - 0.5
+    np.testing.assert_allclose(expression.evaluate(rows), want)
+
+
+def test_without_julia_pysr_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHON_JULIACALL_EXE", os.devnull + "/julia")
+    readiness = PySR().readiness()
+    assert not readiness.ready
+    with pytest.raises(EngineNotReadyError, match="no Julia"):
+        choose("pysr")
+    assert choose("auto").used == "operon"
+    assert "no Julia" in choose("auto").reason
+
+
+def test_an_unknown_engine_is_refused() -> None:
+    with pytest.raises(InputError, match="operon"):
+        choose("opern")

@@ -1,0 +1,1 @@
+"""What tests of several rooms share: planted tables and small rows."""
