@@ -1,49 +1,105 @@
-"""Constants of a law by weighted least squares: Levenberg–Marquardt from many starts at once.
+"""Constants of an expression by weighted least squares, for one table or for groups of its rows.
 
-The starts are vectors side by side, so one pass over the rows serves all of them; so are bootstrap
-resamples, which are the same problem under other row weights (`resample`).
+Factors are divided by their geometric mean first, so that units do not matter (`scaling`). Constants
+in which the expression is linear are solved for exactly at every step (variable projection; Golub
+and Pereyra 1973, with Kaufman's Jacobian); the others are searched for by Levenberg–Marquardt, from
+several starts side by side. With groups of rows every constant has a value per group, except those
+that are shared by all.
 
 Notation
 --------
-M : starts or resamples fitted side by side.
-N : rows.    P : constants.
-theta : (M, P).    w : row weights, (N,) or (M, N).    r = y − f(x; theta) : residuals, (M, N).
+M : starts or resamples fitted side by side.    G : groups, 1 where there are none.
+N : rows (of the largest group).    P : constants.    K : linear constants of a group's own.
+Q : the other constants: nonlinear ones of a group's own (R of them), then shared ones (S).
+theta : constants, (M, P) or, with groups, (M, G, P).    w : row weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
-from pipeline.symbolic.tree import Expression, Floats, Mask
+from pipeline.symbolic.program import Expression, Linear, Program, rows_of
+from pipeline.symbolic.scaling import converted, scalable
+from pipeline.symbolic.tree import Floats, Mask, Tree
 
-#: Marquardt damping: first value, and factors after a success and after a failure
-DAMPING, EASE, STIFFEN = 1e-2, 0.2, 4.0
-#: a vector has converged when a step gains less than this share of its error: enough to rank and
-#: score laws, and for the constants that are reported
-TOLERANCE, EXACT = 1e-6, 1e-12
-#: columns of a linear problem outside these magnitudes are left to the descent
-TINY, HUGE = 1e-100, 1e100
-RIDGE = 1e-9
+Indices: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitRules:
+    """Numerical settings of the fitter.
+
+    Attributes
+    ----------
+    damping, ease, stiffen : Marquardt damping: first value, factors after a success and a failure.
+    tolerance, exact : relative gain of a step below which a fit has converged: to rank and score
+        forms, and for constants that are reported.
+    first_share : fraction of the steps after which only the best third of the starts goes on.
+    ridge : added to normalised normal equations, which may be singular.
+    start_rows : rows from which starts are drawn.
+    max_power : largest exponent that is tried.
+    """
+
+    damping: float = 1e-2
+    ease: float = 0.2
+    stiffen: float = 4.0
+    tolerance: float = 1e-6
+    exact: float = 1e-13
+    first_share: float = 0.2
+    ridge: float = 1e-13
+    start_rows: int = 64
+    max_power: float = 30.0
+
+
+RULES = FitRules()
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows to fit: factor columns (N,), target (N,), weights (N,): rows that each stands for."""
+    """Rows to fit: factor columns (N,), target (N,), weights (N,), group of each row or None."""
 
     columns: Mapping[str, Floats]
     target: Floats
     weight: Floats
+    group: Indices | None = None
 
-    def take(self, rows: Floats) -> Sample:
+    def take(self, rows: Mask | Indices) -> Sample:
         """The rows given by a boolean mask or by indices."""
         columns = {name: column[rows] for name, column in self.columns.items()}
-        return Sample(columns, self.target[rows], self.weight[rows])
+        group = None if self.group is None else self.group[rows]
+        return Sample(columns, self.target[rows], self.weight[rows], group)
 
     def __len__(self) -> int:
         return len(self.target)
+
+    @cached_property
+    def groups(self) -> int:
+        """Number of groups; 1 where there are none."""
+        return 1 if self.group is None else int(self.group.max()) + 1
+
+    @cached_property
+    def scales(self) -> dict[str, float]:
+        """What each factor is divided by: the geometric mean of the magnitudes that are not 0."""
+        return {name: _geometric_mean(column) for name, column in self.columns.items()}
+
+    @cached_property
+    def places(self) -> tuple[Indices, Mask]:
+        """Rows of each group (G, N), padded by a row of its own, and which of them count."""
+        if self.group is None:
+            rows = np.arange(len(self))[None, :]
+            return rows, np.ones(rows.shape, dtype=bool)
+        order = np.argsort(self.group, kind="stable")
+        count = np.bincount(self.group, minlength=self.groups)
+        start = np.cumsum(count) - count
+        place = np.arange(max(int(count.max()), 1))[None, :]
+        inside = place < count[:, None]
+        return order[np.where(inside, start[:, None] + place, start[:, None])], inside
 
 
 @dataclass(frozen=True)
@@ -52,7 +108,7 @@ class Fit:
 
     Attributes
     ----------
-    theta : (P,) constants.
+    theta : (P,) constants; (G, P) with groups.
     error : weighted sum of squared residuals.
     """
 
@@ -64,32 +120,32 @@ def fit_constants(
     expression: Expression,
     sample: Sample,
     starts: Floats,
-    iterations: int = 60,
-    tolerance: float = TOLERANCE,
+    iterations: int = 40,
+    tolerance: float = RULES.tolerance,
+    shared: Collection[str] = (),
 ) -> Fit | None:
     """Best of several starts, or None where none gives a finite error.
 
     Parameters
     ----------
-    starts : (M, P) constant vectors to start from; see `propose_starts`.
-    iterations : Levenberg–Marquardt steps at most; the best third goes on after a fifth of them.
+    starts : (M, P) constant vectors to start from, see `propose_starts`; (M, G, P) for groups.
+    iterations : steps at most; the best third of the starts goes on after a fifth of them.
+    tolerance : relative gain at which a fit has converged.
+    shared : constants with one value for all groups.
     """
-    if not expression.constants:
-        return _fixed(expression, sample)
-    theta, error = descend(expression, sample, starts, max(iterations // 5, 4), tolerance=tolerance)
-    keep = np.argsort(error, kind="stable")[: max(len(error) // 3, 1)]
-    if not np.isfinite(error[keep[0]]):
+    grouped = sample.group is not None
+    problem = _Problem(expression, sample, tuple(shared))
+    others, error = problem.begin(starts)
+    if len(starts) > 1 and others.shape[-1]:
+        first = max(int(iterations * RULES.first_share), 4)
+        others, error = problem.descend(others, first, tolerance)
+        others = problem.best(others, error, max(len(starts) // 3, 1))
+    others, error = problem.descend(others, iterations, tolerance)
+    theta, error = problem.theta(problem.best(others, error, 1))
+    total = float(error.sum())
+    if not np.isfinite(total) or not np.isfinite(theta).all():
         return None
-    theta, error = descend(expression, sample, theta[keep], iterations, tolerance=tolerance)
-    best = int(np.argmin(error))
-    return Fit(theta[best], float(error[best]))
-
-
-def _fixed(expression: Expression, sample: Sample) -> Fit | None:
-    with np.errstate(all="ignore"):
-        residual = sample.target - expression.evaluate(sample.columns)
-        error = float(np.sum(sample.weight * residual**2))
-    return Fit(np.zeros(0), error) if np.isfinite(error) else None
+    return Fit(theta[0] if grouped else theta[0, 0], total)
 
 
 def descend(
@@ -98,160 +154,383 @@ def descend(
     theta: Floats,
     iterations: int,
     weight: Floats | None = None,
-    tolerance: float = TOLERANCE,
+    tolerance: float = RULES.tolerance,
+    shared: Collection[str] = (),
 ) -> tuple[Floats, Floats]:
-    """Levenberg–Marquardt on M vectors side by side; each keeps its own damping.
+    """Constants of M problems side by side, each from its own start.
 
     Parameters
     ----------
-    theta : (M, P) starts.
-    weight : (M, N) weights of each vector's own problem; the sample's where None.
+    theta : (M, P) starts; (M, G, P) with groups.
+    weight : (M, N) row weights of each problem; those of the sample where None.
 
     Returns
     -------
-    theta (M, P) and weighted error (M,), inf where a start was never finite.
+    theta, as given, and weighted error (M,), inf where a start was never finite.
     """
-    weight = sample.weight[None, :] if weight is None else weight
-    theta = np.array(theta, dtype=float)
-    value, jacobian = expression.jacobian(sample.columns, theta)
-    error = _error(sample.target, value, weight)
-    damping = np.full(len(theta), DAMPING)
-    active = np.isfinite(error)
-    for _ in range(iterations):
-        if not active.any():
-            break
-        step = _step(jacobian, sample.target - value, weight, damping)
-        trial = theta + np.where(active[:, None], step, 0.0)
-        trial_value, trial_jacobian = expression.jacobian(sample.columns, trial)
-        trial_error = _error(sample.target, trial_value, weight)
-        better = active & (trial_error < error)
-        gain = np.where(better, error - np.where(better, trial_error, 0.0), np.inf)
-        active = active & ~(gain <= tolerance * error) & (damping < 1e12)
-        theta = np.where(better[:, None], trial, theta)
-        value = np.where(better[:, None], trial_value, value)
-        jacobian = np.where(better[:, None, None], trial_jacobian, jacobian)
-        error = np.where(better, trial_error, error)
-        damping = np.clip(damping * np.where(better, EASE, STIFFEN), 1e-12, 1e13)
-    return theta, error
+    problem = _Problem(expression, sample, tuple(shared), weight)
+    others, _ = problem.begin(theta)
+    others, _ = problem.descend(others, iterations, tolerance)
+    fitted, error = problem.theta(others)
+    return (fitted if sample.group is not None else fitted[:, 0]), error.sum(axis=-1)
 
 
-def _error(target: Floats, value: Floats, weight: Floats) -> Floats:
-    with np.errstate(all="ignore"):
-        error = np.sum(weight * (target - value) ** 2, axis=1)
-    return np.where(np.isfinite(error), error, np.inf)
+class _Problem:
+    """An expression on the rows of one sample, in scaled factors."""
+
+    def __init__(
+        self,
+        expression: Expression,
+        sample: Sample,
+        shared: tuple[str, ...],
+        weight: Floats | None = None,
+    ) -> None:
+        self.tree, self.sample, self.shared = expression.tree, sample, shared
+        self.linear, self.own = _split(expression.tree, frozenset(shared))
+        self.coupled = bool(shared) and sample.groups > 1
+        inside = scalable(expression.tree)
+        self.scales = {name: sample.scales[name] for name in inside}
+        rows, counted = sample.places
+        self.columns = {
+            name: sample.columns[name][rows] / self.scales.get(name, 1.0)
+            for name in expression.factors
+        }
+        if not self.columns:  # rows of a constant still have to be counted
+            self.columns = {"": np.zeros(rows.shape)}
+        self.target = sample.target[rows]
+        weights = sample.weight if weight is None else weight
+        self.weight = np.where(counted, weights[..., rows], 0.0)  # (G, N) or (M, G, N)
+        position = {name: p for p, name in enumerate(expression.constants)}
+        self.place = [position[name] for name in self.linear.others]
+        self.place_linear = [position[name] for name in self.linear.names]
+        self.positive = np.array([n in _positive(self.tree) for n in self.linear.others], bool)
+        self.exponent = np.array([n in _exponents(self.tree) for n in self.linear.others], bool)
+
+    def begin(self, theta: Floats) -> tuple[Floats, Floats]:
+        """The other constants (M, G, Q) of starts in the factors' own units; errors unknown."""
+        inverse = {name: 1.0 / scale for name, scale in self.scales.items()}
+        scaled = converted(self.tree, np.asarray(theta, dtype=float), inverse)
+        if scaled.ndim == 2:
+            scaled = np.broadcast_to(
+                scaled[:, None, :], (len(scaled), self.sample.groups, scaled.shape[-1])
+            )
+        others = scaled[..., self.place]
+        if self.coupled:
+            others = others.copy()
+            others[..., self.own :] = others[..., self.own :].mean(axis=1, keepdims=True)
+        with np.errstate(all="ignore"):
+            logs = np.log(np.where(others > 0, others, np.nan))
+        self.positive &= ~np.isnan(logs).any(axis=(0, 1))
+        return np.where(self.positive, logs, others), np.full(others.shape[:2], np.inf)
+
+    def natural(self, others: Floats) -> Floats:
+        """Other constants from those that are searched for: logarithms of positive ones."""
+        with np.errstate(over="ignore"):
+            return np.where(self.positive, np.exp(others), others)
+
+    def best(self, others: Floats, error: Floats, count: int) -> Floats:
+        """The best so many starts: of each group, or of all groups together where coupled."""
+        if error.shape[0] <= count:
+            return others
+        ranked = error.sum(axis=1, keepdims=True) if self.coupled else error
+        order = np.argsort(ranked, axis=0, kind="stable")[:count]
+        return np.take_along_axis(others, np.broadcast_to(order, (count, others.shape[1]))[..., None], 0)
+
+    def theta(self, others: Floats) -> tuple[Floats, Floats]:
+        """All constants (M, G, P) in the factors' own units, and the errors (M, G)."""
+        with np.errstate(all="ignore"):
+            state = self._state(others)
+        scaled = np.zeros((*others.shape[:-1], len(self.tree.constants)))
+        scaled[..., self.place] = self.natural(others)
+        scaled[..., self.place_linear] = state.beta
+        return converted(self.tree, scaled, self.scales), state.error
+
+    def _state(self, others: Floats) -> _State:
+        """Linear constants, residuals and errors at the other constants."""
+        slots, offset, basis = self.linear.evaluate(self.columns, self.natural(others))
+        rest = self.target - offset
+        weighted = basis * self.weight[..., None, :]
+        gram = weighted @ np.swapaxes(basis, -1, -2)
+        size = np.sqrt(np.maximum(np.diagonal(gram, axis1=-2, axis2=-1), 1e-300))
+        sound = np.isfinite(gram).all(axis=(-2, -1)) & np.isfinite(rest).all(axis=-1)
+        eye = np.eye(gram.shape[-1])
+        unit = gram / (size[..., :, None] * size[..., None, :])
+        unit = np.where(sound[..., None, None], unit, eye) + RULES.ridge * eye
+        beta = np.zeros((*others.shape[:-1], gram.shape[-1]))
+        residual = rest
+        for _ in range(2):  # the second solution mends the rounding of the first
+            slope = (weighted @ residual[..., None])[..., 0] / size
+            slope = np.where(sound[..., None], slope, 0.0)
+            beta = beta + np.linalg.solve(unit, slope[..., None])[..., 0] / size
+            residual = rest - (beta[..., None, :] @ basis)[..., 0, :]
+        error = np.sum(self.weight * residual**2, axis=-1)
+        error = np.where(sound & np.isfinite(error), error, np.inf)
+        return _State(others, slots, basis, beta, residual, error)
+
+    def descend(
+        self, others: Floats, iterations: int, tolerance: float
+    ) -> tuple[Floats, Floats]:
+        """Levenberg–Marquardt over the other constants; each problem keeps its own damping."""
+        with np.errstate(all="ignore"):
+            state = self._state(others)
+            if not others.shape[-1]:
+                return others, state.error
+            error = self._joint(state.error)
+            damping = np.full(error.shape, RULES.damping)
+            active = np.isfinite(error)
+            normal, slope = self._normal(state)
+            for _ in range(iterations):
+                if not active.any():
+                    break
+                step = self._step(normal, slope, damping)
+                trial = self._state(self._moved(state.others, np.where(active[..., None], step, 0.0)))
+                trial_error = self._joint(trial.error)
+                better = active & (trial_error < error)
+                gain = np.where(better, error - np.where(better, trial_error, 0.0), np.inf)
+                active = active & ~(gain <= tolerance * error) & (damping < 1e12)
+                if better.any():
+                    state = trial if better.all() else state.replaced(trial, better)
+                    error = np.where(better, trial_error, error)
+                    if active.any():
+                        new = self._normal(trial)
+                        normal = np.where(better[..., None, None], new[0], normal)
+                        slope = np.where(better[..., None], new[1], slope)
+                damping = np.clip(damping * np.where(better, RULES.ease, RULES.stiffen), 1e-12, 1e13)
+        return state.others, state.error
+
+    def _joint(self, error: Floats) -> Floats:
+        """Errors that decide about a step: of every group, or of all groups where coupled."""
+        if not self.coupled:
+            return error
+        return np.broadcast_to(error.sum(axis=1, keepdims=True), error.shape)
+
+    def _moved(self, others: Floats, step: Floats) -> Floats:
+        step = np.where(self.positive, np.clip(step, -3.0, 3.0), step)
+        moved = others + step
+        limit = RULES.max_power
+        return np.where(self.exponent, np.clip(moved, -limit, limit), moved)
+
+    def _normal(self, state: _State) -> tuple[Floats, Floats]:
+        """Normal equations (M, G, Q, Q), (M, G, Q) with the linear constants projected out."""
+        shape = state.residual.shape
+        jacobian = self.linear.derivatives(state.slots, state.beta, shape)
+        if self.positive.any():
+            chain = np.where(self.positive, self.natural(state.others), 1.0)
+            jacobian = jacobian * chain[..., None]
+        weighted = jacobian * self.weight[..., None, :]
+        normal = weighted @ np.swapaxes(jacobian, -1, -2)
+        slope = (weighted @ state.residual[..., None])[..., 0]
+        cross = weighted @ np.swapaxes(state.basis, -1, -2)  # (M, G, Q, K)
+        gram = (state.basis * self.weight[..., None, :]) @ np.swapaxes(state.basis, -1, -2)
+        size = np.sqrt(np.maximum(np.diagonal(gram, axis1=-2, axis2=-1), 1e-300))
+        eye = np.eye(gram.shape[-1])
+        unit = gram / (size[..., :, None] * size[..., None, :])
+        cross = cross / size[..., None, :]
+        sound = (
+            np.isfinite(unit).all(axis=(-2, -1))
+            & np.isfinite(normal).all(axis=(-2, -1))
+            & np.isfinite(slope).all(axis=-1)
+            & np.isfinite(cross).all(axis=(-2, -1))
+        )
+        unit = np.where(sound[..., None, None], unit, eye) + RULES.ridge * eye
+        cross = np.where(sound[..., None, None], cross, 0.0)
+        normal = np.where(sound[..., None, None], normal, 0.0)
+        projected = normal - cross @ np.linalg.solve(unit, np.swapaxes(cross, -1, -2))
+        # what rounding leaves of a column that the linear constants explain is no slope
+        floor = 1e-14 * np.diagonal(normal, axis1=-2, axis2=-1)
+        diagonal = np.diagonal(projected, axis1=-2, axis2=-1)
+        lift = np.maximum(floor - diagonal, 0.0)
+        projected = projected + lift[..., None] * np.eye(lift.shape[-1])
+        return projected, np.where(sound[..., None], slope, 0.0)
+
+    def _step(self, normal: Floats, slope: Floats, damping: Floats) -> Floats:
+        """The damped step (M, G, Q) of every problem; one step for all groups where shared."""
+        if self.coupled:
+            return self._coupled_step(normal, slope, damping)
+        diagonal = np.diagonal(normal, axis1=-2, axis2=-1)
+        scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+        unit = normal / (scale[..., :, None] * scale[..., None, :])
+        unit = unit + (damping[..., None, None] + 1e-12) * np.eye(unit.shape[-1])
+        return np.linalg.solve(unit, (slope / scale)[..., None])[..., 0] / scale
+
+    def _coupled_step(self, normal: Floats, slope: Floats, damping: Floats) -> Floats:
+        """Own constants of every group eliminated from the equations of the shared ones."""
+        r = self.own
+        diagonal = np.diagonal(normal, axis1=-2, axis2=-1)
+        together = diagonal[..., r:].sum(axis=1, keepdims=True)
+        diagonal = np.concatenate(
+            [diagonal[..., :r], np.broadcast_to(together, (*diagonal.shape[:-1], together.shape[-1]))],
+            axis=-1,
+        )
+        scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+        unit = normal / (scale[..., :, None] * scale[..., None, :])
+        down = slope / scale
+        damped = damping[..., None, None] + 1e-12
+        own = unit[..., :r, :r] + damped * np.eye(r)
+        between = unit[..., :r, r:]
+        solved = np.linalg.solve(own, np.concatenate([between, down[..., :r, None]], axis=-1))
+        back = np.swapaxes(between, -1, -2) @ solved  # (M, G, S, S + 1)
+        shared = unit[..., r:, r:].sum(axis=1) - back[..., :-1].sum(axis=1)
+        shared = shared + damped[:, 0] * np.eye(shared.shape[-1])
+        rest = down[..., r:].sum(axis=1) - back[..., -1].sum(axis=1)
+        common = np.linalg.solve(shared, rest[..., None])[..., 0]
+        each = solved[..., -1] - (solved[..., :-1] @ common[:, None, :, None])[..., 0]
+        whole = np.broadcast_to(common[:, None, :], (*each.shape[:-1], common.shape[-1]))
+        return np.concatenate([each, whole], axis=-1) / scale
 
 
-def _step(jacobian: Floats, residual: Floats, weight: Floats, damping: Floats) -> Floats:
-    """Solve (JᵀWJ + λ·diag(JᵀWJ)) step = JᵀWr for every vector; zero where it has no answer."""
-    with np.errstate(all="ignore"):
-        weighted = jacobian * weight[:, None, :]
-        normal = weighted @ jacobian.transpose(0, 2, 1)
-        slope = (weighted @ residual[:, :, None])[:, :, 0]
-    sound = np.asarray(np.isfinite(normal).all(axis=(1, 2)) & np.isfinite(slope).all(axis=1))
-    normal = np.where(sound[:, None, None], normal, 0.0)
-    slope = np.where(sound[:, None], slope, 0.0)
-    diagonal = np.einsum("mpp->mp", normal)
-    scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    scaled = normal / (scale[:, :, None] * scale[:, None, :])
-    eye = np.eye(normal.shape[1])
-    scaled = scaled + (damping[:, None, None] + 1e-12) * eye
-    return np.linalg.solve(scaled, (slope / scale)[:, :, None])[:, :, 0] / scale
+@dataclass(frozen=True)
+class _State:
+    """Where a descent stands: constants, bases, residuals (M, G, N) and errors (M, G)."""
+
+    others: Floats
+    slots: list[Floats] = field(repr=False)
+    basis: Floats
+    beta: Floats
+    residual: Floats
+    error: Floats
+
+    def replaced(self, other: _State, where: Mask) -> _State:
+        """The state with the problems of a mask (M, G) from another; slots are of no more use."""
+        one, two = where[..., None], where[..., None, None]
+        return _State(
+            np.where(one, other.others, self.others),
+            other.slots,
+            np.where(two, other.basis, self.basis),
+            np.where(one, other.beta, self.beta),
+            np.where(one, other.residual, self.residual),
+            np.where(where, other.error, self.error),
+        )
+
+
+@lru_cache(maxsize=50_000)
+def _split(tree: Tree, shared: frozenset[str]) -> tuple[Linear, int]:
+    """Linear constants of a group's own against the others, and how many of those are own."""
+    linear = Linear(tree, shared)
+    return linear, sum(name not in shared for name in linear.others)
+
+
+@lru_cache(maxsize=50_000)
+def _exponents(tree: Tree) -> frozenset[str]:
+    """Constants that are an exponent by themselves."""
+    found = set()
+    for node in tree.walk():
+        if node.op == "**":
+            inner = node.args[1]
+            while inner.op == "neg":
+                inner = inner.args[0]
+            found |= {inner.name} if inner.op == "constant" else set()
+    return frozenset(found)
+
+
+@lru_cache(maxsize=50_000)
+def _positive(tree: Tree) -> frozenset[str]:
+    """Constants that multiply or divide what is raised to a power that is no whole number.
+
+    They are searched for by their logarithm.
+    """
+    found: set[str] = set()
+    for node in tree.walk():
+        whole = node.op == "**" and node.args[1].is_number and node.args[1].value.is_integer()
+        if node.op in ("sqrt", "log") or (node.op == "**" and not whole):
+            found |= set(_multipliers(node.args[0]))
+    names = [node.name for node in tree.walk() if node.op == "constant"]
+    return frozenset(name for name in found if names.count(name) == 1)
+
+
+def _multipliers(node: Tree) -> list[str]:
+    """Constants that multiply or divide the whole of a node."""
+    if node.op == "constant":
+        return [node.name]
+    if node.op in ("*", "/"):
+        return [name for child in node.args for name in _multipliers(child)]
+    return []
+
+
+def _geometric_mean(column: Floats) -> float:
+    size = np.abs(column[column != 0])
+    mean = float(np.exp(np.mean(np.log(size)))) if len(size) else 1.0
+    return mean if np.isfinite(mean) and mean > 0 else 1.0
 
 
 def propose_starts(expression: Expression, sample: Sample, count: int, seed: int) -> Floats:
     """Starts (count, P) at the scale of the data, so that a factor's unit does not matter.
 
     A constant in an exponent starts between 0.1 and 2, of either sign. Any other is drawn so that
-    it matters beside
-    what it is added to or multiplied with (a log-uniform factor around that magnitude). Constants
-    in which the expression is affine are then solved for exactly.
+    it matters beside what it is added to or multiplied with (a log-uniform factor around that
+    magnitude). Linear constants start at 1: they are solved for.
     """
-    rng = np.random.default_rng([seed, len(expression.program)])
-    draws = _Starts(expression, sample, count, rng).draw()
-    linear = np.array(expression.affine, dtype=bool)
-    return _solve_affine(expression, sample, draws, linear) if linear.any() else draws
+    if not expression.constants:
+        return np.zeros((1, 0))
+    rng = np.random.default_rng([seed, len(expression.program.steps)])
+    scales = {name: sample.scales[name] for name in scalable(expression.tree)}
+    step = max(len(sample) // RULES.start_rows, 1)
+    columns = {
+        name: sample.columns[name][::step] / scales.get(name, 1.0) for name in expression.factors
+    }
+    starts = _Starts(expression, columns, count, rng).draw()
+    return converted(expression.tree, starts, scales)
 
 
 class _Starts:
-    """Walks the program backwards, handing each constant the magnitude it should have."""
+    """Walks the program, handing each constant the magnitude that it should have."""
 
     def __init__(
-        self, expression: Expression, sample: Sample, count: int, rng: np.random.Generator
+        self,
+        expression: Expression,
+        columns: Mapping[str, Floats],
+        count: int,
+        rng: np.random.Generator,
     ) -> None:
-        self.expression, self.sample, self.count, self.rng = expression, sample, count, rng
+        self.expression, self.columns, self.count, self.rng = expression, columns, count, rng
+        self.program: Program = expression.program
         self.theta = np.ones((count, len(expression.constants)))
+        steps = self.program.steps
+        self.parents = {c: k for k, step in enumerate(steps) for c in (step.left, step.right) if c >= 0}
 
     def draw(self) -> Floats:
-        parents = self._parents()
-        for k, step in enumerate(self.expression.program):
-            if step.op == "constant":
-                p = self.expression.position[step.name]
-                self.theta[:, p] = self._value(k, parents)
+        linear = set(self.expression.linear.names)
+        for k, step in enumerate(self.program.steps):
+            if step.op == "constant" and step.name not in linear:
+                self.theta[:, self.program.position[step.name]] = self._value(k)
         return self.theta
 
-    def _parents(self) -> dict[int, int]:
-        steps = self.expression.program
-        return {c: k for k, step in enumerate(steps) for c in (step.left, step.right) if c >= 0}
-
-    def _value(self, k: int, parents: dict[int, int]) -> Floats:
-        step_of, spread = self.expression.program, self.rng.uniform(-1.0, 1.0, self.count)
+    def _value(self, k: int) -> Floats:
+        spread = self.rng.uniform(-1.0, 1.0, self.count)
         at = k
-        while at in parents and step_of[parents[at]].op in ("neg", "*") and self._lone(at, parents):
-            at = parents[at]
-        parent = parents.get(k)
+        while at in self.parents and self.program.steps[self.parents[at]].op == "neg":
+            at = self.parents[at]
+        parent = self.parents.get(at)
         if parent is None:
-            return np.full(self.count, float(np.mean(self.sample.target)))
-        if step_of[parent].op == "**" and step_of[parent].right == k:
-            return self._exponent(step_of[parent].left)
-        beside = self._beside(k, parents)
-        if step_of[parent].op in ("+", "-"):
-            return beside * 10.0**spread
-        return 10.0**spread / beside if step_of[parent].op == "*" else beside * 10.0**spread
+            return 10.0**spread
+        step = self.program.steps[parent]
+        if step.op == "**" and step.right == at:
+            return self._exponent(step.left)
+        beside = self._beside(at, parent)
+        return 10.0**spread / beside if step.op == "*" else beside * 10.0**spread
 
     def _exponent(self, base: int) -> Floats:
         """Powers of either sign: no descent gets from a rising power to a falling one, since the
         constants beside it are infinite in between. Rising ones only where the base may be 0."""
         size = self.rng.uniform(0.1, 2.0, self.count)
         falling = self.rng.random(self.count) < 0.5
-        with np.errstate(all="ignore"):
-            slots = self.expression.trace(self.sample.columns, self.theta)
-            least = np.min(np.atleast_2d(slots[base]), axis=-1)
+        least = np.min(np.atleast_2d(self._slot(base)), axis=-1)
         return np.where(falling & (least > 0), -size, size)
 
-    def _lone(self, at: int, parents: dict[int, int]) -> bool:
-        return self.expression.program[parents[at]].right < 0
+    def _slot(self, k: int) -> Floats:
+        with np.errstate(all="ignore"):
+            return self.program.forward(self.columns, self.theta)[k]
 
-    def _beside(self, k: int, parents: dict[int, int]) -> Floats:
+    def _beside(self, k: int, parent: int) -> Floats:
         """Typical magnitude of the other operand of a constant's parent, where it is not 0."""
-        step = self.expression.program[parents[k]]
+        step = self.program.steps[parent]
         other = step.left if step.right == k else step.right
         if other < 0:
             return np.ones(self.count)
         with np.errstate(all="ignore"):
-            slots = self.expression.trace(self.sample.columns, self.theta)
-            magnitude = np.abs(np.atleast_1d(slots[other]))
+            magnitude = np.abs(np.atleast_1d(self._slot(other)))
             some = magnitude > 0
             logs = np.where(some, np.log(np.where(some, magnitude, 1.0)), 0.0).sum(axis=-1)
             size = np.exp(logs / np.maximum(some.sum(axis=-1), 1))
         size = np.where(np.isfinite(size) & (size > 0), size, 1.0)
         return np.broadcast_to(np.clip(size, 1e-9, 1e12), (self.count,))
-
-
-def _solve_affine(expression: Expression, sample: Sample, theta: Floats, linear: Mask) -> Floats:
-    """The affine constants of every start at their optimum: one linear problem per start.
-
-    A ridge of `RIDGE`, in units of each column's own size, stands in for a rank decision.
-    """
-    zero = np.where(linear, 0.0, theta)
-    value, jacobian = expression.jacobian(sample.columns, zero)
-    design = jacobian[:, linear]
-    with np.errstate(all="ignore"):
-        size = np.sqrt(np.sum(sample.weight * design**2, axis=2, keepdims=True))
-        sound = np.isfinite(value).all(axis=1) & ((size > TINY) & (size < HUGE)).all(axis=(1, 2))
-    scaled = design[sound] / size[sound]
-    weighted = scaled * sample.weight
-    normal = weighted @ scaled.transpose(0, 2, 1) + RIDGE * np.eye(int(linear.sum()))
-    slope = weighted @ (sample.target - value[sound])[:, :, None]
-    solved = theta.copy()
-    solved[np.ix_(sound, linear)] = np.linalg.solve(normal, slope)[:, :, 0] / size[sound][:, :, 0]
-    return solved

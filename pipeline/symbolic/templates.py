@@ -1,165 +1,183 @@
 """From an expression with numbers to templates: numbers become constants, redundant ones go.
 
 An engine's expression holds numbers that its own fit needed and the law may not. `to_template`
-gives the expression with every number free, `shorten` the variants in which one constant after
-another is put to its neutral value (0 or 1), as long as the fit does not suffer much.
+gives the expression with every number free, `shorter` the variants in which one constant is put to
+its neutral value (0 or 1).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, TypeAlias
-
-import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.symbolic.fit import Fit, Sample, fit_constants, propose_starts
-from pipeline.symbolic.simplify import simplify
-from pipeline.symbolic.tree import Expression, Floats, substitute
+from pipeline.symbolic.tree import Tree
 
-Fitted: TypeAlias = tuple[str, Fit]
-CONSTANT = re.compile(r"\bc\d+\b")
-
-#: a variant may fit worse by this factor in error than the expression it comes from
-LOOSENESS = 1.35
-#: expressions that are larger than this many nodes after simplification are not worth a refit
-MAX_NODES = 60
-#: numbers that are structure where sympy holds them exactly
 STRUCTURE = frozenset([-2.0, -1.0, -0.5, 0.5, 1.0, 2.0])
+"""Exponents that are part of the form; every other number is a constant."""
 
+MAX_NODES = 60
+"""Templates with more nodes are not worth a fit."""
 
-def symbols(factors: tuple[str, ...]) -> dict[str, Any]:
-    """Sympy symbols of the factors: positive, so that powers and logarithms simplify."""
-    import sympy
-
-    return {name: sympy.Symbol(name, positive=True) for name in factors}
-
-
-def to_sympy(text: str, factors: tuple[str, ...]) -> Any:
-    """The expression as sympy sees it; refused by the whitelist before sympy reads it."""
-    import sympy
-
-    expression = Expression.parse(text, factors)
-    known = symbols(factors) | {c: sympy.Symbol(c, real=True) for c in expression.constants}
-    return sympy.sympify(text, locals=known)
+_LIKE_SUMS, _LIKE_PRODUCTS = ("+", "-"), ("*", "/")
 
 
 @lru_cache(maxsize=20_000)
-def abstract(text: str, factors: tuple[str, ...]) -> tuple[str, tuple[float, ...]] | None:
-    """Template of an expression and the numbers it stood at; None where sympy finds no real value.
+def to_template(text: str, factors: tuple[str, ...]) -> Tree | None:
+    """An engine's expression as a template; None where no factor is left or it is too large.
 
-    Whole numbers and simple fractions that stand as exponents, and a leading −1, are structure and
-    stay; every other number becomes a constant.
+    An expression with named constants is one already, and only renumbered.
     """
-    import sympy
-
-    expression = to_sympy(text, factors)
-    if expression.has(sympy.I, sympy.zoo, sympy.nan, sympy.oo):
-        return None
-    values: list[float] = []
-
-    def free(node: Any) -> Any:
-        if node.is_Float or (node.is_Rational and float(node) not in STRUCTURE):
-            values.append(float(node))
-            return sympy.Symbol(f"c{len(values) - 1}", real=True)
-        if node.is_Atom:
-            return node
-        return node.func(*[free(child) for child in node.args], evaluate=False)
-
-    template = str(free(_rounded(expression)))
-    return template, tuple(values)
+    try:
+        tree = Tree.parse(text, factors)
+    except InputError:
+        return None  # a function or a number in words of the engine's own: not a candidate
+    if not tree.constants:
+        tree = parametrized(tree)
+    tree = tree.renumber()
+    return tree if tree.factors and tree.complexity <= MAX_NODES else None
 
 
-def _rounded(expression: Any) -> Any:
-    """Exponents that are a whole number to four digits become that number."""
-    import sympy
+def parametrized(tree: Tree) -> Tree:
+    """The tree with numbers free, each group of constants that act as one merged into one.
 
-    def snap(power: Any) -> Any:
-        exponent = power.exp
-        if exponent.is_Float and abs(exponent - round(exponent)) < 1e-4 and abs(exponent) < 3:
-            return sympy.Pow(power.base, sympy.Integer(round(exponent)))
-        return power
+    A whole number or simple fraction that stands as an exponent is part of the form and stays.
+    """
+    count = 0
 
-    return expression.replace(lambda node: node.is_Pow, snap)
+    def constant() -> Tree:
+        nonlocal count
+        count += 1
+        return Tree.constant(f"c{count}")
+
+    def free(node: Tree, exponent: bool) -> Tree:
+        if node.is_number:
+            near = round(node.value, 4)
+            return Tree.number(near) if exponent and near in STRUCTURE else constant()
+        args = [free(child, node.op == "**" and k == 1) for k, child in enumerate(node.args)]
+        return Tree(node.op, tuple(args), node.name, node.value)
+
+    merged, before = free(tree.simplify(), False), None
+    while merged != before:
+        before, merged = merged, merged.map(_merged)
+    return merged
 
 
-def shorter(text: str, values: Mapping[str, float]) -> dict[str, list[float]]:
+def _is_constant(node: Tree) -> bool:
+    return node.op == "constant"
+
+
+def _merged(node: Tree) -> Tree:
+    """A node whose constant operands act as one constant."""
+    if node.args and all(_is_constant(child) for child in node.args):
+        return node.args[0]
+    if node.op == "neg":
+        return node if _multiplier(node.args[0]) is None else node.args[0]
+    if node.op in _LIKE_SUMS:
+        return _merged_operands(node, _LIKE_SUMS)
+    if node.op in _LIKE_PRODUCTS:
+        return _merged_operands(node, _LIKE_PRODUCTS)
+    return _merged_power(node)
+
+
+def _operands(node: Tree, ops: tuple[str, str], direct: bool = True) -> list[tuple[bool, Tree]]:
+    """Operands of a chain of sums or products, each with whether it is added (multiplied)."""
+    if node.op not in ops:
+        return [(direct, node)]
+    left, right = node.args
+    same = node.op == ops[0]
+    return [*_operands(left, ops, direct), *_operands(right, ops, direct if same else not direct)]
+
+
+def _merged_operands(node: Tree, ops: tuple[str, str]) -> Tree:
+    """A sum with one constant term, a product with one constant factor, equal parts joined."""
+    operands = _operands(node, ops)
+    constants = [operand for _, operand in operands if _is_constant(operand)]
+    rest = [(direct, operand) for direct, operand in operands if not _is_constant(operand)]
+    if ops == _LIKE_SUMS:
+        rest = _joined_terms(rest)
+    elif any(_multiplier(operand) is not None for _, operand in rest):
+        constants = []  # a constant within an operand takes them up
+    if len(constants) <= 1 and len(rest) + len(constants) == len(operands):
+        return node
+    ordered = [(True, constants[0])] if constants else []
+    ordered += sorted(rest, key=lambda pair: not pair[0])
+    return _chained(ordered, ops)
+
+
+def _chained(operands: list[tuple[bool, Tree]], ops: tuple[str, str]) -> Tree:
+    direct, tree = operands[0]
+    if not direct:
+        one = Tree("neg", (tree,)) if ops == _LIKE_SUMS else Tree("/", (Tree.number(1.0), tree))
+        tree = one
+    for direct, operand in operands[1:]:
+        tree = Tree(ops[0] if direct else ops[1], (tree, operand))
+    return tree
+
+
+def _multiplier(node: Tree) -> Tree | None:
+    """The constant that multiplies the whole of a node; None where there is none."""
+    if _is_constant(node):
+        return node
+    if node.op in _LIKE_PRODUCTS:
+        found = (_multiplier(child) for child in node.args)
+        return next((name for name in found if name is not None), None)
+    if node.op in _LIKE_SUMS:
+        both = [_multiplier(child) for child in node.args]
+        return both[0] if all(name is not None for name in both) else None
+    if node.op == "neg":
+        return _multiplier(node.args[0])
+    return None
+
+
+def _joined_terms(terms: list[tuple[bool, Tree]]) -> list[tuple[bool, Tree]]:
+    """Terms without those that are a multiple of another term by constants."""
+    kept: list[tuple[bool, Tree]] = []
+    bodies: set[Tree] = set()
+    for direct, term in terms:
+        body = _bare(term)
+        has_constant = _multiplier(term) is not None
+        if body in bodies and has_constant:
+            continue
+        if has_constant:
+            bodies.add(body)
+        kept.append((direct, term))
+    return kept
+
+
+def _bare(term: Tree) -> Tree:
+    """A term with its constant factors put to 1."""
+    operands = [(d, o) for d, o in _operands(term, _LIKE_PRODUCTS) if not _is_constant(o)]
+    return _chained(operands, _LIKE_PRODUCTS) if operands else Tree.number(1.0)
+
+
+def _merged_power(node: Tree) -> Tree:
+    """``(c*x)**p`` as ``c*x**p``, ``(x**p)**q`` as ``x**p``, ``sqrt(c*x)`` as ``c*sqrt(x)``."""
+    if node.op not in ("**", "sqrt") or node.args[-1].factors and node.op == "**":
+        return node
+    base = node.args[0]
+    if base.op == "**" and node.op == "**" and _is_constant(base.args[1]):
+        return base
+    if base.op == "**" and node.op == "**" and _is_constant(node.args[1]):
+        return Tree("**", (base.args[0], node.args[1])) if not base.args[1].factors else node
+    operands = _operands(base, _LIKE_PRODUCTS)
+    constants = [operand for _, operand in operands if _is_constant(operand)]
+    rest = [(d, o) for d, o in operands if not _is_constant(o)]
+    if not constants or not rest:
+        return node
+    inner = _chained(sorted(rest, key=lambda pair: not pair[0]), _LIKE_PRODUCTS)
+    raised = Tree(node.op, (inner, *node.args[1:]))
+    return Tree("*", (constants[0], raised))
+
+
+def shorter(tree: Tree, values: dict[str, float]) -> dict[Tree, list[float]]:
     """Variants of a template with one constant put to 0 or to 1 and dropped.
 
     Returns the variants, each with the values that its remaining constants have in `values`.
     """
-    variants: dict[str, list[float]] = {}
+    variants: dict[Tree, list[float]] = {}
     for name in values:
-        for neutral in ("0", "1"):
-            variant = simplify(substitute(text, {name: neutral}))
-            variants.setdefault(renumber(variant), [values[c] for c in in_order(variant)])
+        for neutral in (0.0, 1.0):
+            variant = tree.replace({name: Tree.number(neutral)}).simplify()
+            kept = dict.fromkeys(n.name for n in variant.walk() if n.op == "constant")
+            variants.setdefault(variant.renumber(), [values[c] for c in kept])
     return variants
-
-
-def in_order(text: str) -> list[str]:
-    """Names of the constants in order of first appearance."""
-    return list(dict.fromkeys(CONSTANT.findall(text)))
-
-
-def renumber(text: str) -> str:
-    """Constants numbered ``c0, c1, …`` in order of appearance, neutral elements gone."""
-    order = {name: f"c{k}" for k, name in enumerate(in_order(text))}
-    return simplify(CONSTANT.sub(lambda m: order[m[0]], text))
-
-
-def to_template(text: str, factors: tuple[str, ...]) -> str | None:
-    """An engine's expression as a template; None where nothing real or finite is left of it."""
-    if Expression.parse(text, factors).constants:
-        return renumber(text)
-    try:
-        pair = abstract(text, factors)
-    except (InputError, TypeError, ValueError, ZeroDivisionError):
-        return None  # sympy met a form it cannot print in our words: not a candidate
-    if pair is None or not Expression.parse(pair[0], factors).factors:
-        return None
-    return renumber(pair[0]) if Expression.parse(pair[0], factors).complexity <= MAX_NODES else None
-
-
-def shorten(text: str, theta: Floats, sample: Sample, seed: int) -> list[str]:
-    """Ever shorter variants of a template, from its constants on.
-
-    Each round drops the constant that costs least; the path ends where the error has grown by more
-    than `LOOSENESS` over the first.
-    """
-    factors = tuple(sample.columns)
-    current = _fitted(text, factors, sample, seed, theta.tolist())
-    first, found = current, []
-    while current is not None and first is not None:
-        current = _best_shorter(current, factors, sample, seed)
-        if current is None or current[1].error > LOOSENESS * first[1].error:
-            break
-        found.append(current[0])
-    return found
-
-
-def _fitted(
-    text: str, factors: tuple[str, ...], sample: Sample, seed: int, known: Sequence[float] = ()
-) -> Fitted | None:
-    expression = Expression.parse(text, factors)
-    if expression.complexity > MAX_NODES or not expression.factors:
-        return None
-    starts = propose_starts(expression, sample, 4, seed)
-    if known:
-        starts = np.vstack([np.array([known], dtype=float), starts])
-    fit = fit_constants(expression, sample, starts, iterations=20)
-    return (text, fit) if fit else None
-
-
-def _best_shorter(
-    current: Fitted, factors: tuple[str, ...], sample: Sample, seed: int
-) -> Fitted | None:
-    expression = Expression.parse(current[0], factors)
-    values = dict(zip(expression.constants, current[1].theta.tolist(), strict=True))
-    tried = [
-        _fitted(text, factors, sample, seed, known)
-        for text, known in shorter(current[0], values).items()
-        if Expression.parse(text, factors).complexity < expression.complexity
-    ]
-    return min(filter(None, tried), key=lambda pair: pair[1].error, default=None)

@@ -1,0 +1,242 @@
+"""Constants of an expression when its factors change their unit.
+
+Fits are made with every factor divided by its geometric mean, so that units do not matter. The
+constants of the result belong to the divided factors. Here they are converted: for scales g,
+
+    f(x; converted constants) = f(x / g; constants)    for every x.
+
+That works where the form is *closed* under the change: ``c0*n**c1`` is, ``n**c0`` with nothing to
+multiply it is not, nor is ``1 + n``. A factor in which a form is not closed keeps its unit.
+
+Notation
+--------
+k : multiplier of a node: value with converted constants and x = k · value at x / g + shift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import TypeAlias
+
+import numpy as np
+
+from pipeline.symbolic.program import BINARY, UNARY
+from pipeline.symbolic.tree import Floats, Tree
+
+Values: TypeAlias = dict[str, Floats]
+Shift: TypeAlias = Floats | None
+
+
+class NotClosedError(Exception):
+    """The form cannot take up a change of unit."""
+
+
+def converted(tree: Tree, theta: Floats, scales: Mapping[str, float]) -> Floats:
+    """Constants for factors in their own unit, from those for factors divided by their scale.
+
+    Parameters
+    ----------
+    theta : (..., P) constants, in the order of `tree.constants`.
+    scales : factor -> g; only factors of `scalable`, others are taken as 1.
+    """
+    given = {name: theta[..., p] for p, name in enumerate(tree.constants)}
+    with np.errstate(all="ignore"):
+        values = _Conversion(tree, given, scales).run()
+    return np.stack([values[name] for name in tree.constants], axis=-1) if given else theta
+
+
+@lru_cache(maxsize=50_000)
+def scalable(tree: Tree) -> frozenset[str]:
+    """Factors whose unit the constants can take up, alone and together."""
+    kept: list[str] = []
+    for name in tree.factors:
+        if _is_closed(tree, [*kept, name]):
+            kept.append(name)
+    return frozenset(kept)
+
+
+def _is_closed(tree: Tree, names: Sequence[str]) -> bool:
+    # irrational scales and constants, so that nothing is equal by chance
+    scales = {name: float(np.sqrt(k + 2.0)) for k, name in enumerate(names)}
+    constants = {name: np.asarray(np.sqrt(k + 0.7)) for k, name in enumerate(tree.constants)}
+    try:
+        _Conversion(tree, constants, scales, checked=True).run()
+    except NotClosedError:
+        return False
+    return True
+
+
+class _Conversion:
+    def __init__(
+        self, tree: Tree, given: Values, scales: Mapping[str, float], checked: bool = False
+    ) -> None:
+        self.tree, self.given, self.scales, self.checked = tree, given, scales, checked
+        names = [node.name for node in tree.walk() if node.op == "constant"]
+        self.single = {name for name in names if names.count(name) == 1}
+        self.values = dict(given)
+
+    def run(self) -> Values:
+        multiplier, shift = self.settle(self.tree)
+        self.require(multiplier, shift)
+        return self.values
+
+    def require(self, multiplier: Floats, shift: Shift) -> None:
+        """Refuse anything but an unchanged value."""
+        if self.checked and (shift is not None or not np.allclose(multiplier, 1.0, rtol=1e-9)):
+            raise NotClosedError
+
+    def free(self, node: Tree) -> bool:
+        """Whether the node can take any multiplier, by a constant that multiplies all of it."""
+        if node.op == "constant":
+            return node.name in self.single
+        if node.op in ("neg", "sqrt"):
+            return self.free(node.args[0])
+        if node.op in ("*", "/"):
+            return any(self.free(child) for child in node.args)
+        if node.op in ("+", "-"):
+            return all(self.free(child) for child in node.args)
+        return node.op == "**" and not node.args[1].factors and self.free(node.args[0])
+
+    def settle(self, node: Tree) -> tuple[Floats, Shift]:
+        """Multiplier and shift of a node; 1 where it is free."""
+        one = np.asarray(1.0)
+        if self.free(node):
+            return one, self.take(node, one)
+        if node.op in ("number", "constant"):
+            return one, None
+        if node.op == "factor":
+            return np.asarray(self.scales.get(node.name, 1.0)), None
+        if node.op == "neg":
+            multiplier, shift = self.settle(node.args[0])
+            return multiplier, None if shift is None else -shift
+        if node.op in ("+", "-"):
+            return self.settle_sum(node)
+        if node.op in ("*", "/"):
+            a, b = node.args
+            k_a, s_a = self.settle(a)
+            k_b, s_b = self.settle(b)
+            k = k_a * k_b if node.op == "*" else k_a / k_b
+            return k, self.shift_of_product(node, s_a, s_b)
+        if node.op in ("**", "sqrt"):
+            return self.settle_power(node)
+        multiplier, shift = self.settle(node.args[0])
+        if node.op == "log" and shift is None:
+            unchanged = not self.scaled(node)
+            return one, None if unchanged else np.log(multiplier)
+        self.require(multiplier, shift)
+        return one, None
+
+    def scaled(self, node: Tree) -> bool:
+        """Whether a factor with a scale stands below the node."""
+        return any(name in self.scales for name in node.factors)
+
+    def settle_power(self, node: Tree) -> tuple[Floats, Shift]:
+        base = node.args[0]
+        multiplier, shift = self.settle(base)
+        if self.checked and shift is not None:
+            raise NotClosedError
+        if node.op == "sqrt":
+            return np.sqrt(multiplier), None
+        exponent = node.args[1]
+        if not exponent.factors:
+            return multiplier ** self.value(exponent), None
+        self.require(multiplier, None)
+        self.require(*self.settle(exponent))
+        return np.asarray(1.0), None
+
+    def settle_sum(self, node: Tree) -> tuple[Floats, Shift]:
+        terms = _terms(node)
+        fixed = [(sign, term) for sign, term in terms if not self.free(term)]
+        settled = [(sign, *self.settle(term)) for sign, term in fixed]
+        multiplier = settled[0][1]
+        if self.checked and any(
+            not np.allclose(k, multiplier, rtol=1e-9) for _, k, _ in settled[1:]
+        ):
+            raise NotClosedError
+        shifts = [sign * shift for sign, _, shift in settled if shift is not None]
+        return multiplier, self.take_terms(terms, multiplier, shifts)
+
+    def take(self, node: Tree, k: Floats) -> Shift:
+        """Give a free node the multiplier k; its shift."""
+        if node.op == "constant":
+            self.values[node.name] = k * self.given[node.name]
+            return None
+        if node.op == "neg":
+            shift = self.take(node.args[0], k)
+            return None if shift is None else -shift
+        if node.op in ("+", "-"):
+            return self.take_terms(_terms(node), k, [])
+        if node.op in ("*", "/"):
+            return self.take_product(node, k)
+        if node.op == "sqrt":
+            power = np.asarray(0.5)
+        else:
+            power = self.value(node.args[1])
+        inverse = np.where(power == 0, 0.0, 1.0 / np.where(power == 0, 1.0, power))
+        shift = self.take(node.args[0], k**inverse)
+        if self.checked and shift is not None:
+            raise NotClosedError
+        return None
+
+    def take_product(self, node: Tree, k: Floats) -> Shift:
+        a, b = node.args
+        if self.free(a):
+            k_b, s_b = self.settle(b)
+            s_a = self.take(a, k / k_b if node.op == "*" else k * k_b)
+        else:
+            k_a, s_a = self.settle(a)
+            s_b = self.take(b, k / k_a if node.op == "*" else k_a / k)
+        return self.shift_of_product(node, s_a, s_b)
+
+    def take_terms(
+        self, terms: Sequence[tuple[int, Tree]], k: Floats, shifts: list[Floats]
+    ) -> Shift:
+        """Give the free terms of a sum the multiplier k; a bare constant takes up all shifts."""
+        bare: tuple[int, str] | None = None
+        for sign, term in terms:
+            if not self.free(term):
+                continue
+            if term.op == "constant" and bare is None:
+                bare = sign, term.name
+            shift = self.take(term, k)
+            if shift is not None:
+                shifts.append(sign * shift)
+        if not shifts:
+            return None
+        total = np.sum(np.broadcast_arrays(*shifts), axis=0)
+        if bare is None:
+            return np.asarray(total)
+        sign, name = bare
+        self.values[name] = self.values[name] - sign * total
+        return None
+
+    def shift_of_product(self, node: Tree, s_a: Shift, s_b: Shift) -> Shift:
+        """The shift that a product or quotient gets from its sides."""
+        a, b = node.args
+        if s_a is None and s_b is None:
+            return None
+        if s_a is not None and s_b is None and not b.factors:
+            other = self.value(b, self.values)
+            return s_a * other if node.op == "*" else s_a / other
+        if s_b is not None and s_a is None and node.op == "*" and not a.factors:
+            return s_b * self.value(a, self.values)
+        raise NotClosedError
+
+    def value(self, node: Tree, values: Values | None = None) -> Floats:
+        """Value of a node without factors, with the constants as given or as converted."""
+        values = self.given if values is None else values
+        if node.op == "number":
+            return np.asarray(node.value)
+        if node.op == "constant":
+            return values[node.name]
+        below = [self.value(child, values) for child in node.args]
+        return UNARY[node.op](below[0]) if len(below) == 1 else BINARY[node.op](*below)
+
+
+def _terms(node: Tree, sign: int = 1) -> list[tuple[int, Tree]]:
+    """Terms of a sum with their signs."""
+    if node.op not in ("+", "-"):
+        return [(sign, node)]
+    left, right = node.args
+    return [*_terms(left, sign), *_terms(right, sign if node.op == "+" else -sign)]
