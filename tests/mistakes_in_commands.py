@@ -291,12 +291,12 @@ OTHERS |= {
         {"selected": None}, "--laws", "'laws.json'", "a selected law"
     ),
     "a factor that no corpus has": advised_by(
-        OVERLAP, "--laws laws.json", "phi (column feature_overlap)", "n_aux, ami"
+        OVERLAP, "laws.json, factors", "phi (column feature_overlap)", "n_aux, ami"
     ),
     "a law without a value": advised_by(
         {"selected": {**LAW, "expression": "log(0 - n)"}}, "--laws", "laws.json", "has a value"
     ),
-    "tokens of advice as text": advise("--tokens: 'ten'", "a whole number: n", tokens="ten"),
+    "tokens of advice as text": advise("--tokens: ", "'ten'", "a whole number", tokens="ten"),
     "advice into a file": advise("--out", "'table.csv'", out="table.csv"),
     "a check of one training": Mistake(
         ("advise", "corpus.conll", "--main", "layer_1", "--check", "--seeds", "1", "--out", OUT),

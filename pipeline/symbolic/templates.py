@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.symbolic.fit import Fit, Sample, fit_constants, propose_starts
 from pipeline.symbolic.simplify import simplify
 from pipeline.symbolic.tree import Expression, Floats, substitute
@@ -115,7 +115,7 @@ def to_template(text: str, factors: tuple[str, ...]) -> str | None:
         return renumber(text)
     try:
         pair = abstract(text, factors)
-    except (InputError, TypeError, ValueError, ZeroDivisionError):
+    except (UserError, TypeError, ValueError, ZeroDivisionError):
         return None  # sympy met a form it cannot print in our words: not a candidate
     if pair is None or not Expression.parse(pair[0], factors).factors:
         return None

@@ -23,7 +23,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -88,7 +88,7 @@ class Expression:
 
         Raises
         ------
-        InputError
+        UserError
             if the text holds anything but numbers, known names, ``+ - * / **`` and `FUNCTIONS`.
         """
         return _parse(text, tuple(factors))
@@ -312,11 +312,11 @@ class _Compiler:
         self.program.append(step)
         return len(self.program) - 1
 
-    def refuse(self, part: str) -> InputError:
+    def refuse(self, part: str) -> UserError:
         names = ", ".join(self.allowed) or "no factor"
-        accepted = f"numbers, the factors {names}, constants c0, c1, …, + - * / ** and "
-        return InputError(
-            f"expression {self.text[:80]!r}", part[:80], accepted + ", ".join(FUNCTIONS)
+        expected = f"numbers, the factors {names}, constants c0, c1, …, + - * / ** and "
+        return UserError(
+            f"expression {self.text[:80]!r}", part[:80], expected + ", ".join(FUNCTIONS)
         )
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.symbolic.tree import Expression, substitute
 
 FACTORS = ("n", "T", "ami")
@@ -110,7 +110,7 @@ def test_complexity_counts_nodes(text: str, nodes: int) -> None:
     ],
 )
 def test_anything_else_is_refused(text: str) -> None:
-    with pytest.raises(InputError):
+    with pytest.raises(UserError):
         Expression.parse(text, FACTORS)
 
 
