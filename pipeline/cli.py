@@ -155,7 +155,7 @@ def fit(
     )
     refuse_run_folder(out)
     source = Source(str(table), f"{target} in {table.name}")
-    with SearchProgress() as progress, said_as_options(question):
+    with SearchProgress() as progress, said_as_options(question.paths):
         document = fit_to_folder(rows, question, source, out, progress)
     _say_law(document, out)
 

@@ -119,7 +119,8 @@ class ResultStore:
                 raise UserError(
                     str(self.path),
                     "results of another study",
-                    "the same factors, seeds and training settings as before, or another --out",
+                    "the same factors, seeds and training settings as before; "
+                    "another study needs another folder",
                 )
 
     def start_run(self, provenance: Mapping[str, Any]) -> int:

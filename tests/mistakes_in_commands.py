@@ -101,7 +101,7 @@ OTHERS: dict[str, Mistake] = {
     "no AMI": simulate("--ami", "None", "for 2 tasks"),
     "AMI of one task": simulate("--ami", "0.5", "single task", tasks="1", ami="0.5"),
     "no task": simulate("--tasks", "0", "at least 1", tasks="0", ami="0.5"),
-    "half a task": simulate("--tasks", "'2.5'", "a whole number:", tasks="2.5", ami="0.5"),
+    "half a task": simulate("--tasks", "'2.5'", "a whole number,", tasks="2.5", ami="0.5"),
     "negative tokens": simulate("--tokens", "-5", "at least 1", tokens="-5", ami="0.5"),
     "too many tokens": simulate("--tokens", "at most 1,000,000,000", tokens="99999999999"),
     "more than memory": simulate(

@@ -66,7 +66,7 @@ class RunLock:
             holder = file.read(LONGEST_NAME).strip() or "another process"
             file.close()
             expected = (
-                "a folder in which no other run is at work; wait for it, or choose another --out"
+                "a folder in which no other run is at work; wait for it, or choose another folder"
             )
             raise UserError(str(self.path.parent), f"in use by {holder}", expected) from error
         except OSError as error:  # a file system that knows no locks

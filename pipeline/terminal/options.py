@@ -6,18 +6,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from typer.core import TyperGroup
 
 from pipeline.errors import UserError, from_simulator, renamed, said_as
 from simulator.errors import SpecError
-
-if TYPE_CHECKING:
-    from pipeline.laws.question import Question
 
 FACTORS_FORM = "NAME=COLUMN,NAME=COLUMN, as in n=n_tokens,T=n_tasks"
 BOUNDS_FORM = "LOW,HIGH; either may be left out: 0,1 or 0,"
@@ -160,12 +157,16 @@ def as_options() -> Iterator[None]:
         raise from_simulator(error, path) from error
 
 
-def said_as_options(question: Question) -> AbstractContextManager[None]:
+def said_as_options(paths: Iterable[str]) -> AbstractContextManager[None]:
     """Say what is wrong with one factor as ``--factors NAME`` or ``--domain NAME``.
+
+    Parameters
+    ----------
+    paths : `Question.paths` of the question that is asked.
 
     `Commands` does the same for paths that are an option's name.
     """
-    pairs = (path.split(".", 1) for path in question.paths if "." in path)
+    pairs = (path.split(".", 1) for path in paths if "." in path)
     return said_as({f"{option}.{name}": f"--{option} {name}" for option, name in pairs})
 
 

@@ -62,7 +62,8 @@ def _bad_value(error: Any, words: Sequence[str]) -> str:
     value, problem = _given(option, words), str(error.message).lower()
     kind = KIND.search(problem)
     if value is None or kind is None:
-        return f"{option}: {problem}: {_meaning(error.param)}"
+        given = "" if value is None else f", got {value!r}"
+        return f"{option}: {problem}{given}; {_meaning(error.param)}"
     return str(UserError(option, value, f"{KINDS[kind[1]]}; {_meaning(error.param)}"))
 
 

@@ -109,7 +109,7 @@ def test_the_second_of_two_runs_is_refused_and_the_first_goes_on(
     assert run(out) == 2
     (line,) = said(out)
     assert f"in use by process {first.pid}" in line
-    assert "choose another --out" in line
+    assert "choose another folder" in line
     status = run_status(out)
     assert status.running
     assert 0 < status.done < 18

@@ -36,7 +36,7 @@ REFUSED: list[tuple[str, str, str, object, str]] = [
     (FACTORS, "family: {labels: 1}", "family.labels", 1, "at least 2"),
     (FACTORS, "family: {name: techer}", "family.name", "techer", "teacher"),
     (FACTORS, "family: {options: {zip: 1}}", "family.options.zip", 1, "zipf"),
-    (FACTORS, "family: {options: {label_nois: 1}}", "family.options.label_nois", 1, "label_noise"),
+    (FACTORS, "family: {options: {label_nois: 1}}", "family.options.label_nois", 1, "label_prior"),
     ("tasks: [2], tokens: [40]", "", "factors.ami", None, "for 2 tasks"),
 ]
 

@@ -187,7 +187,7 @@ def test_a_folder_in_use_is_refused(trainer: Trainer, tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["file", "file/below"])
 def test_a_file_is_no_folder(trainer: Trainer, tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="^out: "):
+    with pytest.raises(UserError, match=r"^out: "):
         run_study(study(), tmp_path / place, QUIET)
 
 

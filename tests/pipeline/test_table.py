@@ -189,7 +189,7 @@ def test_parquet_is_known_by_its_content(tmp_path: Path) -> None:
 def test_quoted_cells_may_hold_separators_and_line_ends(tmp_path: Path) -> None:
     table = read_table(written(tmp_path, 'a,b\n"x, y\nz",1\n"2",oops\n'))
     assert table["a"].tolist() == ["x, y\nz", "2"]
-    with pytest.raises(UserError, match="line 4, column b: .* got 'oops'"):
+    with pytest.raises(UserError, match=r"line 4, column b: .* got 'oops'"):
         numbers(table, "b", "t.csv")
 
 
@@ -245,7 +245,7 @@ def test_a_column_that_is_no_number_is_told_by_line(
 
 def test_rows_are_counted_where_there_are_no_lines() -> None:
     table = pd.DataFrame({"a": ["1", "x"]})
-    with pytest.raises(UserError, match="row 2, column a: .* got 'x'"):
+    with pytest.raises(UserError, match=r"row 2, column a: .* got 'x'"):
         numbers(table, "a", "t.parquet")
 
 

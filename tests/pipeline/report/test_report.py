@@ -368,7 +368,7 @@ def test_a_missing_column_and_an_unwritable_folder_are_the_users_to_mend(
         write_report(tmp_path, laws, table.drop(columns="ami"), ReportContext("t", "c"))
     blocked = tmp_path / "file"
     blocked.write_text("")
-    with pytest.raises(UserError, match="^out: "):
+    with pytest.raises(UserError, match=r"^out: "):
         write_report(blocked, {**laws, "selected": None}, table, ReportContext("t", "c"))
 
 
