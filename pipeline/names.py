@@ -16,5 +16,5 @@ def nearest(name: str, known: Iterable[object], kind: str = "a valid name") -> s
     """What was expected instead of an unknown `name`: its `kind`, the nearest one, then all."""
     names = [str(other) for other in known]
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"the nearest is {close[0]!r}; " if close else ""
-    return f"{kind}; {hint}valid: {', '.join(names)}"
+    hint = f"; the nearest is {close[0]!r}" if close else ""
+    return f"{kind}{hint}; valid: {', '.join(names)}" if names else kind

@@ -143,7 +143,7 @@ def _check_names(question: Question) -> None:
         if not is_factor_name(name):
             raise UserError(f"factors.{name}", name, _name_wanted(name, column))
         if name == question.target:
-            raise UserError(f"factors.{name}", name, f"a name other than the target's, {name!r}")
+            raise UserError(f"factors.{name}", name, "a name other than the target's")
         if column == question.target:
             raise UserError(f"factors.{name}", column, "a column other than the target's")
         if column in columns:

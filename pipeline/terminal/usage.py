@@ -46,7 +46,7 @@ def _unknown_option(error: Any, words: Sequence[str]) -> str:
     if name in _options(parent.command):
         corrected = " ".join(_first(name, words))
         return f"option of {command}: {name!r} stands before the command: mtl-laws {corrected}"
-    expected = nearest(name, known) if known else "no option but --help"
+    expected = nearest(name, known, "one of its options") if known else "no option but --help"
     return str(UserError(f"option of {command}", name, expected))
 
 
