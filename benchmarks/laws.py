@@ -35,7 +35,7 @@ from pipeline.laws.search import SearchOptions, find_laws
 from pipeline.provenance import provenance
 from pipeline.symbolic.engines import ENGINES, Request
 from pipeline.symbolic.fit import EXACT, fit_constants, propose_starts
-from pipeline.symbolic.tree import Expression
+from pipeline.symbolic.program import Expression
 
 RESULTS = Path(__file__).with_name("results")
 ROOT = Path(__file__).parent.parent

@@ -19,7 +19,7 @@ from typing import Any, cast
 
 from pipeline.controls import CONTROLS, MARK, marked
 from pipeline.digest import Json, canonical, digest
-from pipeline.errors import InputError
+from pipeline.errors import UserError, from_simulator, renamed
 from pipeline.names import nearest
 from pipeline.study import SHORT_NAMES, FamilyBlock, Scalar, Study, unknown_factor
 from pipeline.table import GLOSSARY
@@ -100,7 +100,7 @@ def expand(study: Study) -> list[Cell]:
 
     Raises
     ------
-    InputError : a factor, option or setting that simulator or trainer do not know or accept; the
+    UserError : a factor, option or setting that simulator or trainer do not know or accept; the
         field is the path in the study file.
     """
     _check_count(study)
@@ -138,7 +138,9 @@ def _control(named: Mapping[str, Any]) -> Cell:
         cell = Cell.from_json(named)
         check_spec(cell.task)
     except SpecError as error:
-        raise InputError("controls", named[MARK], f"{error.field}: {error.accepted}") from error
+        raise UserError(
+            "controls", named[MARK], f"a control with {error.field} {error.accepted}"
+        ) from error
     return cell
 
 
@@ -147,21 +149,21 @@ def _check_count(study: Study) -> None:
     count = math.prod(len(level) for level in levels.values()) * len(study.seeds)
     count *= 1 + len(study.controls)
     if count > MAX_CELLS:
-        raise InputError("factors", f"{count:,} cells", f"at most {MAX_CELLS:,} cells")
+        raise UserError("factors", f"{count:,} cells", f"at most {MAX_CELLS:,} cells")
 
 
 def _check_names(study: Study) -> None:
     for name in study.factors.extra():
         kind, _, bare = name.rpartition(".")
         if kind not in ("", "training", "options"):
-            raise InputError(f"factors.{name}", name, "a name, training.NAME or options.NAME")
+            raise UserError(f"factors.{name}", name, "a name, training.NAME or options.NAME")
         if kind == "training" and bare not in _TRAINING_KEYS:
             raise unknown_factor(name, (f"training.{key}" for key in _TRAINING_KEYS))
         if name in SHORT_NAMES:
             raise unknown_factor(name, ())
     for name in study.training:
         if name not in _TRAINING_KEYS:
-            raise InputError(f"training.{name}", name, nearest(name, _TRAINING_KEYS))
+            raise UserError(f"training.{name}", name, nearest(name, _TRAINING_KEYS))
 
 
 def _check_laws(study: Study) -> None:
@@ -170,13 +172,17 @@ def _check_laws(study: Study) -> None:
     options = (*map(_bare, study.factors.extra()), *study.family.options)
     known = {*columns, *_TRAINING_KEYS, *options, *(f"option_{name}" for name in options)}
     if study.laws.target not in {*known, "span_f1"}:
-        raise InputError("laws.target", study.laws.target, nearest(study.laws.target, columns))
+        raise UserError("laws.target", study.laws.target, nearest(study.laws.target, columns))
     control = study.laws.target.removeprefix("gain_")
     if control in CONTROLS and control not in study.controls:
-        raise InputError("laws.target", study.laws.target, f"only with `controls: [{control}]`")
+        raise UserError(
+            "laws.target",
+            study.laws.target,
+            f"a column of the table; this one needs `controls: [{control}]`",
+        )
     for factor, column in study.laws.factors.items():
         if column not in known:
-            raise InputError(f"laws.factors.{factor}", column, nearest(column, columns))
+            raise UserError(f"laws.factors.{factor}", column, nearest(column, columns))
 
 
 def _is_training(factor: str) -> bool:
@@ -199,7 +205,7 @@ def _settings(study: Study) -> Iterator[TrainingSettings]:
         varied = {_bare(name): level for name, level in chosen.items()}
         try:
             yield TrainingSettings.from_json({**study.training, **varied})
-        except InputError as error:
+        except UserError as error:
             raise _located(study, error, chosen) from error
 
 
@@ -230,27 +236,25 @@ def _spec(study: Study, chosen: Mapping[str, Scalar]) -> TaskSpec:
         spec = single_task(spec) if spec.tasks == 1 else spec
         check_spec(spec)
     except SpecError as error:
-        raise _located(study, error, chosen) from error
+        raise _located(study, from_simulator(error), chosen) from error
     return spec
 
 
-def _located(
-    study: Study, error: SpecError | InputError, chosen: Mapping[str, Scalar]
-) -> InputError:
+def _located(study: Study, error: UserError, chosen: Mapping[str, Scalar]) -> UserError:
     """The simulator's or the trainer's refusal, at its place in the study file."""
-    for name in (error.field, _bare(error.field)):
+    for name in (error.path, _bare(error.path)):
         levels = study.factors.levels().get(name, ())
         if name in chosen and chosen[name] in levels:
             place = f"factors.{name}[{levels.index(chosen[name])}]"
-            hint = _hint(name) if error.field.startswith("options.") else ""
-            return InputError(place, error.value, hint + error.accepted)
-    return InputError(_fixed_place(error.field), error.value, error.accepted)
+            hint = _hint(name) if error.path.startswith("options.") else ""
+            return UserError(place, error.value, error.expected + hint)
+    return renamed(error, _fixed_place(error.path))
 
 
 def _hint(factor: str) -> str:
     """A factor that is taken for an option of the family may be another key, mistyped."""
     close = difflib.get_close_matches(factor, (*_TASK_KEYS, *_TRAINING_KEYS), n=1, cutoff=0.8)
-    return f"did you mean {close[0]!r}? As an option of the family: " if close else ""
+    return f"; did you mean {close[0]!r}? It was read as an option of the family" if close else ""
 
 
 def _fixed_place(field: str) -> str:

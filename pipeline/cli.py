@@ -9,11 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.terminal.ending import exit_code
+from pipeline.terminal.options import Commands
 
 app = typer.Typer(
     name="mtl-laws",
+    cls=Commands,
     help="How much will training my sequence-labelling tasks together help?",
     invoke_without_command=True,
     add_completion=False,
@@ -129,7 +131,12 @@ def fit(
     from pipeline.laws.question import Question
     from pipeline.reference_data import read_source
     from pipeline.table import replicates_of
-    from pipeline.terminal.options import parse_bounds, parse_domains, parse_factors
+    from pipeline.terminal.options import (
+        parse_bounds,
+        parse_domains,
+        parse_factors,
+        said_as_options,
+    )
     from pipeline.terminal.search_progress import SearchProgress
 
     rows = read_source(table)
@@ -148,7 +155,7 @@ def fit(
     )
     refuse_run_folder(out)
     source = Source(str(table), f"{target} in {table.name}")
-    with SearchProgress() as progress:
+    with SearchProgress() as progress, said_as_options(question.paths):
         document = fit_to_folder(rows, question, source, out, progress)
     _say_law(document, out)
 
@@ -295,7 +302,7 @@ def engines(
 
     if install is not None:
         if install != pysr.PySR.name:
-            raise InputError("--install", install, "pysr, the one engine with a runtime of its own")
+            raise UserError("install", install, "pysr, the one engine with a runtime of its own")
         typer.echo(f"pysr      installed: {pysr.install()}")
         return
     for name, engine in ENGINES.items():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pipeline.files.tablefile import read_table
 from pipeline.fit import Source, fit_to_folder
 from pipeline.fitted import curves_of
-from pipeline.foresight import in_the_study, question_of
+from pipeline.foresight import question_of, said_in_the_study
 from pipeline.table import RESULTS_NAME, ordinary_rows
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def conclude(
     """Find the laws of a study whose models are trained; leave laws and report in its folder."""
     table = ordinary_rows(read_table(out / RESULTS_NAME))
     question = question_of(study, jobs, engine)
-    with in_the_study(engine):
+    with said_in_the_study(question, engine):
         return fit_to_folder(table, question, _source(study, path, out), out, progress)
 
 

@@ -1,51 +1,97 @@
-"""What the pipeline raises: one root; the command line turns `InputError` into exit code 2."""
+"""What the pipeline raises: one root; the command line turns `UserError` into exit code 2.
+
+A `UserError` carries a neutral path. The face that catches it (the command line, the study reader,
+the notebook, scikit-learn) says the path in its own words, by `said_as` or `renamed`.
+"""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+if TYPE_CHECKING:
+    from simulator import SpecError
+
+Mistake = TypeVar("Mistake", bound="UserError")
 
 
 class PipelineError(Exception):
     """Root of every error that `pipeline` raises on purpose (exit code 1, or 2)."""
 
 
-class InputError(PipelineError):
-    """The user's mistake: one line that names the field, the value and what would be accepted.
+class UserError(PipelineError):
+    """The user's mistake: one line that names where it is, what is expected there, and the value.
 
     Parameters
     ----------
-    field : the option, YAML key, column or file, as the user wrote it.
+    path : where the mistake is: ``hold_out``, ``factors.n``, a key of a study, or the file at fault
+        and the place in it.
     value : the value received.
-    accepted : what would be accepted, as the end of the sentence "… is not accepted: …".
+    expected : what would be accepted, as a noun phrase. Advice may follow it after ``"; "``.
+
+    Examples
+    --------
+    >>> print(UserError("budget", "huge", "one of tiny, quick; did you mean quick?"))
+    budget: expected one of tiny, quick, got 'huge'; did you mean quick?
     """
 
-    form: ClassVar[str] = "{field}: {value!r} is not accepted: {accepted}"
+    form: ClassVar[str] = "{path}: expected {expected}, got {value!r}{advice}"
 
-    def __init__(self, field: str, value: object, accepted: str) -> None:
-        super().__init__(self.form.format(field=field, value=value, accepted=accepted))
-        self.field = field
+    def __init__(self, path: str, value: object, expected: str) -> None:
+        wanted, mark, advice = expected.partition("; ")
+        super().__init__(
+            self.form.format(path=path, value=value, expected=wanted, advice=mark + advice)
+        )
+        self.path = path
         self.value = value
-        self.accepted = accepted
+        self.expected = expected
 
-    def __reduce__(self) -> tuple[type[InputError], tuple[str, object, str]]:
-        return type(self), (self.field, self.value, self.accepted)
-
-
-class FileError(InputError):
-    """A file that cannot be read; `value` is what is wrong with it, `accepted` what is wanted."""
-
-    form = "{field}: {value}: give {accepted}"
+    def __reduce__(self) -> tuple[type[UserError], tuple[str, object, str]]:
+        return type(self), (self.path, self.value, self.expected)
 
 
-class MissingError(InputError):
-    """What has to be given is not there at all; `accepted` is what it is."""
+class FileError(UserError):
+    """A file that cannot be read; `value` is what is wrong with it, `expected` what is wanted."""
 
-    form = "{field} is missing: {accepted}"
+    form = "{path}: {value}; expected {expected}{advice}"
+
+
+class MissingError(UserError):
+    """What has to be given is not there at all; `expected` is what it is."""
+
+    form = "{path} is missing: {expected}{advice}"
 
 
 class EngineError(PipelineError):
     """A symbolic-regression engine failed; the search goes on with the others and says so."""
 
 
-class EngineNotReadyError(InputError):
+class EngineNotReadyError(UserError):
     """The engine that was asked for cannot run on this machine."""
+
+
+def from_simulator(error: SpecError, path: str | None = None) -> UserError:
+    """The simulator's refusal as the user's mistake, at its own path where no other is given."""
+    return UserError(path or error.field, error.value, error.accepted)
+
+
+def renamed(error: Mistake, path: str) -> Mistake:
+    """The same mistake at another path."""
+    return type(error)(path, error.value, error.expected)
+
+
+@contextmanager
+def said_as(words: Mapping[str, str]) -> Iterator[None]:
+    """Raise a user's mistake again with its path in the words of the caller.
+
+    Parameters
+    ----------
+    words : neutral path -> what the caller's user calls it; other paths stay as they are.
+    """
+    try:
+        yield
+    except UserError as error:
+        if error.path not in words:
+            raise
+        raise renamed(error, words[error.path]) from error

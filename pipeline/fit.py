@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.files.storefile import STORE_NAME
 from pipeline.files.wholefile import write_whole
 from pipeline.provenance import provenance
@@ -64,7 +64,7 @@ class Fit:
 
         Raises
         ------
-        InputError
+        UserError
             if the folder cannot be made or written to.
         """
         from pipeline.files.tablefile import write_parquet
@@ -85,7 +85,7 @@ def fit_to_folder(
 ) -> dict[str, Any]:
     """Search laws for a question over a table; leave ``laws.json``, table and report in `out`.
 
-    Returns the document that was written. Raises what `fit_question` raises, and `InputError`
+    Returns the document that was written. Raises what `fit_question` raises, and `UserError`
     where `out` is not writable; it is made once everything else has been found in order.
     """
     found = fit_question(table, question, source, progress, ready=lambda: make_folder(out))
@@ -109,7 +109,7 @@ def fit_question(
 
     Raises
     ------
-    InputError
+    UserError
         if the question does not fit the table or the engine is not ready.
     NoLawError
         if no law is valid over the domain.
@@ -169,12 +169,12 @@ def refuse_run_folder(out: Path) -> None:
 
     Raises
     ------
-    InputError
+    UserError
         if a study was run there.
     """
     if (out / STORE_NAME).exists():
-        accepted = f"another folder: in this one a study was run ({STORE_NAME}), its laws stay"
-        raise InputError("--out", str(out), accepted)
+        expected = f"another folder; a study was run in this one ({STORE_NAME}), and its laws stay"
+        raise UserError("out", str(out), expected)
 
 
 def make_folder(out: Path) -> None:
@@ -182,7 +182,7 @@ def make_folder(out: Path) -> None:
 
     Raises
     ------
-    InputError
+    UserError
         if it cannot.
     """
     try:
@@ -192,9 +192,7 @@ def make_folder(out: Path) -> None:
         probe.unlink()
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise InputError(
-            "--out", str(out), f"a folder that can be written to ({reason})"
-        ) from error
+        raise UserError("out", str(out), f"a folder that can be written to ({reason})") from error
 
 
 def _provenance(

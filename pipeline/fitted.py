@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.files.tablefile import numbers, read_table
 from pipeline.fit import LAWS_NAME, TABLE_NAME, Fit, Source, write_report_of
 from pipeline.laws.bands import Uncertainty
@@ -29,7 +29,7 @@ def rewrite_report(folder: Path) -> None:
 
     Raises
     ------
-    InputError
+    UserError
         if the folder holds no laws or they cannot be read.
     """
     found = read_fit(folder)
@@ -41,11 +41,11 @@ def read_fit(folder: Path) -> Fit:
 
     Raises
     ------
-    InputError
+    UserError
         if the folder holds no laws or they cannot be read.
     """
     if not folder.is_dir():
-        raise InputError("FOLDER", str(folder), f"a folder with {LAWS_NAME}, as run or fit left it")
+        raise UserError("folder", str(folder), f"a folder with {LAWS_NAME}, as run or fit left it")
     document = read_laws(folder / LAWS_NAME)
     rows = _analysed(folder / TABLE_NAME, document)
     made = document["provenance"]
@@ -69,9 +69,9 @@ def _analysed(path: Path, document: dict[str, Any]) -> pd.DataFrame:
         rows[column] = numbers(rows, column, str(path))
     for column in OWN_COLUMNS:
         if column not in rows:
-            raise InputError(str(path), column, f"a table with this column, as beside {LAWS_NAME}")
+            raise UserError(str(path), column, f"a table with this column, as beside {LAWS_NAME}")
     if not (rows["role"] == "fit").any():
-        raise InputError(f"{path}, column role", rows["role"].iloc[0], "'fit' in some rows")
+        raise UserError(f"{path}, column role", rows["role"].iloc[0], "'fit' in some rows")
     return rows
 
 

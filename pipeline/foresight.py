@@ -6,8 +6,8 @@ block must not wait until then.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pandas.api.types import is_numeric_dtype
 
 from pipeline.cells import Cell, expand
-from pipeline.errors import InputError
+from pipeline.errors import UserError, from_simulator, said_as
 from pipeline.laws.holdout import check_condition
 from pipeline.laws.question import MAX_SEED, MIN_ROWS, Question, check_question
 from pipeline.store import Row
@@ -39,19 +39,19 @@ def foresee(study: Study, engine: str | None = None) -> None:
 
     Raises
     ------
-    InputError
+    UserError
         if the `laws` block speaks of columns that the table will not hold, of factors that the
         study does not vary, of an engine that is not ready; or a corpus cannot be read.
     """
     if max(study.seeds) > MAX_SEED:
-        raise InputError("seeds", max(study.seeds), f"whole numbers from 0 to {MAX_SEED}")
+        raise UserError("seeds", max(study.seeds), f"whole numbers from 0 to {MAX_SEED}")
     one_seed = expand(study.model_copy(update={"seeds": study.seeds[:1]}))
     ordinary = [cell for cell in one_seed if cell.control is None]
     if len(ordinary) * len(study.seeds) < MIN_ROWS:
         found = f"{len(ordinary) * len(study.seeds)} models"
-        raise InputError("factors", found, f"levels and seeds that make {MIN_ROWS} models or more")
+        raise UserError("factors", found, f"levels and seeds that make {MIN_ROWS} models or more")
     question = question_of(study, 1, engine)
-    with in_the_study(engine):
+    with said_in_the_study(question, engine):
         choose(question.engine)
         check_question(question)
         if question.hold_out is not None:
@@ -70,20 +70,20 @@ def _planned(cells: Sequence[Cell]) -> pd.DataFrame:
 
 def _check_columns(question: Question, planned: pd.DataFrame) -> None:
     """Refuse text, and factors that the study does not vary; `expand` has refused unknown names."""
-    for field, column in (("--target", question.target), *_named(question)):
+    for field, column in (("target", question.target), *_named(question)):
         if column in planned and not is_numeric_dtype(planned[column]):
-            raise InputError(field, column, "a column of numbers: docs/columns.md lists them")
+            raise UserError(field, column, "a column of numbers; docs/columns.md lists them")
     for field, column in _named(question):
         values = planned[column] if column in planned else planned["T"] * 0.0
         told = values[planned["T"] > 1] if column == "ami" else values
         if told.notna().all() and told.nunique() < 2:
-            accepted = "a factor of which the study has two levels or more: vary it or leave it out"
-            raise InputError(field, column, accepted)
+            expected = "a factor of which the study has two levels or more; vary it or leave it out"
+            raise UserError(field, column, expected)
 
 
 def _named(question: Question) -> list[tuple[str, str]]:
     """Field and column of every factor."""
-    return [(f"--factors.{name}", column) for name, column in question.factors.items()]
+    return [(f"factors.{name}", column) for name, column in question.factors.items()]
 
 
 def _check_corpora(cells: Sequence[Cell]) -> None:
@@ -97,20 +97,13 @@ def _check_corpora(cells: Sequence[Cell]) -> None:
             make_taskset(cell.task, cell.seed)
         except SpecError as error:
             place = f"family.{error.field}" if error.field.startswith("options.") else error.field
-            raise InputError(place, error.value, error.accepted) from error
+            raise from_simulator(error, place) from error
 
 
-@contextmanager
-def in_the_study(engine: str | None) -> Iterator[None]:
-    """Say what is wrong with a law search by its key in the study, not by the option of `fit`."""
-    try:
-        yield
-    except InputError as error:
-        key = error.field.removeprefix("--").replace("-", "_").replace(" ", ".")
-        ours = error.field.startswith("--") and key not in ("out", "jobs")
-        if not ours or (key == "engine" and engine is not None):
-            raise
-        raise InputError(f"laws.{key}", error.value, error.accepted) from error
+def said_in_the_study(question: Question, engine: str | None) -> AbstractContextManager[None]:
+    """Say what is wrong with a law search by the study's key, where it comes from the study."""
+    elsewhere = {"jobs"} if engine is None else {"jobs", "engine"}
+    return said_as({path: f"laws.{path}" for path in question.paths if path not in elsewhere})
 
 
 def question_of(study: Study, jobs: int, engine: str | None) -> Question:

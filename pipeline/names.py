@@ -12,9 +12,9 @@ def mistyped(name: str, given: Iterable[str]) -> str | None:
     return close[0] if close else None
 
 
-def nearest(name: str, known: Iterable[object]) -> str:
-    """The end of an error message about an unknown `name`: the nearest valid one, then all."""
+def nearest(name: str, known: Iterable[object], kind: str = "a valid name") -> str:
+    """What was expected instead of an unknown `name`: its `kind`, the nearest one, then all."""
     names = [str(other) for other in known]
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"the nearest valid name is {close[0]!r}; " if close else ""
-    return f"{hint}valid: {', '.join(names)}"
+    hint = f"; the nearest is {close[0]!r}" if close else ""
+    return f"{kind}{hint}; valid: {', '.join(names)}" if names else kind

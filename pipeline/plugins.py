@@ -18,7 +18,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.names import nearest
 
 Given = ParamSpec("Given")
@@ -38,7 +38,7 @@ def plug_in(name: str | Path) -> None:
 
     Raises
     ------
-    InputError
+    UserError
         if there is no such file or module, or a name that it registers is taken.
     """
     text = str(name)
@@ -71,12 +71,12 @@ def equipped(
 
 def _run_file(path: Path, written: str) -> None:
     if not path.is_file():
-        raise InputError("--plugin", written, ACCEPTED)
+        raise UserError("plugin", written, ACCEPTED)
     spec = spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None or not path.stem.isidentifier():
-        raise InputError("--plugin", written, ACCEPTED)
+        raise UserError("plugin", written, ACCEPTED)
     if path.stem in sys.modules:
-        raise InputError("--plugin", written, "a file of another name: a module has this one")
+        raise UserError("plugin", written, "a file of another name; a module has this one")
     module = module_from_spec(spec)
     sys.modules[path.stem] = module  # so that what it defines can be sent to other processes
     try:
@@ -92,5 +92,5 @@ def _import(name: str) -> None:
     except ModuleNotFoundError as error:
         if error.name is None or not name.startswith(error.name):
             raise
-        hint = nearest(f"{name}.py", [path.name for path in Path.cwd().glob("*.py")])
-        raise InputError("--plugin", name, f"{ACCEPTED}; {hint}") from error
+        files = [path.name for path in Path.cwd().glob("*.py")]
+        raise UserError("plugin", name, nearest(f"{name}.py", files, ACCEPTED)) from error

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.names import nearest
 
 if TYPE_CHECKING:
@@ -40,14 +40,14 @@ def reference_manifest() -> dict[str, Any]:
 
     Raises
     ------
-    InputError : the tables are not there.
+    UserError : the tables are not there.
     """
     path = reference_folder() / MANIFEST
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        accepted = "the reference tables: install the package again, or use a full checkout"
-        raise InputError(str(path), "no such file", accepted) from error
+        expected = "the reference tables; install the package again, or use a full checkout"
+        raise UserError(str(path), "no such file", expected) from error
     return manifest
 
 
@@ -63,7 +63,7 @@ def load_reference(name: str) -> pd.DataFrame:
 
     Raises
     ------
-    InputError : no such table; names those that there are.
+    UserError : no such table; names those that there are.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def load_reference(name: str) -> pd.DataFrame:
     wanted = name.removeprefix(PREFIX)
     studies = reference_manifest()["studies"]
     if wanted not in studies:
-        raise InputError(name, wanted, f"a reference table: {nearest(wanted, sorted(studies))}")
+        raise UserError(name, wanted, nearest(wanted, sorted(studies), "a reference table"))
     return read_table(reference_folder() / studies[wanted]["file"])
 
 
@@ -83,7 +83,7 @@ def read_source(source: Path) -> pd.DataFrame:
 
     Raises
     ------
-    InputError : no such table, or a file that is none.
+    UserError : no such table, or a file that is none.
     """
     from pipeline.files.tablefile import read_table
     from pipeline.table import ordinary_rows

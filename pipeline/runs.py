@@ -20,7 +20,7 @@ import pandas as pd
 
 from pipeline.cells import Cell, expand
 from pipeline.digest import digest
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.files.tablefile import drop_parts, write_parquet
 from pipeline.plugins import loaded
 from pipeline.provenance import provenance
@@ -51,7 +51,7 @@ def run_study(study: Study, out: Path, options: RunOptions | None = None) -> pd.
 
     Raises
     ------
-    InputError : the study asks for what cannot be had, the folder cannot be used or is in use.
+    UserError : the study asks for what cannot be had, the folder cannot be used or is in use.
     KeyboardInterrupt : on SIGINT and SIGTERM; the same call goes on where this one stopped.
     """
     options = options or RunOptions()
@@ -110,7 +110,7 @@ def _make_folder(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise InputError("--out", str(out), f"a folder that can be made here ({reason})") from error
+        raise UserError("out", str(out), f"a folder that can be made here ({reason})") from error
 
 
 @contextmanager

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.digest import canonical
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.files.storefile import (
     STORE_NAME,
     check_moment,
@@ -108,7 +108,7 @@ class ResultStore:
 
         Raises
         ------
-        InputError : the file holds the results of another study.
+        UserError : the file holds the results of another study.
         """
         with self._transaction():
             found = self._db.execute("SELECT * FROM study").fetchone()
@@ -116,10 +116,11 @@ class ResultStore:
                 values = (digest, cells, canonical(study))
                 self._db.execute("INSERT INTO study VALUES (?, ?, ?, ?)", (*values, seal(*values)))
             elif unsealed(found)[0] != digest:
-                raise InputError(
+                raise UserError(
                     str(self.path),
                     "results of another study",
-                    "the same factors, seeds and training settings as before, or another --out",
+                    "the same factors, seeds and training settings as before; "
+                    "another study needs another folder",
                 )
 
     def start_run(self, provenance: Mapping[str, Any]) -> int:
@@ -197,7 +198,7 @@ def open_store(path: Path) -> Iterator[ResultStore]:
 
     Raises
     ------
-    InputError : damaged, not a store, of a newer schema, or not writable.
+    UserError : damaged, not a store, of a newer schema, or not writable.
     """
     with writing(path) as db:
         yield ResultStore(path, db)
@@ -231,7 +232,7 @@ def read_summary(path: Path) -> Summary:
         study = db.execute("SELECT * FROM study").fetchone()
         run = db.execute("SELECT * FROM runs ORDER BY id DESC LIMIT 1").fetchone()
         if study is None or run is None:
-            raise InputError(str(path), "no run yet", "a store in which a run has begun")
+            raise UserError(str(path), "no run yet", "a store in which a run has begun")
         _, cells, description = unsealed(study)
         number, started, _ = unsealed(run)
         counted = db.execute("SELECT status, count(*) FROM outcomes GROUP BY status")

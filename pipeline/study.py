@@ -26,7 +26,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.files.blocks import DETAIL, Block, input_error, reference, short
 from pipeline.files.yamlfile import parse_yaml, read_text
 from pipeline.names import nearest
@@ -240,7 +240,7 @@ class Study(Block):
 
         Raises
         ------
-        InputError : no such file, not UTF-8, not YAML, or not a study; names the key and what it
+        UserError : no such file, not UTF-8, not YAML, or not a study; names the key and what it
             accepts.
         """
         return cls.parse(read_text(Path(path), "a study file (YAML)"), source=str(path))
@@ -250,7 +250,7 @@ class Study(Block):
         """The study that the YAML document `text` holds; `source` names it in errors."""
         content = parse_yaml(text, source)
         if not isinstance(content, dict):
-            raise InputError(source, short(content), "a study: `question:`, `factors:` and so on")
+            raise UserError(source, short(content), "a study: `question:`, `factors:` and so on")
         try:
             study = cls.model_validate(content)
         except ValidationError as error:
@@ -276,19 +276,19 @@ class Study(Block):
         levels = self.factors.levels()
         for name in self.factors.extra():
             if not levels.get(name):
-                raise InputError(f"factors.{name}", [], "a list of one or more levels")
+                raise UserError(f"factors.{name}", [], "a list of one or more levels")
             block = self._fixed_in(name)
             if block:
-                accepted = f"levels here or a value in `{block}`, not both"
-                raise InputError(f"factors.{name}", list(levels[name]), accepted)
+                expected = f"levels here or a value in `{block}`, not both"
+                raise UserError(f"factors.{name}", list(levels[name]), expected)
         low, high = self.laws.bounds
         if low is not None and high is not None and low >= high:
-            raise InputError("laws.bounds", [low, high], "[lowest, highest], in that order")
+            raise UserError("laws.bounds", [low, high], "[lowest, highest], in that order")
         for factor, (least, most) in self.laws.domain.items():
             if factor not in self.laws.factors:
-                raise InputError("laws.domain", factor, nearest(factor, self.laws.factors))
+                raise UserError("laws.domain", factor, nearest(factor, self.laws.factors))
             if least >= most:
-                raise InputError(
+                raise UserError(
                     f"laws.domain.{factor}", [least, most], "[lowest, highest], in that order"
                 )
 
@@ -296,12 +296,12 @@ class Study(Block):
 SHORT_NAMES: Mapping[str, str] = {"T": "tasks", "n": "tokens", "n_aux": "aux_tokens"}
 
 
-def unknown_factor(name: str, known: Iterable[str]) -> InputError:
+def unknown_factor(name: str, known: Iterable[str]) -> UserError:
     """The error for a factor that nobody knows; the table's own symbols are recognised."""
     if name in SHORT_NAMES:
-        hint = f"in a study file this factor is called {SHORT_NAMES[name]!r}"
-        return InputError(f"factors.{name}", name, hint)
-    return InputError(f"factors.{name}", name, nearest(name, known))
+        hint = f"its name in a study; there the factor is called {SHORT_NAMES[name]!r}"
+        return UserError(f"factors.{name}", name, hint)
+    return UserError(f"factors.{name}", name, nearest(name, known))
 
 
 def commented_study() -> str:
@@ -314,14 +314,14 @@ def write_commented(path: Path) -> None:
 
     Raises
     ------
-    InputError : the file exists, or cannot be written.
+    UserError : the file exists, or cannot be written.
     """
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(commented_study())
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise InputError("PATH", str(path), f"a new file that can be written ({reason})") from error
+        raise UserError("path", str(path), f"a new file that can be written ({reason})") from error
 
 
 def shipped_studies() -> dict[str, Path]:

@@ -101,7 +101,7 @@ OTHERS: dict[str, Mistake] = {
     "no AMI": simulate("--ami", "None", "for 2 tasks"),
     "AMI of one task": simulate("--ami", "0.5", "single task", tasks="1", ami="0.5"),
     "no task": simulate("--tasks", "0", "at least 1", tasks="0", ami="0.5"),
-    "half a task": simulate("--tasks", "'2.5'", "a whole number:", tasks="2.5", ami="0.5"),
+    "half a task": simulate("--tasks", "'2.5'", "a whole number,", tasks="2.5", ami="0.5"),
     "negative tokens": simulate("--tokens", "-5", "at least 1", tokens="-5", ami="0.5"),
     "too many tokens": simulate("--tokens", "at most 1,000,000,000", tokens="99999999999"),
     "more than memory": simulate(
@@ -291,12 +291,12 @@ OTHERS |= {
         {"selected": None}, "--laws", "'laws.json'", "a selected law"
     ),
     "a factor that no corpus has": advised_by(
-        OVERLAP, "--laws laws.json", "phi (column feature_overlap)", "n_aux, ami"
+        OVERLAP, "laws.json, factors", "phi (column feature_overlap)", "n_aux, ami"
     ),
     "a law without a value": advised_by(
         {"selected": {**LAW, "expression": "log(0 - n)"}}, "--laws", "laws.json", "has a value"
     ),
-    "tokens of advice as text": advise("--tokens: 'ten'", "a whole number: n", tokens="ten"),
+    "tokens of advice as text": advise("--tokens: ", "'ten'", "a whole number", tokens="ten"),
     "advice into a file": advise("--out", "'table.csv'", out="table.csv"),
     "a check of one training": Mistake(
         ("advise", "corpus.conll", "--main", "layer_1", "--check", "--seeds", "1", "--out", OUT),

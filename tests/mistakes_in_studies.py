@@ -29,13 +29,13 @@ STUDIES: dict[str, Mistake] = {
     "an anchor": study("question: &a q\nfamily: *a\n", "line 1", "&a", "anchors"),
     "very deep": study("question: " + "[" * 99, "line 1", "'question: [[", "deep"),
     "no factors": study("question: q\n", "factors is missing: this key is required"),
-    "unknown key": block("famly: {}", "famly", "nearest valid name is 'family'"),
+    "unknown key": block("famly: {}", "famly", "nearest is 'family'"),
     "unknown key within": block("laws: {taget: f1}", "laws.taget", "nearest", "'target'"),
     "a required key mistyped": factors(
         "tasks: 2, tokns: [40, 80]", "factors.tokns", "'tokns'", "did you mean 'tokens'?"
     ),
     "a required block mistyped": study(
-        "question: q\nfactor: {tasks: 2}\n", "factor: 'factor'", "did you mean 'factors'?"
+        "question: q\nfactor: {tasks: 2}\n", "factor:", "'factor'", "did you mean 'factors'?"
     ),
     "required keys by their symbols": factors("T: 2, n: 40", "factors.T", "did you mean 'tasks'?"),
     "T = 0": factors("tasks: [0], tokens: [40]", "factors.tasks[0]", "0", "1 or more"),
@@ -133,9 +133,9 @@ OPTIONS: dict[str, Mistake] = {
     "a folder": Mistake(("run", ".", "--out", OUT), ("is a directory", "a study file")),
     "a table": Mistake(("run", "table.csv", "--out", OUT), ("table.csv", "n,T,ami", "question:")),
     "no jobs": run("--jobs", "0", "-1 for one per core", jobs="0"),
-    "jobs as text": run("--jobs", "'two'", "a whole number:", jobs="two"),
+    "jobs as text": run("--jobs", "'two'", "a whole number,", jobs="two"),
     "unknown backend": run("--backend", "'spark'", "loky", backend="spark"),
-    "needless address": run("--address", "'x'", "--backend dask", address="x"),
+    "needless address": run("--address", "'x'", "the backend dask", address="x"),
     "unknown device": run("--device", "'tpu'", "cpu", device="tpu"),
     "absent device": run("--device", "'cuda:99'", "cpu", device="cuda:99"),
     "unknown engine": run("--engine", "'gp'", "operon", engine="gp"),

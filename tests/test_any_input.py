@@ -1,6 +1,6 @@
 """Any input at all: files with pieces cut out and put in, and with any value in any place.
 
-They are read or refused. A refusal is an `InputError`; any other exception, and any warning, is a
+They are read or refused. A refusal is an `UserError`; any other exception, and any warning, is a
 defect. Pieces try the reading of text; values get past it, to what is checked afterwards.
 """
 
@@ -25,7 +25,7 @@ from mistakes import TABLE
 from mistakes_in_commands import LAW, LAWS
 
 from pipeline.cells import expand
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.files.tablefile import read_table
 from pipeline.files.yamlfile import parse_yaml
 from pipeline.laws.holdout import held_out_rows
@@ -72,7 +72,7 @@ CONDITION_PIECES = (
 @FUZZ
 @given(edited(commented_study(), YAML_PIECES))
 def test_any_study_is_read_or_refused(text: str) -> None:
-    with suppress(InputError):
+    with suppress(UserError):
         assert Study.parse(text).factors.levels()
 
 
@@ -90,7 +90,7 @@ def test_any_table_is_posed_or_refused(drawer: Path, text: str, noise: bytes, pl
     path = drawer / "table.csv"
     path.write_bytes(raw[:place] + noise + raw[place:])
     question = Question("f1", {"n": "n", "T": "T", "ami": "ami"}, (0.0, None))
-    with suppress(InputError):
+    with suppress(UserError):
         problem = pose(read_table(path), question, "table.csv")
         assert np.isfinite(problem.data.target).all()
         assert np.isfinite(problem.data.sample.target).all()
@@ -101,7 +101,7 @@ def test_any_table_is_posed_or_refused(drawer: Path, text: str, noise: bytes, pl
 def test_any_laws_file_is_read_or_refused(drawer: Path, text: str) -> None:
     path = drawer / "laws.json"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
-    with suppress(InputError):
+    with suppress(UserError):
         assert read_laws(path)["schema"] == 1
 
 
@@ -109,7 +109,7 @@ def test_any_laws_file_is_read_or_refused(drawer: Path, text: str) -> None:
 @given(st.lists(st.sampled_from(CONDITION_PIECES), max_size=9).map(" ".join))
 def test_any_condition_holds_rows_out_or_is_refused(condition: str) -> None:
     rows = {"n": np.arange(9.0), "T": np.ones(9), "ami": np.full(9, np.nan)}
-    with suppress(InputError):
+    with suppress(UserError):
         mask = held_out_rows(condition, rows)
         assert 0 < mask.sum() < 9
 
@@ -167,7 +167,7 @@ WHOLE_STUDY = parse_yaml(commented_study(), "commented")
 @FUZZ
 @given(replaced(WHOLE_STUDY))
 def test_any_value_in_a_study_is_taken_or_refused(content: dict[str, Any]) -> None:
-    with suppress(InputError):
+    with suppress(UserError):
         study = Study.parse(yaml.safe_dump(content, allow_unicode=True))
         levels = study.factors.levels().values()
         if math.prod(map(len, levels)) * len(study.seeds) <= FEW_CELLS:
@@ -179,7 +179,7 @@ def test_any_value_in_a_study_is_taken_or_refused(content: dict[str, Any]) -> No
 def test_any_value_in_a_laws_file_is_taken_or_refused(drawer: Path, content: Any) -> None:
     path = drawer / "laws.json"
     path.write_text(json.dumps(content), encoding="utf-8")
-    with suppress(InputError):
+    with suppress(UserError):
         assert read_laws(path)["schema"] == 1
 
 
@@ -233,7 +233,7 @@ def test_any_parquet_is_posed_or_refused(drawer: Path, changes: dict[str, list[A
 
 def posed_or_refused(path: Path) -> None:
     question = Question("f1", {"n": "n", "T": "T", "ami": "ami"}, (None, None))
-    with suppress(InputError):
+    with suppress(UserError):
         problem = pose(read_table(path), question, path.name)
         assert np.isfinite(problem.data.target).all()
         for column in problem.data.columns.values():

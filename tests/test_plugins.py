@@ -12,7 +12,7 @@ import pytest
 from documents import ROOT, blocks
 
 from pipeline import plug_in, plugins
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.export.formats import EXPORTS, export_format
 from pipeline.plugins import equipped, loaded
 from pipeline.symbolic.engines import ENGINES, Request
@@ -67,7 +67,7 @@ def test_a_family_makes_what_it_says(page: Path) -> None:
 
 
 def test_an_encoder_and_a_weighting_train(page: Path) -> None:
-    with pytest.raises(InputError, match="'bag'"):
+    with pytest.raises(UserError, match="'bag'"):
         TrainingSettings.from_json(OWN)
     plug_in(page / "bag.py")
     plug_in(page / "main_first.py")

@@ -28,7 +28,7 @@ from pipeline.advice.question import (
     sizes_of,
 )
 from pipeline.advice.record import Advice
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.files.wholefile import write_whole
 from pipeline.fit import make_folder
 from pipeline.fitted import with_region
@@ -53,7 +53,7 @@ def advise(
 
     Raises
     ------
-    InputError
+    UserError
         if the corpus, the law and the options do not go together; the field is the option.
     """
     law, target, used, family = law_of(question.laws or DEFAULT_LAWS)
@@ -65,8 +65,8 @@ def advise(
     oracle = Oracle(law, target, used, known, Lookup(corpus, choice.main), alone)
     singles = oracle.predict(sizes, [(name,) for name in choice.auxiliaries])
     if not any(np.isfinite(one.gain.value) for one in singles):
-        accepted = f"a law that has a value at n = {sizes.n} with and without auxiliaries"
-        raise InputError("--laws", str(question.laws or DEFAULT_LAWS), accepted)
+        expected = f"a law that has a value at n = {sizes.n} with and without auxiliaries"
+        raise UserError("laws", str(question.laws or DEFAULT_LAWS), expected)
     best = oracle.best_set(sizes, singles)
     ranked = tuple(sorted(singles, key=_order))
     checked = None
@@ -88,13 +88,13 @@ def law_of(path: Path) -> tuple[Law, str, dict[str, str], str]:
 
     Raises
     ------
-    InputError
+    UserError
         if it is no ``laws.json``, has no selected law, or one with factors that a corpus does not
         determine.
     """
     document = read_laws(path)
     if document["selected"] is None:
-        raise InputError("--laws", str(path), "a laws.json that has a selected law")
+        raise UserError("laws", str(path), "a laws.json that has a selected law")
     selected = document["selected"]
     record = {**selected, "template": selected["template"] or selected["expression"]}
     law = with_region(Law.from_json(record, document["factors"]), document)
@@ -161,11 +161,11 @@ def check_out(out: Path) -> None:
 
     Raises
     ------
-    InputError
+    UserError
         if there is a file in its place.
     """
     if any(path.exists() and not path.is_dir() for path in (out, *out.parents)):
-        raise InputError("--out", str(out), "a folder, or a name that no file has")
+        raise UserError("out", str(out), "a folder, or a name that no file has")
 
 
 def write_advice(advice: Advice, out: Path) -> None:
@@ -173,7 +173,7 @@ def write_advice(advice: Advice, out: Path) -> None:
 
     Raises
     ------
-    InputError
+    UserError
         if the folder cannot be made.
     """
     make_folder(out)

@@ -22,7 +22,7 @@ from pipeline.advice.factors import Sizes
 from pipeline.advice.prediction import Oracle, Suggestion
 from pipeline.advice.profile import Profile
 from pipeline.advice.trials import Laboratory, Trial
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.training import TrainingSettings
 from simulator.spec import JSON
 
@@ -53,9 +53,9 @@ class Plan:
     top: int = 3
 
     def __post_init__(self) -> None:
-        for option, value, least in (("--seeds", self.seeds, 2), ("--top", self.top, 1)):
+        for path, value, least in (("seeds", self.seeds, 2), ("top", self.top, 1)):
             if value < least:
-                raise InputError(option, value, f"a whole number of at least {least}")
+                raise UserError(path, value, f"a whole number of at least {least}")
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def check(
 
     Raises
     ------
-    InputError
+    UserError
         if the corpus is too small for it.
     """
     trials, test_tokens = plan_trials(oracle.profile, sizes, sets)
@@ -129,8 +129,8 @@ def plan_trials(known: Profile, sizes: Sizes, sets: Sequence[Set]) -> tuple[list
     n_aux = int((shared * (left - n * cost) + beyond) / (cost * most))
     n_aux = min(n_aux, *(sizes.n_aux[name] for name in names))
     if min(n, n_aux) < MIN_TOKENS:
-        accepted = f"a corpus large enough to train on {MIN_TOKENS} tokens of each task and test"
-        raise InputError("--check", f"{known.main.tokens} labelled tokens", accepted)
+        expected = f"a corpus large enough to train on {MIN_TOKENS} tokens of each task and test"
+        raise UserError("check", f"{known.main.tokens} labelled tokens", expected)
     return [Trial(known.main.name, some, n, n_aux) for some in sets], test_tokens
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.advice.profile import PairProfile, Profile
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 
 Floats = NDArray[np.float64]
 
@@ -123,7 +123,7 @@ def sources(factors: Sequence[str], columns: Mapping[str, str], where: str) -> d
 
     Raises
     ------
-    InputError
+    UserError
         naming the first factor that a corpus does not determine.
     """
     return {name: _source(name, columns.get(name, name), where) for name in factors}
@@ -135,8 +135,8 @@ def _source(name: str, column: str, where: str) -> str:
         if key in FACTORS:
             return key
     called = name if column == name else f"{name} (column {column})"
-    accepted = f"a law whose factors a corpus determines: {', '.join(FACTORS)}"
-    raise InputError(f"--laws {where}, factors", called, accepted)
+    expected = f"a law whose factors a corpus determines: {', '.join(FACTORS)}"
+    raise UserError(f"{where}, factors", called, expected)
 
 
 def columns_of(situations: Sequence[Situation], sources_of: Mapping[str, str]) -> dict[str, Floats]:

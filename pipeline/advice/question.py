@@ -11,10 +11,10 @@ import numpy as np
 
 from pipeline.advice.factors import Sizes
 from pipeline.advice.profile import Profile
-from pipeline.errors import InputError
+from pipeline.errors import UserError, from_simulator
 from pipeline.names import nearest
 from simulator.corpus import Corpus
-from simulator.errors import CorpusError, SpecError
+from simulator.errors import SpecError
 from simulator.families.base import read_options
 from simulator.families.corpus_options import CorpusOptions
 from simulator.spec import JSON
@@ -69,23 +69,20 @@ def open_corpus(question: Question) -> Corpus:
 
     Raises
     ------
-    InputError
+    UserError
         if a file is missing, broken, empty or without labels.
     """
     if not question.corpus:
-        raise InputError("CORPUS", "", "a corpus file")
+        raise UserError("corpus", "", "a corpus file")
     for name, times in Counter(question.columns or ()).items():
         if times > 1:
-            raise InputError("--columns", name, "names that differ, one for each column")
+            raise UserError("columns", name, "names that differ, one for each column")
     try:
         options = read_options(CorpusOptions, question.reading)
         options.check_files()
         return options.opened()
-    except CorpusError as error:
-        raise InputError(error.field, error.value, error.accepted) from error
     except SpecError as error:
-        field = {"options.corpus": "CORPUS", "options.columns": "--columns"}.get(error.field)
-        raise InputError(field or error.field, error.value, error.accepted) from error
+        raise from_simulator(error, error.field.removeprefix("options.")) from error
 
 
 def choose_layers(question: Question, corpus: Corpus) -> Choice:
@@ -93,17 +90,17 @@ def choose_layers(question: Question, corpus: Corpus) -> Choice:
 
     Raises
     ------
-    InputError
+    UserError
         if a layer does not exist, the main one is no tag set or too small, an auxiliary that was
         asked for cannot be used, or none is left.
     """
-    main = _named(corpus, "--main", question.main, tuple(corpus.layers))
+    main = _named(corpus, "main", question.main, tuple(corpus.layers))
     reason = _unusable(corpus, main)
     if reason:
-        raise InputError("--main", question.main, f"another layer: this one {reason}")
+        raise UserError("main", question.main, f"another layer; this one {reason}")
     others = tuple(name for name in corpus.layers if name != main)
     asked = tuple(
-        dict.fromkeys(_named(corpus, "--aux", name, others) for name in question.auxiliaries)
+        dict.fromkeys(_named(corpus, "aux", name, others) for name in question.auxiliaries)
     )
     reasons = {
         name: _unusable(corpus, name) or _unrelatable(corpus, main, name)
@@ -112,13 +109,13 @@ def choose_layers(question: Question, corpus: Corpus) -> Choice:
     }
     for name in asked:
         if name == main:
-            raise InputError("--aux", name, f"a layer other than the main one, {main}")
+            raise UserError("aux", name, f"a layer other than the main one, {main}")
         if reasons[name]:
-            raise InputError("--aux", name, f"another layer: this one {reasons[name]}")
+            raise UserError("aux", name, f"another layer; this one {reasons[name]}")
     usable = tuple(name for name, why in reasons.items() if not why)
     if not usable:
         said = "; ".join(f"{name} {why}" for name, why in reasons.items()) or "it is the only one"
-        raise InputError("CORPUS", corpus.source, f"a layer to help {main}: {said}")
+        raise UserError("corpus", corpus.source, f"a layer to help {main}; {said}")
     return Choice(main, usable, {name: why for name, why in reasons.items() if why})
 
 
@@ -130,12 +127,12 @@ def sizes_of(question: Question, corpus: Corpus, known: Profile) -> Sizes:
 
     Raises
     ------
-    InputError
+    UserError
         if fewer than one token is asked for.
     """
-    for option, value in (("--tokens", question.n), ("--aux-tokens", question.n_aux)):
+    for path, value in (("tokens", question.n), ("aux_tokens", question.n_aux)):
         if value is not None and value < 1:
-            raise InputError(option, value, "a whole number of at least 1")
+            raise UserError(path, value, "a whole number of at least 1")
     n = question.n or known.main.tokens
     extra = {
         layer.name: layer.tokens - min(n, known.pairs[layer.name].tokens)
@@ -161,12 +158,12 @@ def _or_all(extra: int, tokens: int) -> int:
     return extra if extra >= MIN_TOKENS else tokens
 
 
-def _named(corpus: Corpus, option: str, name: str, known: tuple[str, ...]) -> str:
+def _named(corpus: Corpus, path: str, name: str, known: tuple[str, ...]) -> str:
     """The layer that is called so; where there is none, one of `known` is meant."""
     try:
         return corpus.name_of(name)
     except SpecError as error:
-        raise InputError(option, name, nearest(name, known)) from error
+        raise UserError(path, name, nearest(name, known)) from error
 
 
 def _unusable(corpus: Corpus, name: str) -> str:

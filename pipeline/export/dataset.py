@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.export.card import card
 from pipeline.export.formats import TableFormat, export_format
 from pipeline.export.gather import gather
@@ -53,7 +53,7 @@ def export_results(folder: Path, out: Path, format: str = "parquet", licence: st
 
     Raises
     ------
-    InputError
+    UserError
         if there is nothing to publish, the format is unknown, or a name cannot be published.
     SpecError
         if `out` is not empty or not writable.
@@ -71,12 +71,12 @@ def check_licence(licence: str) -> None:
 
     Raises
     ------
-    InputError
+    UserError
         naming the option.
     """
     if len(licence) > LONGEST_LICENCE or (licence and not licence.isprintable()):
-        accepted = f"one line of at most {LONGEST_LICENCE} characters, as in CC-BY-4.0"
-        raise InputError("--licence", licence[:LONGEST_LICENCE], accepted)
+        expected = f"one line of at most {LONGEST_LICENCE} characters, as in CC-BY-4.0"
+        raise UserError("licence", licence[:LONGEST_LICENCE], expected)
 
 
 def read_export(folder: Path | str) -> dict[str, pd.DataFrame]:
@@ -84,16 +84,16 @@ def read_export(folder: Path | str) -> dict[str, pd.DataFrame]:
 
     Raises
     ------
-    InputError
+    UserError
         if it is no such folder.
     """
     path = Path(folder) / DESCRIPTION
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(str(path), "no description", f"a folder with {DESCRIPTION}") from error
+        raise UserError(str(path), "no description", f"a folder with {DESCRIPTION}") from error
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-        raise InputError(f"{path}, schema", record, f"schema {SCHEMA}")
+        raise UserError(f"{path}, schema", record, f"schema {SCHEMA}")
     chosen = export_format(record["format"])
     return {table["name"]: _read(table, chosen, Path(folder)) for table in record["tables"]}
 

@@ -12,7 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from typing_extensions import override
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.export.publication import WHOLE, Publication, PublishedTable
 from pipeline.names import nearest
 from simulator.registry import enter, made
@@ -122,9 +122,9 @@ def export_format(name: str) -> TableFormat:
 
     Raises
     ------
-    InputError
+    UserError
         naming the nearest one.
     """
     if name not in EXPORTS:
-        raise InputError("--format", name, nearest(name, export_names()))
+        raise UserError("format", name, nearest(name, export_names()))
     return made(EXPORTS[name])

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.export.publication import Publication, PublishedTable, published
 from pipeline.fit import LAWS_NAME
 from pipeline.fitted import read_fit
@@ -74,7 +74,7 @@ def gather(folder: Path, licence: str = "") -> Publication:
 
     Raises
     ------
-    InputError
+    UserError
         if there is neither a finished model nor a law in it, or a file cannot be read.
     """
     run = _read_run(folder)
@@ -83,8 +83,8 @@ def gather(folder: Path, licence: str = "") -> Publication:
     if fit is not None:
         tables += _fit_tables(fit.document, fit.rows)
     if not tables:
-        accepted = f"a folder of `run` or `fit`, with {STORE_NAME} of some models or {LAWS_NAME}"
-        raise InputError("FOLDER", str(folder), accepted)
+        expected = f"a folder of `run` or `fit`, with {STORE_NAME} of some models or {LAWS_NAME}"
+        raise UserError("folder", str(folder), expected)
     study = None if run is None else run.summary.study
     return Publication(
         title=_title(folder),

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.table import Column
 
 #: a longer name is no name
@@ -91,7 +91,7 @@ def published(
 
     Raises
     ------
-    InputError
+    UserError
         if a column's name cannot be published, or a number is not finite.
     """
     for column in rows.columns:
@@ -107,15 +107,15 @@ def check_name(name: str) -> None:
 
     Raises
     ------
-    InputError
+    UserError
         naming the column.
     """
     path = PurePosixPath(name.replace("\\", "/"))
     strange = not name.isprintable() or not name.strip() or len(name) > LONGEST_NAME
     if strange or path.is_absolute() or ".." in path.parts or name[1:2] == ":":
         shown = name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "…"
-        accepted = f"a name of at most {LONGEST_NAME} printable characters that is no path"
-        raise InputError("column", shown, accepted)
+        expected = f"a name of at most {LONGEST_NAME} printable characters that is no path"
+        raise UserError("column", shown, expected)
 
 
 def split_name(value: str) -> str:
@@ -132,7 +132,7 @@ def _array(name: str, values: pd.Series[Any]) -> pa.Array:
         return pa.array(texts, type=pa.string())
     cast = found.cast(wanted)
     if wanted == pa.float64() and pc.any(pc.is_inf(cast)).as_py():
-        raise InputError(f"column {name}", "an infinite value", "finite numbers and nulls")
+        raise UserError(f"column {name}", "an infinite value", "finite numbers and nulls")
     return cast
 
 

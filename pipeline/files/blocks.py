@@ -13,7 +13,7 @@ from typing import TypeAlias, TypeGuard
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import ErrorDetails
 
-from pipeline.errors import InputError, MissingError
+from pipeline.errors import MissingError, UserError
 from pipeline.names import mistyped, nearest
 
 Place: TypeAlias = list[int | str]
@@ -30,7 +30,7 @@ class Block(BaseModel):
 
 def input_error(
     root: type[BaseModel], error: ErrorDetails, called: Mapping[str, str] | None = None
-) -> InputError:
+) -> UserError:
     """Pydantic's finding as one line: the path, the value, what the key accepts.
 
     Parameters
@@ -43,17 +43,17 @@ def input_error(
     path = _path(place)
     if error["type"] == "extra_forbidden":
         known = _block_at(root, place[:-1]).model_fields
-        return InputError(path, str(place[-1]), nearest(str(place[-1]), known))
-    accepted = _accepted(root, place)
+        return UserError(path, str(place[-1]), nearest(str(place[-1]), known))
+    expected = _accepted(root, place)
     if error["type"] == "missing":
         given = _instead(root, place, error["input"], called or {})
         if given is None:
-            return MissingError(path, None, f"this key is required: {accepted}")
-        meant = f"did you mean {place[-1]!r}? It is required: {accepted}"
-        return InputError(_path([*place[:-1], given]), given, meant)
+            return MissingError(path, None, f"this key is required: {expected}")
+        meant = f"a known key; did you mean {place[-1]!r}? It is required: {expected}"
+        return UserError(_path([*place[:-1], given]), given, meant)
     if error["type"] == DETAIL:
-        accepted = f"{error['msg']}; {accepted}"
-    return InputError(path, short(error["input"]), accepted)
+        expected = f"{error['msg']}; {expected}"
+    return UserError(path, short(error["input"]), expected)
 
 
 def _instead(

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import FileError, InputError, PipelineError
+from pipeline.errors import FileError, PipelineError, UserError
 
 STORE_NAME = "results.sqlite"
 APPLICATION_ID = 0x4D544C4C  # "MTLL", so that `file` and we can tell our databases from others
@@ -106,8 +106,8 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         if _schema(db) == 0:
             raise FileError(str(path), "an empty file", "a store in which a run has begun")
         if _schema(db) < len(MIGRATIONS):
-            accepted = f"schema {len(MIGRATIONS)}: `mtl-laws run` brings it up to date"
-            raise InputError(str(path), f"schema {_schema(db)}", accepted)
+            expected = f"schema {len(MIGRATIONS)}; `mtl-laws run` brings it up to date"
+            raise UserError(str(path), f"schema {_schema(db)}", expected)
         yield db
 
 
@@ -179,8 +179,8 @@ def _refuse_unread_log(path: Path) -> None:
     """
     log = path.with_name(f"{path.name}-wal")
     if log.exists() and log.stat().st_size:
-        accepted = f"a folder that can be written: copy {path.name} and {log.name} to one"
-        raise InputError(str(path), f"rows in {log.name} that cannot be read here", accepted)
+        expected = f"a folder that can be written; copy {path.name} and {log.name} to one"
+        raise UserError(str(path), f"rows in {log.name} that cannot be read here", expected)
 
 
 def _schema(db: sqlite3.Connection) -> int:
@@ -192,13 +192,13 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
     application = int(db.execute("PRAGMA application_id").fetchone()[0])
     tables = _count_tables(db)
     if tables and application != APPLICATION_ID:
-        raise InputError(str(path), "another program's database", f"a {STORE_NAME} of mtl-laws")
+        raise UserError(str(path), "another program's database", f"a {STORE_NAME} of mtl-laws")
     if _schema(db) > len(MIGRATIONS):
-        raise InputError(
+        raise UserError(
             str(path),
             f"schema {_schema(db)}",
-            f"a store of schema {len(MIGRATIONS)} or older: update mtl-laws, or choose another "
-            "--out",
+            f"a store of schema {len(MIGRATIONS)} or older; update mtl-laws, or choose "
+            "another folder",
         )
     verdict = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
     if verdict != "ok":
@@ -255,7 +255,7 @@ def errors_of(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         raise _operational(path, error) from error
     except sqlite3.DatabaseError as error:
-        raise InputError(str(path), f"damaged ({error})", _salvage(path)) from error
+        raise UserError(str(path), f"damaged ({error})", _salvage(path)) from error
 
 
 def _operational(path: Path, error: sqlite3.OperationalError) -> PipelineError:
@@ -265,7 +265,7 @@ def _operational(path: Path, error: sqlite3.OperationalError) -> PipelineError:
                 f"{path}: {reason}; what was written is safe: make room, then run the same "
                 "command again"
             )
-    return InputError(str(path), str(error), "a file in a folder that can be read and written")
+    return UserError(str(path), str(error), "a file in a folder that can be read and written")
 
 
 def _salvage(path: Path) -> str:

@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.errors import FileError, InputError, PipelineError
+from pipeline.errors import FileError, PipelineError, UserError
 from pipeline.names import nearest
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -43,7 +43,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
     Raises
     ------
-    InputError : no such file, not a table, no rows, a column twice, a row of another length; the
+    UserError : no such file, not a table, no rows, a column twice, a row of another length; the
         field names the file and, where there is one, the line.
     """
     path = Path(path)
@@ -59,11 +59,11 @@ def numbers(table: pd.DataFrame, column: str, source: str) -> pd.Series[float]:
 
     Raises
     ------
-    InputError : no such column (names the nearest), or a value that is not a finite number (names
+    UserError : no such column (names the nearest), or a value that is not a finite number (names
         line and column).
     """
     if column not in table.columns:
-        raise InputError(source, column, f"a column of the table: {nearest(column, table.columns)}")
+        raise UserError(source, column, nearest(column, table.columns, "a column of the table"))
     values = table[column]
     if not pd.api.types.is_numeric_dtype(values):
         told = values.astype("object").where(values.map(lambda value: isinstance(value, _TOLD)))
@@ -84,7 +84,7 @@ def _refuse(table: pd.DataFrame, column: str, source: str, wrong: NDArray[np.boo
         where = f"line {lines[first]}" if lines else f"row {first + 1}"
         value = table[column].iloc[first]
         told = float(value) if isinstance(value, (float, np.number)) else str(value)
-        raise InputError(f"{source}, {where}, column {column}", told, "a finite number")
+        raise UserError(f"{source}, {where}, column {column}", told, "a finite number")
 
 
 def write_parquet(table: pd.DataFrame, path: Path) -> None:
@@ -143,7 +143,7 @@ def _csv(path: Path, raw: bytes) -> pd.DataFrame:
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         found = f"byte {raw[error.start]:#04x}"
-        raise InputError(f"{path}, line {line}", found, "text in UTF-8, or Parquet") from error
+        raise UserError(f"{path}, line {line}", found, "text in UTF-8, or Parquet") from error
     separator = _separator(text)
     records = list(_records(path, text, separator))
     if not records:
@@ -181,20 +181,18 @@ def _records(path: Path, text: str, separator: str) -> Iterator[tuple[int, list[
             width = width or len(cells)
             if len(cells) != width:
                 where, found = f"{path}, line {line}", f"{len(cells)} values"
-                raise InputError(where, found, f"{width} values, as in the header")
+                raise UserError(where, found, f"{width} values, as in the header")
             yield line, cells
     except csv.Error as error:
-        raise InputError(
-            f"{path}, line {before + 1}", str(error), "comma-separated text"
-        ) from error
+        raise UserError(f"{path}, line {before + 1}", str(error), "comma-separated text") from error
 
 
 def _unique(path: Path, names: Sequence[str], where: str) -> list[str]:
     for place, name in enumerate(names):
         if not name:
-            raise InputError(f"{path}, {where}", f"column {place + 1}", "a name for every column")
+            raise UserError(f"{path}, {where}", f"column {place + 1}", "a name for every column")
         if name in names[:place]:
-            raise InputError(f"{path}, {where}", name, "every column name once")
+            raise UserError(f"{path}, {where}", name, "every column name once")
     return list(names)
 
 

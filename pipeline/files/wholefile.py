@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -14,7 +14,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
     Raises
     ------
-    InputError
+    UserError
         if the folder cannot be made or written.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
@@ -22,7 +22,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, data)
     except OSError as error:
-        raise InputError("--out", str(path), f"a folder that can be written ({error})") from error
+        raise UserError("out", str(path), f"a folder that can be written ({error})") from error
 
 
 def _replace(path: Path, data: bytes) -> None:

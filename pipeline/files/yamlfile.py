@@ -15,7 +15,7 @@ from typing import NoReturn, cast
 
 import yaml
 
-from pipeline.errors import FileError, InputError
+from pipeline.errors import FileError, UserError
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
@@ -97,17 +97,19 @@ def parse_yaml(text: str, source: str) -> object:
 
     Raises
     ------
-    InputError : not YAML, or YAML of the kinds that this project refuses; names the line.
+    UserError : not YAML, or YAML of the kinds that this project refuses; names the line.
     """
     try:
         return _CoreLoader(text).get_single_data()
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise InputError(f"{source}{line}", _line_of(text, error), f"{error.problem}") from error
+        raise UserError(
+            f"{source}{line}", _line_of(text, error), f"YAML; {error.problem}"
+        ) from error
     except yaml.YAMLError as error:
-        raise InputError(source, str(error).splitlines()[0], "a YAML document") from error
+        raise UserError(source, str(error).splitlines()[0], "a YAML document") from error
     except ValueError as error:
-        raise InputError(source, str(error)[:60], "numbers of a sensible length") from error
+        raise UserError(source, str(error)[:60], "numbers of a sensible length") from error
 
 
 def _line_of(text: str, error: yaml.MarkedYAMLError) -> str:
@@ -117,7 +119,7 @@ def _line_of(text: str, error: yaml.MarkedYAMLError) -> str:
 
 
 def read_text(path: Path, what: str) -> str:
-    """The text of a small UTF-8 file, or an `InputError` that says what is wrong with it.
+    """The text of a small UTF-8 file, or an `UserError` that says what is wrong with it.
 
     `what` names the kind of file in the error, e.g. ``"a study file (YAML)"``.
     """
@@ -127,9 +129,9 @@ def read_text(path: Path, what: str) -> str:
         reason = (error.strerror or type(error).__name__).lower()
         raise FileError(str(path), reason, f"the path of {what}") from error
     if len(raw) > MAX_BYTES:
-        raise InputError(str(path), f"{len(raw)} bytes", f"{what} of at most {MAX_BYTES} bytes")
+        raise UserError(str(path), f"{len(raw)} bytes", f"{what} of at most {MAX_BYTES} bytes")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         where = f"byte {error.start} is {raw[error.start]:#04x}"
-        raise InputError(str(path), where, f"{what} encoded in UTF-8") from error
+        raise UserError(str(path), where, f"{what} encoded in UTF-8") from error

@@ -20,7 +20,7 @@ from pipeline.findings.forms import r2
 from pipeline.findings.searches import FAMILIES, family_rows, multi_task, predict, search
 from pipeline.findings.tables import alone
 from pipeline.symbolic.fit import EXACT, Sample, fit_constants, propose_starts
-from pipeline.symbolic.tree import Expression
+from pipeline.symbolic.program import Expression
 
 CURVE = "c0 + c1/(1 + (c2/n)**c3)"
 MOST_TOKENS, STEPS_OF_GRID = 1e7, 4_000

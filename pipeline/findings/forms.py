@@ -17,7 +17,7 @@ from pipeline.laws.question import Question, pose
 from pipeline.laws.rows import Rows
 from pipeline.laws.score import r_squared, row_errors
 from pipeline.symbolic.fit import EXACT, Fit, fit_constants, propose_starts
-from pipeline.symbolic.tree import Expression
+from pipeline.symbolic.program import Expression
 from pipeline.table import replicates_of
 
 SEED, STARTS, STEPS = 0, 24, 300

@@ -20,7 +20,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from pipeline.laws.rows import STANDINS
-from pipeline.symbolic.tree import Expression, Floats
+from pipeline.symbolic.program import Expression
+from pipeline.symbolic.tree import Floats
 
 #: how often a band holds what it is a band of, and the half-width of that in standard deviations
 LEVEL, WIDTH = 0.95, 1.96

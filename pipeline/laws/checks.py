@@ -13,7 +13,8 @@ from itertools import product
 import numpy as np
 
 from pipeline.laws.rows import Rows
-from pipeline.symbolic.tree import Expression, Floats
+from pipeline.symbolic.program import Expression
+from pipeline.symbolic.tree import Floats
 
 #: grid points at most; with many factors corners and a low-discrepancy sample stand for the grid
 MAX_GRID = 8_000

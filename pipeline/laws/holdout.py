@@ -1,4 +1,4 @@
-"""``--hold-out "n > 5000 or T > 5"``: rows named by a condition over factor names.
+"""``hold_out``, as in ``n > 5000 or T > 5``: rows named by a condition over factor names.
 
 The condition is parsed by a whitelist and never evaluated as code.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.names import nearest
 from pipeline.symbolic.kinds import value_range
 from pipeline.symbolic.tree import Floats, Mask
@@ -33,8 +33,8 @@ ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Div: operator.truediv,
 }
 ACCEPTED = (
-    "comparisons (< <= > >= == !=) of factors and numbers joined by and, or, not, in quotes: "
-    "'n > 5000 or T > 5'"
+    "comparisons (< <= > >= == !=) of factors and numbers joined by and, or, not; "
+    "as in 'n > 5000 or T > 5'"
 )
 MAX_TEXT = 2_000
 
@@ -44,14 +44,14 @@ def held_out_rows(condition: str, columns: Mapping[str, Floats]) -> Mask:
 
     Raises
     ------
-    InputError
+    UserError
         if the condition is not a condition over these factors, or keeps out no row or every row.
     """
     mask = _Condition(condition, columns).rows()
     if not mask.any() or mask.all():
         met = "every row meets it" if mask.any() else "no row meets it"
-        accepted = f"a condition that some rows meet and others do not: {met}"
-        raise InputError("--hold-out", condition, f"{accepted}; {_ranges(columns)}")
+        expected = f"a condition that some rows meet and others do not; {met}"
+        raise UserError("hold_out", condition, f"{expected}; {_ranges(columns)}")
     return mask
 
 
@@ -105,8 +105,8 @@ class _Condition:
         if isinstance(node, ast.Name) and node.id in self.columns:
             return self.columns[node.id]
         if isinstance(node, ast.Name):
-            raise InputError(
-                "--hold-out", node.id, f"a factor, not its column: {nearest(node.id, self.columns)}"
+            raise UserError(
+                "hold_out", node.id, nearest(node.id, self.columns, "a factor, not its column")
             )
         if isinstance(node, ast.Constant):
             return self.number(node.value)
@@ -123,5 +123,5 @@ class _Condition:
             raise self.refuse()
         return np.asarray(float(value))
 
-    def refuse(self) -> InputError:
-        return InputError("--hold-out", self.text[:80], ACCEPTED)
+    def refuse(self) -> UserError:
+        return UserError("hold_out", self.text[:80], ACCEPTED)

@@ -16,7 +16,8 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.laws.rows import Rows
-from pipeline.symbolic.tree import Expression, Floats
+from pipeline.symbolic.program import Expression
+from pipeline.symbolic.tree import Floats
 
 #: singular values of J below this share of the largest count as zero
 RANK = 1e-7

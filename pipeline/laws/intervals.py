@@ -19,7 +19,8 @@ from pipeline.laws.identified import sandwich_root, unidentified
 from pipeline.laws.law import Constant
 from pipeline.laws.rows import Rows
 from pipeline.symbolic.fit import Fit, descend
-from pipeline.symbolic.tree import Expression, Floats
+from pipeline.symbolic.program import Expression
+from pipeline.symbolic.tree import Floats
 
 RESAMPLES = 200
 STEPS = 25

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.laws.bands import Bands, Predictor, Uncertainty
-from pipeline.symbolic.tree import FUNCTIONS, Expression, Floats
+from pipeline.symbolic.program import Expression
+from pipeline.symbolic.tree import FUNCTIONS, Floats
 from pipeline.symbolic.typeset import formula_latex, formula_markup
 
 SCORES = (
@@ -85,7 +86,7 @@ class Law:
 
         Raises
         ------
-        InputError
+        UserError
             if a factor of the law is missing.
         """
         return self._predictor().bands(self._arrays(columns))
@@ -154,13 +155,13 @@ class Law:
 
         Raises
         ------
-        InputError
+        UserError
             if a field is missing or the expression holds anything but arithmetic.
         """
         names = tuple(record.get("factors") or factors)
         for field in ("expression", "template", "complexity", "constants", "scores", "valid"):
             if field not in record:
-                raise InputError("law", sorted(record), f"a record with the field {field!r}")
+                raise UserError("law", sorted(record), f"a record with the field {field!r}")
         Expression.parse(record["expression"], names)
         constants = {
             name: Constant(
@@ -193,7 +194,7 @@ class Law:
     def _arrays(self, columns: Mapping[str, Floats]) -> dict[str, Floats]:
         missing = [name for name in self._parsed().factors if name not in columns]
         if missing:
-            raise InputError("columns", sorted(columns), f"also the factor {missing[0]}")
+            raise UserError("columns", sorted(columns), f"also the factor {missing[0]}")
         return {name: np.asarray(column, dtype=float) for name, column in columns.items()}
 
 

@@ -14,10 +14,10 @@ from typing import Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pipeline.errors import FileError, InputError
+from pipeline.errors import FileError, UserError
 from pipeline.files.blocks import short
 from pipeline.laws.question import is_factor_name
-from pipeline.symbolic.tree import Expression
+from pipeline.symbolic.program import Expression
 
 ACCEPTED = "a laws.json as run or fit writes"
 #: more than any law search writes
@@ -154,24 +154,24 @@ def read_laws(path: Path) -> dict[str, Any]:
 
     Raises
     ------
-    InputError
+    UserError
         if there is none, or it is not a document of schema 1; the field names file and place.
     """
     content = _json(path)
     if not isinstance(content, dict):
-        raise InputError(str(path), short(content), ACCEPTED)
+        raise UserError(str(path), short(content), ACCEPTED)
     if content.get("schema") != 1:
-        accepted = f"{ACCEPTED}, with 1 as its schema"
-        raise InputError(f"{path}, schema", short(content.get("schema")), accepted)
+        expected = f"{ACCEPTED}, with 1 as its schema"
+        raise UserError(f"{path}, schema", short(content.get("schema")), expected)
     try:
         document = LawsRecord.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         place = _place(path, first["loc"])
         if first["type"] == "missing":
-            raise InputError(place, None, f"a value there, as in {ACCEPTED}") from error
+            raise UserError(place, None, f"a value there, as in {ACCEPTED}") from error
         wanted = first["msg"].lower().partition(" or instance")[0]
-        raise InputError(place, short(first["input"]), f"{wanted}: {ACCEPTED}") from error
+        raise UserError(place, short(first["input"]), f"{wanted}: {ACCEPTED}") from error
     _check_formulas(path, document)
     return document.model_dump(by_alias=True)
 
@@ -179,17 +179,17 @@ def read_laws(path: Path) -> dict[str, Any]:
 def _json(path: Path) -> object:
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise InputError(str(path), f"{path.stat().st_size} bytes", ACCEPTED)
+            raise UserError(str(path), f"{path.stat().st_size} bytes", ACCEPTED)
         return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except OSError as error:
         raise FileError(str(path), (error.strerror or str(error)).lower(), ACCEPTED) from error
     except json.JSONDecodeError as error:
         found = f"{error.msg.lower()}, line {error.lineno}"
-        raise InputError(str(path), found, ACCEPTED) from error
+        raise UserError(str(path), found, ACCEPTED) from error
     except RecursionError as error:
-        raise InputError(str(path), "lists nested without end", ACCEPTED) from error
+        raise UserError(str(path), "lists nested without end", ACCEPTED) from error
     except ValueError as error:
-        raise InputError(str(path), str(error)[:80], ACCEPTED) from error
+        raise UserError(str(path), str(error)[:80], ACCEPTED) from error
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -206,17 +206,17 @@ def _check_formulas(path: Path, document: LawsRecord) -> None:
     """Refuse names and expressions that cannot be, or must not be, in a formula."""
     for name in document.factors:
         if not is_factor_name(name) or name == document.target:
-            raise InputError(f"{path}, factors", name, "a name that can stand in a formula")
+            raise UserError(f"{path}, factors", name, "a name that can stand in a formula")
     for place, law in document.laws():
         try:
             expression = Expression.parse(law.expression, document.factors)
             template = Expression.parse(law.template or "0", document.factors)
-        except InputError as error:
-            raise InputError(f"{path}, {place}", error.value, error.accepted) from error
+        except UserError as error:
+            raise UserError(f"{path}, {place}", error.value, error.expected) from error
         unknown = set(expression.constants) | (set(template.constants) - set(law.constants))
         if unknown:
-            accepted = "an expression with numbers only, and a value for every constant"
-            raise InputError(f"{path}, {place}", sorted(unknown)[0], accepted)
+            expected = "an expression with numbers only, and a value for every constant"
+            raise UserError(f"{path}, {place}", sorted(unknown)[0], expected)
     _check_bands(path, document)
 
 
@@ -229,10 +229,10 @@ def _check_bands(path: Path, document: LawsRecord) -> None:
             regions.append((f"{place}.uncertainty", known))
             if set(known.draws) - set(law.constants):
                 name = sorted(set(known.draws) - set(law.constants))[0]
-                raise InputError(f"{path}, {place}.uncertainty.draws", name, "constants of the law")
+                raise UserError(f"{path}, {place}.uncertainty.draws", name, "constants of the law")
     for place, record in regions:
         for block in ("ranges", "domain"):
             for name, (low, high) in getattr(record, block).items():
                 if not low <= high:
                     where = f"{path}, {place}.{block}.{name}"
-                    raise InputError(where, [low, high], "[lowest, highest]")
+                    raise UserError(where, [low, high], "[lowest, highest]")

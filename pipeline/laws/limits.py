@@ -24,7 +24,8 @@ import numpy as np
 
 from pipeline.laws.rows import Rows
 from pipeline.symbolic.kinds import classify, value_range
-from pipeline.symbolic.tree import Expression, Floats
+from pipeline.symbolic.program import Expression
+from pipeline.symbolic.tree import Floats
 
 #: how much larger than the largest seen "without end" is; even a logarithm gets somewhere
 FAR = 1e60

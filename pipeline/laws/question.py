@@ -5,12 +5,12 @@ from __future__ import annotations
 import keyword
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import pandas as pd
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.files.tablefile import numbers
 from pipeline.laws.factors import find_made_up, mark_undefined
 from pipeline.laws.holdout import held_out_rows
@@ -57,6 +57,13 @@ class Question:
     jobs: int = -1
     replicates: Sequence[str] = ()
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path at which a `UserError` can find a mistake in this question."""
+        factors = (f"factors.{name}" for name in self.factors)
+        domain = (f"domain.{name}" for name in self.domain)
+        return (*(attribute.name for attribute in fields(self)), *factors, *domain)
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -83,10 +90,10 @@ def pose(table: pd.DataFrame, question: Question, source: str) -> Problem:
 
     Raises
     ------
-    InputError
+    UserError
         if a column is missing or not numeric, a factor name cannot stand in a formula, the target
         does not vary, bounds or domains make no sense, or a hold-out keeps out nothing or all; the
-        field is the option of `mtl-laws fit`, or the table and the place in it.
+        path is one of `Question.paths`, or the table and the place in it.
     """
     check_question(question)
     target, columns, dropped = _columns(table, question, source)
@@ -111,8 +118,8 @@ def check_question(question: Question) -> None:
 
     Raises
     ------
-    InputError
-        naming the option of `mtl-laws fit`.
+    UserError
+        naming the attribute of `Question`.
     """
     _check_names(question)
     _check_numbers(question)
@@ -128,27 +135,27 @@ def is_factor_name(name: str) -> bool:
 
 def _check_names(question: Question) -> None:
     if not question.factors:
-        raise InputError("--factors", "", "at least one factor: n=COLUMN,T=COLUMN")
+        raise UserError("factors", {}, "at least one factor")
     if question.target in OWN_COLUMNS:
-        raise InputError("--target", question.target, "a column of another name: rename it")
+        raise UserError("target", question.target, "a column of another name; rename it")
     columns: dict[str, str] = {}
     for name, column in question.factors.items():
         if not is_factor_name(name):
-            raise InputError("--factors", name, _name_wanted(name, column))
+            raise UserError(f"factors.{name}", name, _name_wanted(name, column))
         if name == question.target:
-            raise InputError("--factors", name, f"a name other than the target's, {name!r}")
+            raise UserError(f"factors.{name}", name, "a name other than the target's")
         if column == question.target:
-            raise InputError("--factors", f"{name}={column}", "a column other than the target's")
+            raise UserError(f"factors.{name}", column, "a column other than the target's")
         if column in columns:
             both = f"a column that {columns[column]} does not stand for already"
-            raise InputError("--factors", f"{name}={column}", both)
+            raise UserError(f"factors.{name}", column, both)
         columns[column] = name
 
 
 def _name_wanted(name: str, column: str) -> str:
     normal = unicodedata.normalize("NFKC", name)
     if normal != name and is_factor_name(normal):
-        return f"the same name as Python reads it, {normal!r}: {normal}={column}"
+        return f"the same name as Python reads it, {normal!r}; its column may keep its name"
     return (
         "letters, digits and _, no Python keyword and none of sqrt, log, exp, tanh, c0, c1, …, "
         f"{', '.join(OWN_COLUMNS)}; its column may go by another name"
@@ -158,24 +165,24 @@ def _name_wanted(name: str, column: str) -> str:
 def _check_numbers(question: Question) -> None:
     low, high = _bounds(question)
     if not low < high:
-        raise InputError("--bounds", f"{low:g},{high:g}", "LOW,HIGH with LOW below HIGH")
+        raise UserError("bounds", question.bounds, "a lowest value below the highest")
     for name, (least, most) in question.domain.items():
         if name not in question.factors:
-            raise InputError("--domain", name, f"a factor: {nearest(name, question.factors)}")
+            raise UserError(f"domain.{name}", name, nearest(name, question.factors, "a factor"))
         if not (np.isfinite(least) and np.isfinite(most) and least < most):
-            raise InputError("--domain", f"{name}={least:g}:{most:g}", "LOW:HIGH, LOW below HIGH")
+            raise UserError(f"domain.{name}", (least, most), "a low end below a high one")
 
 
 def _check_effort(question: Question) -> None:
     if question.budget not in BUDGETS:
-        raise InputError("--budget", question.budget, f"one of {', '.join(BUDGETS)}")
+        raise UserError("budget", question.budget, f"one of {', '.join(BUDGETS)}")
     if question.time_limit is not None and not 0 < question.time_limit < np.inf:
-        raise InputError("--time-limit", question.time_limit, "seconds, more than 0")
+        raise UserError("time_limit", question.time_limit, "seconds, more than 0")
     if not 0 <= question.seed <= MAX_SEED:
-        raise InputError("--seed", question.seed, f"a whole number from 0 to {MAX_SEED}")
+        raise UserError("seed", question.seed, f"a whole number from 0 to {MAX_SEED}")
     if question.jobs < -1 or question.jobs == 0:
-        accepted = "a number of processes, or -1 for one per core"
-        raise InputError("--jobs", question.jobs, accepted)
+        expected = "a number of processes, or -1 for one per core"
+        raise UserError("jobs", question.jobs, expected)
 
 
 def _bounds(question: Question) -> tuple[float, float]:
@@ -199,8 +206,8 @@ def _column(table: pd.DataFrame, column: str, source: str) -> Floats:
     values = np.asarray(numbers(table, column, source), dtype=np.float64)
     large = values[np.abs(values) > MAX_SIZE]
     if len(large):
-        accepted = f"a number of at most {MAX_SIZE:g} in size"
-        raise InputError(f"{source}, column {column}", float(large[0]), accepted)
+        expected = f"a number of at most {MAX_SIZE:g} in size"
+        raise UserError(f"{source}, column {column}", float(large[0]), expected)
     return values
 
 
@@ -214,22 +221,22 @@ def _check_rows(
     question: Question, target: Floats, columns: Mapping[str, Floats], source: str
 ) -> None:
     if len(target) < MIN_ROWS:
-        accepted = f"{MIN_ROWS} rows or more that have a value of {question.target}"
-        raise InputError(source, f"{len(target)} rows to fit", accepted)
+        expected = f"{MIN_ROWS} rows or more that have a value of {question.target}"
+        raise UserError(source, f"{len(target)} rows to fit", expected)
     if np.ptp(target) <= ROUNDING * np.max(np.abs(target)):
-        accepted = "a target with at least two values in the rows to fit"
-        raise InputError(f"--target {question.target}", float(target[0]), accepted)
+        expected = "a target with at least two values in the rows to fit"
+        raise UserError("target", float(target[0]), expected)
     low, high = _bounds(question)
     outside = target[(target < low) | (target > high)]
     if len(outside):
-        accepted = f"bounds that hold every {question.target}, {outside[0]:g} too"
-        raise InputError("--bounds", f"{low:g},{high:g}", accepted)
+        expected = f"bounds that hold every {question.target}, {outside[0]:g} too"
+        raise UserError("bounds", question.bounds, expected)
     for name, column in columns.items():
         known = column[~np.isnan(column)]
         if len(np.unique(known)) < 2:
             only = float(known[0]) if len(known) else "no value"
-            accepted = "a factor with at least two levels in the rows to fit: leave it out"
-            raise InputError(f"--factors {name}", only, accepted)
+            expected = "a factor with at least two levels in the rows to fit; leave it out"
+            raise UserError(f"factors.{name}", only, expected)
 
 
 def _replicates(table: pd.DataFrame, question: Question) -> dict[str, Floats]:

@@ -21,7 +21,7 @@ from joblib import effective_n_jobs
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.laws.document import law_of
 from pipeline.laws.factors import MadeUp, find_made_up, mark_undefined
 from pipeline.laws.law import SCORES, Constant, Law
@@ -52,21 +52,13 @@ if TYPE_CHECKING:  # scikit-learn ships no types: what is inherited, in our word
 else:
     from sklearn.base import BaseEstimator, RegressorMixin
 
-#: what `check_question` calls the options of `mtl-laws fit`, and what they are called here
-PARAMETERS = {
-    "--bounds": "bounds",
-    "--domain": "domains",
-    "--budget": "budget",
-    "--engine": "engine",
-    "--jobs": "n_jobs",
-    "--seed": "random_state",
-    "--time-limit": "time_limit",
-}
+#: attributes of `Question` that go by another name here
+PARAMETERS = {"domain": "domains", "jobs": "n_jobs", "seed": "random_state"}
 #: origin of the law that comes out where no other does
 CONSTANT = "constant"
 
 
-class ParameterError(InputError, ValueError):
+class ParameterError(UserError, ValueError):
     """A parameter of `LawRegressor`, or its data, that cannot be used."""
 
 
@@ -196,9 +188,10 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         try:
             check_question(self._question(int(seed)))
             choose(self.engine)
-        except InputError as error:
-            field = PARAMETERS.get(error.field, error.field)
-            raise ParameterError(field, error.value, error.accepted) from error
+        except UserError as error:
+            head, dot, rest = error.path.partition(".")
+            path = f"{PARAMETERS.get(head, head)}{dot}{rest}"
+            raise ParameterError(path, error.value, error.expected) from error
         low, high = self._limits()
         if rows.y.min() < low or rows.y.max() > high:
             raise ParameterError("bounds", self.bounds, "bounds that hold every value of y")

@@ -21,7 +21,8 @@ from pipeline.laws.folds import Fold
 from pipeline.laws.limits import implausibility
 from pipeline.laws.rows import Rows
 from pipeline.symbolic.fit import Fit, fit_constants, propose_starts
-from pipeline.symbolic.tree import Expression, Floats
+from pipeline.symbolic.program import Expression
+from pipeline.symbolic.tree import Floats
 
 #: squared error, in units of the fold's variance, that a value that is not a number counts for
 WORST = 1e6

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from typing_extensions import Unpack
 
-from pipeline.notebook.arguments import as_arguments, check_settings
+from pipeline.notebook.arguments import check_settings
 
 if TYPE_CHECKING:
     from pipeline.advice.record import Advice
@@ -44,8 +44,8 @@ def advise(
 
     Raises
     ------
-    InputError
-        if corpus, law and settings do not go together; the field is the argument.
+    UserError
+        if corpus, law and settings do not go together; the path is the argument.
     """
     from pipeline.advice.advising import advise as answer
     from pipeline.advice.check import Plan
@@ -63,5 +63,4 @@ def advise(
         settings.get("aux_tokens"),
         None if columns is None else tuple(columns),
     )
-    with as_arguments():
-        return answer(question, Plan() if check else None, progress)
+    return answer(question, Plan() if check else None, progress)

@@ -1,11 +1,10 @@
-"""Arguments of the notebook's functions: mistakes are said by their names, not by options."""
+"""Arguments of the notebook's functions; they are called as the paths of a `UserError` are."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.names import nearest
 
 
@@ -14,24 +13,9 @@ def check_settings(function: str, given: Iterable[str], known: Collection[str]) 
 
     Raises
     ------
-    InputError
+    UserError
         naming the nearest one.
     """
     for name in given:
         if name not in known:
-            raise InputError(function, name, nearest(name, known))
-
-
-@contextmanager
-def as_arguments() -> Iterator[None]:
-    """Say what is wrong by the name of the argument, not by the option of the command."""
-    try:
-        yield
-    except InputError as error:
-        field = error.field
-        if field.startswith("--"):
-            option, gap, rest = field.removeprefix("--").partition(" ")
-            field = f"{option.replace('-', '_')}{gap}{rest}"
-        elif field.isupper():
-            field = field.lower()
-        raise type(error)(field, error.value, error.accepted) from error
+            raise UserError(function, name, nearest(name, known))

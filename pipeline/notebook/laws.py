@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.errors import InputError, MissingError
+from pipeline.errors import MissingError, UserError, said_as
 from pipeline.fit import Fit, summary
 from pipeline.fitted import read_fit, with_region
 from pipeline.laws.bands import Bands
@@ -41,12 +41,12 @@ class Laws:
 
         Raises
         ------
-        InputError
+        UserError
             if the folder holds no laws or they cannot be read.
         """
         found = read_fit(Path(folder))
         if found.document["selected"] is None:
-            raise InputError(f"{folder}, selected", None, "laws of which one was selected")
+            raise UserError(f"{folder}, selected", None, "laws of which one was selected")
         return cls(found)
 
     @property
@@ -114,7 +114,7 @@ class Laws:
 
         Raises
         ------
-        InputError
+        UserError
             if a factor of the law is missing.
         """
         return pd.Series(self._bands(table).mean, index=table.index, name=self.target)
@@ -138,10 +138,11 @@ class Laws:
 
         Raises
         ------
-        InputError
+        UserError
             if the folder cannot be made or written to.
         """
-        self.fit.write(Path(folder))
+        with said_as({"out": "folder"}):
+            self.fit.write(Path(folder))
         return Path(folder)
 
     def __repr__(self) -> str:

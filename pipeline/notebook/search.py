@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, TypedDict
 import pandas as pd
 from typing_extensions import Unpack
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.fit import Source, fit_question
 from pipeline.laws.question import Question
 from pipeline.laws.search import Progress
-from pipeline.notebook.arguments import as_arguments, check_settings
+from pipeline.notebook.arguments import check_settings
 from pipeline.notebook.laws import Laws
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ def fit_laws(
 
     Raises
     ------
-    InputError
-        if the question does not fit the table; the field is the argument.
+    UserError
+        if the question does not fit the table; the path is the argument.
     NoLawError
         if no law is valid over the domain.
     """
@@ -68,8 +68,7 @@ def fit_laws(
     named = dict(factors) if isinstance(factors, Mapping) else {name: name for name in factors}
     question = Question(target, named, bounds, **settings)
     source = Source("table", f"{target} in a table", command=_call(question))
-    with as_arguments():
-        return Laws(fit_question(table, question, source, progress))
+    return Laws(fit_question(table, question, source, progress))
 
 
 def run(
@@ -91,7 +90,7 @@ def run(
 
     Raises
     ------
-    InputError
+    UserError
         if the study asks for what cannot be had, or the folder cannot be used.
     """
     from pipeline.end import conclude
@@ -111,10 +110,10 @@ def run(
 
 def _check(table: pd.DataFrame, settings: SearchSettings) -> None:
     if not isinstance(table, pd.DataFrame):
-        raise InputError("table", type(table).__name__, "a pandas DataFrame")
+        raise UserError("table", type(table).__name__, "a pandas DataFrame")
     twice = table.columns[table.columns.duplicated()]
     if len(twice):
-        raise InputError("table", str(twice[0]), "every column name once")
+        raise UserError("table", str(twice[0]), "every column name once")
     check_settings("fit_laws", settings, SearchSettings.__annotations__)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.report import tables
 from pipeline.report.context import ReportContext
 from pipeline.report.domains import doubts, factors_grid
@@ -55,7 +55,7 @@ def build_page(laws: Mapping[str, Any], table: pd.DataFrame, context: ReportCont
 
     Raises
     ------
-    InputError
+    UserError
         if the table lacks a column that the laws speak of.
     """
     surface = _surface(laws, table)
@@ -95,7 +95,7 @@ def _surface(laws: Mapping[str, Any], table: pd.DataFrame) -> Surface | None:
     factors, target = tuple(laws["factors"]), str(laws["target"])
     for column in (*factors, target, "role", "cell"):
         if column not in table:
-            raise InputError("table", column, f"one of {', '.join(map(str, table.columns))}")
+            raise UserError("table", column, f"one of {', '.join(map(str, table.columns))}")
     if not laws.get("selected"):
         return None
     return Surface(laws["selected"], factors, target, table, laws.get("data", {}))

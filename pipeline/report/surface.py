@@ -20,7 +20,7 @@ import pandas as pd
 
 from pipeline.laws.bands import Bands, Predictor, Uncertainty
 from pipeline.report.levels import CLOSE, Floats, Levels, find_levels, is_logarithmic, scaled
-from pipeline.symbolic.tree import Expression
+from pipeline.symbolic.program import Expression
 
 #: where an undefined factor is put, as shares of its domain (G values)
 SPREAD = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -31,7 +31,7 @@ def write_report(
 
     Raises
     ------
-    InputError
+    UserError
         if the folder cannot be written, or the table lacks a column that the laws speak of.
     """
     page = build_page(laws, table, context)

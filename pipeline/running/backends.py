@@ -14,7 +14,7 @@ import joblib
 import torch
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
-from pipeline.errors import InputError, PipelineError
+from pipeline.errors import PipelineError, UserError
 from pipeline.names import nearest
 
 NO_SCHEDULER = (
@@ -46,7 +46,7 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         if isinstance(self.jobs, bool) or not isinstance(self.jobs, int) or self.jobs in (0,):
-            raise InputError("--jobs", self.jobs, "a number of processes, or -1 for one per core")
+            raise UserError("jobs", self.jobs, "a number of processes, or -1 for one per core")
         _check_backend(self.backend, self.address)
         _check_device(self.device)
 
@@ -86,7 +86,7 @@ def _client(distributed: Any, address: Any) -> Any:
     try:
         return distributed.Client(address, timeout="10s", set_as_default=True)
     except (OSError, ValueError) as error:
-        raise InputError("--address", address, "the address of a dask scheduler") from error
+        raise UserError("address", address, "the address of a dask scheduler") from error
 
 
 def check_cluster(options: RunOptions) -> None:
@@ -94,7 +94,7 @@ def check_cluster(options: RunOptions) -> None:
 
     Raises
     ------
-    InputError : naming ``--address``.
+    UserError : naming `address`.
     """
     if options.address is not None:
         _client(_distributed(), options.address).close()
@@ -102,8 +102,8 @@ def check_cluster(options: RunOptions) -> None:
 
 def _distributed() -> Any:
     if importlib.util.find_spec("distributed") is None:
-        accepted = "loky, or dask once it is installed: pip install 'mtl-laws[dask]'"
-        raise InputError("--backend", "dask", accepted)
+        expected = "loky, or dask once it is installed; pip install 'mtl-laws[dask]'"
+        raise UserError("backend", "dask", expected)
     return importlib.import_module("distributed")
 
 
@@ -114,25 +114,25 @@ BACKENDS: Mapping[str, Callable[[int, str | None], Any]] = {"loky": _loky, "dask
 def _check_backend(name: str, address: str | None) -> None:
     """Refuse a backend that is not there, or an address that it has no use for."""
     if name not in BACKENDS:
-        raise InputError("--backend", name, nearest(name, BACKENDS))
+        raise UserError("backend", name, nearest(name, BACKENDS))
     if name == "dask":
         _distributed()
     elif address is not None:
-        raise InputError("--address", address, "nothing without --backend dask")
+        raise UserError("address", address, "no address without the backend dask")
 
 
 def _check_device(name: str) -> None:
     """Refuse a device that torch does not know or that this machine lacks."""
     kind = name.partition(":")[0]
     if kind not in ("cpu", "cuda"):
-        raise InputError("--device", name, "cpu, cuda or cuda:NUMBER")
+        raise UserError("device", name, "cpu, cuda or cuda:NUMBER")
     try:
         index = torch.device(name).index or 0
     except RuntimeError as error:
-        raise InputError("--device", name, "cpu, cuda or cuda:NUMBER") from error
+        raise UserError("device", name, "cpu, cuda or cuda:NUMBER") from error
     if kind == "cuda" and index >= torch.cuda.device_count():
         found = f"{torch.cuda.device_count()} CUDA devices are visible to torch here"
-        raise InputError("--device", name, f"cpu: {found}")
+        raise UserError("device", name, f"cpu; {found}")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 
 LOCK_NAME = "run.lock"
 LONGEST_NAME = 200
@@ -32,7 +32,7 @@ class RunLock:
 
     Raises
     ------
-    InputError : another process is at work in the folder, or the folder cannot be written.
+    UserError : another process is at work in the folder, or the folder cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -65,18 +65,18 @@ class RunLock:
             file.seek(0)
             holder = file.read(LONGEST_NAME).strip() or "another process"
             file.close()
-            accepted = (
-                "a folder in which no other run is at work: wait for it, or choose another --out"
+            expected = (
+                "a folder in which no other run is at work; wait for it, or choose another folder"
             )
-            raise InputError(str(self.path.parent), f"in use by {holder}", accepted) from error
+            raise UserError(str(self.path.parent), f"in use by {holder}", expected) from error
         except OSError as error:  # a file system that knows no locks
             file.close()
             raise self._unusable(error) from error
         return file
 
-    def _unusable(self, error: OSError) -> InputError:
+    def _unusable(self, error: OSError) -> UserError:
         reason = (error.strerror or "not writable").lower()
-        return InputError(str(self.path.parent), f"{LOCK_NAME}: {reason}", "a folder to write in")
+        return UserError(str(self.path.parent), f"{LOCK_NAME}: {reason}", "a folder to write in")
 
     def __exit__(
         self,
@@ -86,7 +86,7 @@ class RunLock:
     ) -> None:
         if self._file is None:
             return
-        if self._made and isinstance(error, InputError) and _is_at(self._file, self.path):
+        if self._made and isinstance(error, UserError) and _is_at(self._file, self.path):
             with contextlib.suppress(OSError):
                 self.path.unlink()
         self._file.close()

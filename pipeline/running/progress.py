@@ -70,7 +70,7 @@ def run_status(out: Path) -> RunStatus:
 
     Raises
     ------
-    InputError : there is no store in the folder, or it cannot be read.
+    UserError : there is no store in the folder, or it cannot be read.
     """
     summary = read_summary(out / STORE_NAME)
     running = is_locked(out)

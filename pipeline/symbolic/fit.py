@@ -24,7 +24,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.symbolic.program import Expression, Linear, Program, rows_of
+from pipeline.symbolic.program import Expression, Linear, Program
 from pipeline.symbolic.scaling import converted, scalable
 from pipeline.symbolic.tree import Floats, Mask, Tree
 
@@ -234,7 +234,9 @@ class _Problem:
             return others
         ranked = error.sum(axis=1, keepdims=True) if self.coupled else error
         order = np.argsort(ranked, axis=0, kind="stable")[:count]
-        return np.take_along_axis(others, np.broadcast_to(order, (count, others.shape[1]))[..., None], 0)
+        return np.take_along_axis(
+            others, np.broadcast_to(order, (count, others.shape[1]))[..., None], 0
+        )
 
     def theta(self, others: Floats) -> tuple[Floats, Floats]:
         """All constants (M, G, P) in the factors' own units, and the errors (M, G)."""
@@ -267,9 +269,7 @@ class _Problem:
         error = np.where(sound & np.isfinite(error), error, np.inf)
         return _State(others, slots, basis, beta, residual, error)
 
-    def descend(
-        self, others: Floats, iterations: int, tolerance: float
-    ) -> tuple[Floats, Floats]:
+    def descend(self, others: Floats, iterations: int, tolerance: float) -> tuple[Floats, Floats]:
         """Levenberg–Marquardt over the other constants; each problem keeps its own damping."""
         with np.errstate(all="ignore"):
             state = self._state(others)
@@ -283,7 +283,9 @@ class _Problem:
                 if not active.any():
                     break
                 step = self._step(normal, slope, damping)
-                trial = self._state(self._moved(state.others, np.where(active[..., None], step, 0.0)))
+                trial = self._state(
+                    self._moved(state.others, np.where(active[..., None], step, 0.0))
+                )
                 trial_error = self._joint(trial.error)
                 better = active & (trial_error < error)
                 gain = np.where(better, error - np.where(better, trial_error, 0.0), np.inf)
@@ -295,7 +297,9 @@ class _Problem:
                         new = self._normal(trial)
                         normal = np.where(better[..., None, None], new[0], normal)
                         slope = np.where(better[..., None], new[1], slope)
-                damping = np.clip(damping * np.where(better, RULES.ease, RULES.stiffen), 1e-12, 1e13)
+                damping = np.clip(
+                    damping * np.where(better, RULES.ease, RULES.stiffen), 1e-12, 1e13
+                )
         return state.others, state.error
 
     def _joint(self, error: Floats) -> Floats:
@@ -359,7 +363,10 @@ class _Problem:
         diagonal = np.diagonal(normal, axis1=-2, axis2=-1)
         together = diagonal[..., r:].sum(axis=1, keepdims=True)
         diagonal = np.concatenate(
-            [diagonal[..., :r], np.broadcast_to(together, (*diagonal.shape[:-1], together.shape[-1]))],
+            [
+                diagonal[..., :r],
+                np.broadcast_to(together, (*diagonal.shape[:-1], together.shape[-1])),
+            ],
             axis=-1,
         )
         scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
@@ -486,7 +493,9 @@ class _Starts:
         self.program: Program = expression.program
         self.theta = np.ones((count, len(expression.constants)))
         steps = self.program.steps
-        self.parents = {c: k for k, step in enumerate(steps) for c in (step.left, step.right) if c >= 0}
+        self.parents = {
+            c: k for k, step in enumerate(steps) for c in (step.left, step.right) if c >= 0
+        }
 
     def draw(self) -> Floats:
         linear = set(self.expression.linear.names)

@@ -195,7 +195,7 @@ class Expression:
 
         Raises
         ------
-        InputError
+        UserError
             if the text holds anything that is not on the whitelist.
         """
         return compiled(Tree.parse(text, factors))
@@ -358,5 +358,3 @@ def _sum(op: str, first: Mapping[str, Tree], second: Mapping[str, Tree]) -> dict
         else:
             parts[name] = part if op == "+" else Tree("neg", (part,))
     return parts
-
-

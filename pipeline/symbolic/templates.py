@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.symbolic.tree import Tree
 
 STRUCTURE = frozenset([-2.0, -1.0, -0.5, 0.5, 1.0, 2.0])
@@ -29,7 +29,7 @@ def to_template(text: str, factors: tuple[str, ...]) -> Tree | None:
     """
     try:
         tree = Tree.parse(text, factors)
-    except InputError:
+    except UserError:
         return None  # a function or a number in words of the engine's own: not a candidate
     if not tree.constants:
         tree = parametrized(tree)
@@ -152,7 +152,7 @@ def _bare(term: Tree) -> Tree:
 
 def _merged_power(node: Tree) -> Tree:
     """``(c*x)**p`` as ``c*x**p``, ``(x**p)**q`` as ``x**p``, ``sqrt(c*x)`` as ``c*sqrt(x)``."""
-    if node.op not in ("**", "sqrt") or node.args[-1].factors and node.op == "**":
+    if node.op not in ("**", "sqrt") or (node.args[-1].factors and node.op == "**"):
         return node
     base = node.args[0]
     if base.op == "**" and node.op == "**" and _is_constant(base.args[1]):

@@ -23,7 +23,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -74,7 +74,7 @@ class Tree:
 
         Raises
         ------
-        InputError
+        UserError
             if the text holds anything but numbers, known names, ``+ - * / **`` and `FUNCTIONS`.
         """
         return _parse(text, tuple(factors))
@@ -249,10 +249,10 @@ class _Reader:
             raise self.refuse(ast.unparse(node))
         return Tree(ast.unparse(node.func), (self.read(node.args[0]),))
 
-    def refuse(self, part: str) -> InputError:
+    def refuse(self, part: str) -> UserError:
         names = ", ".join(self.factors) or "no factor"
         accepted = f"numbers, the factors {names}, constants c0, c1, …, + - * / ** and "
-        return InputError(
+        return UserError(
             f"expression {self.text[:80]!r}", part[:80], accepted + ", ".join(FUNCTIONS)
         )
 

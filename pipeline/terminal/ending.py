@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from pipeline.errors import InputError, PipelineError
+from pipeline.errors import PipelineError, UserError
 from pipeline.terminal.streams import lasting_streams
 from simulator.errors import SimulatorError
 
@@ -42,7 +42,7 @@ def _code(app: typer.Typer, words: Sequence[str]) -> int:
         from pipeline.terminal.usage import usage_line
 
         return _fail(usage_line(error, words), 2)
-    except (InputError, SimulatorError, PipelineError) as error:
+    except (UserError, SimulatorError, PipelineError) as error:
         if "--debug" in words:
             raise
         return _fail(str(error), 1 if _is_failure(error) else 2)
@@ -53,7 +53,7 @@ def _code(app: typer.Typer, words: Sequence[str]) -> int:
 
 def _is_failure(error: Exception) -> bool:
     """Whether something failed that is not the user's mistake."""
-    return isinstance(error, PipelineError) and not isinstance(error, InputError)
+    return isinstance(error, PipelineError) and not isinstance(error, UserError)
 
 
 def _fail(message: str, code: int) -> int:

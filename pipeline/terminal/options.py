@@ -1,21 +1,23 @@
 """Command-line values: the small languages ``n=COLUMN``, ``LOW,HIGH``, ``FACTOR=LOW:HIGH``, and
-the simulator's refusals said of the options of `mtl-laws simulate`.
+a user's mistakes said by options and arguments.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import InputError
-from simulator.errors import CorpusError, SpecError
+from typer.core import TyperGroup
+
+from pipeline.errors import UserError, from_simulator, renamed, said_as
+from simulator.errors import SpecError
 
 FACTORS_FORM = "NAME=COLUMN,NAME=COLUMN, as in n=n_tokens,T=n_tasks"
-BOUNDS_FORM = "LOW,HIGH, either may be left out: 0,1 or 0,"
+BOUNDS_FORM = "LOW,HIGH; either may be left out: 0,1 or 0,"
 DOMAIN_FORM = "FACTOR=LOW:HIGH, as in ami=0:1; one --domain for each factor"
 
 
@@ -24,18 +26,18 @@ def parse_factors(text: str) -> dict[str, str]:
 
     Raises
     ------
-    InputError
+    UserError
         if a part is empty or a factor is named twice.
     """
     factors: dict[str, str] = {}
     for part in text.split(","):
         name, found, column = (piece.strip() for piece in part.partition("="))
         if not name or (found and not column):
-            raise InputError("--factors", text, FACTORS_FORM)
+            raise UserError("factors", text, FACTORS_FORM)
         if not found and not name.isidentifier():
-            raise InputError("--factors", name, f"{FACTORS_FORM}{_with_equals(name)}")
+            raise UserError("factors", name, f"{FACTORS_FORM}{_with_equals(name)}")
         if name in factors:
-            raise InputError("--factors", text, f"every factor once, not {name} twice")
+            raise UserError("factors", text, f"every factor once, not {name} twice")
         factors[name] = column or name
     return factors
 
@@ -53,13 +55,13 @@ def parse_bounds(text: str) -> tuple[float | None, float | None]:
 
     Raises
     ------
-    InputError
+    UserError
         if it is not two numbers or one and a comma.
     """
     parts = text.split(",")
     if len(parts) != 2:
-        raise InputError("--bounds", text, BOUNDS_FORM)
-    low, high = (_number(part, "--bounds", text, BOUNDS_FORM) for part in parts)
+        raise UserError("bounds", text, BOUNDS_FORM)
+    low, high = (_number(part, "bounds", text, BOUNDS_FORM) for part in parts)
     return low, high
 
 
@@ -68,7 +70,7 @@ def parse_domains(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
 
     Raises
     ------
-    InputError
+    UserError
         if an item is not ``FACTOR=LOW:HIGH``.
     """
     domains: dict[str, tuple[float, float]] = {}
@@ -76,12 +78,12 @@ def parse_domains(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
         name, found, ends = text.partition("=")
         pieces = ends.split(":")
         if not name.strip() or not found or len(pieces) != 2:
-            raise InputError("--domain", text, DOMAIN_FORM)
+            raise UserError("domain", text, DOMAIN_FORM)
         if name.strip() in domains:
-            raise InputError("--domain", text, f"one domain per factor, not two of {name.strip()}")
-        low, high = (_number(piece, "--domain", text, DOMAIN_FORM) for piece in pieces)
+            raise UserError("domain", text, f"one domain per factor, not two of {name.strip()}")
+        low, high = (_number(piece, "domain", text, DOMAIN_FORM) for piece in pieces)
         if low is None or high is None:
-            raise InputError("--domain", text, DOMAIN_FORM)
+            raise UserError("domain", text, DOMAIN_FORM)
         domains[name.strip()] = (low, high)
     return domains
 
@@ -91,14 +93,14 @@ def parse_options(texts: Sequence[str]) -> dict[str, Any]:
 
     Raises
     ------
-    InputError
+    UserError
         if an item is not ``NAME=VALUE``.
     """
     options: dict[str, Any] = {}
     for text in texts:
         name, found, value = text.partition("=")
         if not name.strip() or not found:
-            raise InputError("--option", text, "NAME=VALUE, as in features=8")
+            raise UserError("option", text, "NAME=VALUE, as in features=8")
         try:
             options[name.strip()] = json.loads(value)
         except (ValueError, RecursionError):
@@ -106,15 +108,15 @@ def parse_options(texts: Sequence[str]) -> dict[str, Any]:
     return options
 
 
-def _number(part: str, field: str, text: str, accepted: str) -> float | None:
+def _number(part: str, field: str, text: str, expected: str) -> float | None:
     if not part.strip():
         return None
     try:
         value = float(part)
     except ValueError as error:
-        raise InputError(field, text, accepted) from error
+        raise UserError(field, text, expected) from error
     if not math.isfinite(value):
-        raise InputError(field, text, accepted)
+        raise UserError(field, text, expected)
     return value
 
 
@@ -123,40 +125,67 @@ def check_export(out: Path, format: str) -> None:
 
     Raises
     ------
-    InputError
-        naming ``--format`` or ``--out``.
+    UserError
+        naming `format` or `out`.
     """
     from simulator import format_names
 
     if format not in format_names():
-        raise InputError("--format", format, f"one of {', '.join(format_names())}")
+        raise UserError("format", format, f"one of {', '.join(format_names())}")
     try:
         free = not out.exists() or not any(out.iterdir())
     except OSError:
         free = False
     if not free:
-        raise InputError("--out", str(out), "a new or empty folder")
+        raise UserError("out", str(out), "a new or empty folder")
 
 
 @contextmanager
 def as_options() -> Iterator[None]:
-    """Say the simulator's refusals of a field as refusals of the option of that name.
+    """Say the simulator's refusals as the user's mistakes.
 
     Raises
     ------
-    InputError
+    UserError
         for every `SpecError`; what only one family takes is said as ``--option NAME``.
     """
     try:
         yield
     except SpecError as error:
-        raise InputError(_option(error), error.value, error.accepted) from error
+        block, dot, name = error.field.partition("options.")
+        path = f"--option {name}" if dot and not block else error.field
+        raise from_simulator(error, path) from error
 
 
-def _option(error: SpecError) -> str:
-    """The option of a field; a place in a corpus file stays as it is."""
-    if isinstance(error, CorpusError):
-        return error.field
-    if error.field.startswith("options."):
-        return f"--option {error.field.removeprefix('options.')}"
-    return f"--{error.field.replace('_', '-')}"
+def said_as_options(paths: Iterable[str]) -> AbstractContextManager[None]:
+    """Say what is wrong with one factor as ``--factors NAME`` or ``--domain NAME``.
+
+    Parameters
+    ----------
+    paths : `Question.paths` of the question that is asked.
+
+    `Commands` does the same for paths that are an option's name.
+    """
+    pairs = (path.split(".", 1) for path in paths if "." in path)
+    return said_as({f"{option}.{name}": f"--{option} {name}" for option, name in pairs})
+
+
+class Commands(TyperGroup):
+    """The commands; a user's mistake is said by the option or argument that its path names."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that is called for."""
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            command = self.commands.get(ctx.invoked_subcommand or "")
+            for param in (*self.params, *(command.params if command else ())):
+                if param.name == error.path:
+                    raise renamed(error, param_name(param)) from error
+            raise
+
+
+def param_name(param: Any) -> str:
+    """``--out``, or ``STUDY`` for an argument."""
+    first = str(param.opts[0])
+    return first if first.startswith("-") else first.upper()

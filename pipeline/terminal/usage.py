@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.errors import InputError, MissingError
+from pipeline.errors import MissingError, UserError
 from pipeline.names import nearest
+from pipeline.terminal.options import param_name
 
 #: what a number is called, for those who do not write programs
 KINDS = {"integer": "a whole number", "float": "a number", "number": "a number"}
@@ -32,7 +33,7 @@ def usage_line(error: Any, words: Sequence[str]) -> str:
 
 
 def _missing(error: Any, _: Sequence[str]) -> str:
-    name, meaning = _name(error.param), _meaning(error.param)
+    name, meaning = param_name(error.param), _meaning(error.param)
     return f"{MissingError(name, None, f'it is required: {meaning}')}{_example(error)}"
 
 
@@ -40,13 +41,13 @@ def _unknown_option(error: Any, words: Sequence[str]) -> str:
     name, known = str(error.option_name), list(_options(error.ctx.command))
     parent, command = error.ctx.parent, error.ctx.info_name
     if parent is None:
-        accepted = f"{' or '.join(known)} before the command; its own options after it"
-        return str(InputError("option before the command", name, accepted))
+        expected = f"{' or '.join(known)}; the command has its own options after it"
+        return str(UserError("option before the command", name, expected))
     if name in _options(parent.command):
-        accepted = f"it stands before the command: mtl-laws {' '.join(_first(name, words))}"
-        return str(InputError(f"option of {command}", name, accepted))
-    accepted = nearest(name, known) if known else "no option but --help"
-    return str(InputError(f"option of {command}", name, accepted))
+        corrected = " ".join(_first(name, words))
+        return f"option of {command}: {name!r} stands before the command: mtl-laws {corrected}"
+    expected = nearest(name, known, "one of its options") if known else "no option but --help"
+    return str(UserError(f"option of {command}", name, expected))
 
 
 def _first(option: str, words: Sequence[str]) -> list[str]:
@@ -57,13 +58,13 @@ def _first(option: str, words: Sequence[str]) -> list[str]:
 
 
 def _bad_value(error: Any, words: Sequence[str]) -> str:
-    option = _name(error.param)
+    option = param_name(error.param)
     value, problem = _given(option, words), str(error.message).lower()
-    if value is None:
-        return f"{option}: {problem}: {_meaning(error.param)}"
     kind = KIND.search(problem)
-    wanted = KINDS[kind[1]] if kind else problem
-    return str(InputError(option, value, f"{wanted}: {_meaning(error.param)}"))
+    if value is None or kind is None:
+        given = "" if value is None else f", got {value!r}"
+        return f"{option}: {problem}{given}; {_meaning(error.param)}"
+    return str(UserError(option, value, f"{KINDS[kind[1]]}; {_meaning(error.param)}"))
 
 
 def _other(error: Any, _: Sequence[str]) -> str:
@@ -83,12 +84,6 @@ READERS: Mapping[str, Callable[[Any, Sequence[str]], str]] = {
     "Exception": _other,
 }
 """Name of an error's class, the most special first -> how it is said."""
-
-
-def _name(param: Any) -> str:
-    """``--out``, or ``STUDY`` for an argument."""
-    first = str(param.opts[0])
-    return first if first.startswith("-") else first.upper()
 
 
 def _meaning(param: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.training.settings import TrainingSettings
 from pipeline.training.sizes import Sizes
 from simulator.tasks import TaskSet
@@ -17,7 +17,7 @@ class Job:
 
     Raises
     ------
-    InputError : where a task has no training sentence, or the main task no validation sentence.
+    UserError : where a task has no training sentence, or the main task no validation sentence.
     """
 
     taskset: TaskSet
@@ -26,13 +26,13 @@ class Job:
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not 0 <= self.seed < 2**63:
-            raise InputError("seed", self.seed, "a whole number from 0 to 2⁶³ − 1")
+            raise UserError("seed", self.seed, "a whole number from 0 to 2⁶³ − 1")
         for task, name in enumerate(self.taskset.task_names):
             if self.taskset.train.token_count(task) == 0:
-                raise InputError("tokens", 0, f"at least one training sentence of task {name}")
+                raise UserError("tokens", 0, f"at least one training sentence of task {name}")
         if self.taskset.validation.token_count(0) == 0:
-            accepted = "large enough for a validation sentence: early stopping needs one"
-            raise InputError("validation_fraction", self.taskset.spec.validation_fraction, accepted)
+            expected = "large enough for a validation sentence; early stopping needs one"
+            raise UserError("validation_fraction", self.taskset.spec.validation_fraction, expected)
 
     @property
     def sizes(self) -> Sizes:
@@ -42,8 +42,8 @@ class Job:
 
 
 def check_alike(jobs: Sequence[Job]) -> None:
-    """Raise `InputError` unless all jobs have the same settings and shape."""
+    """Raise `UserError` unless all jobs have the same settings and shape."""
     if any(job.settings != jobs[0].settings for job in jobs):
-        raise InputError("group", "jobs with different settings", "jobs of equal settings")
+        raise UserError("group", "jobs with different settings", "jobs of equal settings")
     if any(job.sizes != jobs[0].sizes for job in jobs):
-        raise InputError("group", "jobs of different shape", "equal T, vocabulary and label counts")
+        raise UserError("group", "jobs of different shape", "equal T, vocabulary and label counts")

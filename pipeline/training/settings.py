@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
+from pipeline.names import nearest
 from pipeline.training.architectures import SHARINGS
 from pipeline.training.encoders import ENCODERS
 from pipeline.training.schedules import SCHEDULES
@@ -110,7 +110,7 @@ class TrainingSettings:
         for name, allowed in RANGES.items():
             _check_range(name, getattr(self, name), allowed)
         if not isinstance(self.random_labels, bool):
-            raise InputError("training.random_labels", self.random_labels, "true or false")
+            raise UserError("training.random_labels", self.random_labels, "true or false")
 
     def to_json(self) -> dict[str, Any]:
         """Every field by name, as JSON values."""
@@ -118,11 +118,11 @@ class TrainingSettings:
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> TrainingSettings:
-        """Read what `to_json` wrote, or any part of it; raises `InputError` on an unknown key."""
+        """Read what `to_json` wrote, or any part of it; raises `UserError` on an unknown key."""
         names = [field.name for field in fields(cls)]
         for key in given:
             if key not in names:
-                raise InputError("training", key, f"{_nearest(key, names)} of {', '.join(names)}")
+                raise UserError("training", key, nearest(key, names, "a training setting"))
         return cls(**given)
 
     def sizes(self, vocabulary: int, labels: tuple[int, ...]) -> Sizes:
@@ -140,17 +140,12 @@ class TrainingSettings:
         )
 
 
-def _nearest(key: str, names: Collection[str]) -> str:
-    close = difflib.get_close_matches(str(key), names, n=1)
-    return f"did you mean {close[0]}? One" if close else "one"
-
-
 def _check_choice(name: str, value: object, choices: Collection[str]) -> None:
     if not isinstance(value, str) or value not in choices:
-        raise InputError(f"training.{name}", value, f"one of {', '.join(choices)}")
+        raise UserError(f"training.{name}", value, f"one of {', '.join(choices)}")
 
 
 def _check_range(name: str, value: object, allowed: _Range) -> None:
     kinds = (int,) if allowed.whole else (int, float)
     if isinstance(value, bool) or not isinstance(value, kinds) or not allowed.holds(value):
-        raise InputError(f"training.{name}", value, allowed.says)
+        raise UserError(f"training.{name}", value, allowed.says)

@@ -62,7 +62,7 @@ def train_group(
 
     Raises
     ------
-    InputError : where the jobs are not alike. A model that diverges is an outcome, not an error.
+    UserError : where the jobs are not alike. A model that diverges is an outcome, not an error.
     """
     if not jobs:
         return []

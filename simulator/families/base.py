@@ -91,7 +91,11 @@ def read_options(kind: type[Options], given: Mapping[str, object]) -> Options:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
-            raise SpecError(f"options.{key}", given[key], f"{hint}known: {', '.join(known)}")
+            raise SpecError(
+                f"options.{key}",
+                given[key],
+                f"an option of the family; {hint}known: {', '.join(known)}",
+            )
     return kind(**given)
 
 

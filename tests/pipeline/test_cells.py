@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline.cells import MAX_CELLS, Cell, expand, group, single_task
 from pipeline.controls import single_task_twin
 from pipeline.digest import DIGEST_LENGTH, canonical, digest
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.study import Study
 from pipeline.training import TrainingSettings
 from simulator import TaskSpec
@@ -222,15 +222,15 @@ REFUSED = [
 def test_what_simulator_or_trainer_refuse_is_told_by_its_path(
     factors: str, rest: str, field: str, accepted: str
 ) -> None:
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(UserError) as caught:
         expand(study(factors, rest))
-    assert caught.value.field == field
-    assert accepted in caught.value.accepted
+    assert caught.value.path == field
+    assert accepted in caught.value.expected
 
 
 def test_more_cells_than_can_be_trained_are_refused_at_once() -> None:
     factors = f"tasks: {list(range(1, 300))}, tokens: {list(range(1, 300))}, ami: [0.1]"
-    with pytest.raises(InputError, match=f"{MAX_CELLS:,}"):
+    with pytest.raises(UserError, match=f"{MAX_CELLS:,}"):
         expand(study(factors, "seeds: 100"))
 
 

@@ -12,7 +12,7 @@ from tiny_runs import QUIET, Trainer, result, study
 from pipeline import end
 from pipeline.cells import Cell, expand
 from pipeline.controls import _PHASES, CONTROLS, marked
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.foresight import foresee
 from pipeline.running import workers
 from pipeline.runs import run_study
@@ -154,7 +154,7 @@ def test_no_control_enters_a_law_search(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def test_controls_do_not_count_as_models_of_a_law() -> None:
     few = "question: q\nfactors: {tasks: [2], tokens: [40], ami: [0.1, 0.5]}\nseeds: 2\n"
-    with pytest.raises(InputError, match="6 models"):
+    with pytest.raises(UserError, match="6 models"):
         foresee(study(few + "controls: [updates, tokens, random_labels]\n"))
 
 
@@ -168,7 +168,7 @@ def test_controls_do_not_count_as_models_of_a_law() -> None:
     ],
 )
 def test_mistakes_are_named(text: str, field: str, accepted: str) -> None:
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(UserError) as caught:
         expand(study(PLAIN + text))
-    assert caught.value.field == field
-    assert accepted in caught.value.accepted
+    assert caught.value.path == field
+    assert accepted in caught.value.expected

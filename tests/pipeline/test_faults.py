@@ -17,7 +17,7 @@ import pytest
 from faults import HUNGRY, SERVER, run, said, start
 from tiny_runs import files, without_clock
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.running.progress import run_status
 from pipeline.runs import LOG_NAME, TABLE_NAME
 from pipeline.store import STORE_NAME, open_store, read_rows
@@ -109,7 +109,7 @@ def test_the_second_of_two_runs_is_refused_and_the_first_goes_on(
     assert run(out) == 2
     (line,) = said(out)
     assert f"in use by process {first.pid}" in line
-    assert "choose another --out" in line
+    assert "choose another folder" in line
     status = run_status(out)
     assert status.running
     assert 0 < status.done < 18
@@ -181,7 +181,7 @@ def test_a_folder_that_may_not_be_written_any_more(out: Path, undisturbed: Path)
 
 def read_bound_by_permissions(archive: Path) -> None:
     faults.obeys_permissions()
-    with pytest.raises(InputError, match=f"rows in {STORE_NAME}-wal .* copy {STORE_NAME} and"):
+    with pytest.raises(UserError, match=f"rows in {STORE_NAME}-wal .* copy {STORE_NAME} and"):
         read_rows(archive / STORE_NAME)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import pipeline.store
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.running.lock import RunLock
 from pipeline.running.progress import LINE_EVERY, RunProgress, duration, run_status
 from pipeline.store import STORE_NAME, Row, open_store
@@ -96,7 +96,7 @@ def test_the_status_of_a_folder_while_it_runs_and_after(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_run_has_no_status(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(UserError, match="no such file"):
         run_status(tmp_path)
 
 

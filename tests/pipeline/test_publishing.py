@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_runs import QUIET, Trainer, study
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.export import export_names, export_results, read_export
 from pipeline.export.formats import export_format
 from pipeline.export.gather import gather, without_folders
@@ -223,13 +223,13 @@ def test_digests_are_those_of_the_files(finished: Path, tmp_path: Path) -> None:
     ["../x", "a/../b", "/etc/passwd", "C:\\x", "a\0b", "a\nb", "", " ", "x" * (LONGEST_NAME + 1)],
 )
 def test_a_column_that_is_a_path_or_no_name_is_refused(name: str, fitted: Path) -> None:
-    with pytest.raises(InputError, match="no path"):
+    with pytest.raises(UserError, match="no path"):
         check_name(name)
     evil = {**DOCUMENT, "target": name}
     write_whole(fitted / "laws.json", json.dumps(evil))
     ROWS.rename(columns={"f1": name}).to_csv(fitted / "table.parquet", index=False)
     before = sorted(fitted.parent.rglob("*"))
-    with pytest.raises(InputError):
+    with pytest.raises(UserError):
         export_results(fitted, fitted.parent / "out", "csv")
     assert sorted(fitted.parent.rglob("*")) == before
 

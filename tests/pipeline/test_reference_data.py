@@ -14,7 +14,7 @@ from pipeline import reference_data
 from pipeline.cells import Cell, expand
 from pipeline.cli import main
 from pipeline.controls import CONTROLS, MARK
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.fit import LAWS_NAME
 from pipeline.reference_data import (
     load_reference,
@@ -109,7 +109,7 @@ def test_the_card_names_every_column() -> None:
 
 
 def test_a_wrong_name_is_told_the_known_ones() -> None:
-    with pytest.raises(InputError, match="nearest valid name is 'sharing'") as caught:
+    with pytest.raises(UserError, match="nearest is 'sharing'") as caught:
         load_reference("sharin")
     assert all(name in str(caught.value) for name in NAMES)
 
@@ -118,7 +118,7 @@ def test_tables_that_are_not_there_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reference_data, "INSTALLED", tmp_path)
-    with pytest.raises(InputError, match="install the package again"):
+    with pytest.raises(UserError, match="install the package again"):
         load_reference("sharing")
 
 

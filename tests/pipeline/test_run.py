@@ -14,7 +14,7 @@ from joblib.externals.loky.process_executor import BrokenProcessPool
 from tiny_runs import QUIET, STUDY, TINY, Trainer, files, result, same, study
 
 from pipeline.cells import Cell, expand
-from pipeline.errors import InputError, PipelineError
+from pipeline.errors import PipelineError, UserError
 from pipeline.running import dispatch, journal, workers
 from pipeline.running.backends import RunOptions
 from pipeline.running.dispatch import CULPRIT, outcomes
@@ -164,7 +164,7 @@ def test_another_study_is_refused_and_the_store_left_alone(
 ) -> None:
     run_study(study(), tmp_path, QUIET)
     content = (tmp_path / STORE_NAME).read_bytes()
-    with pytest.raises(InputError, match="another study"):
+    with pytest.raises(UserError, match="another study"):
         run_study(study(TINY), tmp_path, QUIET)
     assert (tmp_path / STORE_NAME).read_bytes() == content
 
@@ -178,7 +178,7 @@ def test_other_laws_and_words_are_the_same_study(trainer: Trainer, tmp_path: Pat
 
 
 def test_a_folder_in_use_is_refused(trainer: Trainer, tmp_path: Path) -> None:
-    with RunLock(tmp_path), pytest.raises(InputError, match="in use"):
+    with RunLock(tmp_path), pytest.raises(UserError, match="in use"):
         run_study(study(), tmp_path, QUIET)
     assert not trainer.groups
     assert files(tmp_path) == {"run.lock"}
@@ -187,13 +187,13 @@ def test_a_folder_in_use_is_refused(trainer: Trainer, tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["file", "file/below"])
 def test_a_file_is_no_folder(trainer: Trainer, tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="--out"):
+    with pytest.raises(UserError, match=r"^out: "):
         run_study(study(), tmp_path / place, QUIET)
 
 
 def test_a_wrong_study_leaves_nothing_behind(tmp_path: Path) -> None:
     wrong = study("question: q\nfactors: {tasks: 2, tokens: 40, ami: 0.5, hiden: [1]}")
-    with pytest.raises(InputError, match="hidden"):
+    with pytest.raises(UserError, match="hidden"):
         run_study(wrong, tmp_path / "out", QUIET)
     assert not (tmp_path / "out").exists()
 
@@ -201,19 +201,19 @@ def test_a_wrong_study_leaves_nothing_behind(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "field"),
     [
-        ({"jobs": 0}, "--jobs"),
-        ({"jobs": "two"}, "--jobs"),
-        ({"backend": "lokey"}, "--backend"),
-        ({"address": "tcp://here:1"}, "--address"),
-        ({"device": "gpu"}, "--device"),
-        ({"device": "cuda:99"}, "--device"),
-        ({"device": "cpu:x"}, "--device"),
+        ({"jobs": 0}, "jobs"),
+        ({"jobs": "two"}, "jobs"),
+        ({"backend": "lokey"}, "backend"),
+        ({"address": "tcp://here:1"}, "address"),
+        ({"device": "gpu"}, "device"),
+        ({"device": "cuda:99"}, "device"),
+        ({"device": "cpu:x"}, "device"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, object], field: str) -> None:
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(UserError) as caught:
         RunOptions(**options)
-    assert caught.value.field == field
+    assert caught.value.path == field
 
 
 # --- lost workers ------------------------------------------------------------------------------

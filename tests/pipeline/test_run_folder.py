@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tiny_runs import QUIET, TINY, Trainer, files, study
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.running import lock, workers
 from pipeline.running.lock import LOCK_NAME, RunLock, is_locked
 from pipeline.runs import run_study
@@ -76,9 +76,9 @@ def test_a_store_that_is_refused_is_left_alone(folder: Path, trainer: Trainer, s
     spoil(folder / STORE_NAME)
     content = (folder / STORE_NAME).read_bytes()
     trainer.groups.clear()
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(UserError) as caught:
         run_study(study(), folder, QUIET)
-    assert caught.value.field == str(folder / STORE_NAME)
+    assert caught.value.path == str(folder / STORE_NAME)
     assert (folder / STORE_NAME).read_bytes() == content
     assert files(folder) == {STORE_NAME}
     assert not trainer.groups
@@ -87,7 +87,7 @@ def test_a_store_that_is_refused_is_left_alone(folder: Path, trainer: Trainer, s
 def test_the_lock_of_a_run_before_stays_where_a_run_is_refused(tmp_path: Path) -> None:
     run_study(study(), tmp_path, QUIET)
     before = files(tmp_path)
-    with pytest.raises(InputError, match="another study"):
+    with pytest.raises(UserError, match="another study"):
         run_study(study(TINY), tmp_path, QUIET)
     assert files(tmp_path) == before
 
@@ -109,7 +109,7 @@ def test_a_folder_whose_refused_run_has_just_gone_is_locked_all_the_same(
     with RunLock(tmp_path):
         assert taken
         assert is_locked(tmp_path)
-        with pytest.raises(InputError, match="in use"):
+        with pytest.raises(UserError, match="in use"):
             RunLock(tmp_path).__enter__()
     assert not is_locked(tmp_path)
 
@@ -131,7 +131,7 @@ def test_a_lock_that_is_a_link_is_refused_and_not_followed(tmp_path: Path) -> No
     precious.write_text("keep this", encoding="utf-8")
     folder.mkdir()
     (folder / LOCK_NAME).symlink_to(precious)
-    with pytest.raises(InputError, match=r"run\.lock: too many levels of symbolic links"):
+    with pytest.raises(UserError, match=r"run\.lock: too many levels of symbolic links"):
         run_study(study(), folder, QUIET)
     assert precious.read_text(encoding="utf-8") == "keep this"
     assert files(folder) == {LOCK_NAME}
@@ -142,7 +142,7 @@ def test_a_lock_that_holds_anything_at_all(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe" * 5000)
     with path.open() as holder:
         fcntl.flock(holder, fcntl.LOCK_EX)
-        with pytest.raises(InputError, match="in use by") as caught:
+        with pytest.raises(UserError, match="in use by") as caught:
             RunLock(tmp_path).__enter__()
     assert len(str(caught.value)) < 1000
     path.write_bytes(b"")
@@ -155,6 +155,6 @@ def test_a_file_system_that_knows_no_locks(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(lock.fcntl, "flock", unknown)
-    with pytest.raises(InputError, match=r"run\.lock: operation not supported"):
+    with pytest.raises(UserError, match=r"run\.lock: operation not supported"):
         RunLock(tmp_path).__enter__()
     assert not is_locked(tmp_path)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from pipeline.cells import expand
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.files.blocks import reference
 from pipeline.study import Study, commented_study, shipped_studies
 
@@ -24,8 +24,8 @@ def read(text: str) -> str:
     """The study's question, or where its mistake is."""
     try:
         return Study.parse(text).question
-    except InputError as error:
-        return error.field
+    except UserError as error:
+        return error.path
 
 
 def with_factors(text: str) -> str:
@@ -140,16 +140,16 @@ WRONG = [
 def test_a_mistake_is_one_line_with_place_value_and_remedy(
     text: str, field: str, accepted: str
 ) -> None:
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(UserError) as caught:
         Study.parse(text)
-    assert caught.value.field == field
-    assert accepted in caught.value.accepted
+    assert caught.value.path == field
+    assert accepted in caught.value.expected
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"study\.yaml: no such file or directory: give the path"):
+    with pytest.raises(UserError, match=r"study\.yaml: no such file .*; expected the path"):
         Study.load(tmp_path / "study.yaml")
 
 
@@ -157,13 +157,13 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_a_file_that_is_no_study_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "study.yaml"
     path.write_bytes(content)
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(UserError) as caught:
         Study.load(path)
-    assert caught.value.field.startswith(str(path))
+    assert caught.value.path.startswith(str(path))
 
 
 def test_a_folder_is_no_study(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="directory"):
+    with pytest.raises(UserError, match="directory"):
         Study.load(tmp_path)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tiny_runs import result, study
 
 from pipeline.cells import Cell, expand
-from pipeline.errors import InputError, PipelineError
+from pipeline.errors import PipelineError, UserError
 from pipeline.files.tablefile import numbers, read_table, write_parquet
 from pipeline.store import Row
 from pipeline.table import GLOSSARY, columns_markdown, learning_curves, outcomes_table
@@ -189,7 +189,7 @@ def test_parquet_is_known_by_its_content(tmp_path: Path) -> None:
 def test_quoted_cells_may_hold_separators_and_line_ends(tmp_path: Path) -> None:
     table = read_table(written(tmp_path, 'a,b\n"x, y\nz",1\n"2",oops\n'))
     assert table["a"].tolist() == ["x, y\nz", "2"]
-    with pytest.raises(InputError, match="line 4, column b: 'oops'"):
+    with pytest.raises(UserError, match=r"line 4, column b: .* got 'oops'"):
         numbers(table, "b", "t.csv")
 
 
@@ -211,17 +211,17 @@ def test_quoted_cells_may_hold_separators_and_line_ends(tmp_path: Path) -> None:
 def test_a_broken_table_is_told_by_file_and_line(
     tmp_path: Path, content: str | bytes, field: str, value: str
 ) -> None:
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(UserError) as caught:
         read_table(written(tmp_path, content))
-    assert caught.value.field == str(tmp_path / field)
+    assert caught.value.path == str(tmp_path / field)
     assert value in str(caught.value.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_table_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(UserError, match="no such file"):
         read_table(tmp_path / "t.csv")
-    with pytest.raises(InputError, match="directory"):
+    with pytest.raises(UserError, match="directory"):
         read_table(tmp_path)
 
 
@@ -237,15 +237,15 @@ def test_a_column_that_is_no_number_is_told_by_line(
     tmp_path: Path, column: str, where: str, accepted: str
 ) -> None:
     table = read_table(written(tmp_path, "name,score,far\na,1,1\nb,2,inf\n"))
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(UserError) as caught:
         numbers(table, column, "t.csv")
-    assert caught.value.field == where
-    assert accepted in caught.value.accepted
+    assert caught.value.path == where
+    assert accepted in caught.value.expected
 
 
 def test_rows_are_counted_where_there_are_no_lines() -> None:
     table = pd.DataFrame({"a": ["1", "x"]})
-    with pytest.raises(InputError, match="row 2, column a: 'x'"):
+    with pytest.raises(UserError, match=r"row 2, column a: .* got 'x'"):
         numbers(table, "a", "t.parquet")
 
 
@@ -291,5 +291,5 @@ def rows_or_place(path: Path) -> int | str:
     """How many rows the file has, or what of it is wrong."""
     try:
         return len(read_table(path))
-    except InputError as error:
-        return error.field.removeprefix(str(path.parent))
+    except UserError as error:
+        return error.path.removeprefix(str(path.parent))

@@ -30,7 +30,8 @@ from pipeline.laws.verdicts import (
     on_plain_power,
     on_root_in_law,
 )
-from pipeline.symbolic.tree import Expression, Floats
+from pipeline.symbolic.program import Expression
+from pipeline.symbolic.tree import Floats
 
 
 @dataclass(frozen=True)

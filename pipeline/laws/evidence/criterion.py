@@ -20,7 +20,8 @@ import numpy as np
 
 from pipeline.laws.identified import rank
 from pipeline.laws.rows import Rows
-from pipeline.symbolic.tree import Expression, Floats
+from pipeline.symbolic.program import Expression
+from pipeline.symbolic.tree import Floats
 
 
 def cell_means(data: Rows) -> Rows:

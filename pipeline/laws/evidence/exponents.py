@@ -24,7 +24,8 @@ from pipeline.laws.intervals import RESAMPLES, bootstrap, interval_of
 from pipeline.laws.rows import Rows
 from pipeline.symbolic.fit import EXACT, Fit, fit_constants
 from pipeline.symbolic.powers import Place, free_power, hold, places
-from pipeline.symbolic.tree import Expression, Floats
+from pipeline.symbolic.program import Expression
+from pipeline.symbolic.tree import Floats
 
 #: two powers closer than this are one
 SAME = 1e-6

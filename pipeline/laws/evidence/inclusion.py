@@ -27,9 +27,10 @@ from pipeline.laws.identified import rank
 from pipeline.laws.rows import Rows
 from pipeline.laws.score import seed_of
 from pipeline.symbolic.fit import Fit, descend, fit_constants, propose_starts
+from pipeline.symbolic.program import Expression
 from pipeline.symbolic.simplify import simplify
 from pipeline.symbolic.templates import in_order, renumber
-from pipeline.symbolic.tree import Expression, Floats, substitute
+from pipeline.symbolic.tree import Floats, substitute
 
 #: a law and its constants on the rows as they are
 Rival: TypeAlias = tuple[Expression, Floats]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.errors import EngineNotReadyError, InputError
+from pipeline.errors import EngineNotReadyError, UserError
 from pipeline.symbolic.engines import ENGINES
 
 #: what ``auto`` takes, first come first
@@ -25,7 +25,7 @@ def choose(requested: str) -> Choice:
 
     Raises
     ------
-    InputError
+    UserError
         if there is no such engine.
     EngineNotReadyError
         if it cannot run here; the message says what to do.
@@ -33,11 +33,11 @@ def choose(requested: str) -> Choice:
     if requested == "auto":
         return _first_ready()
     if requested not in ENGINES:
-        raise InputError("--engine", requested, f"one of auto, {', '.join(ENGINES)}")
+        raise UserError("engine", requested, f"one of auto, {', '.join(ENGINES)}")
     readiness = ENGINES[requested].readiness()
     if not readiness.ready:
         raise EngineNotReadyError(
-            "--engine", requested, f"an engine that is ready ({readiness.reason})"
+            "engine", requested, f"an engine that is ready ({readiness.reason})"
         )
     return Choice(requested, requested, readiness.reason)
 
@@ -49,4 +49,4 @@ def _first_ready() -> Choice:
         if readiness.ready:
             return Choice("auto", name, "; ".join([*passed, f"{name}: {readiness.reason}"]))
         passed.append(f"{name}: {readiness.reason}")
-    raise EngineNotReadyError("--engine", "auto", "; ".join(passed))
+    raise EngineNotReadyError("engine", "auto", f"an engine that is ready; {'; '.join(passed)}")

@@ -25,7 +25,7 @@ from pipeline.symbolic.engines.forms import (
 )
 from pipeline.symbolic.fit import Sample, fit_constants, propose_starts
 from pipeline.symbolic.kinds import Kinds, classify
-from pipeline.symbolic.tree import Expression
+from pipeline.symbolic.program import Expression
 
 #: rows and starts that are enough to rank forms; the search refits what is kept on all rows
 RANK_ROWS, RANK_STARTS, RANK_STEPS = 600, 10, 15

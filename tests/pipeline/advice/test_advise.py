@@ -15,7 +15,7 @@ from pipeline.advice.check import Plan, plan_trials
 from pipeline.advice.question import Question
 from pipeline.advice.words import as_text, headline, signed
 from pipeline.cli import main
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 
 SCARCE = Question((HARBOUR,), "chunk", n=150)
 
@@ -94,7 +94,7 @@ def test_layers_that_are_no_tasks_are_left_out_with_the_reason(tmp_path: Path) -
     assert [layer.name for layer in advice.profile.auxiliaries] == ["rare"]
     assert "Left out: constant has only one label." in as_text(advice)
     assert "Left out: number has 600 labels" in as_text(advice)
-    with pytest.raises(InputError, match=r"--aux: 'number' .* has 600 labels"):
+    with pytest.raises(UserError, match=r"^aux: .* got 'number'; .* has 600 labels"):
         advise(Question((path,), "tag", ("number",), columns=columns))
 
 

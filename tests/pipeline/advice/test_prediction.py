@@ -10,7 +10,7 @@ from pipeline.advice.factors import FACTORS, Situation, Sizes, sources
 from pipeline.advice.lookup import Lookup
 from pipeline.advice.prediction import Oracle
 from pipeline.advice.profile import profile
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from simulator import load_corpus
 
 CORPUS = load_corpus(HARBOUR)
@@ -89,5 +89,5 @@ def test_a_factor_goes_by_its_column_or_its_own_name() -> None:
     assert sources(["relatedness"], {"relatedness": "ami"}, "x") == {"relatedness": "ami"}
     assert sources(["n"], {"n": "n_tokens_per_task"}, "x") == {"n": "n"}
     assert sources(["a"], {"a": "ami_request"}, "x") == {"a": "ami"}
-    with pytest.raises(InputError, match=r"overlap \(column feature_overlap\)"):
+    with pytest.raises(UserError, match=r"overlap \(column feature_overlap\)"):
         sources(["overlap"], {"overlap": "feature_overlap"}, "x")

@@ -10,13 +10,13 @@ import pytest
 from support.planted import SIZES, TASKS, effective, planted
 from support.rows import posed
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.laws.bands import Bands
 from pipeline.laws.intervals import bootstrap, constants, misfit, sandwich, uncertainty
 from pipeline.laws.law import Law
 from pipeline.laws.rows import Rows
 from pipeline.symbolic.fit import EXACT, Fit, fit_constants, propose_starts
-from pipeline.symbolic.tree import Expression
+from pipeline.symbolic.program import Expression
 
 TRUTH = "c0 - c1*(n*(1 + (T - 1)*ami))**(-c2)"
 NOISE = 0.1
@@ -167,7 +167,7 @@ def test_a_law_without_uncertainty_says_so_and_a_missing_factor_is_named(law: La
     assert isinstance(bands, Bands)
     assert (bands.law, bands.run) == (None, None)
     assert bands.outside == ((),) * len(SIZES)
-    with pytest.raises(InputError, match="ami"):
+    with pytest.raises(UserError, match="ami"):
         law.bands({"n": np.ones(1), "T": np.ones(1)})
 
 

@@ -8,7 +8,7 @@ from support.rows import grid_data
 
 from pipeline.laws.checks import domain_grid, invalidity
 from pipeline.laws.limits import implausibility
-from pipeline.symbolic.tree import Expression
+from pipeline.symbolic.program import Expression
 
 
 def reason(text: str, bounds: tuple[float, float] = (0.0, 1.0)) -> str:

@@ -28,7 +28,7 @@ from pipeline.laws.score import Candidate, Scored, fit_candidate
 from pipeline.laws.verdicts import on_exponents, on_inclusion, on_plain_power, on_transfer
 from pipeline.symbolic.fit import EXACT, Fit, fit_constants, propose_starts
 from pipeline.symbolic.powers import free_power, places
-from pipeline.symbolic.tree import Expression
+from pipeline.symbolic.program import Expression
 
 TRUTH = "c0 - c1/sqrt(n*(1 + (T - 1)*ami))"
 WITHOUT = ("c0 - c1/sqrt(n)", "c0 - c1/sqrt(n*T)", "c0 + c1*log(T)", f"{TRUTH} + c2*decoy")

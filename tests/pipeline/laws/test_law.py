@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.laws.law import SCORES, Constant, Law
-from pipeline.symbolic.tree import Expression, format_number
+from pipeline.symbolic.program import Expression
+from pipeline.symbolic.tree import format_number
 
 NAMES = ("n", "beta", "S", "math")
 ROWS = {
@@ -91,10 +92,10 @@ def test_a_function_of_a_law_may_have_factors_called_like_modules() -> None:
 
 def test_nothing_but_arithmetic_reaches_sympy() -> None:
     record = law("c0 + c1", 1.0, 2.0).to_json() | {"expression": "__import__('os').getcwd()"}
-    with pytest.raises(InputError):
+    with pytest.raises(UserError):
         Law.from_json(record)
     hostile = Law(**{**vars(law("c0 + c1", 1.0, 2.0)), "expression": "exit()"})
-    with pytest.raises(InputError):
+    with pytest.raises(UserError):
         hostile.sympy()
 
 

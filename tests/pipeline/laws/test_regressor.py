@@ -171,7 +171,7 @@ def test_the_constant_law_weighs_its_rows() -> None:
         ({"budget": "huge"}, "budget"),
         ({"bounds": (1.0, 0.0)}, "bounds"),
         ({"bounds": (0.0, 0.5)}, "bounds"),
-        ({"domains": {"x9": (0.0, 1.0)}}, "domains"),
+        ({"domains": {"x9": (0.0, 1.0)}}, "domains.x9"),
         ({"time_limit": -1}, "time_limit"),
         ({"random_state": -1}, "random_state"),
         ({"engine": "opern"}, "engine"),
@@ -182,7 +182,7 @@ def test_mistakes_are_named_by_parameter(parameters: dict[str, object], field: s
     with pytest.raises(ParameterError) as caught:
         LawRegressor(**{"budget": "tiny", **parameters}).fit(X, y)
     assert isinstance(caught.value, ValueError)
-    assert caught.value.field == field
+    assert caught.value.path == field
 
 
 def test_outside_the_domain_a_pole_does_not_reach_the_predictions(fitted: LawRegressor) -> None:

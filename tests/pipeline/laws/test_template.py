@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pipeline.symbolic.simplify import simplify
 
 from pipeline.symbolic.fit import Sample
-from pipeline.symbolic.simplify import simplify
+from pipeline.symbolic.program import Expression
 from pipeline.symbolic.templates import abstract, renumber, shorten, to_template
-from pipeline.symbolic.tree import Expression
 
 FACTORS = ("n", "T", "ami")
 ROWS = {

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from planted_report import NOISE, planted_curves, planted_laws, planted_table
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.report import ReportContext, write_report
 from pipeline.report.front import build_front
 from pipeline.report.palette import TONES
@@ -364,11 +364,11 @@ def test_no_valid_law_is_said_so(
 def test_a_missing_column_and_an_unwritable_folder_are_the_users_to_mend(
     tmp_path: Path, laws: Mapping[str, Any], table: pd.DataFrame
 ) -> None:
-    with pytest.raises(InputError, match="ami"):
+    with pytest.raises(UserError, match="ami"):
         write_report(tmp_path, laws, table.drop(columns="ami"), ReportContext("t", "c"))
     blocked = tmp_path / "file"
     blocked.write_text("")
-    with pytest.raises(InputError, match="--out"):
+    with pytest.raises(UserError, match=r"^out: "):
         write_report(blocked, {**laws, "selected": None}, table, ReportContext("t", "c"))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.planted import planted
 
-from pipeline.errors import EngineNotReadyError, InputError
+from pipeline.errors import EngineNotReadyError, UserError
 from pipeline.laws.question import Question, pose
 from pipeline.laws.rows import Rows
 from pipeline.symbolic.engines import ENGINES, Engine, Request
@@ -25,8 +25,8 @@ from pipeline.symbolic.engines.grammar import Ranked, best_of_each_size, rank
 from pipeline.symbolic.engines.pysr import PySR, settings, to_text
 from pipeline.symbolic.fit import Sample, fit_constants, propose_starts
 from pipeline.symbolic.kinds import classify
+from pipeline.symbolic.program import Expression
 from pipeline.symbolic.templates import to_template
-from pipeline.symbolic.tree import Expression
 
 
 def data(noise: float = 0.01, names: tuple[str, str, str] = ("n", "T", "ami")) -> Rows:
@@ -157,5 +157,5 @@ def test_without_julia_pysr_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_an_unknown_engine_is_refused() -> None:
-    with pytest.raises(InputError, match="operon"):
+    with pytest.raises(UserError, match="operon"):
         choose("opern")

@@ -17,7 +17,7 @@ from pipeline.symbolic.engines import Request
 from pipeline.symbolic.engines import gplearn as engine
 from pipeline.symbolic.engines.gplearn import GPLearn, effort, to_text
 from pipeline.symbolic.fit import Sample
-from pipeline.symbolic.tree import Expression
+from pipeline.symbolic.program import Expression
 
 ARITY = {"add": 2, "sub": 2, "mul": 2, "div": 2, "sqrt": 1, "log": 1}
 FUNCTION = {name: SimpleNamespace(name=name, arity=arity) for name, arity in ARITY.items()}

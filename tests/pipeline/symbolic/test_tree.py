@@ -9,8 +9,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import InputError
-from pipeline.symbolic.tree import Expression, substitute
+from pipeline.errors import UserError
+from pipeline.symbolic.program import Expression
+from pipeline.symbolic.tree import substitute
 
 FACTORS = ("n", "T", "ami")
 ROWS = {
@@ -110,7 +111,7 @@ def test_complexity_counts_nodes(text: str, nodes: int) -> None:
     ],
 )
 def test_anything_else_is_refused(text: str) -> None:
-    with pytest.raises(InputError):
+    with pytest.raises(UserError):
         Expression.parse(text, FACTORS)
 
 

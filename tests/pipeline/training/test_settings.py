@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from training_jobs import small_job, small_taskset
 
-from pipeline.errors import InputError
+from pipeline.errors import UserError
 from pipeline.training import Job, Status, TrainingSettings, max_group, train_group
 from pipeline.training.settings import CHOICES, RANGES
 
@@ -48,12 +48,12 @@ def test_json_round_trip(chosen: dict[str, Any]) -> None:
     ],
 )
 def test_a_wrong_value_is_named(field: str, value: object, says: str) -> None:
-    with pytest.raises(InputError, match=f"training.{field}.*{says}"):
+    with pytest.raises(UserError, match=f"training.{field}.*{says}"):
         TrainingSettings.from_json({field: value})
 
 
 def test_an_unknown_key_gets_the_nearest_name() -> None:
-    with pytest.raises(InputError, match="did you mean learning_rate"):
+    with pytest.raises(UserError, match="the nearest is 'learning_rate'"):
         TrainingSettings.from_json({"learning_rat": 0.1})
 
 
@@ -62,9 +62,9 @@ def test_every_field_is_checked() -> None:
 
 
 def test_groups_must_be_alike() -> None:
-    with pytest.raises(InputError, match="different settings"):
+    with pytest.raises(UserError, match="different settings"):
         train_group([small_job(1), small_job(1, {"hidden": 5})])
-    with pytest.raises(InputError, match="different shape"):
+    with pytest.raises(UserError, match="different shape"):
         train_group([small_job(1), small_job(1, tasks=3)])
 
 
@@ -72,13 +72,13 @@ def test_a_job_without_validation_sentences_is_refused() -> None:
     whole = small_taskset(1)
     others = np.ones_like(whole.validation.assigned)
     taskset = replace(whole, validation=replace(whole.validation, assigned=others))
-    with pytest.raises(InputError, match="validation_fraction"):
+    with pytest.raises(UserError, match="validation_fraction"):
         Job(taskset, TrainingSettings(), 1)
 
 
 @pytest.mark.parametrize("seed", [-1, True, 2**63])
 def test_a_seed_is_a_whole_number(seed: int) -> None:
-    with pytest.raises(InputError, match="seed"):
+    with pytest.raises(UserError, match="seed"):
         Job(small_taskset(1), TrainingSettings(), seed)
 
 
