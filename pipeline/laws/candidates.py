@@ -1,24 +1,22 @@
-"""Named theoretical forms, fitted and ranked beside every discovered law.
+"""Candidates that need no engine: named forms from theory, and shorter variants of what was found.
 
-The forms speak of n (tokens of the main task), T (tasks) and s (relatedness). Which columns those
-are is told from their values and, where several would do, from their names; forms whose columns a
-table lacks are left out.
+The named forms speak of n (tokens of the main task), T (tasks) and s (relatedness); forms whose
+columns a table lacks are left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from pipeline.laws.factors import find_roles
 from pipeline.laws.rows import Rows
-from pipeline.symbolic.kinds import classify
-from pipeline.symbolic.simplify import simplify
-from pipeline.symbolic.templates import renumber
-
-TASK_NAMES = ("t", "tasks", "n_tasks", "num_tasks")
-RELATEDNESS_NAMES = ("ami", "mi", "nmi", "mutual_info", "relatedness", "similarity", "rho")
+from pipeline.symbolic.fit import Fit, fit_constants, propose_starts
+from pipeline.symbolic.program import compiled
+from pipeline.symbolic.templates import MAX_NODES, shorter
+from pipeline.symbolic.tree import Floats, Tree
 
 
 @dataclass(frozen=True)
@@ -30,12 +28,14 @@ class Form:
     text : in n, T, s and constants.
     reference : where it comes from.
     meaning : what its constants mean.
+    tree : the form in a table's own names.
     """
 
     name: str
     text: str
     reference: str
     meaning: str
+    tree: Tree = field(default_factory=lambda: Tree.constant("c0"))
 
 
 CATALOGUE: Sequence[Form] = (
@@ -110,32 +110,61 @@ CATALOGUE: Sequence[Form] = (
 
 def theory(data: Rows) -> list[Form]:
     """The forms that this table's factors can express, in the table's own names."""
-    roles = find_roles(data)
-    fitting = [form for form in CATALOGUE if all(roles.get(r) for r in _needed(form))]
-    return [_named(form, roles) for form in fitting]
-
-
-def find_roles(data: Rows) -> dict[str, str]:
-    """Which factors are n, T and s; a role that no factor can play is missing."""
-    kinds = classify(data.columns)
-    few_first = sorted(kinds.counts, key=lambda name: float(np.nanmax(data.columns[name])))
-    tasks = _preferred(few_first, TASK_NAMES)
-    sizes = [name for name in kinds.sizes if name != tasks]
-    shares = _preferred(kinds.fractions, RELATEDNESS_NAMES)
-    largest = max(sizes, key=lambda name: float(np.nanmax(data.columns[name])), default="")
-    named = [name for name in sizes if name.lower() in ("n", "tokens", "n_main")]
-    return {"n": named[0] if named else largest, "T": tasks, "s": shares}
-
-
-def _preferred(names: Sequence[str], known: Sequence[str]) -> str:
-    by_name = [name for name in names if name.lower() in known]
-    return (by_name or [*names, ""])[0]
+    roles = find_roles(data.columns)
+    names = {"n": roles.size, "T": roles.tasks, "s": roles.relatedness}
+    return [_named(form, names) for form in CATALOGUE if all(names[r] for r in _needed(form))]
 
 
 def _needed(form: Form) -> list[str]:
     return [role for role in ("n", "T", "s") if "{" + role + "}" in form.text]
 
 
-def _named(form: Form, roles: dict[str, str]) -> Form:
-    text = renumber(simplify(form.text.format(**roles)))
-    return Form(form.name, text, form.reference, form.meaning)
+def _named(form: Form, names: dict[str, str]) -> Form:
+    text = form.text.format(**names)
+    tree = Tree.parse(text, [name for name in names.values() if name])
+    tree = tree.renumber()
+    return replace(form, text=tree.text, tree=tree)
+
+
+def prune(tree: Tree, theta: Floats, data: Rows, seed: int) -> list[Tree]:
+    """Ever shorter variants of a template, from its constants on.
+
+    Each round drops the constant that costs least; the path ends where the error has grown by more
+    than `prune_loss` over the first.
+
+    Parameters
+    ----------
+    theta : (P,) or (G, P) constants on the rows.
+    """
+    pruned: list[Tree] = []
+    fit = _fit(tree, theta, data, seed)
+    first = fit.error if fit else 0.0
+    while fit is not None:
+        found = _best_shorter(tree, fit.theta, data, seed)
+        if found is None or found[1].error > data.rules.search.prune_loss * first:
+            break
+        tree, fit = found
+        pruned.append(tree)
+    return pruned
+
+
+def _best_shorter(tree: Tree, theta: Floats, data: Rows, seed: int) -> tuple[Tree, Fit] | None:
+    place = {name: p for p, name in enumerate(tree.constants)}
+    fits = []
+    for variant, names in shorter(tree).items():
+        if variant.complexity < tree.complexity and variant.factors:
+            start = theta[..., [place[name] for name in names]]
+            fit = _fit(variant, start, data, seed)
+            fits += [(variant, fit)] if fit else []
+    return min(fits, key=lambda pair: pair[1].error, default=None)
+
+
+def _fit(tree: Tree, theta: Floats, data: Rows, seed: int) -> Fit | None:
+    rules, expression = data.rules.search, compiled(tree)
+    if tree.complexity > MAX_NODES:
+        return None
+    starts = propose_starts(expression, data.sample, rules.prune_starts, seed)
+    if theta.ndim > 1:
+        starts = np.broadcast_to(starts[:, None, :], (len(starts), *theta.shape))
+    starts = np.concatenate([theta[None, ...], starts])
+    return fit_constants(expression, data.sample, starts, rules.prune_iterations)

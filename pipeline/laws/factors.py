@@ -1,8 +1,8 @@
-"""Made-up numbers where a factor is undefined: found, said, and treated as missing.
+"""Factors: which is n, T and relatedness, and where one of them is undefined.
 
 One task alone has no relatedness to anything, yet many tables carry a number there (the published
-study's holds AMI = 1 in most of its single-task rows). Such a number is recognised by what the rows
-say: at T = 1 it never varies, or does not move the target as it does elsewhere.
+study's holds AMI = 1 in most of its single-task rows). Such a *placeholder* is recognised by its
+effect: at T = 1 it never varies, or does not change the target as it does elsewhere.
 """
 
 from __future__ import annotations
@@ -13,36 +13,98 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.laws.rows import Indices, number_cells
+from pipeline.laws.rules import FactorRules
 from pipeline.symbolic.kinds import classify
 from pipeline.symbolic.tree import Floats, Mask
 
-#: rows at one task, and levels elsewhere, below which nothing is said
-MIN_ROWS, MIN_LEVELS = 3, 3
-#: degrees of freedom within groups that say anything
-MIN_FREEDOM = 4
-#: F ratio from which the target moves with the share at all
-SIGNIFICANT = 10.0
-#: share of the effect elsewhere below which it is not there at one task
-PRESENT = 0.5
+TASK_NAMES = ("t", "tasks", "n_tasks", "num_tasks")
+SIZE_NAMES = ("n", "tokens", "n_main")
+RELATEDNESS_NAMES = ("ami", "mi", "nmi", "mutual_info", "relatedness", "similarity", "rho", "rel")
 
 
 @dataclass(frozen=True)
-class MadeUp:
-    """A share that holds a made-up number where a count is 1."""
+class Roles:
+    """Which factor plays which part in a multi-task experiment; empty where none does.
 
-    share: str
+    Attributes
+    ----------
+    size : the amount of data, n.
+    tasks : the number of tasks, T.
+    relatedness : AMI or the like.
+    """
+
+    size: str
+    tasks: str
+    relatedness: str
+
+
+def find_roles(columns: Mapping[str, Floats]) -> Roles:
+    """The parts of the factors, from where they are undefined, else from kinds and names.
+
+    A factor that is undefined exactly where a count is 1 is the relatedness, and the count is T.
+    """
+    kinds = classify(columns)
+    pair = _undefined_pair(columns, kinds.counts)
+    few_first = sorted(kinds.counts, key=lambda name: float(np.nanmax(columns[name])))
+    tasks, relatedness = pair or (
+        _preferred(few_first, TASK_NAMES),
+        _preferred(kinds.fractions, RELATEDNESS_NAMES),
+    )
+    sizes = [name for name in kinds.sizes if name != tasks]
+    largest = max(sizes, key=lambda name: float(np.nanmax(columns[name])), default="")
+    named = [name for name in sizes if name.lower() in SIZE_NAMES]
+    return Roles(named[0] if named else largest, tasks, relatedness)
+
+
+def _undefined_pair(columns: Mapping[str, Floats], counts: Sequence[str]) -> tuple[str, str] | None:
+    """A count and a factor that is undefined where the count is 1 and nowhere else."""
+    for name, column in columns.items():
+        undefined = np.isnan(column)
+        for count in counts if undefined.any() else ():
+            if count != name and np.array_equal(columns[count] == 1.0, undefined):
+                return count, name
+    return None
+
+
+def _preferred(names: Sequence[str], known: Sequence[str]) -> str:
+    by_name = [name for name in names if name.lower() in known]
+    return (by_name or [*names, ""])[0]
+
+
+def missing_rows(columns: Mapping[str, Floats]) -> dict[str, Mask]:
+    """Factor -> rows (N,) whose value is missing, not undefined.
+
+    A factor is undefined where another factor is at its lowest level and nowhere else, as AMI is at
+    T = 1 or where there are no auxiliary tokens. Any other blank is a missing value.
+    """
+    missing = {}
+    for name, column in columns.items():
+        blank = np.isnan(column)
+        if blank.any() and not _follows_a_level(blank, name, columns):
+            missing[name] = blank
+    return missing
+
+
+def _follows_a_level(blank: Mask, name: str, columns: Mapping[str, Floats]) -> bool:
+    return any(
+        bool(np.all(column[blank] == np.nanmin(column)))
+        for other, column in columns.items()
+        if other != name and not np.isnan(column).all()
+    )
+
+
+@dataclass(frozen=True)
+class Placeholder:
+    """A fraction that holds a meaningless number where a count is 1."""
+
+    fraction: str
     count: str
 
-    def sentence(self, rows: int) -> str:
-        """What was done about it, for the report."""
-        return (
-            f"{self.share} is taken as undefined in the {rows} rows with {self.count} = 1: "
-            f"the number written there never varies or does not move the target"
-        )
 
-
-def find_made_up(columns: Mapping[str, Floats], target: Floats) -> list[MadeUp]:
-    """Shares that are made up where a count is 1, judged on these rows.
+def find_placeholders(
+    columns: Mapping[str, Floats], target: Floats, rules: FactorRules
+) -> list[Placeholder]:
+    """Fractions that hold placeholders where a count is 1, judged on these rows.
 
     Parameters
     ----------
@@ -50,70 +112,63 @@ def find_made_up(columns: Mapping[str, Floats], target: Floats) -> list[MadeUp]:
     target : (N,).
     """
     kinds = classify(columns)
-    pairs = [(share, count) for count in kinds.counts for share in kinds.fractions]
-    return [MadeUp(*pair) for pair in pairs if _made_up(*pair, columns, target)]
+    pairs = [Placeholder(name, count) for count in kinds.counts for name in kinds.fractions]
+    return [pair for pair in pairs if _is_placeholder(pair, columns, target, rules)]
 
 
 def mark_undefined(
-    columns: Mapping[str, Floats], found: Sequence[MadeUp]
-) -> tuple[dict[str, Floats], list[str]]:
-    """Columns with made-up numbers as nan, and one sentence for each."""
-    marked, notes = dict(columns), []
-    for made_up in found:
-        alone = (columns[made_up.count] == 1.0) & ~np.isnan(columns[made_up.share])
-        marked[made_up.share] = np.where(alone, np.nan, marked[made_up.share])
-        notes.append(made_up.sentence(int(alone.sum())))
-    return marked, notes
+    columns: Mapping[str, Floats], placeholders: Sequence[Placeholder]
+) -> dict[str, Floats]:
+    """Columns with placeholders as nan."""
+    marked = dict(columns)
+    for pair in placeholders:
+        alone = columns[pair.count] == 1.0
+        marked[pair.fraction] = np.where(alone, np.nan, marked[pair.fraction])
+    return marked
 
 
-def _made_up(share: str, count: str, columns: Mapping[str, Floats], target: Floats) -> bool:
-    alone = (columns[count] == 1.0) & ~np.isnan(columns[share])
-    elsewhere = ~alone & ~np.isnan(columns[share])
-    if alone.sum() < MIN_ROWS or len(np.unique(columns[share][elsewhere])) < MIN_LEVELS:
+def _is_placeholder(
+    pair: Placeholder, columns: Mapping[str, Floats], target: Floats, rules: FactorRules
+) -> bool:
+    values = columns[pair.fraction]
+    alone = (columns[pair.count] == 1.0) & ~np.isnan(values)
+    elsewhere = ~alone & ~np.isnan(values)
+    if alone.sum() < rules.min_rows or len(np.unique(values[elsewhere])) < rules.min_levels:
         return False
-    if len(np.unique(columns[share][alone])) == 1:
+    if len(np.unique(values[alone])) == 1:
         return True
-    effect = _effect(elsewhere, share, columns, target)
-    return effect is not None and _absent(effect, alone, share, columns, target)
+    y, design, freedom = _within(elsewhere, pair.fraction, columns, target)
+    if freedom - 2 < rules.min_freedom or np.linalg.matrix_rank(design) < design.shape[1]:
+        return False
+    effect = np.asarray(np.linalg.lstsq(design, y, rcond=None)[0], dtype=float)
+    left, explained = (
+        float(np.sum((y - design @ effect) ** 2)),
+        float(np.sum((design @ effect) ** 2)),
+    )
+    if explained / 2 <= rules.significant * left / (freedom - 2):
+        return False
+    y, design, freedom = _within(alone, pair.fraction, columns, target)
+    expected = design @ effect
+    strength = float(expected @ expected)
+    if freedom - 1 < rules.min_freedom or strength <= 0:
+        return False
+    present = float(expected @ y) / strength
+    error = np.sqrt(float(np.sum((y - present * expected) ** 2)) / (freedom - 1) / strength)
+    return bool(present + 2 * error < rules.present)
 
 
 def _within(
-    rows: Mask, share: str, columns: Mapping[str, Floats], target: Floats
+    rows: Mask, name: str, columns: Mapping[str, Floats], target: Floats
 ) -> tuple[Floats, Floats, int]:
-    """Target (N,) and share with its square (N, 2) of some rows, less the mean of their group.
+    """Target (N,) and factor with its square (N, 2) of some rows, less the mean of their group.
 
-    Rows of a group have every other factor in common; also the number of groups.
+    Rows of a group have every other factor in common; also the degrees of freedom within groups.
     """
-    others = {name: column[rows] for name, column in columns.items() if name != share}
-    group = number_cells(others)
-    x = columns[share][rows]
+    others = {other: column[rows] for other, column in columns.items() if other != name}
+    group = number_cells(others) if others else np.zeros(int(rows.sum()), dtype=np.int64)
+    x = columns[name][rows]
     design = np.column_stack([_centred(x, group), _centred(x**2, group)])
-    return _centred(target[rows], group), design, len(np.unique(group))
-
-
-def _effect(rows: Mask, share: str, columns: Mapping[str, Floats], target: Floats) -> Floats | None:
-    """How the target moves with the share and its square (2,); None where it hardly does."""
-    y, design, groups = _within(rows, share, columns, target)
-    freedom = len(y) - groups - 2
-    if freedom < MIN_FREEDOM or np.linalg.matrix_rank(design) < design.shape[1]:
-        return None
-    effect: Floats = np.asarray(np.linalg.lstsq(design, y, rcond=None)[0], dtype=float)
-    left, moved = float(np.sum((y - design @ effect) ** 2)), float(np.sum((design @ effect) ** 2))
-    return effect if moved / 2 > SIGNIFICANT * left / freedom else None
-
-
-def _absent(
-    effect: Floats, rows: Mask, share: str, columns: Mapping[str, Floats], target: Floats
-) -> bool:
-    """Whether less than half of an effect is there, two standard errors considered."""
-    y, design, groups = _within(rows, share, columns, target)
-    expected = design @ effect
-    strength, freedom = float(expected @ expected), len(y) - groups - 1
-    if freedom < MIN_FREEDOM or strength <= 0:
-        return False
-    there = float(expected @ y) / strength
-    error = np.sqrt(float(np.sum((y - there * expected) ** 2)) / freedom / strength)
-    return bool(there + 2 * error < PRESENT)
+    return _centred(target[rows], group), design, len(group) - len(np.unique(group))
 
 
 def _centred(values: Floats, group: Indices) -> Floats:

@@ -1,13 +1,14 @@
 """Which rows a law is fitted on and which it is then asked about.
 
-*Grouped* folds split cells at random: they ask for interpolation. *Extrapolation* folds keep the
-highest levels of a factor out: they ask what a user asks, to hold where nothing was trained.
-Rows at which the factor is undefined stay in training; cells are never split.
+*Random* folds split cells at random: they ask for interpolation. *Extrapolation* folds keep the
+highest levels of a factor out: they ask what a user asks, to hold where nothing was trained. Levels
+are those of each group of rows, where there are groups. Rows at which the factor is undefined stay
+in training; cells are never split.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,12 +17,6 @@ from pipeline.laws.rows import Rows
 from pipeline.symbolic.kinds import is_amount, is_size
 from pipeline.symbolic.tree import Floats, Mask
 
-#: share of a factor's levels that its shallow and its deep fold keep out
-SHALLOW, DEEP = 0.25, 0.5
-#: a fold needs this many cells to test on, and this share of all cells to train on
-MIN_TEST_CELLS, MIN_TRAIN_SHARE = 3, 0.25
-GROUPED = 5
-
 
 @dataclass(frozen=True)
 class Fold:
@@ -29,7 +24,7 @@ class Fold:
 
     Attributes
     ----------
-    name : what is kept out, in words (``"n > 2500"``).
+    name : what is kept out, as a condition (``"n > 2500"``).
     test : (N,) mask of the rows kept out; the others are trained on.
     """
 
@@ -37,13 +32,19 @@ class Fold:
     test: Mask
 
 
-def grouped_folds(data: Rows, seed: int, count: int = GROUPED) -> list[Fold]:
-    """Random folds over cells; every cell is tested once."""
-    cells = np.unique(data.cell)
-    count = min(count, len(cells))
-    place = np.random.default_rng([seed, 11]).permutation(np.arange(len(cells)) % count)
-    fold_of = dict(zip(cells.tolist(), place.tolist(), strict=True))
-    member = np.array([fold_of[c] for c in data.cell.tolist()])
+def random_folds(data: Rows, seed: int) -> list[Fold]:
+    """Random folds over cells, each group spread over all of them; every cell is tested once."""
+    cells, first = np.unique(data.cell, return_index=True)
+    count = min(data.rules.folds.random, len(cells))
+    rng = np.random.default_rng([seed, 11])
+    if data.group is None:
+        place = rng.permutation(np.arange(len(cells)) % count)
+    else:
+        group = data.group[first]
+        order = np.lexsort((rng.random(len(cells)), group))
+        place = np.empty(len(cells), dtype=np.int64)
+        place[order] = np.arange(len(cells)) % count
+    member = place[np.searchsorted(cells, data.cell)]
     return [Fold(f"random {k + 1}/{count}", member == k) for k in range(count)]
 
 
@@ -53,56 +54,67 @@ def extrapolation_folds(data: Rows) -> list[Fold]:
     The joint fold keeps out every row that is high in any of the sizes (n, T, …), the shape of the
     region in which laws are used.
     """
-    folds = list(_distinct(_factor_folds(data)))
-    joint = _joint_fold(data)
-    return list(_distinct([*folds, *joint], data))
+    rules = data.rules.folds
+    high: dict[tuple[str, float], Fold] = {}
+    for name in data.factors:
+        for share in (rules.shallow, rules.deep):
+            fold = _top_fold(data, name, share)
+            if fold is not None:
+                high[name, share] = fold
+    sizes = [name for name in data.factors if _grows(data.columns[name])]
+    deep = [high[name, rules.deep] for name in sizes if (name, rules.deep) in high]
+    folds = [*high.values()]
+    if len(deep) > 1:
+        joint = np.any([fold.test for fold in deep], axis=0)
+        folds.append(Fold(" or ".join(fold.name for fold in deep), joint))
+    return list(_distinct(folds, data))
 
 
-def _factor_folds(data: Rows) -> Iterator[Fold]:
-    for name, column in data.columns.items():
-        for share in (SHALLOW, DEEP):
-            cut = top_cut(column, share)
-            if cut is not None:
-                yield Fold(f"{name} > {cut:g}", np.nan_to_num(column, nan=-np.inf) > cut)
+def _grows(column: Floats) -> bool:
+    return is_size(column) or is_amount(column)
 
 
-def _joint_fold(data: Rows) -> list[Fold]:
-    sizes = {
-        name: top_cut(column, DEEP)
-        for name, column in data.columns.items()
-        if is_size(column) or is_amount(column)
-    }
-    cuts = {name: cut for name, cut in sizes.items() if cut is not None}
-    if len(cuts) < 2:
-        return []
-    high = [np.nan_to_num(data.columns[name], nan=-np.inf) > cut for name, cut in cuts.items()]
-    name = " or ".join(f"{name} > {cut:g}" for name, cut in cuts.items())
-    return [Fold(name, np.any(high, axis=0))]
+def _top_fold(data: Rows, name: str, share: float) -> Fold | None:
+    """The rows above a factor's cut, in each group; None where no group has levels enough."""
+    column = data.columns[name]
+    cuts = {}
+    for group in np.unique(data.group_index):
+        cut = top_cut(column[data.group_index == group], share, data.rules.folds.min_levels)
+        cuts[group] = np.inf if cut is None else cut
+    cut_of = np.array([cuts[group] for group in data.group_index])
+    test = np.nan_to_num(column, nan=-np.inf) > cut_of
+    values = sorted({cut for cut in cuts.values() if np.isfinite(cut)})
+    if not values:
+        return None
+    written = f"{values[0]:g}" if len(values) == 1 else f"{values[0]:g} to {values[-1]:g} by group"
+    return Fold(f"{name} > {written}", test)
 
 
-def top_cut(column: Floats, share: float) -> float | None:
+def top_cut(column: Floats, share: float, min_levels: int = 3) -> float | None:
     """Level above which a share of the levels lies; None where fewer than two would be left.
 
     Of three levels the top one is kept out, of two none: a law needs two levels to see a slope.
     """
     levels = np.unique(column[~np.isnan(column)])
-    if len(levels) < 3:
+    if len(levels) < min_levels:
         return None
     top = max(int(np.floor(share * len(levels) + 1e-9)), 1)
     return float(levels[min(len(levels) - 1 - top, len(levels) - 2)])
 
 
-def _distinct(folds: Iterator[Fold] | list[Fold], data: Rows | None = None) -> Iterator[Fold]:
-    """Folds that differ and, where data is given, that leave enough cells on both sides."""
+def _distinct(folds: Iterable[Fold], data: Rows) -> Iterator[Fold]:
+    """Folds that differ and that leave enough cells on both sides."""
     seen: set[bytes] = set()
     for fold in folds:
         key = fold.test.tobytes()
-        if key not in seen and (data is None or _enough(fold, data)):
+        if key not in seen and _enough(fold, data):
             seen.add(key)
             yield fold
 
 
 def _enough(fold: Fold, data: Rows) -> bool:
+    rules = data.rules.folds
     tested, cells = len(np.unique(data.cell[fold.test])), len(np.unique(data.cell))
     trained = len(np.unique(data.cell[~fold.test]))
-    return tested >= MIN_TEST_CELLS and trained >= max(MIN_TRAIN_SHARE * cells, 4)
+    least = max(rules.min_train_share * cells, rules.min_train_cells)
+    return tested >= rules.min_test_cells and trained >= least

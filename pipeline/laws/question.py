@@ -5,30 +5,27 @@ from __future__ import annotations
 import keyword
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import pandas as pd
 
 from pipeline.errors import UserError
 from pipeline.files.tablefile import numbers
-from pipeline.laws.factors import find_made_up, mark_undefined
+from pipeline.laws.factors import find_placeholders, mark_undefined, missing_rows
 from pipeline.laws.holdout import held_out_rows
-from pipeline.laws.rows import Rows, infer_domains, number_cells
-from pipeline.laws.rules import BUDGETS
+from pipeline.laws.rows import Indices, Rows, infer_domains, number_cells
+from pipeline.laws.rules import BUDGETS, Rules
 from pipeline.names import nearest
 from pipeline.symbolic.tree import CONSTANT_NAME, FUNCTIONS, Floats, Mask
 
-#: fewer rows or cells than this say nothing about a law
-MIN_ROWS = 8
-#: largest seed that every engine can use
 MAX_SEED = 2**32 - 1
-#: larger numbers overflow in the sums of squares that fits are made of
-MAX_SIZE = 1e100
-#: a target whose values differ by less than this share of their size differs by rounding
-ROUNDING = 1e-12
-#: columns that the analysed table has besides factors and target
-OWN_COLUMNS = ("role", "cell")
+"""Largest seed that every engine can use."""
+
+OWN_COLUMNS = ("role", "cell", "group")
+"""Columns that the analysed table has besides factors and target."""
+
+LOSSES = ("auto", "squares", "huber")
 
 
 @dataclass(frozen=True)
@@ -43,6 +40,11 @@ class Question:
     domain : factor name -> (low, high) where the law must be valid; inferred where missing.
     hold_out : condition naming rows to keep out, over factor names.
     replicates : columns that say which rows replicate each other; the factors where empty.
+    groups : columns whose levels have constants of their own in one shared form.
+    sd : column with the standard deviation of each row's target; None for none.
+    weights : column with the weight of each row; None for none.
+    loss : ``squares``, ``huber``, or ``auto``: Huber only where rows lie far from every good law.
+    rules : thresholds of the method.
     """
 
     target: str
@@ -56,6 +58,11 @@ class Question:
     seed: int = 0
     jobs: int = -1
     replicates: Sequence[str] = ()
+    groups: Sequence[str] = ()
+    sd: str | None = None
+    weights: str | None = None
+    loss: str = "auto"
+    rules: Rules = field(default_factory=Rules)
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -66,19 +73,42 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Note:
+    """Something that was noticed about the rows.
+
+    Attributes
+    ----------
+    kind : ``placeholder``, ``no_target``, ``missing_factor`` or ``small_group``.
+    name : the factor, target or group concerned.
+    other : the count of a placeholder.
+    rows : rows concerned.
+    """
+
+    kind: str
+    name: str
+    other: str = ""
+    rows: int = 0
+
+
+@dataclass(frozen=True)
 class Problem:
     """Rows to search on, rows kept out, and what was noticed on the way.
 
     Attributes
     ----------
-    rows : the analysed table: factors, target, `role` ("fit" or "hold-out") and `cell`.
-    notes : sentences for the report.
+    data : rows to fit, of groups that can have constants of their own.
+    held_out : rows kept out; None without any.
+    rows : the analysed table: factors, target, `role` ("fit" or "hold-out"), `cell` and, with
+        groups, `group`.
+    notes : what was noticed.
+    small : rows to fit of groups that are too small for constants of their own; None without any.
     """
 
     data: Rows
     held_out: Rows | None
     rows: pd.DataFrame
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
+    small: Rows | None = None
 
 
 def pose(table: pd.DataFrame, question: Question, source: str) -> Problem:
@@ -92,25 +122,133 @@ def pose(table: pd.DataFrame, question: Question, source: str) -> Problem:
     ------
     UserError
         if a column is missing or not numeric, a factor name cannot stand in a formula, the target
-        does not vary, bounds or domains make no sense, or a hold-out keeps out nothing or all; the
-        path is one of `Question.paths`, or the table and the place in it.
+        does not vary, bounds or domains make no sense, groups are too many or too small, weights
+        are no weights, or a hold-out keeps out nothing or all; the path is one of `Question.paths`,
+        or the table and the place in it.
     """
     check_question(question)
-    target, columns, dropped = _columns(table, question, source)
+    table, notes = _with_values(table, question, source)
+    target = _column(table, question.target, source, question.rules)
+    columns = _factor_columns(table, question, source)
     held = _held_out(question, columns)
     _check_rows(question, target[~held], {k: v[~held] for k, v in columns.items()}, source)
-    found = find_made_up({k: v[~held] for k, v in columns.items()}, target[~held])
-    columns, notes = mark_undefined(columns, found)
-    if dropped.any():
-        notes.append(f"{int(dropped.sum())} rows without a value of {question.target} are left out")
-    cell = number_cells(_replicates(table[~dropped], question) or columns)
-    whole = Rows(columns, target, cell, question.target, _bounds(question), {})
-    data = _with_domains(whole.take(~held), question)
-    rest = _with_domains(whole.take(held), question, like=data) if held.any() else None
+    fitted = {name: column[~held] for name, column in columns.items()}
+    placeholders = find_placeholders(fitted, target[~held], question.rules.factors)
+    columns, before = mark_undefined(columns, placeholders), columns
+    for pair in placeholders:
+        changed = int((np.isnan(columns[pair.fraction]) & ~np.isnan(before[pair.fraction])).sum())
+        notes.append(Note("placeholder", pair.fraction, pair.count, changed))
+    group, levels = _groups(table, question, held)
+    precision, noise = _precision(table, question, source)
+    cells = _replicates(table, question) or columns
+    whole = Rows(
+        columns,
+        target,
+        number_cells(
+            {**cells, "": np.zeros(len(target)) if group is None else group.astype(float)}
+        ),
+        question.target,
+        _bounds(question),
+        precision=precision,
+        noise=noise,
+        group=group,
+        levels=levels,
+        rules=question.rules,
+    )
     rows = pd.DataFrame({**columns, question.target: target})
     rows["role"] = np.where(held, "hold-out", "fit")
-    rows["cell"] = cell
-    return Problem(data, rest, rows, tuple(notes))
+    rows["cell"] = whole.cell
+    if group is not None:
+        rows["group"] = np.asarray(levels, dtype=object)[group]
+    domains = {**infer_domains(whole.take(~held).columns), **question.domain}
+    whole = replace(whole, domains=domains)
+    rest = whole.take(held) if held.any() else None
+    data, small = _split_small(whole.take(~held))
+    if small is not None:
+        for k in np.unique(small.group_index):
+            count = int((small.group_index == k).sum())
+            notes.append(Note("small_group", levels[k], rows=count))
+    return Problem(data, rest, rows, tuple(notes), small)
+
+
+def _with_values(
+    table: pd.DataFrame, question: Question, source: str
+) -> tuple[pd.DataFrame, list[Note]]:
+    """The rows that have a target and no missing factor, and what was left out."""
+    notes = []
+    blank = np.isnan(_column(table, question.target, source, question.rules))
+    if blank.any():
+        notes.append(Note("no_target", question.target, rows=int(blank.sum())))
+        table = table[~blank]
+    missing = missing_rows(_factor_columns(table, question, source)) if len(table) else {}
+    for name, mask in missing.items():
+        notes.append(Note("missing_factor", name, rows=int(mask.sum())))
+    if missing:
+        table = table[~np.any(list(missing.values()), axis=0)]
+    return table, notes
+
+
+def _groups(
+    table: pd.DataFrame, question: Question, held: Mask
+) -> tuple[Indices | None, tuple[str, ...]]:
+    """Group (N,) of every row and the levels' names; None where no groups are asked for."""
+    if not question.groups:
+        return None, ()
+    for column in question.groups:
+        if column not in table.columns:
+            expected = nearest(column, map(str, table.columns), "a column of the table")
+            raise UserError("groups", column, expected)
+        if table[column].isna().any():
+            raise UserError("groups", column, "a column with a level in every row; some are empty")
+    joined = table[question.groups[0]].astype(str)
+    for column in question.groups[1:]:
+        joined = joined + " | " + table[column].astype(str)
+    codes, names = pd.factorize(joined)
+    levels, rules = tuple(map(str, names)), question.rules.data
+    asked = ",".join(question.groups)
+    if len(levels) > rules.max_groups:
+        expected = f"columns with at most {rules.max_groups} levels; {asked} has {len(levels)}"
+        raise UserError("groups", asked, expected)
+    fitted = np.bincount(codes[~held], minlength=len(levels))
+    if fitted.min() < 2:
+        level, count = levels[int(fitted.argmin())], int(fitted.min())
+        expected = f"at least 2 rows to fit in every group; {level!r} has {count}"
+        raise UserError("groups", asked, expected)
+    if not (fitted >= rules.min_group_rows).any():
+        expected = f"a group of {rules.min_group_rows} rows or more"
+        raise UserError("groups", asked, expected)
+    return codes.astype(np.int64), levels
+
+
+def _split_small(data: Rows) -> tuple[Rows, Rows | None]:
+    """Rows of groups that can have constants of their own, and the others."""
+    if data.group is None:
+        return data, None
+    count = np.bincount(data.group, minlength=len(data.levels))
+    small = (count < data.rules.data.min_group_rows)[data.group]
+    return (data.take(~small), data.take(small)) if small.any() else (data, None)
+
+
+def _precision(
+    table: pd.DataFrame, question: Question, source: str
+) -> tuple[Floats | None, float | None]:
+    """Weight (N,) of every row, 1 on average, and the error variance that the table states."""
+    column = question.sd or question.weights
+    if column is None:
+        return None, None
+    path = "sd" if question.sd else "weights"
+    given = _column(table, column, source, question.rules)
+    wrong = given[~(given > 0)] if question.sd else given[~(given >= 0)]
+    if len(wrong) or not given.any():
+        least = "more than 0" if question.sd else "at least 0, some more than 0"
+        found = float(wrong[0]) if len(wrong) else 0.0
+        value = "an empty cell" if np.isnan(found) else f"{found:g}"
+        raise UserError(path, column, f"a column of numbers, {least}, in every row; it has {value}")
+    if question.sd:
+        precision = (given / np.exp(np.mean(np.log(given)))) ** -2.0
+        return precision / precision.mean(), float(1.0 / np.mean(given**-2.0))
+    weight = np.maximum(given / given.mean(), 1e-12)
+    return weight, None
 
 
 def check_question(question: Question) -> None:
@@ -123,6 +261,7 @@ def check_question(question: Question) -> None:
     """
     _check_names(question)
     _check_numbers(question)
+    _check_weighting(question)
     _check_effort(question)
 
 
@@ -173,6 +312,19 @@ def _check_numbers(question: Question) -> None:
             raise UserError(f"domain.{name}", (least, most), "a low end below a high one")
 
 
+def _check_weighting(question: Question) -> None:
+    if question.sd is not None and question.weights is not None:
+        raise UserError("weights", question.weights, "no weights beside standard deviations (sd)")
+    if question.loss not in LOSSES:
+        raise UserError("loss", question.loss, f"one of {', '.join(LOSSES)}")
+    for path, given in (("sd", [question.sd]), ("weights", [question.weights])):
+        if given[0] is not None and given[0] in (question.target, *question.factors.values()):
+            raise UserError(path, given[0], "a column that is neither the target nor a factor")
+    for column in question.groups:
+        if column in (question.target, *question.factors.values()):
+            raise UserError("groups", column, "a column that is neither the target nor a factor")
+
+
 def _check_effort(question: Question) -> None:
     if question.budget not in BUDGETS:
         raise UserError("budget", question.budget, f"one of {', '.join(BUDGETS)}")
@@ -190,23 +342,18 @@ def _bounds(question: Question) -> tuple[float, float]:
     return (-np.inf if low is None else low, np.inf if high is None else high)
 
 
-def _columns(
-    table: pd.DataFrame, question: Question, source: str
-) -> tuple[Floats, dict[str, Floats], Mask]:
-    """Target and factors of the rows that have a target, and which rows have none."""
-    target = _column(table, question.target, source)
-    dropped = np.isnan(target)
-    columns = {
-        name: _column(table, column, source)[~dropped] for name, column in question.factors.items()
+def _factor_columns(table: pd.DataFrame, question: Question, source: str) -> dict[str, Floats]:
+    return {
+        name: _column(table, column, source, question.rules)
+        for name, column in question.factors.items()
     }
-    return np.asarray(target[~dropped]), columns, np.asarray(dropped)
 
 
-def _column(table: pd.DataFrame, column: str, source: str) -> Floats:
+def _column(table: pd.DataFrame, column: str, source: str, rules: Rules) -> Floats:
     values = np.asarray(numbers(table, column, source), dtype=np.float64)
-    large = values[np.abs(values) > MAX_SIZE]
+    large = values[np.abs(values) > rules.data.max_value]
     if len(large):
-        expected = f"a number of at most {MAX_SIZE:g} in size"
+        expected = f"a number of at most {rules.data.max_value:g} in size"
         raise UserError(f"{source}, column {column}", float(large[0]), expected)
     return values
 
@@ -220,10 +367,11 @@ def _held_out(question: Question, columns: Mapping[str, Floats]) -> Mask:
 def _check_rows(
     question: Question, target: Floats, columns: Mapping[str, Floats], source: str
 ) -> None:
-    if len(target) < MIN_ROWS:
-        expected = f"{MIN_ROWS} rows or more that have a value of {question.target}"
+    rules = question.rules.data
+    if len(target) < rules.min_rows:
+        expected = f"{rules.min_rows} rows or more that have a value of {question.target}"
         raise UserError(source, f"{len(target)} rows to fit", expected)
-    if np.ptp(target) <= ROUNDING * np.max(np.abs(target)):
+    if np.ptp(target) <= rules.rounding * np.max(np.abs(target)):
         expected = "a target with at least two values in the rows to fit"
         raise UserError("target", float(target[0]), expected)
     low, high = _bounds(question)
@@ -245,9 +393,3 @@ def _replicates(table: pd.DataFrame, question: Question) -> dict[str, Floats]:
         for name in question.replicates
         if name in table.columns
     }
-
-
-def _with_domains(data: Rows, question: Question, like: Rows | None = None) -> Rows:
-    inferred = infer_domains(data.columns) if like is None else dict(like.domains)
-    domains = {**inferred, **question.domain}
-    return Rows(data.columns, data.target, data.cell, data.name, data.bounds, domains)

@@ -63,15 +63,17 @@ class NoiseRules:
     ----------
     huber : residuals beyond this many robust standard deviations count linearly, not squared.
     outlier : a row this many robust standard deviations off every good law is an outlier.
-    reweightings : rounds of iterated weights.
-    good : a law is good whose error is within this factor of the best law's.
+    reweightings, steps : rounds of iterated weights, steps of the fit in each.
+    good, good_laws : laws within this factor of the best law's error are good, so many at most.
     max_share : more rows than this fraction are no outliers, but another population.
     """
 
     huber: float = 1.345
     outlier: float = 5.0
     reweightings: int = 10
+    steps: int = 10
     good: float = 1.5
+    good_laws: int = 8
     max_share: float = 0.1
 
 

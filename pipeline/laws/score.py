@@ -2,40 +2,38 @@
 
 Notation
 --------
-N : rows.    C : cells.    K : folds of one kind.
-loss : (K, N) weighted squared errors of the rows a fold tests, over the variance of all rows and
-    the fold's total weight (its row count), 0 elsewhere; a fold's sum is its error as a share of
-    the target's variance.
+N : rows.    C : cells.    G : groups.    P : constants.    K : folds of one kind.
+loss : (K, N) weighted squared errors of the rows a fold tests, over the variance of the row's group
+    and the fold's total weight, 0 elsewhere; a fold's sum is its error as a fraction of variance.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.laws.checks import invalidity
+from pipeline.laws.checks import Defect, find_defect, find_limit_defect
 from pipeline.laws.folds import Fold
-from pipeline.laws.limits import implausibility
-from pipeline.laws.rows import Rows
+from pipeline.laws.rows import Indices, Rows
 from pipeline.symbolic.fit import Fit, fit_constants, propose_starts
-from pipeline.symbolic.program import Expression
-from pipeline.symbolic.tree import Floats
-
-#: squared error, in units of the fold's variance, that a value that is not a number counts for
-WORST = 1e6
-#: starts for the constants on all rows, and on a fold's rows (beside the constants of all rows)
-STARTS, FOLD_STARTS = 12, 3
+from pipeline.symbolic.program import Columns, Expression, compiled
+from pipeline.symbolic.tree import Floats, Tree
 
 
 @dataclass(frozen=True)
 class Candidate:
     """A template with constants ``c0, c1, …`` and where it came from."""
 
-    text: str
+    tree: Tree
     origin: str
+
+    @property
+    def text(self) -> str:
+        """The template as text."""
+        return self.tree.text
 
 
 @dataclass(frozen=True)
@@ -45,21 +43,23 @@ class Fitted:
     Attributes
     ----------
     complexity : nodes of the expression with its numbers in place.
-    reason : why the law is not valid; empty where it is.
-    limits : what is implausible about its limits (`limits`); empty where nothing is.
+    defect : why the law is not valid; None where it is.
+    limits : what is implausible about its limits; None where nothing is.
+    shared : constants with one value for all groups.
     """
 
     candidate: Candidate
     expression: Expression
     fit: Fit
     complexity: int
-    reason: str
-    limits: str
+    defect: Defect | None
+    limits: Defect | None
+    shared: tuple[str, ...] = ()
 
     @property
     def valid(self) -> bool:
         """Whether the law is finite, bounded and without a pole over the domain."""
-        return not self.reason
+        return self.defect is None
 
     @property
     def used(self) -> frozenset[str]:
@@ -67,16 +67,12 @@ class Fitted:
         return frozenset(self.expression.factors)
 
     def numeric(self) -> Expression:
-        """The expression with its numbers in place."""
-        values = dict(zip(self.expression.constants, self.fit.theta.tolist(), strict=True))
-        return Expression.parse(self.expression.with_constants(values), self.expression.factors)
+        """The expression with its numbers in place, those of the first group where there are."""
+        return numeric(self.expression, self.fit.theta)
 
     def predict(self, data: Rows) -> Floats:
-        """Value (N,) on every row; the mean over stand-ins where a factor is undefined."""
-        origin, columns = data.stand_in
-        value = self.expression.evaluate(columns, self.fit.theta)
-        count = np.bincount(origin, minlength=len(data))
-        return np.bincount(origin, value, minlength=len(data)) / count
+        """Value (N,) on every row."""
+        return values(self.expression, self.fit.theta, data.filled, data.group)
 
 
 @dataclass(frozen=True)
@@ -84,7 +80,7 @@ class Scored:
     """A fitted candidate with its losses on folds."""
 
     fitted: Fitted
-    grouped: Floats
+    random: Floats
     extrapolation: Floats
 
     @property
@@ -99,23 +95,52 @@ class Scored:
         return np.bincount(index.ravel(), share).astype(float)
 
     def _losses(self) -> list[Floats]:
-        return [loss for loss in (self.grouped, self.extrapolation) if len(loss)]
+        return [loss for loss in (self.random, self.extrapolation) if len(loss)]
+
+
+def values(
+    expression: Expression, theta: Floats, columns: Columns, group: Indices | None
+) -> Floats:
+    """Value (N,) on every row, by the constants of its group.
+
+    Parameters
+    ----------
+    theta : (P,) constants; (G, P) with groups.
+    group : (N,) group of every row; None without groups.
+    """
+    if theta.ndim == 1 or group is None:
+        return expression.evaluate(columns, theta)
+    return expression.evaluate_rows(columns, theta[group])
+
+
+def numeric(expression: Expression, theta: Floats) -> Expression:
+    """The expression with numbers for constants, those of the first group where there are any."""
+    first = theta[0] if theta.ndim == 2 else theta
+    numbers = dict(zip(expression.constants, first.tolist(), strict=True))
+    return compiled(expression.tree.with_constants(numbers))
 
 
 def fit_candidate(
     candidate: Candidate, data: Rows, grid: dict[str, Floats], seed: int
 ) -> Fitted | None:
     """Constants on all rows and validity over the grid; None where nothing fits."""
-    expression = Expression.parse(candidate.text, data.factors)
-    starts = propose_starts(expression, data.sample, STARTS, seed_of(candidate.text, seed))
-    fit = fit_constants(expression, data.sample, starts)
-    if fit is None:
-        return None
-    reason = invalidity(expression, fit.theta, grid, data)
-    values = dict(zip(expression.constants, fit.theta.tolist(), strict=True))
-    numeric = Expression.parse(expression.with_constants(values), data.factors)
-    limits = implausibility(expression, fit.theta, data)
-    return Fitted(candidate, expression, fit, numeric.complexity, reason, limits)
+    rules, expression = data.rules.search, compiled(candidate.tree)
+    starts = propose_starts(expression, data.sample, rules.starts, seed_of(candidate.text, seed))
+    fit = fit_constants(expression, data.sample, starts, rules.iterations)
+    return None if fit is None else checked(candidate, fit, data, grid)
+
+
+def checked(candidate: Candidate, fit: Fit, data: Rows, grid: dict[str, Floats]) -> Fitted:
+    """A candidate with its constants, checked over the domain, in every group."""
+    expression = compiled(candidate.tree)
+    defect = limits = None
+    for theta in np.atleast_2d(fit.theta):
+        defect = find_defect(expression, theta, grid, data)
+        if defect is not None:
+            break
+        limits = limits or find_limit_defect(expression, theta, data)
+    complexity = numeric(expression, fit.theta).complexity
+    return Fitted(candidate, expression, fit, complexity, defect, limits)
 
 
 def seed_of(text: str, seed: int) -> int:
@@ -124,41 +149,91 @@ def seed_of(text: str, seed: int) -> int:
 
 
 def score(
-    fitted: Fitted, data: Rows, grouped: Sequence[Fold], extrapolation: Sequence[Fold], seed: int
+    fitted: Fitted, data: Rows, random: Sequence[Fold], extrapolation: Sequence[Fold], seed: int
 ) -> Scored:
     """Losses on every fold, constants refitted on each fold's training rows."""
     losses = [
         np.array([fold_loss(fitted, data, fold, seed) for fold in folds]).reshape(-1, len(data))
-        for folds in (grouped, extrapolation)
+        for folds in (random, extrapolation)
     ]
     return Scored(fitted, *losses)
 
 
 def fold_loss(fitted: Fitted, data: Rows, fold: Fold, seed: int) -> Floats:
     """Loss (N,) of one fold: squared errors of its test rows over variance and weight."""
-    train = data.take(~fold.test).sample
+    rules, train = data.rules.search, data.take(~fold.test).sample
     expression, text = fitted.expression, fitted.candidate.text
-    starts = propose_starts(expression, train, FOLD_STARTS, seed_of(text, seed))
-    fit = fit_constants(expression, train, np.vstack([starts, fitted.fit.theta[None, :]]), 30)
-    test = data.take(fold.test)
+    starts = propose_starts(expression, train, rules.fold_starts, seed_of(text, seed))
+    known = fitted.fit.theta[None, ...]
+    if data.group is not None:
+        starts = np.broadcast_to(starts[:, None, :], (len(starts), *known.shape[1:]))
+    starts = np.concatenate([starts, known])
+    fit = fit_constants(expression, train, starts, rules.fold_iterations, shared=fitted.shared)
+    test, worst = data.take(fold.test), data.rules.selection.worst
     loss = np.zeros(len(data))
-    share = test.weights / test.weights.sum()
-    scale = max(data.variance, 1e-300)
-    error = WORST if fit is None else row_errors(expression, fit, test) / scale
-    loss[fold.test] = share * np.minimum(error, WORST)
+    error = worst if fit is None else row_errors(expression, fit, test) / data.scale[fold.test]
+    loss[fold.test] = test.weights / test.weights.sum() * np.minimum(error, worst)
     return loss
 
 
 def row_errors(expression: Expression, fit: Fit, data: Rows) -> Floats:
-    """Squared error (N,) of every row; the mean over stand-ins where a factor is undefined."""
-    origin, columns = data.stand_in
+    """Squared error (N,) of every row; inf where the law has no value."""
     with np.errstate(all="ignore"):
-        error = (data.target[origin] - expression.evaluate(columns, fit.theta)) ** 2
-        mean = np.bincount(origin, error) / np.bincount(origin)
-    return np.where(np.isfinite(mean), mean, np.inf)
+        error = (data.target - values(expression, fit.theta, data.filled, data.group)) ** 2
+    return np.where(np.isfinite(error), error, np.inf)
 
 
-def r_squared(target: Floats, predicted: Floats) -> float | None:
-    """Share of the variance explained; None where the target does not vary."""
-    total = float(np.sum((target - target.mean()) ** 2)) if len(target) else 0.0
+def share_constants(
+    law: Scored,
+    data: Rows,
+    grid: dict[str, Floats],
+    folds: tuple[Sequence[Fold], Sequence[Fold]],
+    seed: int,
+) -> Scored:
+    """The law with those constants shared by all groups that lose no fold error by it.
+
+    Starts with all constants per group and shares one after another, the one that gains most first.
+    """
+    best = law
+    if data.group is None:
+        return best
+    while True:
+        fitted = best.fitted
+        rest = [name for name in fitted.expression.constants if name not in fitted.shared]
+        fits = [_sharing((*fitted.shared, name), best, data, grid) for name in rest]
+        usable = [fit for fit in fits if fit and fit.valid >= law.fitted.valid]
+        scored = [score(fit, data, *folds, seed) for fit in usable]
+        better = min(scored, key=lambda each: each.error, default=best)
+        if better is best or better.error > best.error:
+            return best
+        best = better
+
+
+def _sharing(
+    shared: Collection[str], law: Scored, data: Rows, grid: dict[str, Floats]
+) -> Fitted | None:
+    rules, fitted = data.rules.search, law.fitted
+    starts = propose_starts(fitted.expression, data.sample, rules.starts, 0)
+    each = np.broadcast_to(starts[:, None, :], (len(starts), *fitted.fit.theta.shape))
+    starts = np.concatenate([fitted.fit.theta[None, ...], each])
+    fit = fit_constants(
+        fitted.expression, data.sample, starts, rules.iterations, shared=tuple(shared)
+    )
+    if fit is None:
+        return None
+    return replace(checked(fitted.candidate, fit, data, grid), shared=tuple(sorted(shared)))
+
+
+def r_squared(target: Floats, predicted: Floats, group: Indices | None = None) -> float | None:
+    """Share of the variance explained; None where the target does not vary.
+
+    With groups, squares are summed over groups, each about its own mean; where some group has a
+    single row, that has no meaning, and they are taken about one mean.
+    """
+    if not len(target):
+        return None
+    mean = np.full(len(target), target.mean())
+    if group is not None and np.bincount(group)[np.unique(group)].min() > 1:
+        mean = (np.bincount(group, target) / np.maximum(np.bincount(group), 1))[group]
+    total = float(np.sum((target - mean) ** 2))
     return 1.0 - float(np.sum((target - predicted) ** 2)) / total if total > 0 else None

@@ -14,36 +14,28 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
 from joblib import Parallel, cpu_count, delayed
 
 from pipeline.errors import EngineError
-from pipeline.laws.candidates import theory
+from pipeline.laws.candidates import prune, theory
 from pipeline.laws.checks import domain_grid
-from pipeline.laws.folds import Fold, extrapolation_folds, grouped_folds
+from pipeline.laws.folds import Fold, extrapolation_folds, random_folds
+from pipeline.laws.noise import Outliers, find_outliers
 from pipeline.laws.rows import Rows
-from pipeline.laws.rules import BUDGETS
-from pipeline.laws.score import Candidate, Fitted, Scored, fit_candidate, score
+from pipeline.laws.rules import BUDGETS, SearchRules
+from pipeline.laws.score import Candidate, Fitted, Scored, fit_candidate, score, share_constants
 from pipeline.laws.select import front, select
 from pipeline.plugins import equipped, loaded
 from pipeline.symbolic.engines import ENGINES, Request
-from pipeline.symbolic.templates import shorten, to_template
-from pipeline.symbolic.tree import Floats
+from pipeline.symbolic.fit import Sample
+from pipeline.symbolic.templates import to_template
+from pipeline.symbolic.tree import Floats, Tree
 
 Result = TypeVar("Result")
 
-
-#: largest law that is selected or shown
-MAX_COMPLEXITY = 25
-#: cells at most that a search looks at; constants are refitted on all of them afterwards
-MAX_CELLS = 1_500
-#: the grammar tries much the same forms on every fold: a part of a fold's share is enough for it
-GRAMMAR_SHARE = 0.4
-#: no factor matters: a law has to beat this
-MEAN = Candidate("c0", "mean")
-#: laws of each complexity of which shorter variants are tried
-SHORTENED = 2
-#: share of a time limit by which engines must have answered; the rest is for scoring
-ENGINE_SHARE = 0.55
+MEAN = Candidate(Tree.constant("c0"), "mean")
+"""No factor matters: a law has to beat this."""
 
 
 class Progress(Protocol):
@@ -63,6 +55,8 @@ class SearchOptions:
     budget : a key of `BUDGETS`.
     time_limit : seconds, None for none.
     jobs : workers; −1 for all cores.
+    rules : when a stage ends under a time limit.
+    loss : ``squares``, ``huber``, or ``auto``: Huber only where rows lie far from every good law.
     """
 
     engine: str = "operon"
@@ -70,6 +64,8 @@ class SearchOptions:
     time_limit: float | None = None
     seed: int = 0
     jobs: int = -1
+    loss: str = "auto"
+    rules: SearchRules = field(default_factory=SearchRules)
     progress: Progress = field(default=lambda stage, done, total: None)
 
 
@@ -86,6 +82,8 @@ class SearchResult:
     extrapolation : the folds that the laws were asked to extrapolate to.
     cut : whether the time limit cut the search short.
     failures : engines that failed, one line each.
+    data : the rows that the search looked at, with the weights of the loss.
+    outliers : rows that lie far from every good law; None where the loss is squares.
     """
 
     laws: list[Scored]
@@ -96,6 +94,8 @@ class SearchResult:
     cut: bool
     failures: list[str]
     candidates: int
+    data: Rows
+    outliers: Outliers | None
 
 
 class Clock:
@@ -127,43 +127,55 @@ def find_laws(data: Rows, held_out: Rows | None, options: SearchOptions) -> Sear
     held_out : rows never fitted; only their factor values are used, for validity.
     """
     clock, budget = Clock(options.time_limit), BUDGETS[options.budget]
-    data = data.subsample(MAX_CELLS, options.seed)
-    folds = grouped_folds(data, options.seed), extrapolation_folds(data)
+    rules = data.rules
+    data = data.subsample(rules.data.max_cells, options.seed)
+    folds = random_folds(data, options.seed), extrapolation_folds(data)
     grid = domain_grid(data, held_out)
     candidates, failures = _candidates(data, folds[1], options, clock)
-    forms = [Candidate(form.text, f"theory: {form.name}") for form in theory(data)]
-    fits = _fit_all([*forms, MEAN, *candidates], data, grid, options, clock)
-    kept_theory = [fit for fit in fits[: len(forms)] if fit]
+    forms = [Candidate(form.tree, f"theory: {form.name}") for form in theory(data)]
+    everything = [*forms, MEAN, *candidates]
+    fits = _fit_all(everything, data, grid, options, clock)
+    outliers = None
+    if options.loss != "squares":
+        outliers = find_outliers([fit for fit in fits if fit], data, always=options.loss == "huber")
+    if outliers is not None:
+        data = outliers.weighted(data)
+        fits = _fit_all(everything, data, grid, options, clock)
+    known = [fit for fit in fits[: len(forms)] if fit]
     found = [fit for fit in fits[len(forms) :] if fit]
-    found += _shortened(found, data, grid, options, clock)
-    pool = shortlist(found, budget.keep)
-    scored = _score_all([*kept_theory, *pool], data, folds, options, clock)
-    known = scored[: len(kept_theory)]
-    laws = [law for law in scored if law.fitted.complexity <= MAX_COMPLEXITY]
+    found += _pruned(found, data, grid, options, clock)
+    pool = shortlist(found, budget.keep, rules.search.max_complexity)
+    scored = _score_all([*known, *pool], data, folds, options, clock)
+    laws = [law for law in scored if law.fitted.complexity <= rules.search.max_complexity]
+    selected = select(laws, data, options.seed)
+    if selected is not None:
+        laws[selected] = share_constants(laws[selected], data, grid, folds, options.seed)
     return SearchResult(
-        laws,
-        select(laws, data, options.seed),
-        front(laws),
-        known,
-        folds[1],
-        clock.cut,
-        failures,
-        len(candidates),
+        laws=laws,
+        selected=selected,
+        front=front(laws),
+        theory=scored[: len(known)],
+        extrapolation=folds[1],
+        cut=clock.cut,
+        failures=failures,
+        candidates=len(candidates),
+        data=data,
+        outliers=outliers,
     )
 
 
-def shortlist(fits: Sequence[Fitted], keep: int) -> list[Fitted]:
+def shortlist(fits: Sequence[Fitted], keep: int, max_complexity: int) -> list[Fitted]:
     """The best of every complexity: of all, of the valid, of those with plausible limits, and of
     the plausible ones with each set of factors."""
-    found = [fit for fit in fits if fit.complexity <= MAX_COMPLEXITY]
-    found.sort(key=lambda fit: (fit.fit.error, fit.candidate.text))
-    plausible = [fit for fit in found if fit.valid and not fit.limits]
-    valid = [fit for fit in found if fit.valid]
+    ranked = [fit for fit in fits if fit.complexity <= max_complexity]
+    ranked.sort(key=lambda fit: (fit.fit.error, fit.candidate.text))
+    plausible = [fit for fit in ranked if fit.valid and not fit.limits]
+    valid = [fit for fit in ranked if fit.valid]
     kept = [
         *_best_of_each(plausible, keep, lambda fit: fit.complexity),
         *_best_of_each(plausible, 1, lambda fit: (fit.complexity, fit.used)),
         *_best_of_each(valid, keep, lambda fit: fit.complexity),
-        *_best_of_each(found, 1, lambda fit: fit.complexity),
+        *_best_of_each(ranked, 1, lambda fit: fit.complexity),
     ]
     return list({fit.candidate.text: fit for fit in kept}.values())
 
@@ -189,13 +201,13 @@ def _candidates(
     answers = _in_parallel(SEARCHING, _ask, shared, options, clock)
     alone = replace(options, jobs=1)
     answers += _in_parallel(SEARCHING, _ask, own, alone, clock)
-    found: dict[str, Candidate] = {}
+    found: dict[Tree, Candidate] = {}
     failures: dict[str, None] = {}
-    for texts, origin, failure in answers:
+    for trees, origin, failure in answers:
         if failure:
             failures[failure] = None
-        for text in texts:
-            found.setdefault(text, Candidate(text, origin))
+        for tree in trees:
+            found.setdefault(tree, Candidate(tree, origin))
     return list(found.values()), list(failures)
 
 
@@ -209,25 +221,46 @@ def _engine_tasks(
     tasks += [(options.engine, data, budget.engine, options.seed + k) for k in seeds]
     for fold in folds if budget.fold_share else ():
         train, share = data.take(~fold.test), budget.fold_share
-        tasks.append(("grammar", train, int(GRAMMAR_SHARE * share * budget.grammar), options.seed))
+        tasks.append(
+            (
+                "grammar",
+                train,
+                int(data.rules.search.grammar_fold_share * share * budget.grammar),
+                options.seed,
+            )
+        )
         if options.engine != "grammar":
             tasks.append((options.engine, train, int(share * budget.engine), options.seed))
     return tasks
 
 
-def _ask(task: tuple[str, Rows, int, int], limit: float | None) -> tuple[list[str], str, str]:
+def _ask(task: tuple[str, Rows, int, int], limit: float | None) -> tuple[list[Tree], str, str]:
     """One engine run: templates, origin, and what failed."""
     name, data, evaluations, seed = task
-    request = Request(data.sample, evaluations, seed, MAX_COMPLEXITY - 3, limit)
+    engine = ENGINES[name]
+    sample = data.sample if engine.knows_groups else _standardised(data)
+    size = data.rules.search.max_complexity - 3
     try:
-        texts = ENGINES[name].search(request)
+        texts = engine.search(Request(sample, evaluations, seed, size, limit))
     except EngineError as error:
         return [], name, str(error)
-    found = [to_template(text, data.factors) for text in texts]
-    return list(dict.fromkeys(text for text in found if text)), name, ""
+    trees = (to_template(text, data.factors) for text in texts)
+    return list(dict.fromkeys(tree for tree in trees if tree)), name, ""
 
 
-def _shortened(
+def _standardised(data: Rows) -> Sample:
+    """Rows for an engine that knows no groups: the target in SDs from its group's mean."""
+    sample = data.sample
+    if sample.group is None:
+        return sample
+    total = np.maximum(np.bincount(sample.group, sample.weight), 1e-300)
+    mean = np.bincount(sample.group, sample.weight * sample.target) / total
+    spread = np.sqrt(np.maximum(data.group_variance, 1e-300))
+    target = (sample.target - mean[sample.group]) / spread[sample.group]
+    return Sample(sample.columns, target, sample.weight)
+
+
+def _pruned(
     fits: Sequence[Fitted],
     data: Rows,
     grid: dict[str, Floats],
@@ -235,22 +268,19 @@ def _shortened(
     clock: Clock,
 ) -> list[Fitted]:
     """Shorter variants of the best of every complexity, fitted."""
-    count: dict[int, int] = {}
-    best = []
-    for fit in sorted(fits, key=lambda fit: (fit.fit.error, fit.candidate.text)):
-        count[fit.complexity] = count.get(fit.complexity, 0) + 1
-        if count[fit.complexity] <= SHORTENED:
-            best.append((fit, data, options.seed))
-    known = {fit.candidate.text for fit in fits}
-    answers = _in_parallel(SHORTENING, _shorten_one, best, options, clock)
-    new = {c.text: c for found in answers for c in found if c.text not in known}
+    ranked = sorted(fits, key=lambda fit: (fit.fit.error, fit.candidate.text))
+    best = _best_of_each(ranked, data.rules.search.pruned, lambda fit: fit.complexity)
+    tasks = [(fit, data, options.seed) for fit in best]
+    known = {fit.candidate.tree for fit in fits}
+    answers = _in_parallel(PRUNING, _prune_one, tasks, options, clock)
+    new = {c.tree: c for found in answers for c in found if c.tree not in known}
     return [fit for fit in _fit_all(list(new.values()), data, grid, options, clock) if fit]
 
 
-def _shorten_one(task: tuple[Fitted, Rows, int], _: float | None) -> list[Candidate]:
+def _prune_one(task: tuple[Fitted, Rows, int], _: float | None) -> list[Candidate]:
     fit, data, seed = task
-    texts = shorten(fit.candidate.text, fit.fit.theta, data.sample, seed)
-    return [Candidate(text, fit.candidate.origin) for text in texts]
+    trees = prune(fit.candidate.tree, fit.fit.theta, data, seed)
+    return [Candidate(tree, fit.candidate.origin) for tree in trees]
 
 
 def _fit_all(
@@ -298,14 +328,14 @@ def _chunks(items: Sequence[Result], size: int) -> list[Sequence[Result]]:
 
 @dataclass(frozen=True)
 class Stage:
-    """A named step of the search and the share of the time limit by which it must be over."""
+    """A named step of the search and the rule that says by when it must be over."""
 
     name: str
-    share: float = 1.0
+    rule: str = ""
 
 
-SEARCHING, FITTING = Stage("searching", ENGINE_SHARE), Stage("fitting", 0.8)
-SHORTENING, SCORING = Stage("shortening", 0.75), Stage("scoring")
+SEARCHING, FITTING = Stage("searching", "engine_time"), Stage("fitting", "fitting_time")
+PRUNING, SCORING = Stage("shortening", "pruning_time"), Stage("scoring")
 
 
 def _in_parallel(
@@ -321,12 +351,13 @@ def _in_parallel(
     round always runs, so that a hopeless limit still gives an answer.
     """
     jobs = cpu_count() if options.jobs == -1 else max(options.jobs, 1)
+    share = getattr(options.rules, stage.rule) if stage.rule else 1.0
     results: list[Result] = []
     with Parallel(n_jobs=jobs) as parallel:
         for batch in _chunks(tasks, jobs if clock.limit else max(4 * jobs, 8)):
-            if results and clock.over(stage.share):
+            if results and clock.over(share):
                 break
-            left = clock.left(stage.share)
+            left = clock.left(share)
             limit = None if left is None else max(left, 1.0)
             results += parallel(delayed(equipped)(loaded(), work, task, limit) for task in batch)
             options.progress(stage.name, len(results), len(tasks))

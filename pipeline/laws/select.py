@@ -2,7 +2,7 @@
 
 Notation
 --------
-C : cells.    d : (C,) paired difference of two laws' extrapolation losses, cell by cell.
+C : cells.    d : (C,) paired difference of two laws' losses, cell by cell.
 """
 
 from __future__ import annotations
@@ -12,19 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.laws.rows import Rows
+from pipeline.laws.rules import SelectionRules
 from pipeline.laws.score import Scored
 from pipeline.symbolic.tree import Floats
-
-RESAMPLES = 400
-#: the best of thousands of candidates is ahead by luck: for every constant that it chose among them
-#: by about so many cells' share of its error; and by this share in any case
-LUCK, LEAST = 2.0 * np.log(1000.0), 0.05
-#: a law is adequate if it leaves no more than so many replicate variances or this share of variance
-EXCESS, LITTLE = 2.0, 0.01
-#: standard errors by which a law is clearly worse than another
-CLEAR = 3.0
-#: laws with plausible limits go first as long as they explain this share of what the best explains
-LAG = 0.85
 
 
 def select(scored: Sequence[Scored], data: Rows, seed: int) -> int | None:
@@ -32,10 +22,11 @@ def select(scored: Sequence[Scored], data: Rows, seed: int) -> int | None:
 
     The best law is the valid one of least error (inside and outside folds alike, `Scored.error`).
     The selected one is the simplest valid law that is `as_good`, within one standard error. Laws
-    with plausible limits go first, unless the rows clearly speak against them.
+    with plausible limits come first, unless the rows clearly speak against them.
     """
-    draws = cell_draws(len(np.unique(data.cell)), seed)
-    pool = contenders(scored, data, draws)
+    rules = data.rules.selection
+    draws = cell_draws(len(np.unique(data.cell)), seed, rules)
+    pool = eligible(scored, data, draws)
     if not pool:
         return None
     best = min(pool, key=lambda i: (scored[i].error, scored[i].fitted.complexity))
@@ -47,7 +38,8 @@ def select(scored: Sequence[Scored], data: Rows, seed: int) -> int | None:
             losses[i] - losses[best],
             scored[best].error,
             draws,
-            share=owed_to_luck(scored[i], scored[best], data),
+            winners_curse(scored[i], scored[best], data),
+            rules.standard_errors,
         )
     ]
     return min(near, key=lambda i: _claims(scored[i]))
@@ -58,69 +50,74 @@ def _claims(law: Scored) -> tuple[int, int, float]:
     return law.fitted.complexity, len(law.fitted.used), law.error
 
 
-def contenders(scored: Sequence[Scored], data: Rows, draws: Floats) -> list[int]:
+def eligible(scored: Sequence[Scored], data: Rows, draws: Floats) -> list[int]:
     """Valid laws; only those with plausible limits, unless the rows clearly speak against them.
 
     They do where some law is adequate and the best plausible one is clearly worse than the best
     of all, or where the plausible ones explain much less.
     """
+    rules = data.rules.selection
     valid = [i for i, law in enumerate(scored) if law.fitted.valid]
     plausible = [i for i in valid if not scored[i].fitted.limits]
     if not plausible:
         return valid
     best, kept = (min(pool, key=lambda i: scored[i].error) for pool in (valid, plausible))
     difference = scored[kept].by_cell(data) - scored[best].by_cell(data)
-    luck = owed_to_luck(scored[kept], scored[best], data)
-    clear = not as_good(difference, scored[best].error, draws, luck, CLEAR)
+    curse = winners_curse(scored[kept], scored[best], data)
+    clear = not as_good(difference, scored[best].error, draws, curse, rules.clear)
     if clear and any(adequate(scored[i], data) for i in valid):
         return valid
-    lags = 1.0 - scored[kept].error < LAG * (1.0 - scored[best].error)
+    lags = 1.0 - scored[kept].error < rules.plausible_share * (1.0 - scored[best].error)
     return valid if lags else plausible
 
 
 def adequate(law: Scored, data: Rows) -> bool:
     """Whether a law leaves little: the noise of replicates, or a hundredth of the variance."""
-    residual = float(law.grouped.sum(axis=1).mean()) * data.variance
-    return residual <= max(EXCESS * (data.replicate_variance or 0.0), LITTLE * data.variance)
+    rules = data.rules.selection
+    noise = rules.adequate_noise * (data.replicate_variance or 0.0)
+    residual = float(law.random.sum(axis=1).mean()) * data.variance
+    return residual <= max(noise, rules.adequate_share * data.variance)
 
 
-def cell_draws(cells: int, seed: int) -> Floats:
-    """How often each cell is drawn in each bootstrap resample: (RESAMPLES, C)."""
+def cell_draws(cells: int, seed: int, rules: SelectionRules) -> Floats:
+    """How often each cell is drawn in each bootstrap resample: (resamples, C)."""
     rng = np.random.default_rng([seed, 17])
-    return rng.multinomial(cells, np.full(cells, 1.0 / cells), size=RESAMPLES).astype(float)
+    return rng.multinomial(cells, np.full(cells, 1.0 / cells), size=rules.resamples).astype(float)
 
 
-def owed_to_luck(law: Scored, best: Scored, data: Rows) -> float:
-    """Share of its own error by which the best law may be ahead of another by luck.
+def winners_curse(law: Scored, best: Scored, data: Rows) -> float:
+    """Fraction of its own error by which the best law may be ahead of another by chance.
 
     The winner among M candidates owes 2 ln M cells' worth of its error to each constant that it
-    picked (Foster and George 1994). Without a factor of the best law's, two were picked: the factor
-    and its constant. Luck is in the extrapolation, which rests on few cells: a law that is clearly
-    worse on grouped folds, which test every cell, misses something.
+    chose (Foster and George 1994). Without a factor of the best law's, two were chosen: the factor
+    and its constant. Chance is in the extrapolation, which rests on few cells: a law that is
+    clearly worse on random folds, which test every cell, misses something.
     """
+    rules = data.rules.selection
     choices = 2 if law.fitted.used < best.fitted.used else 1
-    luck = LUCK / len(np.unique(data.cell))
-    inside, least = (float(each.grouped.sum(axis=1).mean()) for each in (law, best))
-    share = max(luck, LEAST) if inside <= (1.0 + luck) * least else LEAST
+    curse = rules.winners_curse / len(np.unique(data.cell))
+    inside, least = (float(each.random.sum(axis=1).mean()) for each in (law, best))
+    near = inside <= (1.0 + curse) * least
+    share = max(curse, rules.min_difference) if near else rules.min_difference
     return float(min(choices * share, 1.0))
 
 
 def as_good(
-    difference: Floats, best: float, draws: Floats, share: float = LEAST, times: float = 1.0
+    difference: Floats, best: float, draws: Floats, share: float, standard_errors: float = 1.0
 ) -> bool:
     """Whether a law is no further behind the best one than chance may put it.
 
     Parameters
     ----------
     difference : (C,) the law's losses less those of the best, cell by cell. *Paired*, since both
-        laws stumble over the same cells; its standard error is by a bootstrap over cells.
+        laws err in the same cells; its standard error is by a bootstrap over cells.
     best : the error of the best law. A standard error larger than that is no excuse: it belongs to
         a law that breaks in a cell or two.
     draws : (M, C) of `cell_draws`.
-    share : of the best law's error, a difference that counts as none.
-    times : standard errors that count as chance.
+    share : fraction of the best law's error below which a difference is none.
+    standard_errors : standard errors that count as chance.
     """
-    chance = times * min(float((draws @ difference).std()), best)
+    chance = standard_errors * min(float((draws @ difference).std()), best)
     return bool(difference.sum() <= max(chance, share * best) + 1e-12)
 
 

@@ -1,10 +1,10 @@
 """Constants of an expression by weighted least squares, for one table or for groups of its rows.
 
-Factors are divided by their geometric mean first, so that units do not matter (`scaling`). Constants
-in which the expression is linear are solved for exactly at every step (variable projection; Golub
-and Pereyra 1973, with Kaufman's Jacobian); the others are searched for by Levenberg–Marquardt, from
-several starts side by side. With groups of rows every constant has a value per group, except those
-that are shared by all.
+Factors are divided by their geometric mean first, so that units do not matter (`scaling`). The
+constants in which the expression is linear are solved for exactly at every step (variable
+projection; Golub and Pereyra 1973, with Kaufman's Jacobian); the others are searched for by
+Levenberg–Marquardt, from several starts side by side. With groups of rows every constant has a
+value per group, except those that are shared by all.
 
 Notation
 --------
@@ -17,7 +17,7 @@ theta : constants, (M, P) or, with groups, (M, G, P).    w : row weights.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import TypeAlias
 
@@ -62,26 +62,35 @@ RULES = FitRules()
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows to fit: factor columns (N,), target (N,), weights (N,), group of each row or None."""
+    """Rows to fit.
+
+    Attributes
+    ----------
+    columns : factor name -> (N,).
+    target : (N,).
+    weight : (N,) weight of each row's squared error; (M, N) for M problems side by side.
+    group : (N,) group of each row; None where there are no groups.
+    groups : number of groups; 1 where there are none.
+    """
 
     columns: Mapping[str, Floats]
     target: Floats
     weight: Floats
     group: Indices | None = None
+    groups: int = 1
 
     def take(self, rows: Mask | Indices) -> Sample:
         """The rows given by a boolean mask or by indices."""
         columns = {name: column[rows] for name, column in self.columns.items()}
         group = None if self.group is None else self.group[rows]
-        return Sample(columns, self.target[rows], self.weight[rows], group)
+        return Sample(columns, self.target[rows], self.weight[..., rows], group, self.groups)
+
+    def weighted(self, weight: Floats) -> Sample:
+        """The same rows under other weights, (N,) or (M, N)."""
+        return replace(self, weight=weight)
 
     def __len__(self) -> int:
         return len(self.target)
-
-    @cached_property
-    def groups(self) -> int:
-        """Number of groups; 1 where there are none."""
-        return 1 if self.group is None else int(self.group.max()) + 1
 
     @cached_property
     def scales(self) -> dict[str, float]:
@@ -99,7 +108,8 @@ class Sample:
         start = np.cumsum(count) - count
         place = np.arange(max(int(count.max()), 1))[None, :]
         inside = place < count[:, None]
-        return order[np.where(inside, start[:, None] + place, start[:, None])], inside
+        first = np.minimum(start, len(self) - 1)[:, None]
+        return order[np.where(inside, start[:, None] + place, first)], inside
 
 
 @dataclass(frozen=True)
@@ -153,7 +163,6 @@ def descend(
     sample: Sample,
     theta: Floats,
     iterations: int,
-    weight: Floats | None = None,
     tolerance: float = RULES.tolerance,
     shared: Collection[str] = (),
 ) -> tuple[Floats, Floats]:
@@ -161,14 +170,14 @@ def descend(
 
     Parameters
     ----------
+    sample : its weights may be those of each problem, (M, N).
     theta : (M, P) starts; (M, G, P) with groups.
-    weight : (M, N) row weights of each problem; those of the sample where None.
 
     Returns
     -------
     theta, as given, and weighted error (M,), inf where a start was never finite.
     """
-    problem = _Problem(expression, sample, tuple(shared), weight)
+    problem = _Problem(expression, sample, tuple(shared))
     others, _ = problem.begin(theta)
     others, _ = problem.descend(others, iterations, tolerance)
     fitted, error = problem.theta(others)
@@ -178,13 +187,7 @@ def descend(
 class _Problem:
     """An expression on the rows of one sample, in scaled factors."""
 
-    def __init__(
-        self,
-        expression: Expression,
-        sample: Sample,
-        shared: tuple[str, ...],
-        weight: Floats | None = None,
-    ) -> None:
+    def __init__(self, expression: Expression, sample: Sample, shared: tuple[str, ...]) -> None:
         self.tree, self.sample, self.shared = expression.tree, sample, shared
         self.linear, self.own = _split(expression.tree, frozenset(shared))
         self.coupled = bool(shared) and sample.groups > 1
@@ -198,8 +201,7 @@ class _Problem:
         if not self.columns:  # rows of a constant still have to be counted
             self.columns = {"": np.zeros(rows.shape)}
         self.target = sample.target[rows]
-        weights = sample.weight if weight is None else weight
-        self.weight = np.where(counted, weights[..., rows], 0.0)  # (G, N) or (M, G, N)
+        self.weight = np.where(counted, sample.weight[..., rows], 0.0)  # (G, N) or (M, G, N)
         position = {name: p for p, name in enumerate(expression.constants)}
         self.place = [position[name] for name in self.linear.others]
         self.place_linear = [position[name] for name in self.linear.names]

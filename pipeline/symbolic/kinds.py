@@ -1,4 +1,4 @@
-"""What kind of quantity a factor is: a size, a count, an amount, a share, or anything else.
+"""What kind of quantity a factor is: a size, a count, an amount, a fraction, or anything else.
 
 The grammar and the domains look at values, never at names, so that a factor may be called anything.
 """
@@ -12,12 +12,27 @@ import numpy as np
 
 from pipeline.symbolic.tree import Floats
 
-#: a positive factor is a size in a small unit, not a share, if all of it lies below `TINY`, or
-#: below `SMALL` while it spans this ratio
-TINY, SMALL = 0.05, 0.3
-SIZE_RATIO = 5.0
-#: whole numbers count something if the smallest of them is no larger
-FEW = 3
+
+@dataclass(frozen=True, kw_only=True)
+class KindRules:
+    """How a size in a large unit is told from a fraction, and a count from a size.
+
+    Attributes
+    ----------
+    tiny : positive values that all lie below this are a size, …
+    half, ratio : … or below the one while they span more than the other, …
+    wide : … or span more than this with levels evenly spaced in their logarithm.
+    few : whole numbers count something if the smallest of them is no larger.
+    """
+
+    tiny: float = 0.05
+    half: float = 0.5
+    ratio: float = 5.0
+    wide: float = 20.0
+    few: int = 3
+
+
+RULES = KindRules()
 
 
 @dataclass(frozen=True)
@@ -26,8 +41,8 @@ class Kinds:
 
     Attributes
     ----------
-    sizes : positive and not a share: tokens, tasks, parameters.
-    counts : the sizes in whole numbers of which the smallest is 1 to `FEW` (T = 1 is one task).
+    sizes : positive and not a fraction: tokens, tasks, parameters.
+    counts : the sizes in whole numbers of which the smallest is 1 to `KindRules.few`.
     amounts : what may be none at all, and more than 1: auxiliary tokens, auxiliary tasks.
     fractions : within [0, 1]: AMI, noise, overlap.
     others : the rest.
@@ -47,25 +62,38 @@ def value_range(column: Floats) -> tuple[float, float]:
 
 
 def is_fraction(column: Floats) -> bool:
-    """Whether all values lie in [0, 1] and they are not merely a size in a small unit."""
+    """Whether all values lie in [0, 1] and they are not merely a size in a large unit."""
     low, high = value_range(column)
-    small_unit = low > 0 and (high < TINY or (high < SMALL and high / low > SIZE_RATIO))
-    return low >= 0.0 and high <= 1.0 and not small_unit
+    if low < 0.0 or high > 1.0:
+        return False
+    return low == 0.0 or not _size_in_large_unit(column, low, high)
+
+
+def _size_in_large_unit(column: Floats, low: float, high: float) -> bool:
+    ratio = high / low
+    if high < RULES.tiny or (high < RULES.half and ratio > RULES.ratio):
+        return True
+    if high == 1.0 or ratio < RULES.wide:
+        return False
+    levels = np.unique(column[np.isfinite(column)])
+    plain, logs = np.diff(levels), np.diff(np.log(levels))
+    return len(levels) > 2 and bool(np.std(logs) / logs.mean() < np.std(plain) / plain.mean())
 
 
 def is_size(column: Floats) -> bool:
-    """Whether a factor is positive throughout and not a share."""
+    """Whether a factor is positive throughout and not a fraction."""
     return value_range(column)[0] > 0.0 and not is_fraction(column)
 
 
 def is_count(column: Floats) -> bool:
-    """Whether a factor is a size in whole numbers of which the smallest is 1 to `FEW`."""
+    """Whether a factor is a size in whole numbers of which the smallest is 1 to `few`."""
     known = column[np.isfinite(column)]
-    return is_size(column) and bool(np.all(known == np.round(known))) and known.min() <= FEW
+    whole = bool(np.all(known == np.round(known)))
+    return is_size(column) and whole and known.min() <= RULES.few
 
 
 def is_amount(column: Floats) -> bool:
-    """Whether a factor may be none at all, is never negative, and is not a share."""
+    """Whether a factor may be none at all, is never negative, and is not a fraction."""
     low, high = value_range(column)
     return low == 0.0 and high > 1.0
 

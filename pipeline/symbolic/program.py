@@ -250,6 +250,13 @@ class Expression:
             derivatives = self.program.backward(slots, seeds, shape)
         return np.broadcast_to(slots[-1], shape), derivatives
 
+    def evaluate_rows(self, columns: Columns, theta: Floats) -> Floats:
+        """Value (..., N) where every row has constants of its own, `theta` (..., N, P)."""
+        upright = {name: np.asarray(column)[:, None] for name, column in columns.items()}
+        with np.errstate(all="ignore"):
+            value = self.program.forward(upright, theta)[-1]
+        return np.broadcast_to(value, (*theta.shape[:-1], 1))[..., 0]
+
     def trace(self, columns: Columns, theta: Floats) -> list[Floats]:
         """Value of every instruction, in order: (M, N), or fewer axes where it does not vary."""
         return self.program.forward(columns, theta)

@@ -169,10 +169,7 @@ class _Conversion:
             return self.take_terms(_terms(node), k, [])
         if node.op in ("*", "/"):
             return self.take_product(node, k)
-        if node.op == "sqrt":
-            power = np.asarray(0.5)
-        else:
-            power = self.value(node.args[1])
+        power = np.asarray(0.5) if node.op == "sqrt" else self.value(node.args[1])
         inverse = np.where(power == 0, 0.0, 1.0 / np.where(power == 0, 1.0, power))
         shift = self.take(node.args[0], k**inverse)
         if self.checked and shift is not None:

@@ -169,15 +169,15 @@ def _merged_power(node: Tree) -> Tree:
     return Tree("*", (constants[0], raised))
 
 
-def shorter(tree: Tree, values: dict[str, float]) -> dict[Tree, list[float]]:
+def shorter(tree: Tree) -> dict[Tree, tuple[str, ...]]:
     """Variants of a template with one constant put to 0 or to 1 and dropped.
 
-    Returns the variants, each with the values that its remaining constants have in `values`.
+    Returns the variants, each with the names that its remaining constants had in the template.
     """
-    variants: dict[Tree, list[float]] = {}
-    for name in values:
+    variants: dict[Tree, tuple[str, ...]] = {}
+    for name in tree.constants:
         for neutral in (0.0, 1.0):
             variant = tree.replace({name: Tree.number(neutral)}).simplify()
             kept = dict.fromkeys(n.name for n in variant.walk() if n.op == "constant")
-            variants.setdefault(variant.renumber(), [values[c] for c in kept])
+            variants.setdefault(variant.renumber(), tuple(kept))
     return variants

@@ -49,10 +49,12 @@ class Engine(Protocol):
     ----------
     name : its key in the registry, and the origin of its laws.
     own_process : it keeps a process of its own; its searches run one by one in the parent.
+    knows_groups : it fits constants per group; others get the target standardised by group.
     """
 
     name: str
     own_process: bool
+    knows_groups: bool
 
     def readiness(self) -> Readiness:
         """Whether the engine can run on this machine; never downloads anything."""

@@ -52,6 +52,7 @@ class GPLearn:
 
     name = "gplearn"
     own_process = False
+    knows_groups = False
 
     def readiness(self) -> Readiness:
         """Ready where a gplearn is installed that the installed scikit-learn can run."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -27,14 +27,32 @@ from pipeline.symbolic.fit import Sample, fit_constants, propose_starts
 from pipeline.symbolic.kinds import Kinds, classify
 from pipeline.symbolic.program import Expression
 
-#: rows and starts that are enough to rank forms; the search refits what is kept on all rows
-RANK_ROWS, RANK_STARTS, RANK_STEPS = 600, 10, 15
-#: forms that grow further, and forms returned for each complexity and set of factors
-BEAM, KEEP = 24, 3
-#: forms that are tried even where hardly any evaluations are allowed
-MIN_FORMS = 50
-#: evaluations of one row set that one form's ranking costs, in `Request.evaluations`
-COST = 100
+
+@dataclass(frozen=True, kw_only=True)
+class GrammarRules:
+    """How hard forms are tried before they are ranked.
+
+    Attributes
+    ----------
+    rows, groups : rows and groups that are enough to rank forms; what is kept is fitted to all.
+    starts, steps : starts and steps of a form's fit.
+    beam : forms that grow further.
+    keep : forms returned for each complexity and set of factors.
+    min_forms : forms that are tried even where hardly any evaluations are allowed.
+    cost : evaluations that one form's ranking costs, in `Request.evaluations`.
+    """
+
+    rows: int = 400
+    groups: int = 8
+    starts: int = 5
+    steps: int = 12
+    beam: int = 24
+    keep: int = 3
+    min_forms: int = 50
+    cost: int = 100
+
+
+RULES = GrammarRules()
 
 
 @dataclass(frozen=True)
@@ -52,6 +70,7 @@ class Grammar:
 
     name = "grammar"
     own_process = False
+    knows_groups = True
 
     def readiness(self) -> Readiness:
         """Always ready: it is ours."""
@@ -59,13 +78,13 @@ class Grammar:
 
     def search(self, request: Request) -> Sequence[str]:
         """Templates with constants ``c0, c1, …``."""
-        return [ranked.form.text for ranked in best_of_each_size(rank(request), KEEP)]
+        return [ranked.form.text for ranked in best_of_each_size(rank(request), RULES.keep)]
 
 
 def rank(request: Request) -> list[Ranked]:
     """Every form tried, with its error: stage after stage, each grown from the best so far."""
-    kinds, sample = classify(request.sample.columns), _thinned(request.sample, request.seed)
-    allowed = max(request.evaluations // COST, MIN_FORMS)
+    kinds, sample = classify(request.sample.columns), _subsample(request.sample, request.seed)
+    allowed = max(request.evaluations // RULES.cost, RULES.min_forms)
     seen: dict[str, Ranked | None] = {}
     clock = time.monotonic()
     for grow, share in STAGES:
@@ -78,19 +97,27 @@ def rank(request: Request) -> list[Ranked]:
     return [ranked for ranked in seen.values() if ranked]
 
 
-def _thinned(sample: Sample, seed: int) -> Sample:
-    if len(sample) <= RANK_ROWS:
+def _subsample(sample: Sample, seed: int) -> Sample:
+    """Some of the rows; of some groups, where there are many."""
+    rng = np.random.default_rng([seed, 5])
+    if sample.group is not None and sample.groups > RULES.groups:
+        chosen = np.argsort(-np.bincount(sample.group), kind="stable")[: RULES.groups]
+        number = np.full(sample.groups, -1)
+        number[chosen] = np.arange(RULES.groups)
+        some = sample.take(np.isin(sample.group, chosen))
+        assert some.group is not None
+        sample = replace(some, group=number[some.group], groups=RULES.groups)
+    if len(sample) <= RULES.rows:
         return sample
-    rows = np.random.default_rng([seed, 5]).choice(len(sample), RANK_ROWS, replace=False)
-    return sample.take(np.sort(rows))
+    return sample.take(np.sort(rng.choice(len(sample), RULES.rows, replace=False)))
 
 
 def _try(form: Form, sample: Sample, request: Request) -> Ranked | None:
     expression = Expression.parse(form.text, tuple(sample.columns))
     if expression.complexity > request.max_complexity + 6:
         return None
-    starts = propose_starts(expression, sample, RANK_STARTS, request.seed)
-    fit = fit_constants(expression, sample, starts, RANK_STEPS)
+    starts = propose_starts(expression, sample, RULES.starts, request.seed)
+    fit = fit_constants(expression, sample, starts, RULES.steps, 1e-4)
     used = tuple(sorted(expression.factors))
     return Ranked(form, fit.error, expression.complexity, used) if fit else None
 
@@ -118,20 +145,20 @@ def _screened(tried: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
 def _larger(tried: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
     """The best effective sizes with one more factor in them."""
     forms = [ranked.form for ranked in _best(tried) if ranked.form.outer == SCREENING]
-    for form in forms[:BEAM]:
+    for form in forms[: RULES.beam]:
         yield from larger_sizes(form, kinds)
 
 
 def _every_outer(tried: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
     """The best effective sizes under every outer function."""
-    for size in list(dict.fromkeys(ranked.form.size for ranked in _best(tried)))[:BEAM]:
+    for size in list(dict.fromkeys(ranked.form.size for ranked in _best(tried)))[: RULES.beam]:
         for outer in OUTERS:
             yield Form(outer, size)
 
 
 def _grown(tried: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
     """The best forms with one more ingredient."""
-    for ranked in _best(tried)[:BEAM]:
+    for ranked in _best(tried)[: RULES.beam]:
         yield from extensions(ranked.form, kinds)
 
 

@@ -32,6 +32,7 @@ class Operon:
 
     name = "operon"
     own_process = False
+    knows_groups = False
 
     def readiness(self) -> Readiness:
         """Ready wherever pyoperon is installed."""

@@ -55,6 +55,7 @@ class PySR:
     name = "pysr"
     #: searches run one after another in the parent, through the one warm process
     own_process = True
+    knows_groups = False
 
     def __init__(self, command: Sequence[str] = COMMAND) -> None:
         self._command = tuple(command)

@@ -1,0 +1,97 @@
+"""Rows that lie far from every good law, and the weights that keep them from deciding.
+
+The robust loss is Huber's, by iterated weights: a row that lies r robust standard deviations off
+counts min(1, k / r). The weights belong to the rows, not to a law, so that all laws are compared on
+the same terms.
+
+Notation
+--------
+N : rows.    L : good laws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline.laws.rows import Indices, Rows
+from pipeline.laws.score import Fitted, values
+from pipeline.symbolic.fit import fit_constants
+from pipeline.symbolic.tree import Floats
+
+
+@dataclass(frozen=True)
+class Outliers:
+    """What a robust loss rests on.
+
+    Attributes
+    ----------
+    rows : places, in the rows of the search, of rows far from every good law.
+    distance : (N,) robust standard deviations to the nearest good law, with its sign.
+    weight : (N,) Huber weights.
+    """
+
+    rows: Indices
+    distance: Floats
+    weight: Floats
+
+    def weighted(self, data: Rows) -> Rows:
+        """The rows under the Huber weights."""
+        return _weighted(data, self.weight)
+
+
+def find_outliers(fits: Sequence[Fitted], data: Rows, always: bool) -> Outliers | None:
+    """Outliers and Huber weights; None where no row lies far from every good law.
+
+    Parameters
+    ----------
+    fits : laws with their least-squares constants; the good ones are refitted robustly.
+    always : whether weights are wanted even if no row is an outlier.
+    """
+    rules = data.rules.noise
+    usable = [fit for fit in fits if fit.valid and 2 * fit.fit.theta.size < len(data)]
+    usable.sort(key=lambda fit: (fit.fit.error, fit.candidate.text))
+    good = [f for f in usable[: rules.good_laws] if f.fit.error <= rules.good * usable[0].fit.error]
+    if not good:
+        return None
+    robust = [_robust_residuals(fit, data) for fit in good]
+    scaled = np.array([residual / scale for residual, scale in robust])
+    nearest = scaled[np.argmin(np.abs(scaled), axis=0), np.arange(len(data))]
+    rows = np.flatnonzero(np.abs(nearest) > rules.outlier)
+    if not always and not 0 < len(rows) <= rules.max_share * len(data):
+        return None
+    tightest = int(np.argmin([scale for _, scale in robust]))
+    return Outliers(rows, nearest, _huber(scaled[tightest], rules.huber))
+
+
+def _robust_residuals(fit: Fitted, data: Rows) -> tuple[Floats, float]:
+    """Residuals (N,) of a law fitted with Huber weights, and their robust standard deviation.
+
+    Both in standard deviations of the row's group.
+    """
+    rules, theta = data.rules.noise, fit.fit.theta
+    unit = np.sqrt(data.scale)
+    floor = np.sqrt((data.replicate_variance or 0.0) / data.variance) if data.variance else 0.0
+    residual, scale = np.zeros(len(data)), 1.0
+    for _ in range(rules.reweightings):
+        predicted = values(fit.expression, theta, data.filled, data.group)
+        residual = (data.target - predicted) / unit
+        spread = 1.4826 * float(np.median(np.abs(residual)))
+        scale = max(spread, float(floor), 1e-12)
+        sample = _weighted(data, _huber(residual / scale, rules.huber)).sample
+        again = fit_constants(fit.expression, sample, theta[None, ...], rules.steps)
+        if again is None or np.allclose(again.theta, theta, rtol=1e-4, atol=0.0):
+            break
+        theta = again.theta
+    return residual, scale
+
+
+def _huber(distance: Floats, bend: float) -> Floats:
+    return np.minimum(1.0, bend / np.maximum(np.abs(distance), 1e-12))
+
+
+def _weighted(data: Rows, weight: Floats) -> Rows:
+    before = np.ones(len(data)) if data.precision is None else data.precision
+    return replace(data, precision=before * weight)
