@@ -18,6 +18,7 @@ from pipeline.laws.rows import Rows, infer_domains, number_cells
 from pipeline.laws.rules import BUDGETS
 from pipeline.names import nearest
 from pipeline.symbolic.tree import CONSTANT_NAME, FUNCTIONS, Floats, Mask
+from pipeline.table import replicates_of, unmodelled_columns
 
 #: fewer rows or cells than this say nothing about a law
 MIN_ROWS = 8
@@ -42,7 +43,8 @@ class Question:
     bounds : lowest and highest value of the target, None for none.
     domain : factor name -> (low, high) where the law must be valid; inferred where missing.
     hold_out : condition naming rows to keep out, over factor names.
-    replicates : columns that say which rows replicate each other; the factors where empty.
+    replicates : columns in which replicates agree; where empty, those of `table.replicates_of`,
+        and of a table that is not ours the factors.
     """
 
     target: str
@@ -96,6 +98,7 @@ def pose(table: pd.DataFrame, question: Question, source: str) -> Problem:
     columns, notes = mark_undefined(columns, found)
     if dropped.any():
         notes.append(f"{int(dropped.sum())} rows without a value of {question.target} are left out")
+    notes += _unmodelled(table[~dropped], question)
     cell = number_cells(_replicates(table[~dropped], question) or columns)
     whole = Rows(columns, target, cell, question.target, _bounds(question), {})
     data = _with_domains(whole.take(~held), question)
@@ -235,9 +238,16 @@ def _check_rows(
 def _replicates(table: pd.DataFrame, question: Question) -> dict[str, Floats]:
     return {
         name: pd.factorize(table[name])[0].astype(float)
-        for name in question.replicates
+        for name in question.replicates or replicates_of(table)
         if name in table.columns
     }
+
+
+def _unmodelled(table: pd.DataFrame, question: Question) -> list[str]:
+    return [
+        f"{column} varies in this table but is not a factor: its levels are separate cells"
+        for column in unmodelled_columns(table, question.factors.values())
+    ]
 
 
 def _with_domains(data: Rows, question: Question, like: Rows | None = None) -> Rows:
