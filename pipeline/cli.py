@@ -130,7 +130,6 @@ def fit(
     from pipeline.fit import Source, fit_to_folder, refuse_run_folder
     from pipeline.laws.question import Question
     from pipeline.reference_data import read_source
-    from pipeline.table import replicates_of
     from pipeline.terminal.options import (
         parse_bounds,
         parse_domains,
@@ -151,7 +150,6 @@ def fit(
         time_limit,
         seed,
         jobs,
-        replicates_of(rows),
     )
     refuse_run_folder(out)
     source = Source(str(table), f"{target} in {table.name}")

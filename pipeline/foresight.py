@@ -20,7 +20,7 @@ from pipeline.laws.holdout import check_condition
 from pipeline.laws.question import MAX_SEED, MIN_ROWS, Question, check_question
 from pipeline.store import Row
 from pipeline.symbolic.engines.choice import choose
-from pipeline.table import DESIGN, outcomes_table
+from pipeline.table import outcomes_table
 from simulator import SpecError, make_taskset
 
 if TYPE_CHECKING:
@@ -120,6 +120,5 @@ def question_of(study: Study, jobs: int, engine: str | None) -> Question:
         laws.time_limit,
         laws.seed,
         jobs,
-        DESIGN,
     )
     return question if engine is None else replace(question, engine=engine)

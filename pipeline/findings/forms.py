@@ -18,7 +18,6 @@ from pipeline.laws.rows import Rows
 from pipeline.laws.score import r_squared, row_errors
 from pipeline.symbolic.fit import EXACT, Fit, fit_constants, propose_starts
 from pipeline.symbolic.program import Expression
-from pipeline.table import replicates_of
 
 SEED, STARTS, STEPS = 0, 24, 300
 
@@ -47,7 +46,6 @@ class Subset:
             (0.0, 1.0),
             {name: (0.0, 1.0) for name in self.factors if name in ("ami", "feature_overlap")},
             self.hold_out,
-            replicates=replicates_of(self.table),
             **settings,
         )
 

@@ -18,6 +18,7 @@ from pipeline.laws.rows import Indices, Rows, infer_domains, number_cells
 from pipeline.laws.rules import BUDGETS, Rules
 from pipeline.names import nearest
 from pipeline.symbolic.tree import CONSTANT_NAME, FUNCTIONS, Floats, Mask
+from pipeline.table import replicates_of, unmodelled_columns
 
 MAX_SEED = 2**32 - 1
 """Largest seed that every engine can use."""
@@ -39,7 +40,8 @@ class Question:
     bounds : lowest and highest value of the target, None for none.
     domain : factor name -> (low, high) where the law must be valid; inferred where missing.
     hold_out : condition naming rows to keep out, over factor names.
-    replicates : columns that say which rows replicate each other; the factors where empty.
+    replicates : columns in which replicates agree; where empty, those of `table.replicates_of`,
+        and of a table that is not ours the factors.
     groups : columns whose levels have constants of their own in one shared form.
     sd : column with the standard deviation of each row's target; None for none.
     weights : column with the weight of each row; None for none.
@@ -78,7 +80,7 @@ class Note:
 
     Attributes
     ----------
-    kind : ``placeholder``, ``no_target``, ``missing_factor`` or ``small_group``.
+    kind : ``placeholder``, ``no_target``, ``missing_factor``, ``unmodelled`` or ``small_group``.
     name : the factor, target or group concerned.
     other : the count of a placeholder.
     rows : rows concerned.
@@ -140,13 +142,12 @@ def pose(table: pd.DataFrame, question: Question, source: str) -> Problem:
         notes.append(Note("placeholder", pair.fraction, pair.count, changed))
     group, levels = _groups(table, question, held)
     precision, noise = _precision(table, question, source)
+    notes += _unmodelled(table, question)
     cells = _replicates(table, question) or columns
     whole = Rows(
         columns,
         target,
-        number_cells(
-            {**cells, "": np.zeros(len(target)) if group is None else group.astype(float)}
-        ),
+        number_cells(cells if group is None else {**cells, "group": group.astype(float)}),
         question.target,
         _bounds(question),
         precision=precision,
@@ -390,6 +391,11 @@ def _check_rows(
 def _replicates(table: pd.DataFrame, question: Question) -> dict[str, Floats]:
     return {
         name: pd.factorize(table[name])[0].astype(float)
-        for name in question.replicates
+        for name in question.replicates or replicates_of(table)
         if name in table.columns
     }
+
+
+def _unmodelled(table: pd.DataFrame, question: Question) -> list[Note]:
+    known = [*question.factors.values(), *question.groups]
+    return [Note("unmodelled", column) for column in unmodelled_columns(table, known)]

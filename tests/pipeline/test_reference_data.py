@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -120,6 +121,13 @@ def test_tables_that_are_not_there_are_told(
     monkeypatch.setattr(reference_data, "INSTALLED", tmp_path)
     with pytest.raises(UserError, match="install the package again"):
         load_reference("sharing")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cells_are_the_descriptions_without_their_seeds(name: str) -> None:
+    rows = read_source(Path(f"reference:{name}"))
+    wanted = {replace(cell, seed=0) for cell in cells(name) if cell.control is None}
+    assert rows.groupby(list(replicates_of(rows)), dropna=False).ngroups == len(wanted)
 
 
 def test_a_source_is_a_file_or_a_reference_without_its_controls(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,16 @@ from pipeline.cells import Cell, expand
 from pipeline.errors import PipelineError, UserError
 from pipeline.files.tablefile import numbers, read_table, write_parquet
 from pipeline.store import Row
-from pipeline.table import GLOSSARY, columns_markdown, learning_curves, outcomes_table
+from pipeline.table import (
+    GLOSSARY,
+    columns_markdown,
+    learning_curves,
+    outcomes_table,
+    replicates_of,
+    unmodelled_columns,
+)
+from pipeline.training import TrainingSettings
+from simulator import TaskSpec
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "columns.md"
 RUNS = {0: {"version": "1", "commit": "c", "host": "h", "torch": "2"}}
@@ -137,6 +148,143 @@ def test_learning_curves_are_long() -> None:
     curves = learning_curves([row(cell) for cell in cells])
     assert len(curves) == 2 * len(cells)
     assert list(curves.columns) == ["cell", "step", "train_loss", "validation_loss"]
+
+
+# --- cells: trials that differ in the seed only -------------------------------------------------
+
+SPEC = TaskSpec(tasks=3, ami=0.4, tokens=40, options={"feature_overlap": 0.5})
+OTHER_SPECS = {
+    "family": "channel",
+    "tasks": 4,
+    "ami": 0.5,
+    "tokens": 80,
+    "aux_tokens": 120,
+    "validation_fraction": 0.3,
+    "test_tokens": 500,
+    "shared": True,
+    "label_noise": 0.1,
+    "labels": 4,
+    "vocabulary": 90,
+    "sentence_length": 20,
+    "options": {"feature_overlap": 0.25},
+}
+OTHER_SETTINGS = {
+    "encoder": "cnn",
+    "sharing": "soft",
+    "activation": "identity",
+    "weighting": "uncertainty",
+    "schedule": "sequential",
+    "random_labels": True,
+    "precision": "float64",
+}
+BEFORE = ["settings", "options", "n_aux_request"]
+
+
+def trials(*described: tuple[TaskSpec, TrainingSettings], seeds: int = 3) -> pd.DataFrame:
+    """The table of trials whose sizes, relatedness and scores differ from seed to seed."""
+    cells = [Cell(*one, seed) for one in described for seed in range(seeds)]
+    return outcomes_table([drawn(cell, place) for place, cell in enumerate(cells)], RUNS)
+
+
+def drawn(cell: Cell, place: int) -> Row:
+    """A row as a corpus gives it: whole sentences of many lengths, another AMI for each seed."""
+    off = 1 + place
+    scores = {
+        "accuracy": 1 - 1 / off,
+        "macro_f1": 1 / off,
+        "span_f1": 2 / off,
+        "aux_span_f1": 3 / off,
+    }
+    alone = cell.task.tasks == 1
+    measured = dict.fromkeys(("ami", "ami_clean", "h_aux"), None if alone else off / 100)
+    sizes = {"n": cell.task.tokens + off, "n_aux": None if alone else 60 + off}
+    found = row(cell, scores=scores)
+    return Row(found.cell, found.description, found.outcome, {**measured, **sizes, "h_main": off})
+
+
+def number_of_cells(table: pd.DataFrame) -> int:
+    return table.groupby(list(replicates_of(table)), dropna=False).ngroups
+
+
+def other_setting(name: str) -> TrainingSettings:
+    value = OTHER_SETTINGS.get(name, getattr(TrainingSettings(), name) * 2 or 1)
+    return replace(TrainingSettings(), **{name: value})
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(TaskSpec)])
+def test_trials_of_different_tasks_are_different_cells(name: str) -> None:
+    other = replace(SPEC, **{name: OTHER_SPECS[name]})
+    table = trials((SPEC, TrainingSettings()), (other, TrainingSettings()))
+    assert number_of_cells(table) == 2
+    assert len(table) == 6
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(TrainingSettings)])
+@pytest.mark.parametrize("missing", [[], BEFORE])
+def test_trials_of_different_settings_are_different_cells(
+    name: str, missing: Sequence[str]
+) -> None:
+    table = trials((SPEC, TrainingSettings()), (SPEC, other_setting(name))).drop(columns=missing)
+    assert number_of_cells(table) == 2
+    assert unmodelled_columns(table, ["n", "T", "ami"]) == (name,)
+    assert unmodelled_columns(table, ["n", "T", "ami", name]) == ()
+
+
+@pytest.mark.parametrize("missing", [[], BEFORE, ["options"], [*BEFORE, "vocabulary", "encoder"]])
+def test_replicates_are_one_cell_whatever_was_drawn_and_measured(missing: Sequence[str]) -> None:
+    table = trials((SPEC, TrainingSettings()), (replace(SPEC, tokens=90), TrainingSettings()))
+    table = table.drop(columns=missing)
+    for name in ("n", "n_aux", "ami", "accuracy", "span_f1", "aux_span_f1"):
+        assert table[name].nunique() == len(table)
+    assert number_of_cells(table) == 2
+
+
+def test_sizes_of_auxiliary_tasks_are_told_from_draws_in_an_older_table() -> None:
+    """Without `n_aux_request`, sizes that come with every seed were asked for."""
+    table = trials((SPEC, TrainingSettings()), (replace(SPEC, aux_tokens=90), TrainingSettings()))
+    table = table.assign(n_aux=table["n_aux_request"]).drop(columns=BEFORE)
+    assert number_of_cells(table) == 2
+    assert unmodelled_columns(table, ["n", "T", "ami"]) == ("n_aux",)
+    assert unmodelled_columns(table, ["n", "T", "ami", "n_aux"]) == ()
+
+
+@pytest.mark.parametrize("missing", [[], BEFORE])
+def test_a_column_that_a_user_adds_splits_no_cell(missing: Sequence[str]) -> None:
+    table = trials((SPEC, TrainingSettings())).drop(columns=missing)
+    table["error"] = 1 - table["accuracy"]
+    assert number_of_cells(table) == 1
+    assert "error" not in replicates_of(table)
+
+
+def test_options_that_share_a_name_with_a_setting_are_counted() -> None:
+    table = table_of(
+        "question: q\nstl: false\nseeds: 2\n"
+        "factors: {tasks: 2, tokens: 40, ami: 0.1, hidden: [4, 8], options.window: [2, 3]}"
+    )
+    assert number_of_cells(table) == 4
+    assert unmodelled_columns(table, ["n"]) == ("hidden", "option_window")
+    assert unmodelled_columns(table, ["n", "option_window"]) == ("hidden",)
+
+
+def test_single_task_rows_are_a_level_of_t_alone() -> None:
+    """What is neutral or undefined at T = 1 is no further column that varies."""
+    table = table_of(BASE + "family: {shared: true}\n")
+    assert number_of_cells(table) == 2 + 2 * 2
+    assert unmodelled_columns(table, ["n", "T", "ami"]) == ()
+    assert unmodelled_columns(table, ["n"]) == ("T", "ami_request")
+    assert unmodelled_columns(table, []) == ("T", "n_request", "ami_request")
+
+
+def test_a_table_of_others_names_no_replicates() -> None:
+    table = pd.DataFrame({"n": [1, 2], "hidden": [4, 8]})
+    assert replicates_of(table) == ()
+    assert unmodelled_columns(table, ["n"]) == ()
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "3", "null"])
+def test_a_column_that_only_has_the_name_of_ours_is_no_mistake(text: str) -> None:
+    columns = {"cell": ["a", "b"], "control": None, "settings": text, "options": text}
+    assert unmodelled_columns(pd.DataFrame(columns), []) == ()
 
 
 # --- tables that users bring -------------------------------------------------------------------
