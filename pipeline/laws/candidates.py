@@ -14,7 +14,9 @@ import numpy as np
 from pipeline.laws.factors import find_roles
 from pipeline.laws.rows import Rows
 from pipeline.symbolic.fit import Fit, fit_constants, propose_starts
+from pipeline.symbolic.kinds import classify
 from pipeline.symbolic.program import compiled
+from pipeline.symbolic.scaling import is_unit_free
 from pipeline.symbolic.templates import MAX_NODES, shorter
 from pipeline.symbolic.tree import Floats, Tree
 
@@ -151,8 +153,10 @@ def prune(tree: Tree, theta: Floats, data: Rows, seed: int) -> list[Tree]:
 def _best_shorter(tree: Tree, theta: Floats, data: Rows, seed: int) -> tuple[Tree, Fit] | None:
     place = {name: p for p, name in enumerate(tree.constants)}
     fits = []
+    measured = classify(data.columns).measured
     for variant, names in shorter(tree).items():
-        if variant.complexity < tree.complexity and variant.factors:
+        smaller = variant.complexity < tree.complexity and variant.factors
+        if smaller and is_unit_free(variant, measured):
             start = theta[..., [place[name] for name in names]]
             fit = _fit(variant, start, data, seed)
             fits += [(variant, fit)] if fit else []

@@ -167,6 +167,7 @@ class SearchRules:
     starts, fold_starts : starts of a fit on all rows and on a fold's rows.
     iterations, fold_iterations : steps of such a fit at most.
     pruned : laws of each complexity of which shorter variants are tried.
+    shared : laws, the best on folds, for which sharing of constants by groups is tried.
     prune_loss : factor by which a shorter variant may raise the error.
     prune_starts, prune_iterations : starts and steps of a shorter variant's fit.
     grammar_fold_share : fraction of a fold's evaluations that the grammar spends.
@@ -179,6 +180,7 @@ class SearchRules:
     iterations: int = 40
     fold_iterations: int = 20
     pruned: int = 2
+    shared: int = 16
     prune_loss: float = 1.35
     prune_starts: int = 3
     prune_iterations: int = 15

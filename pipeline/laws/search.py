@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from joblib import Parallel, cpu_count, delayed
@@ -29,10 +29,13 @@ from pipeline.laws.select import front, select
 from pipeline.plugins import equipped, loaded
 from pipeline.symbolic.engines import ENGINES, Request
 from pipeline.symbolic.fit import Sample
+from pipeline.symbolic.kinds import classify
+from pipeline.symbolic.scaling import is_unit_free
 from pipeline.symbolic.templates import to_template
 from pipeline.symbolic.tree import Floats, Tree
 
 Result = TypeVar("Result")
+Folds: TypeAlias = tuple[Sequence[Fold], Sequence[Fold]]
 
 MEAN = Candidate(Tree.constant("c0"), "mean")
 """No factor matters: a law has to beat this."""
@@ -147,12 +150,11 @@ def find_laws(data: Rows, held_out: Rows | None, options: SearchOptions) -> Sear
     pool = shortlist(found, budget.keep, rules.search.max_complexity)
     scored = _score_all([*known, *pool], data, folds, options, clock)
     laws = [law for law in scored if law.fitted.complexity <= rules.search.max_complexity]
-    selected = select(laws, data, options.seed)
-    if selected is not None:
-        laws[selected] = share_constants(laws[selected], data, grid, folds, options.seed)
+    if data.group is not None:
+        laws = _with_shared(laws, data, grid, folds, options, clock)
     return SearchResult(
         laws=laws,
-        selected=selected,
+        selected=select(laws, data, options.seed),
         front=front(laws),
         theory=scored[: len(known)],
         extrapolation=folds[1],
@@ -245,7 +247,9 @@ def _ask(task: tuple[str, Rows, int, int], limit: float | None) -> tuple[list[Tr
     except EngineError as error:
         return [], name, str(error)
     trees = (to_template(text, data.factors) for text in texts)
-    return list(dict.fromkeys(tree for tree in trees if tree)), name, ""
+    measured = classify(data.columns).measured
+    kept = (tree for tree in trees if tree and is_unit_free(tree, measured))
+    return list(dict.fromkeys(kept)), name, ""
 
 
 def _standardised(data: Rows) -> Sample:
@@ -305,7 +309,7 @@ def _fit_chunk(
 def _score_all(
     fits: Sequence[Fitted],
     data: Rows,
-    folds: tuple[Sequence[Fold], Sequence[Fold]],
+    folds: Folds,
     options: SearchOptions,
     clock: Clock,
 ) -> list[Scored]:
@@ -315,11 +319,30 @@ def _score_all(
 
 
 def _score_chunk(
-    task: tuple[Sequence[Fitted], Rows, tuple[Sequence[Fold], Sequence[Fold]], int],
+    task: tuple[Sequence[Fitted], Rows, Folds, int],
     _: float | None,
 ) -> list[Scored]:
     chunk, data, folds, seed = task
     return [score(fitted, data, *folds, seed) for fitted in chunk]
+
+
+def _with_shared(
+    laws: Sequence[Scored],
+    data: Rows,
+    grid: dict[str, Floats],
+    folds: Folds,
+    options: SearchOptions,
+    clock: Clock,
+) -> list[Scored]:
+    """The laws, the best of them with those constants shared by all groups that gain by it."""
+    ranked = sorted(laws, key=lambda law: (not law.fitted.valid, law.error))
+    best = ranked[: data.rules.search.shared]
+    tasks = [(law, data, grid, folds, options.seed) for law in best]
+    return [*_in_parallel(SHARING, _share_one, tasks, options, clock), *ranked[len(best) :]]
+
+
+def _share_one(task: tuple[Scored, Rows, dict[str, Floats], Folds, int], _: float | None) -> Scored:
+    return share_constants(*task)
 
 
 def _chunks(items: Sequence[Result], size: int) -> list[Sequence[Result]]:
@@ -336,6 +359,7 @@ class Stage:
 
 SEARCHING, FITTING = Stage("searching", "engine_time"), Stage("fitting", "fitting_time")
 PRUNING, SCORING = Stage("shortening", "pruning_time"), Stage("scoring")
+SHARING = Stage("sharing constants")
 
 
 def _in_parallel(

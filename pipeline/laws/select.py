@@ -89,7 +89,7 @@ def winners_curse(law: Scored, best: Scored, data: Rows) -> float:
     """Fraction of its own error by which the best law may be ahead of another by chance.
 
     The winner among M candidates owes 2 ln M cells' worth of its error to each constant that it
-    chose (Foster and George 1994). Without a factor of the best law's, two were chosen: the factor
+    chose (Foster and George 1994), where error is that of noise: the error on random folds. Without a factor of the best law's, two were chosen: the factor
     and its constant. Chance is in the extrapolation, which rests on few cells: a law that is
     clearly worse on random folds, which test every cell, misses something.
     """
@@ -98,7 +98,8 @@ def winners_curse(law: Scored, best: Scored, data: Rows) -> float:
     curse = rules.winners_curse / len(np.unique(data.cell))
     inside, least = (float(each.random.sum(axis=1).mean()) for each in (law, best))
     near = inside <= (1.0 + curse) * least
-    share = max(curse, rules.min_difference) if near else rules.min_difference
+    noise = min(least / max(best.error, 1e-300), 1.0)
+    share = max(curse * noise, rules.min_difference) if near else rules.min_difference
     return float(min(choices * share, 1.0))
 
 

@@ -54,6 +54,11 @@ class Kinds:
     fractions: tuple[str, ...]
     others: tuple[str, ...]
 
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Sizes in a unit that might be another one: those that are no counts."""
+        return tuple(name for name in self.sizes if name not in self.counts)
+
 
 def value_range(column: Floats) -> tuple[float, float]:
     """Lowest and highest known value; (0, 1) where none is known."""

@@ -15,7 +15,7 @@ k : multiplier of a node: value with converted constants and x = k · value at x
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -54,6 +54,11 @@ def scalable(tree: Tree) -> frozenset[str]:
         if _is_closed(tree, [*kept, name]):
             kept.append(name)
     return frozenset(kept)
+
+
+def is_unit_free(tree: Tree, names: Collection[str]) -> bool:
+    """Whether the form stays the same law when any of these factors changes its unit."""
+    return set(tree.factors).intersection(names) <= scalable(tree)
 
 
 def _is_closed(tree: Tree, names: Sequence[str]) -> bool:

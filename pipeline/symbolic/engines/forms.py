@@ -1,8 +1,8 @@
 """The forms of the grammar: an *outer* function of an *effective size* u, plus terms.
 
-    outer(u) [+ term …],   u = size · other sizes' powers · shares' effects
+    outer(u) [+ term …],   u = size · other sizes' powers · fractions' effects
 
-Sizes, counts, amounts and shares are told apart by their values (`kinds`), so the grammar works for
+Sizes, counts, amounts and fractions are told apart by their values (`kinds`), so the grammar works for
 any factor names and knows no table. ``?`` stands for a constant until a form is complete.
 """
 
@@ -69,21 +69,27 @@ def product_forms(kinds: Kinds) -> Iterator[Form]:
         for effect in (f"(?*{share} - ?)", f"(?*{share}**? - ?)", f"?*{share}", f"?*{share}**?"):
             for size in kinds.sizes:
                 yield Form(f"{effect}*{{u}}**?", size)
-                yield Form(f"{effect}*log({{u}})", size)
+                yield Form(f"{effect}*{logarithm('{u}', size in kinds.counts)}", size)
             for size, other in permutations(kinds.sizes, 2):
                 yield from product_of_two(effect, size, other, kinds)
 
 
 def product_of_two(effect: str, size: str, other: str, kinds: Kinds) -> Iterator[Form]:
     """A share's effect that grows with one size and fades, or grows, with another."""
-    yield Form(f"{effect}*log({{u}})*{other}**?", size)
-    yield Form(f"{effect}*log({{u}})/sqrt({other})", size)
+    growth = logarithm("{u}", size in kinds.counts)
+    yield Form(f"{effect}*{growth}*{other}**?", size)
+    yield Form(f"{effect}*{growth}/sqrt({other})", size)
     if size in kinds.counts:
         for more in ("({u} - 1)", "(1 - 1/{u})"):
             yield Form(f"{effect}*{more}*{other}**?", size)
             yield Form(f"{effect}*{more}*exp(-{other}/?)", size)
     if size < other:
         yield Form(f"{effect}*{{u}}**?*{other}**?", size)
+
+
+def logarithm(name: str, counted: bool) -> str:
+    """The logarithm of a count, which is 0 at one; of another size, in a unit that is fitted."""
+    return f"log({name})" if counted else f"log(?*{name})"
 
 
 def effective_sizes(kinds: Kinds) -> Iterator[str]:
@@ -94,6 +100,8 @@ def effective_sizes(kinds: Kinds) -> Iterator[str]:
         if a < b:
             yield f"{a}*{b}"
         yield f"{a} + ?*{b}"
+        if b in kinds.counts:
+            yield f"{a}*(1 + ?*log({b}))"
     for share in kinds.fractions:
         for size in kinds.sizes:
             yield f"{size}*{share}**?"
@@ -107,13 +115,13 @@ def effective_sizes(kinds: Kinds) -> Iterator[str]:
 
 def related(size: str, other: str, share: str, counted: bool) -> Iterator[str]:
     """Effective sizes in which a share says how much of another size adds to the first."""
-    yield f"{size}*{other}**{share}"
     yield f"{size}*(?*{other})**{share}"
-    yield f"{size}*{other}**(?*{share})"
-    yield f"{size}*{other}**(?*{share} - ?)"
-    yield f"{size}*{other}**(?*{share}**?)"
-    yield f"{size}*{other}**(?*{share}**? - ?)"
-    if counted:
+    if counted:  # the power of another size would depend on its unit
+        yield f"{size}*{other}**{share}"
+        yield f"{size}*{other}**(?*{share})"
+        yield f"{size}*{other}**(?*{share} - ?)"
+        yield f"{size}*{other}**(?*{share}**?)"
+        yield f"{size}*{other}**(?*{share}**? - ?)"
         yield f"{size}*(1 + ({other} - 1)*{share})"
         yield f"{size}*(1 + ({other} - 1)*{share}**?)"
         yield f"{size}*(1 + ?*({other} - 1)*{share})"
@@ -122,6 +130,8 @@ def related(size: str, other: str, share: str, counted: bool) -> Iterator[str]:
         yield f"{size}*(1 + ?*({other} - 1)**?*{share}**?)"
         yield f"{size}*(1 + ({other} - 1)*(?*{share} - ?))"
     else:
+        yield f"{size}*(?*{other})**(?*{share})"
+        yield f"{size}*(?*{other})**(?*{share}**?)"
         yield f"{size} + ?*{other}*{share}"
         yield f"{size} + ?*{other}*{share}**?"
 
@@ -213,8 +223,9 @@ def terms(kinds: Kinds) -> Iterator[str]:
         yield f"?*log(1 + {name})"
     for share in kinds.fractions:
         for name in kinds.sizes:
-            yield f"?*{share}*log({name})"
-            yield f"(?*{share} - ?)*log({name})"
+            growth = logarithm(name, name in kinds.counts)
+            yield f"?*{share}*{growth}"
+            yield f"(?*{share} - ?)*{growth}"
             yield f"?*{share}*{name}**?"
             yield f"?*{share}/{name}"
             yield f"?*{share}/sqrt({name})"
