@@ -96,8 +96,8 @@ def run(
     foresee(loaded, engine)
     run_study(loaded, out, options)
     with SearchProgress() as progress:
-        document = conclude(loaded, study, out, engine, jobs, progress)
-    _say_law(document, out)
+        laws = conclude(loaded, study, out, engine, jobs, progress)
+    _say_law(laws, out)
 
 
 @app.command()
@@ -149,8 +149,8 @@ def fit(
     refuse_run_folder(out)
     source = Source(str(table), f"{target} in {table.name}")
     with SearchProgress() as progress:
-        document = fit_to_folder(rows, question, source, out, progress)
-    _say_law(document, out)
+        laws = fit_to_folder(rows, question, source, out, progress)
+    _say_law(laws, out)
 
 
 @app.command()
@@ -161,7 +161,7 @@ def report(
 
     Example: mtl-laws report runs/mine
     """
-    from pipeline.fitted import rewrite_report
+    from pipeline.fit import rewrite_report
 
     rewrite_report(folder)
     typer.echo(f"report: {folder / 'report.html'}")
@@ -334,10 +334,10 @@ def status(
     typer.echo(run_status(folder).line())
 
 
-def _say_law(document: dict[str, Any], out: Path) -> None:
+def _say_law(laws: LawSet, out: Path) -> None:
     from pipeline.fit import summary
 
-    typer.echo(summary(document))
+    typer.echo(summary(laws))
     typer.echo(f"report: {out / 'report.html'}")
 
 

@@ -108,8 +108,7 @@ def _read(table: Mapping[str, Any], chosen: TableFormat, folder: Path) -> pd.Dat
 def _write(publication: Publication, chosen: TableFormat, format: str, folder: Path) -> None:
     files = {table.name: _write_table(table, chosen, folder) for table in publication.tables}
     if publication.laws is not None:
-        text = json.dumps(publication.laws, indent=1, allow_nan=False)
-        (folder / LAWS_NAME).write_text(text + "\n", encoding="utf-8")
+        publication.laws.save(folder / LAWS_NAME)
     head = chosen.finish(publication, folder)
     names = {table: [file["path"] for file in found] for table, found in files.items()}
     first = publication.tables[0].name
