@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.errors import InputError
 from pipeline.terminal.ending import exit_code
+
+if TYPE_CHECKING:
+    from pipeline.laws.lawset import LawSet
 
 app = typer.Typer(
     name="mtl-laws",

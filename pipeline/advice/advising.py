@@ -95,9 +95,7 @@ def law_of(path: Path) -> tuple[Law, str, dict[str, str], str]:
     if laws.selected.levels:
         raise InputError("--laws", str(path), "a law that has the same constants in all groups")
     law = laws.with_region(laws.selected)
-    used = sources(
-        [name for name in laws.factors if law.uses(name)], laws.data.columns, str(path)
-    )
+    used = sources([name for name in laws.factors if law.uses(name)], laws.data.columns, str(path))
     return law, laws.target, used, _family(path, laws)
 
 

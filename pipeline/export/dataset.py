@@ -16,7 +16,7 @@ from pipeline.export.card import card
 from pipeline.export.formats import TableFormat, export_format
 from pipeline.export.gather import gather
 from pipeline.export.publication import DTYPES, Publication, PublishedTable
-from pipeline.fit import LAWS_NAME
+from pipeline.laws.lawset import LAWS_NAME
 from simulator.folders import whole_folder
 
 SCHEMA = 1

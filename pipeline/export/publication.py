@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import InputError
+from pipeline.laws.lawset import LawSet
 from pipeline.table import Column
 
 #: a longer name is no name

@@ -84,7 +84,7 @@ class GroupUncertainty(Record):
     replicate_sd, misfit_sd, ranges : as in `Uncertainty`; None for the same as there.
     """
 
-    draws: dict[str, tuple[float, ...]] = {}
+    draws: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     replicate_sd: float | None = Field(default=None, ge=0)
     misfit_sd: float | None = Field(default=None, ge=0)
     ranges: dict[str, Range] | None = None
@@ -116,11 +116,11 @@ class Uncertainty(Record):
     groups : level -> what differs there; None without groups.
     """
 
-    draws: dict[str, tuple[float, ...]] = {}
+    draws: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     replicate_sd: float | None = Field(default=None, ge=0)
     misfit_sd: float | None = Field(default=None, ge=0)
-    ranges: dict[str, Range] = {}
-    domain: dict[str, Range] = {}
+    ranges: dict[str, Range] = Field(default_factory=dict)
+    domain: dict[str, Range] = Field(default_factory=dict)
     bounds: Bounds = (None, None)
     groups: dict[str, GroupUncertainty] | None = None
 

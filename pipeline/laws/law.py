@@ -95,11 +95,11 @@ class Law(Record):
     latex_text: str = Field(default="", alias="latex")
     factors: tuple[str, ...] = ()
     complexity: int = Field(ge=1)
-    constants: dict[str, Constant] = {}
+    constants: dict[str, Constant] = Field(default_factory=dict)
     shared: tuple[str, ...] = ()
     group_constants: dict[str, dict[str, float]] | None = Field(default=None, min_length=1)
     group_intervals: dict[str, dict[str, Interval]] | None = None
-    scores: dict[str, float | None] = {}
+    scores: dict[str, float | None] = Field(default_factory=dict)
     valid: bool
     reason: str = ""
     limits: str = ""
@@ -176,9 +176,7 @@ class Law(Record):
         constants = {**self.constants}
         for name, value in self._of_level(level).items():
             told = intervals.get(name, none)
-            constants[name] = Constant(
-                value=value, se=told.se, ci95=told.ci95, reason=told.reason
-            )
+            constants[name] = Constant(value=value, se=told.se, ci95=told.ci95, reason=told.reason)
         template = self._template()
         values = {name: constants[name].value for name in template.constants}
         told_of = self.uncertainty
@@ -193,9 +191,7 @@ class Law(Record):
             }
         )
 
-    def predict(
-        self, columns: Mapping[str, Floats], group: Sequence[str] | None = None
-    ) -> Floats:
+    def predict(self, columns: Mapping[str, Floats], group: Sequence[str] | None = None) -> Floats:
         """Value (N,) at factor values; inf or nan at a pole.
 
         Parameters
@@ -350,7 +346,9 @@ class Law(Record):
         """For each level that is asked about: its law, its rows, and the tables on these rows."""
         size = _size(tables[0], group)
         if group is None:
-            raise InputError("group", None, "the level of every row: this law has constants by group")
+            raise InputError(
+                "group", None, "the level of every row: this law has constants by group"
+            )
         names = np.asarray([str(level) for level in group], dtype=object)
         if len(names) != size:
             raise InputError("group", len(names), f"{size} levels, one for each row")

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 SCHEMA = 2
 LAWS_NAME, TABLE_NAME = "laws.json", "table.parquet"
 
+
 class SchemaError(InputError):
     """A ``laws.json`` of another version."""
 
@@ -92,7 +93,7 @@ class LawSet(Record):
     certainty: Certainty | None = Field(default=None, alias="bands")
     harm: Harm | None = Field(default=None, alias="transfer")
     verdicts: tuple[str, ...] = ()
-    rules: dict[str, dict[str, Rule]] = {}
+    rules: dict[str, dict[str, Rule]] = Field(default_factory=dict)
     outliers: tuple[Outlier, ...] = ()
     without_outliers: Law | None = None
     data: DataRecord = DataRecord()
@@ -142,7 +143,10 @@ class LawSet(Record):
 
     def laws(self) -> Iterator[tuple[str, Law]]:
         """Every law with its place in the file."""
-        for place, law in (("selected", self.selected), ("without_outliers", self.without_outliers)):
+        for place, law in (
+            ("selected", self.selected),
+            ("without_outliers", self.without_outliers),
+        ):
             if law is not None:
                 yield place, law
         for block, laws in (("front", self.front), ("theory", self.theory)):
@@ -213,7 +217,9 @@ class LawSet(Record):
         """
         if self._rows is None:
             if self._folder is None:
-                raise InputError("rows", None, f"laws that were read from a folder with {TABLE_NAME}")
+                raise InputError(
+                    "rows", None, f"laws that were read from a folder with {TABLE_NAME}"
+                )
             self._rows = self._analysed(self._folder / TABLE_NAME)
         return self._rows
 
@@ -251,7 +257,7 @@ class LawSet(Record):
         return self.selected
 
     def with_region(self, law: Law) -> Law:
-        """A law of this set; one that was recorded without draws still knows where it was fitted."""
+        """A law of this set, which knows where it was fitted even if it has no draws."""
         if law.uncertainty is not None:
             return law
         known = Uncertainty(ranges=self.data.ranges, domain=self.data.domain)

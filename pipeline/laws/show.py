@@ -15,9 +15,7 @@ CELL = "text-align:left;padding:0.2em 0.8em"
 HEADS = ("nodes", "law", "R² fitted", "R² outside", "")
 
 
-def laws_html(
-    target: str, selected: Law | None, front: Sequence[Law], notes: Sequence[str]
-) -> str:
+def laws_html(target: str, selected: Law | None, front: Sequence[Law], notes: Sequence[str]) -> str:
     """The selected law, its scores, the front around it, and the notes."""
     formula, scores = "no valid law", ""
     if selected is not None:

@@ -80,9 +80,7 @@ def build_page(laws: LawSet, table: pd.DataFrame, context: ReportContext) -> Pag
 
 def _findings(laws: LawSet, surface: Surface | None) -> list[tuple[str, str]]:
     """For each factor which way it moves the law, and what was found about it, in words."""
-    return [
-        (_heading(one.factor, surface), one.sentence) for one in laws.evidence if one.sentence
-    ]
+    return [(_heading(one.factor, surface), one.sentence) for one in laws.evidence if one.sentence]
 
 
 def _heading(factor: str, surface: Surface | None) -> str:

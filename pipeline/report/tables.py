@@ -82,9 +82,7 @@ def constants_grid(law: Law) -> Grid:
     """
     constants = law.constants
     turned = {
-        name
-        for name in subtracted(law.template)
-        if name in constants and constants[name].value < 0
+        name for name in subtracted(law.template) if name in constants and constants[name].value < 0
     }
     rows = [_constant_row(name, c, name in turned) for name, c in constants.items()]
     headers = ("constant", "value", "standard error", "95 % interval", "why none")

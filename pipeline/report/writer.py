@@ -15,9 +15,7 @@ from pipeline.report.page import build_page
 from pipeline.report.svg import png_file, render_svg, svg_file
 
 
-def write_report(
-    out: Path, laws: LawSet, table: pd.DataFrame, context: ReportContext
-) -> None:
+def write_report(out: Path, laws: LawSet, table: pd.DataFrame, context: ReportContext) -> None:
     """Leave ``report.html``, ``report.md`` and ``figures/*.svg|png`` in `out`.
 
     Parameters
