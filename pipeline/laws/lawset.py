@@ -200,7 +200,7 @@ class LawSet(Record):
             write_whole(path, text)
             return path
         write_whole(path / LAWS_NAME, text)
-        if self._rows is not None or (self._folder is not None and self._folder != path):
+        if self._rows is not None or (self._folder and (self._folder / TABLE_NAME).exists()):
             write_parquet(self.rows, path / TABLE_NAME)
         return path
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from pipeline.errors import InputError
 from pipeline.laws.law import Law
 from pipeline.laws.lawset import LawSet
+from pipeline.laws.record import Groups
 from pipeline.report import tables
 from pipeline.report.context import ReportContext
 from pipeline.report.domains import doubts, factors_grid
@@ -92,9 +94,19 @@ def _surface(laws: LawSet, table: pd.DataFrame) -> Surface | None:
     for column in (*laws.factors, laws.target, "role", "cell"):
         if column not in table:
             raise InputError("table", column, f"one of {', '.join(map(str, table.columns))}")
-    if laws.selected is None:
+    law = laws.selected
+    if law is None:
         return None
-    return Surface(laws.selected, laws.target, table, laws.data)
+    if laws.groups is not None and law.levels:
+        law, table = _first_group(law, laws.groups, table)
+    return Surface(law, laws.target, table, laws.data)
+
+
+def _first_group(law: Law, groups: Groups, table: pd.DataFrame) -> tuple[Law, pd.DataFrame]:
+    """The law of the first group and its rows: what a single figure can show."""
+    level = law.levels[0]
+    of_rows = np.array(groups.of_rows(table), dtype=object)
+    return law.for_group(level), table[of_rows == level].reset_index(drop=True)
 
 
 def _grids(
@@ -125,6 +137,10 @@ def _warnings(laws: LawSet) -> list[str]:
         told.append(f"The law shown is not valid: {law.reason or 'see the front'}.")
     elif law.limits:
         told.append(f"The law has an implausible limit: {law.limits}.")
+    if law is not None and law.levels:
+        told.append(
+            f"Figures and tables show group {law.levels[0]}, the first of {len(law.levels)}."
+        )
     return told + _noise(laws)
 
 
