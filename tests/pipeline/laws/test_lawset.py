@@ -166,7 +166,7 @@ def test_rows_go_from_folder_to_folder(laws: LawSet, tmp_path: Path) -> None:
     bare = LawSet.load(tmp_path / "bare")
     bare.save(tmp_path / "third")
     assert [path.name for path in (tmp_path / "third").iterdir()] == ["laws.json"]
-    with pytest.raises(InputError, match="table.parquet"):
+    with pytest.raises(InputError, match=r"table\.parquet"):
         bare.rows  # noqa: B018
     with pytest.raises(InputError, match="rows"):
         laws.rows  # noqa: B018
