@@ -35,6 +35,7 @@ findings: $(VENV)/.installed
 docs: $(VENV)/.developed
 	$(BIN)/python docs/generate_cli.py
 	$(BIN)/python -m pipeline.table > docs/columns.md
+	$(BIN)/python -m pipeline.laws.lawset > docs/laws.schema.json
 
 clean:
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache

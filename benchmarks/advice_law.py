@@ -21,7 +21,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -33,8 +32,8 @@ from pipeline.advice.advising import SHIPPED
 from pipeline.advice.lookup import Lookup
 from pipeline.advice.profile import Profile, profile
 from pipeline.advice.trials import Laboratory, Trial
-from pipeline.files.wholefile import write_whole
 from pipeline.fit import Source, fit_to_folder, summary
+from pipeline.laws.lawset import LawSet
 from pipeline.laws.question import Question
 from pipeline.terminal.search_progress import SearchProgress
 from pipeline.training import TrainingSettings
@@ -246,21 +245,20 @@ def gains(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def both(path: Path, out: Path, jobs: int) -> Iterator[tuple[Path, dict[str, Any]]]:
+def both(path: Path, out: Path, jobs: int) -> Iterator[tuple[Path, LawSet]]:
     """A law of gains and one of the accuracy alone, each with the place where `advise` finds it."""
     table = pd.read_csv(path)
     yield SHIPPED / "laws.json", search(gains(table), GAINS, out / "gains", jobs)
     yield SHIPPED / "alone.json", search(table[table["T"] == 1], ALONE, out / "alone", jobs)
 
 
-def search(rows: pd.DataFrame, question: Question, out: Path, jobs: int) -> dict[str, Any]:
+def search(rows: pd.DataFrame, question: Question, out: Path, jobs: int) -> LawSet:
     source = Source(TABLE.name, f"Advice: {question.target}", __doc__.split("\n\n")[1])
     asked = replace(question, jobs=jobs)
     with SearchProgress() as progress:
-        document = fit_to_folder(rows.reset_index(drop=True), asked, source, out, progress)
-    document["provenance"]["family"] = "simulated annotation"
-    document["provenance"]["command"] = "python benchmarks/advice_law.py fit"
-    return document
+        laws = fit_to_folder(rows.reset_index(drop=True), asked, source, out, progress)
+    made = {"family": "simulated annotation", "command": "python benchmarks/advice_law.py fit"}
+    return laws.model_copy(update={"provenance": laws.provenance.model_copy(update=made)})
 
 
 def main() -> None:
@@ -275,10 +273,10 @@ def main() -> None:
     if given.step == "train":
         train(range(given.first, given.first + given.worlds), given.table)
         return
-    for place, document in both(given.table, given.out, given.jobs):
-        print(summary(document), flush=True)
+    for place, laws in both(given.table, given.out, given.jobs):
+        print(summary(laws), flush=True)
         if given.step == "fit":
-            write_whole(place, json.dumps(document, indent=1, allow_nan=False) + "\n")
+            laws.save(place)
 
 
 if __name__ == "__main__":

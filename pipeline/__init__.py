@@ -14,17 +14,18 @@ from pipeline.lazy import deferred
 
 if TYPE_CHECKING:
     from pipeline.laws.law import Law
-    from pipeline.notebook import Laws, advise, fit_laws, run
+    from pipeline.laws.lawset import LawSet
+    from pipeline.notebook import advise, fit_laws, run
     from pipeline.plugins import plug_in
     from pipeline.reference_data import load_reference
     from pipeline.study import Study
 
-__all__ = ["Law", "Laws", "Study", "advise", "fit_laws", "load_reference", "plug_in", "run"]
+__all__ = ["Law", "LawSet", "Study", "advise", "fit_laws", "load_reference", "plug_in", "run"]
 
 __getattr__ = deferred(
     {
         "Law": "pipeline.laws.law",
-        "Laws": "pipeline.notebook",
+        "LawSet": "pipeline.laws.lawset",
         "Study": "pipeline.study",
         "advise": "pipeline.notebook",
         "fit_laws": "pipeline.notebook",

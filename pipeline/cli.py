@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.errors import UserError
 from pipeline.terminal.ending import exit_code
 from pipeline.terminal.options import Commands
+
+if TYPE_CHECKING:
+    from pipeline.laws.lawset import LawSet
 
 app = typer.Typer(
     name="mtl-laws",
@@ -98,8 +101,8 @@ def run(
     foresee(loaded, engine)
     run_study(loaded, out, options)
     with SearchProgress() as progress:
-        document = conclude(loaded, study, out, engine, jobs, progress)
-    _say_law(document, out)
+        laws = conclude(loaded, study, out, engine, jobs, progress)
+    _say_law(laws, out)
 
 
 @app.command()
@@ -154,8 +157,8 @@ def fit(
     refuse_run_folder(out)
     source = Source(str(table), f"{target} in {table.name}")
     with SearchProgress() as progress, said_as_options(question.paths):
-        document = fit_to_folder(rows, question, source, out, progress)
-    _say_law(document, out)
+        laws = fit_to_folder(rows, question, source, out, progress)
+    _say_law(laws, out)
 
 
 @app.command()
@@ -166,7 +169,7 @@ def report(
 
     Example: mtl-laws report runs/mine
     """
-    from pipeline.fitted import rewrite_report
+    from pipeline.fit import rewrite_report
 
     rewrite_report(folder)
     typer.echo(f"report: {folder / 'report.html'}")
@@ -339,10 +342,10 @@ def status(
     typer.echo(run_status(folder).line())
 
 
-def _say_law(document: dict[str, Any], out: Path) -> None:
+def _say_law(laws: LawSet, out: Path) -> None:
     from pipeline.fit import summary
 
-    typer.echo(summary(document))
+    typer.echo(summary(laws))
     typer.echo(f"report: {out / 'report.html'}")
 
 

@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.files.tablefile import read_table
-from pipeline.fit import Source, fit_to_folder
-from pipeline.fitted import curves_of
+from pipeline.fit import Source, curves_of, fit_to_folder
 from pipeline.foresight import question_of, said_in_the_study
 from pipeline.table import RESULTS_NAME, ordinary_rows
 
 if TYPE_CHECKING:
-    from typing import Any
-
+    from pipeline.laws.lawset import LawSet
     from pipeline.laws.search import Progress
     from pipeline.study import Study
 
@@ -25,7 +23,7 @@ def conclude(
     engine: str | None = None,
     jobs: int = -1,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> LawSet:
     """Find the laws of a study whose models are trained; leave laws and report in its folder."""
     table = ordinary_rows(read_table(out / RESULTS_NAME))
     question = question_of(study, jobs, engine)

@@ -1,8 +1,10 @@
-"""A table and a question to `laws.json` and a report, for `mtl-laws fit` and for a study's end."""
+"""A table and a question to `laws.json` and a report, for `mtl-laws fit` and for a study's end.
+
+Also the way back: a folder's laws and rows give its report again.
+"""
 
 from __future__ import annotations
 
-import json
 import platform
 import re
 import shlex
@@ -13,22 +15,24 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.errors import UserError
 from pipeline.files.storefile import STORE_NAME
-from pipeline.files.wholefile import write_whole
 from pipeline.provenance import provenance
 from pipeline.symbolic.engines.choice import Choice, choose
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pipeline.laws.lawset import LawSet
     from pipeline.laws.question import Question
+    from pipeline.laws.record import Provenance
     from pipeline.laws.search import Progress, SearchResult
     from pipeline.report import ReportContext
 
-LAWS_NAME, TABLE_NAME = "laws.json", "table.parquet"
+#: what a report has to know of a learning curve's model
+CURVE_COLUMNS = ("T", "n", "ami", "best_step")
 PACKAGES = ("numpy", "pandas", "pyoperon", "pysr", "scikit-learn", "scipy", "sympy", "torch")
 
 
@@ -53,10 +57,9 @@ class Source:
 
 @dataclass(frozen=True)
 class Fit:
-    """What a question over a table gave: the document of ``laws.json`` and the analysed rows."""
+    """What a question over a table gave: the laws, with the analysed rows, and their source."""
 
-    document: dict[str, Any]
-    rows: pd.DataFrame
+    laws: LawSet
     source: Source
 
     def write(self, out: Path) -> None:
@@ -67,13 +70,9 @@ class Fit:
         UserError
             if the folder cannot be made or written to.
         """
-        from pipeline.files.tablefile import write_parquet
-
         make_folder(out)
-        write_parquet(self.rows, out / TABLE_NAME)
-        text = json.dumps(self.document, indent=1, allow_nan=False)
-        write_whole(out / LAWS_NAME, text + "\n")
-        write_report_of(self.document, self.rows, self.source, out)
+        self.laws.save(out)
+        write_report_of(self.laws, self.source, out)
 
 
 def fit_to_folder(
@@ -82,15 +81,15 @@ def fit_to_folder(
     source: Source,
     out: Path,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> LawSet:
     """Search laws for a question over a table; leave ``laws.json``, table and report in `out`.
 
-    Returns the document that was written. Raises what `fit_question` raises, and `UserError`
+    Returns the laws that were written. Raises what `fit_question` raises, and `UserError`
     where `out` is not writable; it is made once everything else has been found in order.
     """
     found = fit_question(table, question, source, progress, ready=lambda: make_folder(out))
     found.write(out)
-    return found.document
+    return found.laws
 
 
 def fit_question(
@@ -128,34 +127,75 @@ def fit_question(
     if progress is not None:
         options = replace(options, progress=progress)
     found = find_laws(problem.data, problem.held_out, options)
-    document = laws_document(problem, found, question.seed)
-    document["data"]["columns"] = dict(question.factors)
-    document["data"]["hold_out"] = question.hold_out
-    document["provenance"] = _provenance(question, choice, found, source, begin)
-    return Fit(document, problem.rows, source)
+    laws = laws_document(problem, found, question.seed)
+    asked = {"columns": dict(question.factors), "hold_out": question.hold_out}
+    made = _provenance(question, choice, found, source, begin)
+    update = {"data": laws.data.model_copy(update=asked), "provenance": made}
+    return Fit(laws.model_copy(update=update).with_rows(problem.rows), source)
 
 
-def write_report_of(
-    document: dict[str, Any], rows: pd.DataFrame, source: Source, out: Path
-) -> None:
-    """The report of a document that is already there."""
+def read_fit(folder: Path) -> Fit:
+    """What a search left in a folder: its ``laws.json`` and the analysed rows.
+
+    Raises
+    ------
+    UserError
+        if the folder holds no laws or they cannot be read.
+    """
+    from pipeline.laws.lawset import LAWS_NAME, LawSet
+
+    if not folder.is_dir():
+        raise UserError("FOLDER", str(folder), f"a folder with {LAWS_NAME}, as run or fit left it")
+    laws = LawSet.load(folder)
+    laws = laws.with_rows(laws.rows)
+    made = laws.provenance
+    title = made.title or f"{laws.target}: {folder.resolve().name}"
+    return Fit(laws, Source(str(folder), title, made.question, curves_of(folder), made.command))
+
+
+def rewrite_report(folder: Path) -> None:
+    """Write the report of a folder again, from its ``laws.json`` and its table.
+
+    Raises
+    ------
+    UserError
+        if the folder holds no laws or they cannot be read.
+    """
+    found = read_fit(folder)
+    write_report_of(found.laws, found.source, folder)
+
+
+def curves_of(folder: Path) -> pd.DataFrame | None:
+    """Learning curves of the models trained in a folder, with what each was; None without any."""
+    from pipeline.files.tablefile import read_table
+    from pipeline.store import read_rows
+    from pipeline.table import RESULTS_NAME, learning_curves
+
+    if not (folder / STORE_NAME).exists() or not (folder / RESULTS_NAME).exists():
+        return None
+    cells = read_table(folder / RESULTS_NAME)
+    curves = learning_curves(read_rows(folder / STORE_NAME))
+    return curves.merge(cells[["cell", *CURVE_COLUMNS]], on="cell")
+
+
+def write_report_of(laws: LawSet, source: Source, out: Path) -> None:
+    """The report of laws whose rows are known."""
     from pipeline.report import write_report
 
-    write_report(out, document, rows, _context(document, source))
+    write_report(out, laws, laws.rows, _context(laws, source))
 
 
-def summary(document: dict[str, Any]) -> str:
+def summary(laws: LawSet) -> str:
     """The law and its scores, for the terminal."""
     from pipeline.laws.law import scores_in_words
     from pipeline.laws.search import MEAN
 
-    law = document["selected"]
-    formula = readable(law["expression"])
-    score = scores_in_words(law["scores"])
-    lines = [f"law:    {document['target']} = {formula}", f"score:  {score}"]
-    if law["origin"] == MEAN.origin:
-        lines.append(f"note:   no factor tells more about {document['target']} than its mean does")
-    lines += [f"note:   {line}" for line in document["provenance"]["engine_failures"]]
+    law = laws.law
+    formula, score = readable(law.shown), scores_in_words(law.scores)
+    lines = [f"law:    {laws.target} = {formula}", f"score:  {score}"]
+    if law.origin == MEAN.origin:
+        lines.append(f"note:   no factor tells more about {laws.target} than its mean does")
+    lines += [f"note:   {line}" for line in laws.provenance.engine_failures]
     return "\n".join(lines)
 
 
@@ -197,30 +237,28 @@ def make_folder(out: Path) -> None:
 
 def _provenance(
     question: Question, choice: Choice, found: SearchResult, source: Source, begin: float
-) -> dict[str, Any]:
+) -> Provenance:
+    from pipeline.laws.record import EngineRecord, Provenance
+
     here = provenance()
-    return {
-        "version": here["version"],
-        "commit": here["commit"],
-        "command": source.command,
-        "title": source.title,
-        "question": source.question,
-        "engine": {
-            "requested": choice.requested,
-            "used": choice.used,
-            "reason": choice.reason,
-        },
-        "seed": question.seed,
-        "budget": question.budget,
-        "time_limit": question.time_limit,
-        "cut": found.cut,
-        "seconds": round(time.monotonic() - begin, 1),
-        "candidates": found.candidates,
-        "engine_failures": found.failures,
-        "python": platform.python_version(),
-        "packages": {name: _installed(name) for name in PACKAGES},
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    return Provenance(
+        version=here["version"],
+        commit=here["commit"],
+        command=source.command,
+        title=source.title,
+        question=source.question,
+        engine=EngineRecord(requested=choice.requested, used=choice.used, reason=choice.reason),
+        seed=question.seed,
+        budget=question.budget,
+        time_limit=question.time_limit,
+        cut=found.cut,
+        seconds=round(time.monotonic() - begin, 1),
+        candidates=found.candidates,
+        engine_failures=tuple(found.failures),
+        python=platform.python_version(),
+        packages={name: _installed(name) for name in PACKAGES},
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
 
 
 def _installed(name: str) -> str | None:
@@ -230,13 +268,13 @@ def _installed(name: str) -> str | None:
         return None
 
 
-def _context(document: dict[str, Any], source: Source) -> ReportContext:
+def _context(laws: LawSet, source: Source) -> ReportContext:
     from pipeline.report import ReportContext
 
-    notes = list(document["data"].get("notes", ()))
-    if document["provenance"]["cut"]:
+    notes = list(laws.data.notes)
+    if laws.provenance.cut:
         notes.append("The time limit cut the search short: another run may find another law.")
-    notes += [f"Engine failure: {line}" for line in document["provenance"]["engine_failures"]]
+    notes += [f"Engine failure: {line}" for line in laws.provenance.engine_failures]
     return ReportContext(
         title=source.title,
         command=source.command,

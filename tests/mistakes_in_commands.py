@@ -10,7 +10,7 @@ from mistakes import OUT, ROWS, Mistake, fit, simulate
 
 LAW: dict[str, Any] = {"expression": "0.5 + 0.001*n", "complexity": 5, "valid": True}
 LAWS: dict[str, Any] = {
-    "schema": 1,
+    "schema": 2,
     "target": "f1",
     "factors": ["n", "T", "ami"],
     "selected": LAW,
@@ -58,8 +58,11 @@ REPORTS: dict[str, Mistake] = {
     "a list": report("[]", "mine/laws.json", "[]", "a laws.json"),
     "very deep": report("[" * 9999, "mine/laws.json", "nested", "a laws.json"),
     "not a number": report('{"schema": NaN}', "mine/laws.json", "NaN is no number"),
-    "no schema": report("{}", "laws.json, schema", "None", "1 as its schema"),
-    "later schema": changed({"schema": 2}, "laws.json, schema", "2", "1 as its schema"),
+    "no schema": report("{}", "laws.json, schema", "expected 2, got None"),
+    "earlier schema": changed(
+        {"schema": 1}, "laws.json, schema: expected 2, got 1: run `mtl-laws fit` again"
+    ),
+    "later schema": changed({"schema": 3}, "laws.json, schema", "expected 2, got 3"),
     "no target": changed({"target": None}, "laws.json, target", "None", "valid string"),
     "no factor": changed({"factors": []}, "laws.json, factors", "[]", "at least 1 item"),
     "factor that is a path": changed({"factors": ["../../n"]}, "factors", "'../../n'", "formula"),

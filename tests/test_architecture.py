@@ -45,7 +45,16 @@ PUBLIC = {
     },
     "pipeline.training": {"Job", "Outcome", "Status", "TrainingSettings", "train_group"},
     "pipeline.report": {"ReportContext", "write_report"},
-    "pipeline": {"Law", "Laws", "Study", "advise", "fit_laws", "load_reference", "plug_in", "run"},
+    "pipeline": {
+        "Law",
+        "LawSet",
+        "Study",
+        "advise",
+        "fit_laws",
+        "load_reference",
+        "plug_in",
+        "run",
+    },
     "pipeline.runs": {"RunOptions", "run_study"},
 }
 """What others were promised; a package may offer more."""

@@ -17,7 +17,7 @@ from mistakes_in_studies import CORPORA, OPTIONS, STUDIES, WRONG_TYPES
 from mistakes_in_tables import TABLES, WORDS
 
 from pipeline.cli import main
-from pipeline.laws.lawset import read_laws
+from pipeline.laws.lawset import LawSet
 from pipeline.symbolic.engines import Readiness
 from pipeline.symbolic.engines.pysr import HINT, PySR
 
@@ -110,7 +110,7 @@ def test_what_is_right_gets_as_far_as_the_work(desk: Path) -> None:
         with pytest.raises(AssertionError, match="work began"):
             main(words)
     report(json.dumps(LAWS)).lay_out(desk)
-    assert read_laws(desk / "mine" / "laws.json")["selected"]["expression"] == LAW["expression"]
+    assert LawSet.load(desk / "mine").law.expression == LAW["expression"]
 
 
 @pytest.mark.parametrize("name", AS_PROCESSES)

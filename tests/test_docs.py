@@ -226,7 +226,7 @@ def small_document() -> dict[str, Any]:
     grid, folds = domain_grid(data), (grouped_folds(data, 0), extrapolation_folds(data))
     laws = [scored(text, data, grid, folds) for text in ("c0 + c1/sqrt(n*T)", "c0 + c1*log(n)")]
     found = SearchResult(laws, 0, [0, 1], laws[1:], folds[1], False, [], 2)
-    return laws_document(problem, found, 0)
+    return {**laws_document(problem, found, 0).to_json(), "rules": {}}
 
 
 def scored(text: str, data: Rows, grid: Any, folds: Any) -> Scored:

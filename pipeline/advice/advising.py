@@ -7,10 +7,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -31,9 +29,8 @@ from pipeline.advice.record import Advice
 from pipeline.errors import UserError
 from pipeline.files.wholefile import write_whole
 from pipeline.fit import make_folder
-from pipeline.fitted import with_region
 from pipeline.laws.law import Law
-from pipeline.laws.lawset import read_laws
+from pipeline.laws.lawset import LawSet
 from pipeline.table import RESULTS_NAME
 
 #: the laws of gains and of the score alone that ship (`benchmarks/advice_law.py`)
@@ -92,25 +89,20 @@ def law_of(path: Path) -> tuple[Law, str, dict[str, str], str]:
         if it is no ``laws.json``, has no selected law, or one with factors that a corpus does not
         determine.
     """
-    document = read_laws(path)
-    if document["selected"] is None:
+    laws = LawSet.load(path)
+    if laws.selected is None:
         raise UserError("laws", str(path), "a laws.json that has a selected law")
-    selected = document["selected"]
-    record = {**selected, "template": selected["template"] or selected["expression"]}
-    law = with_region(Law.from_json(record, document["factors"]), document)
-    used = sources(
-        [name for name in document["factors"] if law.uses(name)],
-        document["data"]["columns"],
-        str(path),
-    )
-    return law, str(document["target"]), used, _family(path, document)
+    if laws.selected.levels:
+        raise UserError("laws", str(path), "a law that has the same constants in all groups")
+    law = laws.with_region(laws.selected)
+    used = sources([name for name in laws.factors if law.uses(name)], laws.data.columns, str(path))
+    return law, laws.target, used, _family(path, laws)
 
 
-def _family(path: Path, document: Mapping[str, Any]) -> str:
+def _family(path: Path, laws: LawSet) -> str:
     """The task family that the laws were found on; empty where nothing says it."""
-    recorded = document["provenance"].get("family")
-    if isinstance(recorded, str):
-        return recorded
+    if laws.provenance.family:
+        return laws.provenance.family
     table = path.parent / RESULTS_NAME
     if not table.is_file():
         return ""

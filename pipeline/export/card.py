@@ -62,15 +62,15 @@ def _summary(publication: Publication) -> str:
 def _law(publication: Publication) -> Iterator[str]:
     laws = publication.laws
     yield "## Law"
-    if laws is None or laws["selected"] is None:
+    if laws is None or laws.selected is None:
         yield "No law has been found yet."
         return
-    selected = laws["selected"]
-    yield f"$${formula_latex(selected['expression'], laws['target'])}$$"
-    yield scores_in_words(selected["scores"]) + "."
-    yield f"`{selected['expression']}`"
-    sentences = [finding["sentence"] for finding in laws["evidence"] if finding["sentence"]]
-    notes = [*sentences, *laws["verdicts"], *laws["data"]["notes"]]
+    selected = laws.selected
+    yield f"$${formula_latex(selected.shown, laws.target)}$$"
+    yield scores_in_words(selected.scores) + "."
+    yield f"`{selected.shown}`"
+    sentences = [one.sentence for one in laws.evidence if one.sentence]
+    notes = [*sentences, *laws.verdicts, *laws.data.notes]
     yield "\n".join(f"- {' '.join(note.split())}" for note in notes)
 
 
@@ -100,13 +100,13 @@ def _columns(table: PublishedTable) -> Iterator[str]:
 def _made(publication: Publication) -> Iterator[tuple[str, str]]:
     yield from ((name, value) for name, value in publication.made.items() if value)
     if publication.laws is not None:
-        made, data = publication.laws["provenance"], publication.laws["data"]
+        made, data = publication.laws.provenance, publication.laws.data
         told = (
-            ("laws found with", f"mtl-laws {made.get('version', '')}"),
-            ("command", f"`{made['command']}`"),
-            ("engine", made["engine"].get("used", "")),
-            ("seed of the search", made.get("seed")),
-            ("budget of the search", made.get("budget", "")),
-            ("digest of the fitted rows", data["digest"]),
+            ("laws found with", f"mtl-laws {made.version}"),
+            ("command", f"`{made.command}`"),
+            ("engine", made.engine.used),
+            ("seed of the search", made.seed),
+            ("budget of the search", made.budget),
+            ("digest of the fitted rows", data.digest),
         )
         yield from ((name, str(value)) for name, value in told if value not in ("", None))

@@ -16,7 +16,7 @@ from pipeline.export.card import card
 from pipeline.export.formats import TableFormat, export_format
 from pipeline.export.gather import gather
 from pipeline.export.publication import DTYPES, Publication, PublishedTable
-from pipeline.fit import LAWS_NAME
+from pipeline.laws.lawset import LAWS_NAME
 from simulator.folders import whole_folder
 
 SCHEMA = 1
@@ -108,8 +108,7 @@ def _read(table: Mapping[str, Any], chosen: TableFormat, folder: Path) -> pd.Dat
 def _write(publication: Publication, chosen: TableFormat, format: str, folder: Path) -> None:
     files = {table.name: _write_table(table, chosen, folder) for table in publication.tables}
     if publication.laws is not None:
-        text = json.dumps(publication.laws, indent=1, allow_nan=False)
-        (folder / LAWS_NAME).write_text(text + "\n", encoding="utf-8")
+        publication.laws.save(folder / LAWS_NAME)
     head = chosen.finish(publication, folder)
     names = {table: [file["path"] for file in found] for table, found in files.items()}
     first = publication.tables[0].name

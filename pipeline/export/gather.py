@@ -7,7 +7,6 @@ machine, and the folders of files.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -16,9 +15,9 @@ import pandas as pd
 
 from pipeline.errors import UserError
 from pipeline.export.publication import Publication, PublishedTable, published
-from pipeline.fit import LAWS_NAME
-from pipeline.fitted import read_fit
+from pipeline.fit import read_fit
 from pipeline.laws.law import SCORES
+from pipeline.laws.lawset import LAWS_NAME, LawSet
 from pipeline.provenance import provenance
 from pipeline.store import FAILED, STORE_NAME, Row, Summary, read_rows, read_runs, read_summary
 from pipeline.table import (
@@ -81,7 +80,7 @@ def gather(folder: Path, licence: str = "") -> Publication:
     fit = read_fit(folder) if (folder / LAWS_NAME).exists() else None
     tables = _run_tables(folder, run)
     if fit is not None:
-        tables += _fit_tables(fit.document, fit.rows)
+        tables += _fit_tables(fit.laws, fit.laws.rows)
     if not tables:
         expected = f"a folder of `run` or `fit`, with {STORE_NAME} of some models or {LAWS_NAME}"
         raise UserError("folder", str(folder), expected)
@@ -90,7 +89,7 @@ def gather(folder: Path, licence: str = "") -> Publication:
         title=_title(folder),
         question="" if study is None else " ".join(str(study.get("question", "")).split()),
         tables=tuple(tables),
-        laws=None if fit is None else without_folders(fit.document),
+        laws=None if fit is None else without_folders(fit.laws),
         study=study,
         unfinished="" if run is None else _unfinished(run.summary),
         licence=licence,
@@ -147,62 +146,69 @@ def _meaning(name: str, settings: frozenset[str], options: frozenset[str]) -> st
     return "score of the main task" if settings else "see the study"
 
 
-def _fit_tables(document: Mapping[str, Any], rows: pd.DataFrame) -> list[PublishedTable]:
-    used = rows[[*document["factors"], document["target"], "role", "cell"]]
+def _fit_tables(laws: LawSet, rows: pd.DataFrame) -> list[PublishedTable]:
+    used = rows[[*laws.factors, laws.target, "role", "cell"]]
     ordered = used.sort_values("role", kind="stable", ignore_index=True)
     tables = [
         published(
             "law_rows",
             "One row that laws were asked to explain.",
             ordered,
-            _row_columns(document),
+            _row_columns(laws),
             "role",
         )
     ]
-    front = _front(document)
+    front = _front(laws)
     if len(front):
         tables.append(published("laws", "One law of the front.", front, FRONT))
     return tables
 
 
-def _row_columns(document: Mapping[str, Any]) -> tuple[Column, ...]:
-    names = document["data"]["columns"]
+def _row_columns(laws: LawSet) -> tuple[Column, ...]:
+    names = laws.data.columns
     factors = (
         Column(name, "float64", "", f"factor: column {names.get(name, name)} of the table")
-        for name in document["factors"]
+        for name in laws.factors
     )
     return (
         *factors,
-        Column(document["target"], "float64", "", "what the laws explain"),
+        Column(laws.target, "float64", "", "what the laws explain"),
         Column("role", "str", "", "`fit`, or `hold-out`: not looked at before the choice"),
         Column("cell", "int64", "", "rows of one cell replicate each other"),
     )
 
 
-def _front(document: Mapping[str, Any]) -> pd.DataFrame:
-    chosen = (document["selected"] or {}).get("expression")
+def _front(laws: LawSet) -> pd.DataFrame:
+    chosen = None if laws.selected is None else laws.selected.expression
     records = [
         {
-            "selected": law["expression"] == chosen,
-            **{c.name: law.get(c.name) for c in FRONT[1:] if c.name not in SCORES},
-            **{name: law["scores"].get(name) for name in SCORES},
+            "selected": law.expression == chosen,
+            "expression": law.expression,
+            "latex": law.latex_text,
+            "complexity": law.complexity,
+            "valid": law.valid,
+            "reason": law.reason,
+            "limits": law.limits,
+            "origin": law.origin,
+            **{name: law.scores.get(name) for name in SCORES},
         }
-        for law in document["front"]
+        for law in laws.front
     ]
     table = pd.DataFrame.from_records(records, columns=[column.name for column in FRONT])
     return table.astype(dict.fromkeys(SCORES, "float64"))
 
 
-def without_folders(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The document of ``laws.json`` without the folders of the files in its command."""
-    made = dict(document["provenance"])
-    command = str(made.get("command", ""))
-    if command.startswith("mtl-laws "):
-        try:
-            made["command"] = shlex.join(_bare(word) for word in shlex.split(command))
-        except ValueError:
-            made["command"] = "mtl-laws"
-    return {**document, "provenance": made}
+def without_folders(laws: LawSet) -> LawSet:
+    """The laws without the folders of the files in their command."""
+    command = laws.provenance.command
+    if not command.startswith("mtl-laws "):
+        return laws
+    try:
+        command = shlex.join(_bare(word) for word in shlex.split(command))
+    except ValueError:
+        command = "mtl-laws"
+    made = laws.provenance.model_copy(update={"command": command})
+    return laws.model_copy(update={"provenance": made})
 
 
 def _bare(word: str) -> str:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import UserError
+from pipeline.laws.lawset import LawSet
 from pipeline.table import Column
 
 #: a longer name is no name
@@ -67,7 +68,7 @@ class Publication:
     ----------
     title, question : in words; the question is empty where none was asked.
     tables : the most important one first.
-    laws : the document of ``laws.json``; None where no laws have been searched.
+    laws : what ``laws.json`` holds; None where no laws have been searched.
     study : the study as JSON values; None for a table that was there before.
     unfinished : what is still to come, in a sentence; empty where nothing is.
     licence : as the user states it; empty where not.
@@ -77,7 +78,7 @@ class Publication:
     title: str
     question: str
     tables: tuple[PublishedTable, ...]
-    laws: Mapping[str, Any] | None
+    laws: LawSet | None
     study: Mapping[str, Any] | None = None
     unfinished: str = ""
     licence: str = ""

@@ -13,12 +13,20 @@ N : rows asked about.    M : draws.    P : constants of the template.    S : sta
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
+from pipeline.laws.record import Bounds, Range, Record, wrong
 from pipeline.laws.rows import STANDINS
 from pipeline.symbolic.program import Expression
 from pipeline.symbolic.tree import Floats
@@ -27,8 +35,6 @@ from pipeline.symbolic.tree import Floats
 LEVEL, WIDTH = 0.95, 1.96
 #: rows evaluated at once: draws of many rows would fill the memory
 CHUNK = 2_000
-#: significant digits of a stored draw: constants may nearly cancel each other
-DIGITS = 9
 
 Pair: TypeAlias = tuple[float, float]
 Band: TypeAlias = tuple[Floats, Floats]
@@ -54,28 +60,75 @@ class Bands:
     outside: tuple[tuple[str, ...], ...]
     level: float = LEVEL
 
+    @staticmethod
+    def joined(parts: Sequence[tuple[npt.NDArray[np.intp], Bands]], size: int) -> Bands:
+        """One result for `size` rows from results for some of them each, with their places.
 
-@dataclass(frozen=True)
-class Uncertainty:
+        Ends of a band are nan in the rows of a part that has none.
+        """
+        outside: list[tuple[str, ...]] = [()] * size
+        for rows, part in parts:
+            for row, names in zip(rows.tolist(), part.outside, strict=True):
+                outside[row] = names
+        mean = _scattered([(rows, part.mean) for rows, part in parts], size)
+        law = _joined_band([(rows, part.law) for rows, part in parts], size)
+        run = _joined_band([(rows, part.run) for rows, part in parts], size)
+        return Bands(mean, law, run, tuple(outside))
+
+
+class GroupUncertainty(Record):
+    """What differs between groups.
+
+    Attributes
+    ----------
+    draws : constant -> M values, for all constants of the template, the shared ones too.
+    replicate_sd, misfit_sd, ranges : as in `Uncertainty`; None for the same as there.
+    """
+
+    draws: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    replicate_sd: float | None = Field(default=None, ge=0)
+    misfit_sd: float | None = Field(default=None, ge=0)
+    ranges: dict[str, Range] | None = None
+
+    @model_validator(mode="after")
+    def _draws_belong_together(self) -> Self:
+        _check_lengths(self.draws)
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is left out is the same as for all groups."""
+        return {name: value for name, value in write(self).items() if value is not None}
+
+
+class Uncertainty(Record):
     """What bands are computed from; recorded with the selected law.
 
     Attributes
     ----------
     draws : constant -> M values over resamples of cells; entries of equal place belong together.
+        With groups, those of the shared constants.
     replicate_sd : standard deviation of replicates about their cell's mean; None without any.
     misfit_sd : standard deviation of cells about the law beyond that noise; without replicates,
         of rows about the law.
     ranges : factor -> lowest and highest value that the law was fitted on.
     domain : factor -> where it is averaged when undefined.
     bounds : of the target; None for none.
+    groups : level -> what differs there; None without groups.
     """
 
-    draws: Mapping[str, tuple[float, ...]]
-    replicate_sd: float | None
-    misfit_sd: float | None
-    ranges: Mapping[str, Pair]
-    domain: Mapping[str, Pair]
-    bounds: tuple[float | None, float | None] = (None, None)
+    draws: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    replicate_sd: float | None = Field(default=None, ge=0)
+    misfit_sd: float | None = Field(default=None, ge=0)
+    ranges: dict[str, Range] = Field(default_factory=dict)
+    domain: dict[str, Range] = Field(default_factory=dict)
+    bounds: Bounds = (None, None)
+    groups: dict[str, GroupUncertainty] | None = None
+
+    @model_validator(mode="after")
+    def _draws_belong_together(self) -> Self:
+        _check_lengths(self.draws)
+        return self
 
     @property
     def noise_sd(self) -> float | None:
@@ -83,35 +136,45 @@ class Uncertainty:
         known = [sd for sd in (self.replicate_sd, self.misfit_sd) if sd is not None]
         return float(np.hypot.reduce(known)) if known else None
 
+    def for_group(self, level: str) -> Uncertainty:
+        """The uncertainty of one group, without the others."""
+        own = (self.groups or {}).get(level)
+        if own is None:
+            return self.model_copy(update={"groups": None})
+        given = {name: value for name, value in dict(own).items() if value is not None}
+        return self.model_copy(update={**given, "groups": None})
+
     def theta(self, expression: Expression) -> Floats:
         """Draws (M, P) in the order of a template's constants; M = 0 where there are none."""
         if set(self.draws) != set(expression.constants) or not self.draws:
             return np.zeros((0, len(expression.constants)))
         return np.array([self.draws[name] for name in expression.constants]).T
 
-    def to_json(self) -> dict[str, Any]:
-        """The record of `laws.json`."""
-        return {
-            "draws": {name: [_shorter(v) for v in values] for name, values in self.draws.items()},
-            "replicate_sd": self.replicate_sd,
-            "misfit_sd": self.misfit_sd,
-            "ranges": {name: list(pair) for name, pair in self.ranges.items()},
-            "domain": {name: list(pair) for name, pair in self.domain.items()},
-            "bounds": list(self.bounds),
-        }
 
-    @staticmethod
-    def from_json(record: Mapping[str, Any]) -> Uncertainty:
-        """The record read back."""
-        low, high = record.get("bounds") or (None, None)
-        return Uncertainty(
-            {name: tuple(map(float, values)) for name, values in record["draws"].items()},
-            record.get("replicate_sd"),
-            record.get("misfit_sd"),
-            {name: (float(a), float(b)) for name, (a, b) in record["ranges"].items()},
-            {name: (float(a), float(b)) for name, (a, b) in record["domain"].items()},
-            (low, high),
-        )
+def _check_lengths(draws: Mapping[str, tuple[float, ...]]) -> None:
+    lengths = sorted({len(values) for values in draws.values()})
+    if len(lengths) > 1:
+        accepted = "as many draws of every constant: every constant needs as many as the others"
+        raise wrong(lengths, accepted, below="draws")
+
+
+def _scattered(parts: Sequence[tuple[npt.NDArray[np.intp], Floats]], size: int) -> Floats:
+    """Values (size,) from those of some rows each; nan elsewhere."""
+    values = np.full(size, np.nan)
+    for rows, part in parts:
+        values[rows] = part
+    return values
+
+
+def _joined_band(
+    parts: Sequence[tuple[npt.NDArray[np.intp], Band | None]], size: int
+) -> Band | None:
+    known = [(rows, band) for rows, band in parts if band is not None]
+    if not known:
+        return None
+    low = _scattered([(rows, band[0]) for rows, band in known], size)
+    high = _scattered([(rows, band[1]) for rows, band in known], size)
+    return low, high
 
 
 @dataclass(frozen=True)
@@ -195,26 +258,21 @@ class Predictor:
         )
 
 
-@dataclass(frozen=True)
-class Certainty:
+class Certainty(Record):
     """How wide the bands of a law are on its rows, and how many rows they hold.
 
     Attributes
     ----------
     law, law_most : half the width of the law's band, at the median row and at the widest.
     run : half the width of the band of a run, at the median row.
-    held_fit, held_out : share of fitted and of held-out rows within the band of a run.
+    held_fit, held_out : fraction of fitted and of held-out rows within the band of a run.
     """
 
-    law: float
-    law_most: float
-    run: float
-    held_fit: float
-    held_out: float | None
-
-    def to_json(self) -> dict[str, float | None]:
-        """The record of `laws.json`."""
-        return asdict(self)
+    law: float | None = None
+    law_most: float | None = None
+    run: float | None = None
+    held_fit: float | None = None
+    held_out: float | None = None
 
 
 def certainty(fit: Bands, target: Floats, rest: Bands | None, held: Floats) -> Certainty | None:
@@ -232,7 +290,13 @@ def certainty(fit: Bands, target: Floats, rest: Bands | None, held: Floats) -> C
         return None
     outside = None if rest is None or rest.run is None else _held(rest.run, held)
     law, run = (float(np.median(width)) for width in widths)
-    return Certainty(law, float(widths[0].max()), run, _held(fit.run, target), outside)
+    return Certainty(
+        law=law,
+        law_most=float(widths[0].max()),
+        run=run,
+        held_fit=_held(fit.run, target),
+        held_out=outside,
+    )
 
 
 def _held(band: Band, values: Floats) -> float:
@@ -279,7 +343,3 @@ def _clipped(band: Band, bounds: tuple[float | None, float | None]) -> Band:
     low = -np.inf if bounds[0] is None else bounds[0]
     high = np.inf if bounds[1] is None else bounds[1]
     return np.clip(band[0], low, high), np.clip(band[1], low, high)
-
-
-def _shorter(value: float) -> float:
-    return float(f"{value:.{DIGITS}g}")

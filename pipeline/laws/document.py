@@ -1,10 +1,9 @@
-"""`laws.json`: what a search found, as one document (schema 1, see docs/laws-json.md)."""
+"""From the result of a search to the `LawSet` that records it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,10 @@ from pipeline.laws.evidence.ablation import evidence
 from pipeline.laws.evidence.baseline import reference
 from pipeline.laws.evidence.harm import transfer
 from pipeline.laws.intervals import bootstrap, constants, uncertainty
-from pipeline.laws.law import Law
+from pipeline.laws.law import LATEX_DIGITS, Law
+from pipeline.laws.lawset import LawSet
 from pipeline.laws.question import Problem
+from pipeline.laws.record import Baseline, DataRecord, FactorEvidence, Harm
 from pipeline.laws.rows import Rows
 from pipeline.laws.score import Fitted, Scored, r_squared, row_errors
 from pipeline.laws.search import MAX_CELLS, SearchResult
@@ -25,9 +26,6 @@ from pipeline.symbolic.fit import EXACT, fit_constants
 from pipeline.symbolic.tree import Floats
 from pipeline.symbolic.typeset import formula_latex
 
-SCHEMA = 1
-#: significant digits of the numbers in a law's LaTeX
-LATEX_DIGITS = 6
 NOT_ASKED = (
     "How often each factor would win by luck was not asked: the time limit had cut the search."
 )
@@ -37,8 +35,8 @@ class NoLawError(PipelineError):
     """No valid law was found: nothing may be reported as selected."""
 
 
-def laws_document(problem: Problem, found: SearchResult, seed: int) -> dict[str, Any]:
-    """The document without its provenance.
+def laws_document(problem: Problem, found: SearchResult, seed: int) -> LawSet:
+    """The laws of a search, without their provenance.
 
     Raises
     ------
@@ -50,22 +48,22 @@ def laws_document(problem: Problem, found: SearchResult, seed: int) -> dict[str,
             f"no valid law among {len(found.laws)} for {problem.data.name}: every one leaves the "
             "bounds or has a pole over the domain; give wider --bounds or a narrower --domain"
         )
-    records = {
+    laws = {
         i: law_of(found.laws[i], problem.data, problem.held_out, seed)
         for i in {*found.front, found.selected}
     }
-    selected = records[found.selected]
+    selected = laws[found.selected]
     theory = [law_of(law, problem.data, problem.held_out, seed) for law in _ranked(found.theory)]
-    return {
-        "schema": SCHEMA,
-        "target": problem.data.name,
-        "factors": list(problem.data.factors),
-        "selected": _record(selected),
-        "front": [_beside(records[i]) for i in sorted(records, key=_by_size(found))],
-        "theory": [_beside(law) for law in theory],
+    return LawSet(
+        target=problem.data.name,
+        factors=problem.data.factors,
+        selected=selected,
+        front=tuple(_beside(laws[i]) for i in sorted(laws, key=_by_size(found))),
+        theory=tuple(_beside(law) for law in theory),
         **_evidence(selected, theory, problem, found, seed),
-        "data": _data(problem, found),
-    }
+        rules=problem.data.rules.to_json(),
+        data=_data(problem, found),
+    )
 
 
 def _evidence(
@@ -84,11 +82,11 @@ def _evidence(
         NOT_ASKED if found.cut else "",
     )
     return {
-        "evidence": [finding.to_json() for finding in findings],
-        "reference": beside,
-        "bands": None if sure is None else sure.to_json(),
-        "transfer": None if change is None else change.to_json(),
-        "verdicts": [verdict for verdict in verdicts if verdict],
+        "evidence": tuple(FactorEvidence.model_validate(one.to_json()) for one in findings),
+        "reference": Baseline.model_validate(beside),
+        "bands": sure,
+        "transfer": None if change is None else Harm.model_validate(change.to_json()),
+        "verdicts": tuple(verdict for verdict in verdicts if verdict),
     }
 
 
@@ -115,17 +113,18 @@ def law_of(law: Scored, data: Rows, held_out: Rows | None, seed: int) -> Law:
     numeric = fitted.numeric()
     draws = bootstrap(expression, fitted.fit, data, seed)
     return Law(
-        numeric.text,
-        expression.text,
-        data.factors,
-        numeric.complexity,
-        constants(expression, fitted.fit, data, seed, draws),
-        _scores(law, fitted, data, held_out),
-        fitted.valid,
-        fitted.reason,
-        fitted.limits,
-        fitted.candidate.origin,
-        uncertainty(expression, fitted.fit, data, draws),
+        expression=numeric.text,
+        template=expression.text,
+        latex=formula_latex(numeric.text, digits=LATEX_DIGITS),
+        factors=data.factors,
+        complexity=numeric.complexity,
+        constants=constants(expression, fitted.fit, data, seed, draws),
+        scores=_scores(law, fitted, data, held_out),
+        valid=fitted.valid,
+        reason=fitted.reason,
+        limits=fitted.limits,
+        origin=fitted.candidate.origin,
+        uncertainty=uncertainty(expression, fitted.fit, data, draws),
     )
 
 
@@ -176,32 +175,29 @@ def _held_out(fitted: Fitted, held_out: Rows | None) -> tuple[float | None, floa
     return (None if r2 is None else _finite(r2)), _finite(error)
 
 
-def _record(law: Law) -> dict[str, Any]:
-    return {**law.to_json(), "latex": formula_latex(law.expression, digits=LATEX_DIGITS)}
-
-
-def _beside(law: Law) -> dict[str, Any]:
+def _beside(law: Law) -> Law:
     """A law that is shown beside the selected one: without what only bands need."""
-    return _record(replace(law, uncertainty=None))
+    return law.model_copy(update={"uncertainty": None})
 
 
-def _data(problem: Problem, found: SearchResult) -> dict[str, Any]:
+def _data(problem: Problem, found: SearchResult) -> DataRecord:
     data, held_out = problem.data, problem.held_out
     variance = data.replicate_variance
-    return {
-        "rows": len(problem.rows),
-        "rows_fit": len(data),
-        "rows_hold_out": len(held_out) if held_out is not None else 0,
-        "cells": len(np.unique(problem.rows["cell"])),
-        "digest": data.digest(),
-        "ranges": {name: _range(column) for name, column in data.columns.items()},
-        "domain": {name: list(data.domains[name]) for name in data.factors},
-        "bounds": [_finite(bound) for bound in data.bounds],
-        "replicate_sd": None if variance is None else math.sqrt(variance),
-        "folds": [fold.name for fold in found.extrapolation],
-        "notes": list(problem.notes),
-    }
+    low, high = (_finite(bound) for bound in data.bounds)
+    return DataRecord(
+        rows=len(problem.rows),
+        rows_fit=len(data),
+        rows_hold_out=len(held_out) if held_out is not None else 0,
+        cells=len(np.unique(problem.rows["cell"])),
+        digest=data.digest(),
+        ranges={name: _range(column) for name, column in data.columns.items()},
+        domain={name: data.domains[name] for name in data.factors},
+        bounds=(low, high),
+        replicate_sd=None if variance is None else math.sqrt(variance),
+        folds=tuple(fold.name for fold in found.extrapolation),
+        notes=tuple(problem.notes),
+    )
 
 
-def _range(column: Floats) -> list[float]:
-    return [float(np.nanmin(column)), float(np.nanmax(column))]
+def _range(column: Floats) -> tuple[float, float]:
+    return float(np.nanmin(column)), float(np.nanmax(column))

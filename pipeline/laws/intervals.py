@@ -72,10 +72,11 @@ def constants(
     told = {}
     for p, (name, value) in enumerate(values.items()):
         if ends is None or name in loose:
-            told[name] = Constant(value, None, None, loose.get(name, TOO_FEW))
+            told[name] = Constant(value=value, reason=loose.get(name, TOO_FEW))
         else:
             spread = float(draws[:, p].std(ddof=1))
-            told[name] = Constant(value, spread, (float(ends[0, p]), float(ends[1, p])))
+            ci95 = (float(ends[0, p]), float(ends[1, p]))
+            told[name] = Constant(value=value, se=spread, ci95=ci95)
     return told
 
 
@@ -92,13 +93,17 @@ def uncertainty(expression: Expression, fit: Fit, data: Rows, draws: Floats) -> 
     columns = draws.T.tolist() if enough else []
     variance = data.replicate_variance
     low, high = (float(b) if np.isfinite(b) else None for b in data.bounds)
+    digits = data.rules.intervals.stored_digits
     return Uncertainty(
-        {name: tuple(column) for name, column in zip(expression.constants, columns, strict=False)},
-        None if variance is None else float(np.sqrt(variance)),
-        misfit(expression, fit, data),
-        {name: (float(np.nanmin(c)), float(np.nanmax(c))) for name, c in data.columns.items()},
-        {name: (float(a), float(b)) for name, (a, b) in data.domains.items()},
-        (low, high),
+        draws={
+            name: tuple(float(f"{value:.{digits}g}") for value in column)
+            for name, column in zip(expression.constants, columns, strict=False)
+        },
+        replicate_sd=None if variance is None else float(np.sqrt(variance)),
+        misfit_sd=misfit(expression, fit, data),
+        ranges={n: (float(np.nanmin(c)), float(np.nanmax(c))) for n, c in data.columns.items()},
+        domain={name: (float(a), float(b)) for name, (a, b) in data.domains.items()},
+        bounds=(low, high),
     )
 
 

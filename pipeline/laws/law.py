@@ -1,18 +1,25 @@
-"""Law: one closed-form expression with constants, intervals and scores, and its JSON record."""
+"""Law: one closed-form expression with constants, intervals and scores, as ``laws.json`` holds it.
+
+A law with groups has one form and, for each level of the group column, constants of its own:
+`Law.for_group` gives the law of one level.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
+from pydantic import Field, model_validator
 
 from pipeline.errors import UserError
 from pipeline.laws.bands import Bands, Predictor, Uncertainty
-from pipeline.symbolic.program import Expression
-from pipeline.symbolic.tree import FUNCTIONS, Floats
+from pipeline.laws.record import Record, wrong
+from pipeline.names import nearest
+from pipeline.symbolic.program import Expression, rows_of
+from pipeline.symbolic.tree import FUNCTIONS, Floats, format_number
 from pipeline.symbolic.typeset import formula_latex, formula_markup
 
 SCORES = (
@@ -27,77 +34,224 @@ SCORES = (
 )
 #: R² of these rows -> how it is said
 SCORED = {"train": "where fitted", "extrapolation": "extrapolated", "hold_out": "held out"}
+#: significant digits of the numbers in the LaTeX of the record
+LATEX_DIGITS = 6
+#: levels that an error message names at most
+MOST_LEVELS = 20
 
 
-@dataclass(frozen=True)
-class Constant:
-    """A fitted constant: value, standard error and 95 % interval (bootstrap over cells).
+class Interval(Record):
+    """Standard error and 95 % interval (bootstrap over cells) of a constant.
 
-    Where there is no interval, `reason` says why: the rows do not tell the constant, or too few
+    Where there is no interval, `reason` says why: the constant is not identifiable, or too few
     resamples could be fitted.
     """
 
-    value: float
-    se: float | None
-    ci95: tuple[float, float] | None
+    se: float | None = None
+    ci95: tuple[float, float] | None = None
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Law:
-    """A law as `laws.json` records it.
+class Constant(Record):
+    """A fitted constant with its `Interval`."""
+
+    value: float
+    se: float | None = None
+    ci95: tuple[float, float] | None = None
+    reason: str = ""
+
+
+class LawDefect(Record):
+    """Something that is wrong with a law: its kind, and the factor and value where it shows."""
+
+    kind: str
+    factor: str = ""
+    value: float | None = None
+
+
+class Law(Record):
+    """A law as ``laws.json`` records it.
 
     Attributes
     ----------
-    expression : in the factor names with numbers; what `predict` evaluates.
+    expression : in the factor names with numbers; with groups, that of the first level.
     template : the same with named constants.
+    latex_text : ``latex`` in the file: `shown` as LaTeX at six significant digits.
     factors : every factor of the table, used or not.
     complexity : nodes of `expression` as Python parses it.
+    constants : name -> constant; with groups, the shared ones only.
+    shared : names of the constants that all groups share; empty without groups.
+    group_constants : level -> constant -> value; None where no constant differs between groups.
+    group_intervals : level -> constant -> standard error and interval.
     scores : the names of `SCORES`; None where there were no such rows.
     valid, reason : whether it may be used over the domain, else why not.
     limits : what is implausible about its limits; empty where nothing is.
+    defects : the same as kinds, factors and values.
     origin : engine or catalogue name.
     uncertainty : what `bands` are computed from; None for laws that are only shown beside another.
     """
 
     expression: str
-    template: str
-    factors: tuple[str, ...]
-    complexity: int
-    constants: Mapping[str, Constant]
-    scores: Mapping[str, float | None]
+    template: str = ""
+    latex_text: str = Field(default="", alias="latex")
+    factors: tuple[str, ...] = ()
+    complexity: int = Field(ge=1)
+    constants: dict[str, Constant] = Field(default_factory=dict)
+    shared: tuple[str, ...] = ()
+    group_constants: dict[str, dict[str, float]] | None = Field(default=None, min_length=1)
+    group_intervals: dict[str, dict[str, Interval]] | None = None
+    scores: dict[str, float | None] = Field(default_factory=dict)
     valid: bool
-    reason: str
-    limits: str
-    origin: str
+    reason: str = ""
+    limits: str = ""
+    defects: tuple[LawDefect, ...] = ()
+    origin: str = ""
     uncertainty: Uncertainty | None = None
 
-    def predict(self, columns: Mapping[str, Floats]) -> Floats:
-        """Value (N,) at factor values: factor name -> (N,); inf or nan at a pole."""
-        return self._parsed().evaluate(self._arrays(columns))
+    @model_validator(mode="before")
+    @classmethod
+    def _template_is_given(cls, content: Any) -> Any:
+        """Without a template, the numbers of the expression are not known by name."""
+        if isinstance(content, Mapping) and not content.get("template"):
+            return {**content, "template": content.get("expression", "")}
+        return content
 
-    def bands(self, columns: Mapping[str, Floats]) -> Bands:
+    @model_validator(mode="after")
+    def _formulas_are_formulas(self) -> Self:
+        """Refuse all but arithmetic in the factors, and constants without a value."""
+        expression = self._whitelisted(self.expression)
+        template = self._whitelisted(self.template)
+        for level in self.levels or (None,):
+            known = self.constants.keys() | ({} if level is None else self._of_level(level)).keys()
+            unknown = set(expression.constants) | (set(template.constants) - known)
+            if unknown:
+                accepted = "an expression with numbers only, and a value for every constant"
+                raise wrong(sorted(unknown)[0], accepted)
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        """Refuse intervals and draws of constants or levels that the law does not have."""
+        own = {name for values in (self.group_constants or {}).values() for name in values}
+        known, told = self.constants.keys() | own, self.uncertainty
+        groups = {} if told is None else told.groups or {}
+        draws = [set[str]() if told is None else set(told.draws)]
+        draws += [set(group.draws) for group in groups.values()]
+        for names in draws:
+            if names - known:
+                raise wrong(sorted(names - known)[0], "constants of the law", "uncertainty.draws")
+        if set(self.shared) - set(self.constants):
+            raise wrong(sorted(set(self.shared) - set(self.constants))[0], "constants", "shared")
+        for place, block in (("uncertainty.groups", groups), ("group_intervals", self._intervals)):
+            strange = set(block) - set(self.levels)
+            if strange:
+                raise wrong(sorted(strange)[0], "a level of group_constants", place)
+        return self
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Groups that have constants of their own; empty where there are none."""
+        return tuple(self.group_constants or ())
+
+    @property
+    def shown(self) -> str:
+        """What is typeset: the expression; with groups, the form with its shared numbers."""
+        if self.group_constants is None:
+            return self.expression
+        shared = {name: constant.value for name, constant in self.constants.items()}
+        return self._template().with_constants(shared)
+
+    def for_group(self, level: str) -> Law:
+        """The law of one group: a law without groups.
+
+        Raises
+        ------
+        UserError
+            if the law has constants by group and none for this one.
+        """
+        if self.group_constants is None:
+            return self
+        if level not in self.group_constants:
+            raise UserError("group", level, _levels_in_words(level, self.levels))
+        none, intervals = Interval(), self._intervals.get(level, {})
+        constants = {**self.constants}
+        for name, value in self._of_level(level).items():
+            told = intervals.get(name, none)
+            constants[name] = Constant(value=value, se=told.se, ci95=told.ci95, reason=told.reason)
+        template = self._template()
+        values = {name: constants[name].value for name in template.constants}
+        told_of = self.uncertainty
+        return self.model_copy(
+            update={
+                "expression": template.with_constants(values),
+                "constants": constants,
+                "shared": (),
+                "group_constants": None,
+                "group_intervals": None,
+                "uncertainty": None if told_of is None else told_of.for_group(level),
+            }
+        )
+
+    def predict(self, columns: Mapping[str, Floats], group: Sequence[str] | None = None) -> Floats:
+        """Value (N,) at factor values; inf or nan at a pole.
+
+        Parameters
+        ----------
+        columns : factor name -> (N,).
+        group : N names of levels, needed where the law has constants by group.
+
+        Raises
+        ------
+        UserError
+            if a factor of the law is missing, or a level is not known.
+        """
+        arrays = self._arrays(columns)
+        if self.group_constants is None:
+            return self._parsed().evaluate(arrays)
+        value = np.full(_size(arrays, group), np.nan)
+        for law, rows, (part,) in self._parts(group, arrays):
+            value[rows] = law.predict(part)
+        return value
+
+    def bands(self, columns: Mapping[str, Floats], group: Sequence[str] | None = None) -> Bands:
         """Predictions with 95 % bands of the law and of one more run, and what lies outside.
 
         Parameters
         ----------
         columns : factor name -> (N,), for every factor that the law uses; nan where undefined,
             where the mean over five values of its domain is given, as in the search.
+        group : as in `predict`.
 
         Raises
         ------
         UserError
-            if a factor of the law is missing.
+            if a factor of the law is missing, or a level is not known.
         """
-        return self._predictor().bands(self._arrays(columns))
+        arrays = self._arrays(columns)
+        if self.group_constants is None:
+            return self._predictor().bands(arrays)
+        parts = [(rows, law.bands(part)) for law, rows, (part,) in self._parts(group, arrays)]
+        return Bands.joined(parts, _size(arrays, group))
 
-    def change(self, columns: Mapping[str, Floats], baseline: Mapping[str, Floats]) -> Bands:
+    def change(
+        self,
+        columns: Mapping[str, Floats],
+        baseline: Mapping[str, Floats],
+        group: Sequence[str] | None = None,
+    ) -> Bands:
         """The law at `columns` minus the law at `baseline`, row by row, with bands.
 
         Every draw of the constants serves both sides, so what they share cancels; the band of a run
-        is that of the difference of two runs. Columns and errors as in `bands`.
+        is that of the difference of two runs. Columns, groups and errors as in `bands`.
         """
-        return self._predictor().change(self._arrays(columns), self._arrays(baseline))
+        first, second = self._arrays(columns), self._arrays(baseline)
+        if self.group_constants is None:
+            return self._predictor().change(first, second)
+        parts = [
+            (rows, law.change(one, other))
+            for law, rows, (one, other) in self._parts(group, first, second)
+        ]
+        return Bands.joined(parts, _size(first, group))
 
     def uses(self, factor: str) -> bool:
         """Whether the factor appears in the law."""
@@ -106,29 +260,50 @@ class Law:
     def python(self, name: str = "law") -> str:
         """Source of a function of the factors that needs nothing but the standard library.
 
-        At a pole it raises what Python raises there (`ZeroDivisionError`, `ValueError`,
+        A law with constants by group has one more argument, ``group``: the name of a level. At a
+        pole the function raises what Python raises there (`ZeroDivisionError`, `ValueError`,
         `OverflowError`).
         """
-        arguments = ", ".join(self._parsed().factors)
-        called = {step.op for step in self._parsed().program}
+        parsed = self._parsed()
+        arguments, body = list(parsed.factors), [f"return {self.expression}"]
+        if self.group_constants is not None:
+            group = "group" if "group" not in parsed.factors else "group_"
+            arguments.append(group)
+            body = [*self._python_constants(group), f"return {self.shown}"]
+        called = {step.op for step in parsed.program}
         used = ", ".join(sorted(called & set(FUNCTIONS)))
         imports = f"from math import {used}\n\n\n" if used else ""
-        return f"{imports}def {name}({arguments}):\n    return {self.expression}\n"
+        lines = "".join(f"    {line}\n" for line in body)
+        return f"{imports}def {name}({', '.join(arguments)}):\n{lines}"
 
-    def sympy(self) -> Any:
-        """The expression as sympy sees it, every factor a plain symbol of its own name."""
+    def _python_constants(self, group: str) -> Iterator[str]:
+        """Lines that set the constants of one group."""
+        names = Expression.parse(self.shown, self.factors).constants
+        yield f"[{', '.join(names)}] = {{"
+        for level in self.levels:
+            numbers = ", ".join(format_number(self._of_level(level)[name]) for name in names)
+            yield f"    {level!r}: [{numbers}],"
+        yield f"}}[{group}]"
+
+    def sympy(self, group: str | None = None) -> Any:
+        """The expression as sympy sees it, every factor a plain symbol of its own name.
+
+        Constants by group are symbols, too, unless `group` names a level.
+        """
         import sympy
 
-        self._parsed()  # the whitelist, before sympy evaluates the text
-        return sympy.sympify(self.expression, locals={f: sympy.Symbol(f) for f in self.factors})
+        text = self.shown if group is None else self.for_group(group).expression
+        parsed = Expression.parse(text, self.factors)  # the whitelist, before sympy evaluates it
+        names = (*self.factors, *parsed.constants)
+        return sympy.sympify(text, locals={name: sympy.Symbol(name) for name in names})
 
     def latex(self, digits: int | None = None) -> str:
-        """LaTeX, rounded to so many significant digits; every digit where None."""
-        return formula_latex(self.expression, digits=digits)
+        """LaTeX of `shown`, at so many significant digits; every digit where None."""
+        return formula_latex(self.shown, digits=digits)
 
     def mathml(self, digits: int | None = None) -> str:
-        """Presentation MathML, rounded to so many significant digits; every digit where None."""
-        return formula_markup(self.expression, digits=digits)
+        """Presentation MathML of `shown`, digits as in `latex`."""
+        return formula_markup(self.shown, digits=digits)
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
@@ -138,64 +313,64 @@ class Law:
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex(3)}$"
 
-    def to_json(self) -> dict[str, Any]:
-        """The record of the contract: plain numbers, strings and lists."""
-        record = asdict(self)
-        record["factors"] = list(self.factors)
-        record["constants"] = {
-            name: {**asdict(c), "ci95": list(c.ci95) if c.ci95 else None}
-            for name, c in self.constants.items()
-        }
-        record["uncertainty"] = self.uncertainty and self.uncertainty.to_json()
-        return record
+    @property
+    def _intervals(self) -> dict[str, dict[str, Interval]]:
+        return self.group_intervals or {}
 
-    @staticmethod
-    def from_json(record: Mapping[str, Any], factors: Sequence[str] = ()) -> Law:
-        """The law of a record; `factors` where the record holds none.
+    def _of_level(self, level: str) -> dict[str, float]:
+        return (self.group_constants or {})[level]
 
-        Raises
-        ------
-        UserError
-            if a field is missing or the expression holds anything but arithmetic.
-        """
-        names = tuple(record.get("factors") or factors)
-        for field in ("expression", "template", "complexity", "constants", "scores", "valid"):
-            if field not in record:
-                raise UserError("law", sorted(record), f"a record with the field {field!r}")
-        Expression.parse(record["expression"], names)
-        constants = {
-            name: Constant(
-                c["value"], c["se"], tuple(c["ci95"]) if c["ci95"] else None, c.get("reason", "")
-            )
-            for name, c in record["constants"].items()
-        }
-        known = record.get("uncertainty")
-        return Law(
-            record["expression"],
-            record["template"],
-            names,
-            int(record["complexity"]),
-            constants,
-            dict(record["scores"]),
-            bool(record["valid"]),
-            str(record.get("reason", "")),
-            str(record.get("limits", "")),
-            str(record.get("origin", "")),
-            Uncertainty.from_json(known) if known else None,
-        )
+    def _whitelisted(self, text: str) -> Expression:
+        try:
+            return Expression.parse(text, self.factors)
+        except UserError as error:
+            raise wrong(error.value, error.accepted) from error
 
     def _parsed(self) -> Expression:
         return Expression.parse(self.expression, self.factors)
 
+    def _template(self) -> Expression:
+        return Expression.parse(self.template, self.factors)
+
     def _predictor(self) -> Predictor:
-        template = Expression.parse(self.template, self.factors)
-        return Predictor(self._parsed(), template, self.uncertainty)
+        return Predictor(self._parsed(), self._template(), self.uncertainty)
 
     def _arrays(self, columns: Mapping[str, Floats]) -> dict[str, Floats]:
         missing = [name for name in self._parsed().factors if name not in columns]
         if missing:
             raise UserError("columns", sorted(columns), f"also the factor {missing[0]}")
         return {name: np.asarray(column, dtype=float) for name, column in columns.items()}
+
+    def _parts(
+        self, group: Sequence[str] | None, *tables: Mapping[str, Floats]
+    ) -> Iterator[tuple[Law, npt.NDArray[np.intp], list[dict[str, Floats]]]]:
+        """For each level that is asked about: its law, its rows, and the tables on these rows."""
+        size = _size(tables[0], group)
+        if group is None:
+            raise UserError(
+                "group", None, "the level of every row: this law has constants by group"
+            )
+        names = np.asarray([str(level) for level in group], dtype=object)
+        if len(names) != size:
+            raise UserError("group", len(names), f"{size} levels, one for each row")
+        for level in dict.fromkeys(names.tolist()):
+            rows = np.flatnonzero(names == level)
+            parts = [
+                {name: np.broadcast_to(column, (size,))[rows] for name, column in table.items()}
+                for table in tables
+            ]
+            yield self.for_group(level), rows, parts
+
+
+def _size(table: Mapping[str, Floats], group: Sequence[str] | None) -> int:
+    """Number of rows asked about."""
+    return rows_of(table) if table or group is None else len(group)
+
+
+def _levels_in_words(level: str, levels: Sequence[str]) -> str:
+    shown = levels[:MOST_LEVELS]
+    more = len(levels) - len(shown)
+    return nearest(str(level), shown) + (f" and {more} more" if more else "")
 
 
 def scores_in_words(scores: Mapping[str, float | None]) -> str:

@@ -1,238 +1,407 @@
-"""`laws.json` read back: what anyone may have written there is checked before it is used.
+"""`LawSet`: what a search found. These models are the record of ``laws.json``, schema 2.
 
-Expressions are parsed by the whitelist of `pipeline.symbolic.tree`, names are those that may
-stand in a formula, and everything else is a plain value of the expected kind: a hostile file makes
-nothing run and names no other file.
+They write the file, read it, and check what anybody may have written there: expressions are parsed
+by the whitelist of `pipeline.symbolic.tree`, names are those that may stand in a formula, and
+everything else is a plain value of the declared kind. ``docs/laws.schema.json`` is made of them:
+
+    python -m pipeline.laws.lawset > docs/laws.schema.json
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+import numpy as np
+import pandas as pd
+from pydantic import Field, PrivateAttr, model_validator
 
-from pipeline.errors import FileError, UserError
+from pipeline.errors import MissingError, UserError
 from pipeline.files.blocks import short
-from pipeline.laws.question import is_factor_name
-from pipeline.symbolic.program import Expression
+from pipeline.files.tablefile import numbers, read_table, write_parquet
+from pipeline.files.wholefile import write_whole
+from pipeline.laws.bands import Bands, Certainty, Uncertainty
+from pipeline.laws.law import SCORES, Law, scores_in_words
+from pipeline.laws.question import OWN_COLUMNS, is_factor_name
+from pipeline.laws.record import (
+    ACCEPTED,
+    Baseline,
+    DataRecord,
+    ExponentEstimate,
+    FactorEvidence,
+    Groups,
+    Harm,
+    Outlier,
+    Provenance,
+    Record,
+    Rule,
+    read_json,
+    wrong,
+)
+from pipeline.laws.show import laws_html
+from pipeline.symbolic.tree import Floats
+from pipeline.symbolic.typeset.latex import formula_latex
+from pipeline.symbolic.typeset.plain import formula_text
 
-ACCEPTED = "a laws.json as run or fit writes"
-#: more than any law search writes
-MAX_BYTES = 50_000_000
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-Bound = float | None
-
-
-class Record(BaseModel):
-    """A part of the file; what later versions add is kept and passed on."""
-
-    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+SCHEMA = 2
+LAWS_NAME, TABLE_NAME = "laws.json", "table.parquet"
 
 
-class ConstantRecord(Record):
-    """A constant of a law with its interval."""
+class SchemaError(UserError):
+    """A ``laws.json`` of another version."""
 
-    value: float
-    se: float | None = None
-    ci95: tuple[Bound, Bound] | None = None
-    reason: str = ""
+    form: ClassVar[str] = f"{{field}}: expected {SCHEMA}, got {{value!r}}: {{accepted}}"
 
 
-class UncertaintyRecord(Record):
-    """What the bands of the selected law are computed from."""
+class LawSet(Record):
+    """The laws of a table: the selected one, the front, the evidence, the data.
 
-    draws: dict[str, list[float]] = {}
-    replicate_sd: float | None = Field(default=None, ge=0)
-    misfit_sd: float | None = Field(default=None, ge=0)
-    ranges: dict[str, tuple[float, float]] = {}
-    domain: dict[str, tuple[float, float]] = {}
-    bounds: tuple[Bound, Bound] = (None, None)
+    Attributes
+    ----------
+    version : ``schema`` in the file.
+    target : what the laws explain.
+    factors : names, in the user's order.
+    groups : the group column; None without groups.
+    selected : the law that was chosen; None where no law is valid.
+    front : laws that no simpler one beats, by complexity.
+    theory : forms from the literature, fitted to the same rows; valid ones first, by error.
+    evidence : one record per factor.
+    baseline : ``reference`` in the file: a predictor that is no formula.
+    certainty : ``bands`` in the file: how wide the bands of the selected law are.
+    harm : ``transfer`` in the file: where the law lies below its own value at T = 1.
+    verdicts : sentences on the law.
+    rules : section -> rule -> value of every threshold of the method.
+    outliers : rows that lie far from every good law.
+    without_outliers : the law that is selected without these rows.
+    data, provenance : which rows, and how the laws were found.
+    """
+
+    version: Literal[2] = Field(default=2, alias="schema")
+    target: str
+    factors: tuple[str, ...] = Field(min_length=1)
+    groups: Groups | None = None
+    selected: Law | None
+    front: tuple[Law, ...]
+    theory: tuple[Law, ...] = ()
+    evidence: tuple[FactorEvidence, ...] = ()
+    baseline: Baseline | None = Field(default=None, alias="reference")
+    certainty: Certainty | None = Field(default=None, alias="bands")
+    harm: Harm | None = Field(default=None, alias="transfer")
+    verdicts: tuple[str, ...] = ()
+    rules: dict[str, dict[str, Rule]] = Field(default_factory=dict)
+    outliers: tuple[Outlier, ...] = ()
+    without_outliers: Law | None = None
+    data: DataRecord = DataRecord()
+    provenance: Provenance = Provenance()
+
+    _rows: pd.DataFrame | None = PrivateAttr(default=None)
+    _folder: Path | None = PrivateAttr(default=None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _laws_know_the_factors(cls, content: Any) -> Any:
+        """Give every law of a file the factors of the file, once these are names."""
+        if not isinstance(content, Mapping):
+            return content
+        factors, told = content.get("factors"), dict(content)
+        if not isinstance(factors, Sequence) or isinstance(factors, str):
+            return content
+        for name in factors:
+            if isinstance(name, str) and (not is_factor_name(name) or name == told.get("target")):
+                raise wrong(name, "a name that can stand in a formula", "factors")
+        for block in ("selected", "without_outliers"):
+            if isinstance(told.get(block), Mapping):
+                told[block] = {**told[block], "factors": factors}
+        for block in ("front", "theory"):
+            if isinstance(told.get(block), list | tuple):
+                told[block] = [
+                    {**law, "factors": factors} if isinstance(law, Mapping) else law
+                    for law in told[block]
+                ]
+        return told
 
     @model_validator(mode="after")
-    def _draws_belong_together(self) -> UncertaintyRecord:
-        if len({len(values) for values in self.draws.values()}) > 1:
-            raise ValueError("every constant needs as many draws as the others")
+    def _levels_are_known(self) -> Self:
+        """Refuse laws with groups that the set does not have."""
+        levels = set() if self.groups is None else set(self.groups.levels)
+        for place, law in self.laws():
+            strange = set(law.levels) - levels
+            if strange:
+                raise wrong(sorted(strange)[0], "a level of groups", f"{place}.group_constants")
         return self
 
+    def __eq__(self, other: object) -> bool:
+        """Whether the records are equal; rows are no part of them."""
+        return isinstance(other, LawSet) and dict(self) == dict(other)
 
-class LawRecord(Record):
-    """LAW of the contract."""
+    __hash__ = None  # type: ignore[assignment]
 
-    expression: str
-    template: str = ""
-    latex: str = ""
-    complexity: int = Field(ge=1)
-    constants: dict[str, ConstantRecord] = {}
-    scores: dict[str, float | None] = {}
-    valid: bool
-    reason: str = ""
-    limits: str = ""
-    origin: str = ""
-    uncertainty: UncertaintyRecord | None = None
-
-
-class ExponentRecord(Record):
-    """A factor's power with its interval."""
-
-    value: float | None = None
-    ci95: tuple[Bound, Bound] | None = None
-
-
-class EvidenceRecord(Record):
-    """What the data say for one factor."""
-
-    factor: str
-    sentence: str = ""
-    delta_bic: float | None = None
-    r2_without: float | None = None
-    exponent: ExponentRecord | None = None
-    inclusion: float | None = None
-    inclusion_permuted: float | None = None
-
-
-class DataRecord(Record):
-    """The rows that a law was found on."""
-
-    rows: int | None = None
-    rows_fit: int | None = None
-    rows_hold_out: int | None = None
-    cells: int | None = None
-    digest: str = ""
-    ranges: dict[str, tuple[float, float]] = {}
-    domain: dict[str, tuple[float, float]] = {}
-    bounds: tuple[Bound, Bound] | None = None
-    replicate_sd: float | None = None
-    notes: list[str] = []
-    folds: list[str] = []
-    columns: dict[str, str] = {}
-    hold_out: str | None = None
-
-
-class ProvenanceRecord(Record):
-    """How the laws were found."""
-
-    command: str = ""
-    title: str = ""
-    question: str = ""
-    cut: bool = False
-    engine: dict[str, str] = {}
-    engine_failures: list[str] = []
-    packages: dict[str, str | None] = {}
-    seed: int | None = None
-    time_limit: float | None = None
-    seconds: float | None = None
-    candidates: int | None = None
-
-
-class LawsRecord(Record):
-    """The whole file."""
-
-    version: Literal[1] = Field(alias="schema")
-    target: str
-    factors: list[str] = Field(min_length=1)
-    selected: LawRecord | None
-    front: list[LawRecord]
-    evidence: list[EvidenceRecord] = []
-    theory: list[LawRecord] = []
-    verdicts: list[str] = []
-    data: DataRecord = DataRecord()
-    provenance: ProvenanceRecord = ProvenanceRecord()
-
-    def laws(self) -> Iterator[tuple[str, LawRecord]]:
+    def laws(self) -> Iterator[tuple[str, Law]]:
         """Every law with its place in the file."""
-        if self.selected is not None:
-            yield "selected", self.selected
+        for place, law in (
+            ("selected", self.selected),
+            ("without_outliers", self.without_outliers),
+        ):
+            if law is not None:
+                yield place, law
         for block, laws in (("front", self.front), ("theory", self.theory)):
             yield from ((f"{block}[{k}]", law) for k, law in enumerate(laws))
 
+    # --- files -----------------------------------------------------------------------------------
 
-def read_laws(path: Path) -> dict[str, Any]:
-    """The document in a ``laws.json``, with defaults where it leaves something out.
+    @classmethod
+    def load(cls, path: Path | str) -> LawSet:
+        """The laws in a folder of `mtl-laws run`, `mtl-laws fit` or `save`, or in a ``laws.json``.
 
-    Raises
-    ------
-    UserError
-        if there is none, or it is not a document of schema 1; the field names file and place.
-    """
-    content = _json(path)
-    if not isinstance(content, dict):
-        raise UserError(str(path), short(content), ACCEPTED)
-    if content.get("schema") != 1:
-        expected = f"{ACCEPTED}, with 1 as its schema"
-        raise UserError(f"{path}, schema", short(content.get("schema")), expected)
-    try:
-        document = LawsRecord.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = _place(path, first["loc"])
-        if first["type"] == "missing":
-            raise UserError(place, None, f"a value there, as in {ACCEPTED}") from error
-        wanted = first["msg"].lower().partition(" or instance")[0]
-        raise UserError(place, short(first["input"]), f"{wanted}: {ACCEPTED}") from error
-    _check_formulas(path, document)
-    return document.model_dump(by_alias=True)
+        Raises
+        ------
+        UserError
+            if there are none, or they are not a document of schema 2; the field names file and
+            place.
+        """
+        path = Path(path)
+        file = path / LAWS_NAME if path.is_dir() else path
+        content = read_json(file)
+        if not isinstance(content, dict):
+            raise UserError(str(file), short(content), ACCEPTED)
+        version = content.get("schema")
+        if version != SCHEMA:
+            accepted = "run `mtl-laws fit` again" if version == 1 else ACCEPTED
+            raise SchemaError(f"{file}, schema", short(version), accepted)
+        laws = cls.from_json(content, str(file))
+        laws._folder = file.parent
+        return laws
+
+    def save(self, path: Path | str) -> Path:
+        """Write ``laws.json``, and ``table.parquet`` beside it where the rows are known.
+
+        Parameters
+        ----------
+        path : a folder, made if it is missing, or the name of a ``.json`` file, which is written
+            alone.
+
+        Returns
+        -------
+        The path that was given.
+
+        Raises
+        ------
+        UserError
+            if it cannot be written to.
+        """
+        path = Path(path)
+        text = json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n"
+        if path.suffix == ".json":
+            write_whole(path, text)
+            return path
+        write_whole(path / LAWS_NAME, text)
+        if self._rows is not None or (self._folder and (self._folder / TABLE_NAME).exists()):
+            write_parquet(self.rows, path / TABLE_NAME)
+        return path
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The analysed rows: factors, target, ``role`` (``fit`` or ``hold-out``) and ``cell``.
+
+        They are in ``table.parquet`` beside ``laws.json``, and no part of the record.
+
+        Raises
+        ------
+        UserError
+            if there is no such table, or it does not fit the laws.
+        """
+        if self._rows is None:
+            if self._folder is None:
+                raise UserError(
+                    "rows", None, f"laws that were read from a folder with {TABLE_NAME}"
+                )
+            self._rows = self._analysed(self._folder / TABLE_NAME)
+        return self._rows
+
+    def with_rows(self, rows: pd.DataFrame) -> LawSet:
+        """The same laws beside the rows that they were found on."""
+        laws = self.model_copy()
+        laws._rows = rows
+        return laws
+
+    def _analysed(self, path: Path) -> pd.DataFrame:
+        rows = read_table(path)
+        for column in (*self.factors, self.target):
+            rows[column] = numbers(rows, column, str(path))
+        for column in OWN_COLUMNS:
+            if column not in rows:
+                accepted = f"a table with this column, as beside {LAWS_NAME}"
+                raise UserError(str(path), column, accepted)
+        if not (rows["role"] == "fit").any():
+            raise UserError(f"{path}, column role", rows["role"].iloc[0], "'fit' in some rows")
+        return rows
+
+    # --- predictions -----------------------------------------------------------------------------
+
+    @property
+    def law(self) -> Law:
+        """The selected law.
+
+        Raises
+        ------
+        UserError
+            if none was selected.
+        """
+        if self.selected is None:
+            raise UserError("selected", None, "laws of which one was selected")
+        return self.selected
+
+    def with_region(self, law: Law) -> Law:
+        """A law of this set, which knows where it was fitted even if it has no draws."""
+        if law.uncertainty is not None:
+            return law
+        known = Uncertainty(ranges=self.data.ranges, domain=self.data.domain)
+        return law.model_copy(update={"uncertainty": known})
+
+    def predict(self, table: pd.DataFrame) -> pd.Series[float]:
+        """Value of the selected law for every row, with the index of `table`.
+
+        Parameters
+        ----------
+        table : the factors, under their own names or those of the columns they were fitted from,
+            and the group column where the law has constants by group. A missing value is an
+            undefined factor: the mean over its domain is taken there.
+
+        Raises
+        ------
+        UserError
+            if a factor of the law or the group column is missing, or a level is not known.
+        """
+        return pd.Series(self._bands(table).mean, index=table.index, name=self.target)
+
+    def intervals(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Predictions with 95 % intervals, in units of the target; null where nothing is known.
+
+        Columns: the target; ``law_low``, ``law_high`` (the law, given its form); ``run_low``,
+        ``run_high`` (one more trained model); ``outside``, the factors beyond the fitted range.
+        Parameters and errors as in `predict`.
+        """
+        bands = self._bands(table)
+        columns: dict[str, Floats | None] = {self.target: bands.mean}
+        for name, band in (("law", bands.law), ("run", bands.run)):
+            low, high = (None, None) if band is None else band
+            columns |= {f"{name}_low": low, f"{name}_high": high}
+        outside = [", ".join(names) for names in bands.outside]
+        return pd.DataFrame({**columns, "outside": outside}, index=table.index)
+
+    def _bands(self, table: pd.DataFrame) -> Bands:
+        law = self.with_region(self.law)
+        group = self.groups.of_rows(table) if self.groups is not None and law.levels else None
+        return law.bands(self._columns(table), group)
+
+    def _columns(self, table: pd.DataFrame) -> dict[str, Floats]:
+        """The factors of a table, by their own name where that is a column, else by the user's."""
+        columns: dict[str, Floats] = {}
+        for name in self.factors:
+            column = name if name in table.columns else self.data.columns.get(name, name)
+            if column in table.columns:
+                columns[name] = np.asarray(numbers(table, column, "table"), dtype=np.float64)
+            elif self.law.uses(name):
+                raise _missing(name, column, table)
+        return columns
+
+    # --- what a notebook shows -------------------------------------------------------------------
+
+    def table(self) -> pd.DataFrame:
+        """The front, one law per row: formula, complexity, scores, standing."""
+        chosen = None if self.selected is None else self.selected.expression
+        records = [
+            {
+                "law": formula_text(law.shown),
+                "complexity": law.complexity,
+                **{name: law.scores.get(name) for name in SCORES if name.startswith("r2_")},
+                "valid": law.valid,
+                "selected": law.expression == chosen,
+                "origin": law.origin,
+                "reason": law.reason,
+                "expression": law.expression,
+            }
+            for law in self.front
+        ]
+        return pd.DataFrame.from_records(records)
+
+    def evidence_table(self) -> pd.DataFrame:
+        """The evidence, one factor per row."""
+        names = ("factor", "in_law", "sentence", "delta_bic", "r2_without", "inclusion")
+        records = []
+        for one in self.evidence:
+            exponent = one.exponent or ExponentEstimate()
+            low, high = exponent.ci95 or (None, None)
+            power = {"exponent": exponent.value, "exponent_low": low, "exponent_high": high}
+            records.append({**{name: getattr(one, name) for name in names}, **power})
+        return pd.DataFrame.from_records(records)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on the rows and on the law beside theory and other predictors."""
+        return (*self.data.notes, *self.verdicts)
+
+    def plot(
+        self, x: str | None = None, by: str | None = None, at: Mapping[str, float] | None = None
+    ) -> Figure:
+        """The selected law along one factor with its 95 % interval, as a matplotlib figure.
+
+        Parameters
+        ----------
+        x : the factor along the axis; the law's first one if None.
+        by : a factor, or the group column, with a line for each of up to six levels; the group
+            column if None and the law has constants by group.
+        at : values of other factors; the middle of the fitted range where none is given.
+
+        Raises
+        ------
+        UserError
+            if a name is not known.
+        """
+        from pipeline.laws.plot import LawPlot
+
+        column = self.groups.column if self.groups is not None and self.law.levels else None
+        return LawPlot(
+            law=self.law,
+            target=self.target,
+            ranges=self.data.ranges,
+            column=column,
+            intervals=self.intervals,
+        ).draw(x, by, at or {})
+
+    def __repr__(self) -> str:
+        if self.selected is None:
+            return f"{self.target}: no valid law"
+        formula = formula_text(self.selected.shown)
+        return f"{self.target} = {formula}\n{scores_in_words(self.selected.scores)}"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return laws_html(self.target, self.selected, self.front, self.notes)
+
+    def _repr_latex_(self) -> str | None:
+        if self.selected is None:
+            return None
+        return f"$\\displaystyle {formula_latex(self.selected.shown, self.target)}$"
 
 
-def _json(path: Path) -> object:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(str(path), f"{path.stat().st_size} bytes", ACCEPTED)
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
-    except OSError as error:
-        raise FileError(str(path), (error.strerror or str(error)).lower(), ACCEPTED) from error
-    except json.JSONDecodeError as error:
-        found = f"{error.msg.lower()}, line {error.lineno}"
-        raise UserError(str(path), found, ACCEPTED) from error
-    except RecursionError as error:
-        raise UserError(str(path), "lists nested without end", ACCEPTED) from error
-    except ValueError as error:
-        raise UserError(str(path), str(error)[:80], ACCEPTED) from error
+def _missing(factor: str, column: str, table: pd.DataFrame) -> MissingError:
+    other = "" if column == factor else f", a column {factor} would do too"
+    there = ", ".join(map(str, table.columns)) or "none"
+    wanted = f"it holds the law's factor {factor}{other}; columns given: {there}"
+    return MissingError(f"table, column {column}", None, wanted)
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number")
+def schema() -> str:
+    """The JSON schema of ``laws.json``, as ``docs/laws.schema.json`` holds it."""
+    return json.dumps(LawSet.model_json_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
-def _place(path: Path, steps: tuple[int | str, ...]) -> str:
-    """``laws.json, front[2].scores``."""
-    written = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
-    return f"{path}, {written.removeprefix('.')}"
-
-
-def _check_formulas(path: Path, document: LawsRecord) -> None:
-    """Refuse names and expressions that cannot be, or must not be, in a formula."""
-    for name in document.factors:
-        if not is_factor_name(name) or name == document.target:
-            raise UserError(f"{path}, factors", name, "a name that can stand in a formula")
-    for place, law in document.laws():
-        try:
-            expression = Expression.parse(law.expression, document.factors)
-            template = Expression.parse(law.template or "0", document.factors)
-        except UserError as error:
-            raise UserError(f"{path}, {place}", error.value, error.expected) from error
-        unknown = set(expression.constants) | (set(template.constants) - set(law.constants))
-        if unknown:
-            expected = "an expression with numbers only, and a value for every constant"
-            raise UserError(f"{path}, {place}", sorted(unknown)[0], expected)
-    _check_bands(path, document)
-
-
-def _check_bands(path: Path, document: LawsRecord) -> None:
-    """Refuse ranges that are none, and draws of constants that the law does not have."""
-    regions: list[tuple[str, DataRecord | UncertaintyRecord]] = [("data", document.data)]
-    for place, law in document.laws():
-        known = law.uncertainty
-        if known is not None:
-            regions.append((f"{place}.uncertainty", known))
-            if set(known.draws) - set(law.constants):
-                name = sorted(set(known.draws) - set(law.constants))[0]
-                raise UserError(f"{path}, {place}.uncertainty.draws", name, "constants of the law")
-    for place, record in regions:
-        for block in ("ranges", "domain"):
-            for name, (low, high) in getattr(record, block).items():
-                if not low <= high:
-                    where = f"{path}, {place}.{block}.{name}"
-                    raise UserError(where, [low, high], "[lowest, highest]")
+if __name__ == "__main__":
+    print(schema(), end="")

@@ -24,7 +24,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from pipeline.errors import UserError
 from pipeline.laws.document import law_of
 from pipeline.laws.factors import MadeUp, find_made_up, mark_undefined
-from pipeline.laws.law import SCORES, Constant, Law
+from pipeline.laws.law import LATEX_DIGITS, SCORES, Constant, Law
 from pipeline.laws.question import (
     MAX_SEED,
     MAX_SIZE,
@@ -38,6 +38,7 @@ from pipeline.laws.rows import Rows, infer_domains, number_cells
 from pipeline.laws.search import SearchOptions, SearchResult, find_laws
 from pipeline.symbolic.engines.choice import choose
 from pipeline.symbolic.tree import Floats, format_number
+from pipeline.symbolic.typeset import formula_latex
 
 if TYPE_CHECKING:  # scikit-learn ships no types: what is inherited, in our words
 
@@ -308,9 +309,18 @@ def constant_law(data: Rows) -> Law:
     scores: dict[str, float | None] = dict.fromkeys(SCORES)
     scores["r2_train"] = 0.0 if data.variance > 0 else None
     scores["rmse_train"] = float(np.sqrt(data.variance))
-    constants = {"c0": Constant(mean, None, None)}
     text = format_number(mean)
-    return Law(text, "c0", data.factors, 1, constants, scores, True, "", "", CONSTANT)
+    return Law(
+        expression=text,
+        template="c0",
+        latex=formula_latex(text, digits=LATEX_DIGITS),
+        factors=data.factors,
+        complexity=1,
+        constants={"c0": Constant(value=mean)},
+        scores=scores,
+        valid=True,
+        origin=CONSTANT,
+    )
 
 
 def _hopeless(data: Rows) -> str:

@@ -1,4 +1,4 @@
-"""From a table, or from a study, to `Laws`: silent, unless a progress function is given."""
+"""From a table, or from a study, to a `LawSet`: silent, unless a progress function is given."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing_extensions import Unpack
 
 from pipeline.errors import UserError
 from pipeline.fit import Source, fit_question
+from pipeline.laws.lawset import LawSet
 from pipeline.laws.question import Question
 from pipeline.laws.search import Progress
 from pipeline.notebook.arguments import check_settings
-from pipeline.notebook.laws import Laws
 
 if TYPE_CHECKING:
     from pipeline.running.backends import RunOptions
@@ -45,7 +45,7 @@ def fit_laws(
     bounds: Bounds = (None, None),
     progress: Progress | None = None,
     **settings: Unpack[SearchSettings],
-) -> Laws:
+) -> LawSet:
     """Find laws in a table of results, as `mtl-laws fit` does; nothing is written or printed.
 
     Parameters
@@ -68,7 +68,7 @@ def fit_laws(
     named = dict(factors) if isinstance(factors, Mapping) else {name: name for name in factors}
     question = Question(target, named, bounds, **settings)
     source = Source("table", f"{target} in a table", command=_call(question))
-    return Laws(fit_question(table, question, source, progress))
+    return fit_question(table, question, source, progress).laws
 
 
 def run(
@@ -77,7 +77,7 @@ def run(
     engine: str | None = None,
     options: RunOptions | None = None,
     progress: Progress | None = None,
-) -> Laws:
+) -> LawSet:
     """Run a study, as `mtl-laws run` does: train its models, find laws, write the report.
 
     Parameters
@@ -105,7 +105,7 @@ def run(
     foresee(asked, engine)
     run_study(asked, Path(out), chosen)
     conclude(asked, path, Path(out), engine, chosen.jobs, progress)
-    return Laws.load(out)
+    return LawSet.load(out)
 
 
 def _check(table: pd.DataFrame, settings: SearchSettings) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TypeAlias
 
 import pandas as pd
 
+from pipeline.laws.lawset import LawSet
 from pipeline.laws.rows import infer_domains
 from pipeline.report.grid import Grid, Row, grid
 from pipeline.symbolic.kinds import Kinds, classify, value_range
 from pipeline.symbolic.tree import Floats
 from pipeline.symbolic.typeset.numbers import interval, number
+
+Pair: TypeAlias = tuple[float, float]
 
 #: a positive factor below this is a share by its values only: it may be a small quantity
 SMALL = 0.1
@@ -21,18 +23,18 @@ CAPTION = (
 )
 
 
-def factors_grid(laws: Mapping[str, Any], table: pd.DataFrame) -> Grid:
+def factors_grid(laws: LawSet, table: pd.DataFrame) -> Grid:
     """One row per factor: column, fitted range, domain, and where the domain comes from."""
-    data, columns = laws.get("data", {}), _fitted(laws, table)
+    data, columns = laws.data, _fitted(laws, table)
     kinds, inferred = classify(columns), infer_domains(columns)
     rows = [
         Row(
             (
                 name,
-                str(data.get("columns", {}).get(name, "")),
-                interval(data.get("ranges", {}).get(name) or value_range(columns[name]), 4),
-                interval(data.get("domain", {}).get(name), 4),
-                _basis(name, kinds, data.get("domain", {}).get(name), inferred[name]),
+                data.columns.get(name, ""),
+                interval(data.ranges.get(name) or value_range(columns[name]), 4),
+                interval(data.domain.get(name), 4),
+                _basis(name, kinds, data.domain.get(name), inferred[name]),
             )
         )
         for name in columns
@@ -41,10 +43,10 @@ def factors_grid(laws: Mapping[str, Any], table: pd.DataFrame) -> Grid:
     return grid(CAPTION, headers, rows)
 
 
-def doubts(laws: Mapping[str, Any], table: pd.DataFrame) -> list[str]:
+def doubts(laws: LawSet, table: pd.DataFrame) -> list[str]:
     """Factors that were taken for fractions only because their values are small."""
     columns = _fitted(laws, table)
-    stated, inferred = laws.get("data", {}).get("domain", {}), infer_domains(columns)
+    stated, inferred = laws.data.domain, infer_domains(columns)
     return [
         f"{name}, {number(low)} to {number(high)}, was taken for a share, so every law had to be "
         f"valid from 0 to 1; if it is none, search again with --domain {name}=LOW:HIGH."
@@ -54,12 +56,12 @@ def doubts(laws: Mapping[str, Any], table: pd.DataFrame) -> list[str]:
     ]
 
 
-def _fitted(laws: Mapping[str, Any], table: pd.DataFrame) -> dict[str, Floats]:
+def _fitted(laws: LawSet, table: pd.DataFrame) -> dict[str, Floats]:
     rows = table[table["role"] == "fit"]
-    return {str(name): rows[name].to_numpy(dtype=float) for name in laws["factors"]}
+    return {name: rows[name].to_numpy(dtype=float) for name in laws.factors}
 
 
-def _basis(name: str, kinds: Kinds, stated: Any, inferred: tuple[float, float]) -> str:
+def _basis(name: str, kinds: Kinds, stated: Pair | None, inferred: Pair) -> str:
     """Where a domain comes from, in words; empty where none is recorded."""
     if not stated:
         return ""
@@ -72,5 +74,5 @@ def _basis(name: str, kinds: Kinds, stated: Any, inferred: tuple[float, float]) 
     return "assumed: as seen"
 
 
-def _same(stated: Any, inferred: tuple[float, float]) -> bool:
-    return bool(stated) and tuple(map(float, stated)) == tuple(map(float, inferred))
+def _same(stated: Pair | None, inferred: Pair) -> bool:
+    return stated is not None and stated == tuple(map(float, inferred))

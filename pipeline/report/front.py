@@ -12,13 +12,13 @@ error : unexplained share of the variance in the extrapolation folds, 1 − R²,
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from string import ascii_uppercase
-from typing import Any
 
-from pipeline.symbolic.typeset.numbers import is_number, score
+from pipeline.laws.law import Law
+from pipeline.symbolic.typeset.numbers import score
 from pipeline.symbolic.typeset.plain import formula_text
 
 UNEXPLAINED = "unexplained share outside (1 − R²)"
@@ -33,14 +33,14 @@ class Entry:
 
     Attributes
     ----------
-    law : its JSON record.
+    law : the law.
     key : id of its mark in the figure.
     label : its name in figure and table: a letter, or a number where another law leads.
     error : see Notation; None where unknown.
     leads : valid, and beaten outside by no simpler valid law.
     """
 
-    law: Mapping[str, Any]
+    law: Law
     key: str
     label: str
     complexity: int
@@ -53,17 +53,17 @@ class Entry:
     @property
     def limits(self) -> str:
         """What is implausible about where the law leads; empty where nothing is."""
-        return str(self.law.get("limits") or "")
+        return self.law.limits
 
     @property
     def tip(self) -> str:
         """Tooltip: the formula in one line and what it scores."""
         limits = f" · implausible: {self.limits}" if self.limits else ""
-        reason = self.law.get("reason") or "breaks the bounds"
+        reason = self.law.reason or "breaks the bounds"
         verdict = limits if self.valid else f" · not valid: {reason}"
         chosen = " · selected" if self.selected else ""
         return (
-            f"{self.label}: {formula_text(str(self.law['expression']))} · "
+            f"{self.label}: {formula_text(self.law.shown)} · "
             f"complexity {self.complexity} · "
             f"R² outside {score(self.r2)}{chosen}{verdict}"
         )
@@ -87,13 +87,13 @@ class Front:
         return tuple(entry for entry in self.entries if not entry.label.isalpha())
 
 
-def build_front(laws: Sequence[Mapping[str, Any]], selected: Mapping[str, Any] | None) -> Front:
+def build_front(laws: Sequence[Law], selected: Law | None) -> Front:
     """Entries for `laws`, the selected one added if it is not among them."""
     pool = list(laws)
-    chosen = None if selected is None else selected["expression"]
-    if selected is not None and all(law["expression"] != chosen for law in pool):
+    chosen = None if selected is None else selected.expression
+    if selected is not None and all(law.expression != chosen for law in pool):
         pool.append(selected)
-    pool.sort(key=lambda law: (law["complexity"], _sortable(_error(law, UNEXPLAINED))))
+    pool.sort(key=lambda law: (law.complexity, _sortable(_error(law, UNEXPLAINED))))
     measure = _measure(pool)
     best = _leading(pool, measure)
     labels = _labels(pool, best, chosen)
@@ -102,11 +102,11 @@ def build_front(laws: Sequence[Mapping[str, Any]], selected: Mapping[str, Any] |
             law=law,
             key=f"law{place}",
             label=labels[place],
-            complexity=int(law["complexity"]),
+            complexity=law.complexity,
             error=_error(law, measure),
-            r2=_score(law, "r2_extrapolation"),
-            valid=bool(law["valid"]),
-            selected=law["expression"] == chosen,
+            r2=law.scores.get("r2_extrapolation"),
+            valid=law.valid,
+            selected=law.expression == chosen,
             leads=place in best,
         )
         for place, law in enumerate(pool)
@@ -114,19 +114,14 @@ def build_front(laws: Sequence[Mapping[str, Any]], selected: Mapping[str, Any] |
     return Front(entries, measure)
 
 
-def _score(law: Mapping[str, Any], name: str) -> float | None:
-    value = law.get("scores", {}).get(name)
-    return float(value) if is_number(value) and math.isfinite(value) else None
-
-
-def _error(law: Mapping[str, Any], measure: str) -> float | None:
+def _error(law: Law, measure: str) -> float | None:
     if measure == OUTSIDE_RMSE:
-        return _score(law, "rmse_extrapolation")
-    r2 = _score(law, "r2_extrapolation")
+        return law.scores.get("rmse_extrapolation")
+    r2 = law.scores.get("r2_extrapolation")
     return None if r2 is None else max(1.0 - r2, 1e-9)
 
 
-def _measure(pool: Sequence[Mapping[str, Any]]) -> str:
+def _measure(pool: Sequence[Law]) -> str:
     known = any(_error(law, UNEXPLAINED) is not None for law in pool)
     return UNEXPLAINED if known else OUTSIDE_RMSE
 
@@ -135,23 +130,23 @@ def _sortable(error: float | None) -> float:
     return math.inf if error is None else error
 
 
-def _leading(pool: Sequence[Mapping[str, Any]], measure: str) -> set[int]:
+def _leading(pool: Sequence[Law], measure: str) -> set[int]:
     """Places of the valid laws that no simpler valid law beats (`pool` is sorted)."""
     best, kept = math.inf, set()
     for place, law in enumerate(pool):
         error = _error(law, measure)
-        if law["valid"] and error is not None and error < best:
+        if law.valid and error is not None and error < best:
             best = error
             kept.add(place)
     return kept
 
 
-def _labels(pool: Sequence[Mapping[str, Any]], best: set[int], chosen: object) -> list[str]:
+def _labels(pool: Sequence[Law], best: set[int], chosen: object) -> list[str]:
     """A, B, C… for the laws that lead and the selected one, 1, 2, 3… for the others.
 
     Where more lead than a table is read for, the most complex ones get numbers.
     """
-    must = {place for place, law in enumerate(pool) if law["expression"] == chosen}
+    must = {place for place, law in enumerate(pool) if law.expression == chosen}
     named = {*sorted(best | must)[:MOST_LETTERS], *must}
     letters, numbers = iter(ascii_uppercase), count(1)
     return [next(letters) if place in named else str(next(numbers)) for place in range(len(pool))]

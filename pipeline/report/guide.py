@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from pipeline.laws.law import Law
+from pipeline.laws.lawset import LawSet
 from pipeline.report.front import Front
 from pipeline.report.surface import Surface
 from pipeline.symbolic.typeset.numbers import number, score
@@ -36,12 +35,12 @@ FIXED = {
 }
 
 
-def guide(laws: Mapping[str, Any], front: Front, surface: Surface | None) -> dict[str, str]:
+def guide(laws: LawSet, front: Front, surface: Surface | None) -> dict[str, str]:
     """Section -> what to see there."""
     told = {
         **FIXED,
         "front": _front(front),
-        "theory": _theory(laws.get("selected") or {}),
+        "theory": _theory(laws.selected),
         "reproduce": _again(laws),
     }
     if surface is None:
@@ -62,7 +61,7 @@ def _front(front: Front) -> str:
 
 
 def _gain(surface: Surface) -> str:
-    spread = surface.data.get("replicate_sd")
+    spread = surface.data.replicate_sd
     luck = f" One alone may be luck: replicates differ by {number(spread, 2)}." if spread else ""
     return (
         f"Predicted change in {surface.target} against training the main task alone on the same "
@@ -82,8 +81,8 @@ def _fit(surface: Surface) -> str:
     )
 
 
-def _theory(law: Mapping[str, Any]) -> str:
-    outside = law.get("scores", {}).get("r2_extrapolation")
+def _theory(law: Law | None) -> str:
+    outside = None if law is None else law.scores.get("r2_extrapolation")
     beside = "" if outside is None else f", beside {score(outside)} of the selected law"
     return (
         "Forms from the literature, fitted to the same rows. What counts is R² outside, beyond "
@@ -100,8 +99,8 @@ def _residuals(surface: Surface) -> str:
     )
 
 
-def _again(laws: Mapping[str, Any]) -> str:
-    if laws.get("provenance", {}).get("cut"):
+def _again(laws: LawSet) -> str:
+    if laws.provenance.cut:
         return (
             "The time limit cut this search short: the same command may find another law on "
             "another machine."

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline.errors import UserError
+from pipeline.laws.law import Law
+from pipeline.laws.lawset import LawSet
+from pipeline.laws.record import Groups
 from pipeline.report import tables
 from pipeline.report.context import ReportContext
 from pipeline.report.domains import doubts, factors_grid
@@ -19,7 +22,7 @@ from pipeline.report.guide import guide
 from pipeline.report.regions import region_grid
 from pipeline.report.surface import Surface
 from pipeline.report.words import describe, direction_in_words
-from pipeline.symbolic.typeset.numbers import is_number, number
+from pipeline.symbolic.typeset.numbers import number
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,8 @@ class Page:
     """Everything a template needs; `law` is None where no valid law was found."""
 
     context: ReportContext
-    laws: Mapping[str, Any]
-    law: Mapping[str, Any] | None
+    laws: LawSet
+    law: Law | None
     front: Front
     gallery: Gallery
     words: tuple[str, ...]
@@ -42,15 +45,15 @@ class Page:
     @property
     def target(self) -> str:
         """Name of the predicted score."""
-        return str(self.laws["target"])
+        return self.laws.target
 
     @property
     def held_out(self) -> bool:
         """Whether rows were kept out of the search."""
-        return bool(self.laws.get("data", {}).get("rows_hold_out"))
+        return bool(self.laws.data.rows_hold_out)
 
 
-def build_page(laws: Mapping[str, Any], table: pd.DataFrame, context: ReportContext) -> Page:
+def build_page(laws: LawSet, table: pd.DataFrame, context: ReportContext) -> Page:
     """Assemble a report.
 
     Raises
@@ -59,8 +62,8 @@ def build_page(laws: Mapping[str, Any], table: pd.DataFrame, context: ReportCont
         if the table lacks a column that the laws speak of.
     """
     surface = _surface(laws, table)
-    law = laws.get("selected")
-    front = build_front(laws.get("front", []), law)
+    law = laws.selected
+    front = build_front(laws.front, law)
     return Page(
         context=context,
         laws=laws,
@@ -70,20 +73,16 @@ def build_page(laws: Mapping[str, Any], table: pd.DataFrame, context: ReportCont
         words=tuple(describe(surface)) if surface else (),
         notes=(*context.notes, *_warnings(laws), *doubts(laws, table)),
         findings=tuple(_findings(laws, surface)),
-        verdicts=tuple(map(str, laws.get("verdicts") or ())),
+        verdicts=laws.verdicts,
         scores=tuple(tables.score_rows(law)) if law else (),
         grids=_grids(laws, table, front, surface),
         guide=guide(laws, front, surface),
     )
 
 
-def _findings(laws: Mapping[str, Any], surface: Surface | None) -> list[tuple[str, str]]:
+def _findings(laws: LawSet, surface: Surface | None) -> list[tuple[str, str]]:
     """For each factor which way it moves the law, and what was found about it, in words."""
-    return [
-        (_heading(str(e.get("factor", "")), surface), str(e["sentence"]))
-        for e in laws.get("evidence", [])
-        if e.get("sentence")
-    ]
+    return [(_heading(one.factor, surface), one.sentence) for one in laws.evidence if one.sentence]
 
 
 def _heading(factor: str, surface: Surface | None) -> str:
@@ -91,24 +90,33 @@ def _heading(factor: str, surface: Surface | None) -> str:
     return direction_in_words(surface, factor) if surface is not None and known else factor
 
 
-def _surface(laws: Mapping[str, Any], table: pd.DataFrame) -> Surface | None:
-    factors, target = tuple(laws["factors"]), str(laws["target"])
-    for column in (*factors, target, "role", "cell"):
+def _surface(laws: LawSet, table: pd.DataFrame) -> Surface | None:
+    for column in (*laws.factors, laws.target, "role", "cell"):
         if column not in table:
             raise UserError("table", column, f"one of {', '.join(map(str, table.columns))}")
-    if not laws.get("selected"):
+    law = laws.selected
+    if law is None:
         return None
-    return Surface(laws["selected"], factors, target, table, laws.get("data", {}))
+    if laws.groups is not None and law.levels:
+        law, table = _first_group(law, laws.groups, table)
+    return Surface(law, laws.target, table, laws.data)
+
+
+def _first_group(law: Law, groups: Groups, table: pd.DataFrame) -> tuple[Law, pd.DataFrame]:
+    """The law of the first group and its rows: what a single figure can show."""
+    level = law.levels[0]
+    of_rows = np.array(groups.of_rows(table), dtype=object)
+    return law.for_group(level), table[of_rows == level].reset_index(drop=True)
 
 
 def _grids(
-    laws: Mapping[str, Any], table: pd.DataFrame, front: Front, surface: Surface | None
+    laws: LawSet, table: pd.DataFrame, front: Front, surface: Surface | None
 ) -> dict[str, Grid]:
     grids = {
         "leaders": tables.front_grid(front.leaders, "The laws that lead, simplest first."),
         "others": tables.front_grid(front.others, "The other laws of the front."),
-        "evidence": tables.evidence_grid(laws.get("evidence", [])),
-        "theory": tables.theory_grid(laws.get("theory", [])),
+        "evidence": tables.evidence_grid(laws.evidence),
+        "theory": tables.theory_grid(laws.theory),
         "factors": factors_grid(laws, table),
         "card": tables.card_grid(laws),
         "provenance": tables.provenance_grid(laws),
@@ -119,24 +127,28 @@ def _grids(
     return grids
 
 
-def _warnings(laws: Mapping[str, Any]) -> list[str]:
+def _warnings(laws: LawSet) -> list[str]:
     """What a reader must know before trusting the law."""
-    law = laws.get("selected")
+    law = laws.selected
     told = []
-    if not law:
+    if law is None:
         told.append("No law was valid on the whole domain; the front below says why.")
-    elif not law.get("valid", True):
-        told.append(f"The law shown is not valid: {law.get('reason') or 'see the front'}.")
-    elif law.get("limits"):
-        told.append(f"The law has an implausible limit: {law['limits']}.")
+    elif not law.valid:
+        told.append(f"The law shown is not valid: {law.reason or 'see the front'}.")
+    elif law.limits:
+        told.append(f"The law has an implausible limit: {law.limits}.")
+    if law is not None and law.levels:
+        told.append(
+            f"Figures and tables show group {law.levels[0]}, the first of {len(law.levels)}."
+        )
     return told + _noise(laws)
 
 
-def _noise(laws: Mapping[str, Any]) -> list[str]:
+def _noise(laws: LawSet) -> list[str]:
     """How the law's error compares with the spread of replicates."""
-    spread = laws.get("data", {}).get("replicate_sd")
-    error = (laws.get("selected") or {}).get("scores", {}).get("rmse_cv")
-    if not is_number(spread) or not is_number(error) or not spread:
+    spread = laws.data.replicate_sd
+    error = None if laws.selected is None else laws.selected.scores.get("rmse_cv")
+    if not spread or error is None:
         return []
     return [
         f"Replicates of one cell differ by {number(spread, 2)} (standard deviation, over the cells "

@@ -69,7 +69,7 @@ def _region_row(surface: Surface, name: str, mask: npt.NDArray[np.bool_]) -> Row
 def _beside_score(surface: Surface, row: Row) -> Row:
     """The row of the fitted rows, with the reason where the law's own score is another number."""
     undefined = [name for name in surface.used if np.isnan(surface.columns[name]).any()]
-    told = surface.law.get("scores", {}).get("r2_train")
+    told = surface.law.scores.get("r2_train")
     if not undefined or not is_number(told) or row.cells[2] == score(told):
         return row
     note = f"{score(told)} where rows without {listed(undefined)} count at five values each"
@@ -79,7 +79,7 @@ def _beside_score(surface: Surface, row: Row) -> Row:
 def _still(surface: Surface, spread: float) -> str:
     """Why an R² on rows of this spread (standard deviation) says little; empty where it says."""
     known = surface.measured[np.isfinite(surface.measured)]
-    whole, noise = float(known.std()), surface.data.get("replicate_sd")
+    whole, noise = float(known.std()), surface.data.replicate_sd
     if spread >= STILL * whole and not (is_number(noise) and spread < NOISY * noise):
         return ""
     told = f"these rows hardly vary (SD {number(spread, 2)}; all rows {number(whole, 2)}"

@@ -9,16 +9,17 @@ G : points at which a row with an undefined factor is evaluated, spread over tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.laws.bands import Bands, Predictor, Uncertainty
+from pipeline.laws.bands import Bands
+from pipeline.laws.law import Law
+from pipeline.laws.record import DataRecord
 from pipeline.report.levels import CLOSE, Floats, Levels, find_levels, is_logarithmic, scaled
 from pipeline.symbolic.program import Expression
 
@@ -36,23 +37,26 @@ class Surface:
 
     Parameters
     ----------
-    law : its JSON record; ``expression`` is read, and ``template`` and ``uncertainty`` for bands.
-    factors : factor names.
+    law : the law.
     target : name of the target column.
     table : (R, F + 3) factor columns, target, ``role`` and ``cell``.
-    data : the ``data`` record of ``laws.json``: fitted ranges, domains.
+    data : fitted ranges, domains.
     """
 
-    law: Mapping[str, Any]
-    factors: tuple[str, ...]
+    law: Law
     target: str
     table: pd.DataFrame
-    data: Mapping[str, Any]
+    data: DataRecord
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """Factor names, in the user's order."""
+        return self.law.factors
 
     @cached_property
     def expression(self) -> Expression:
         """The parsed law."""
-        return Expression.parse(str(self.law["expression"]), self.factors)
+        return Expression.parse(self.law.expression, self.factors)
 
     @cached_property
     def used(self) -> tuple[str, ...]:
@@ -106,14 +110,7 @@ class Surface:
 
     def bands(self, points: Mapping[str, Floats]) -> Bands:
         """Bands of the law at `points`; `Bands.law` and `run` are None where none were recorded."""
-        return self._predictor.bands(points)
-
-    @cached_property
-    def _predictor(self) -> Predictor:
-        known = self.law.get("uncertainty")
-        template = Expression.parse(str(self.law.get("template") or "0"), self.factors)
-        told = Uncertainty.from_json(known) if known else None
-        return Predictor(self.expression, template, told)
+        return self.law.bands(points)
 
     @cached_property
     def within(self) -> npt.NDArray[np.bool_] | None:
@@ -123,13 +120,11 @@ class Surface:
 
     def domain(self, factor: str) -> tuple[float, float]:
         """The factor's domain as stated in ``laws.json``, else the range of the table."""
-        stated = self.data.get("domain", {}).get(factor)
-        return _pair(stated) or self.extent(factor)
+        return self.data.domain.get(factor) or self.extent(factor)
 
     def fitted_range(self, factor: str) -> tuple[float, float]:
         """Range of the factor over the fitted rows."""
-        stated = _pair(self.data.get("ranges", {}).get(factor))
-        return stated or _extent(self.columns[factor][self.inside])
+        return self.data.ranges.get(factor) or _extent(self.columns[factor][self.inside])
 
     def extent(self, factor: str) -> tuple[float, float]:
         """Range of the factor over all rows."""
@@ -190,12 +185,6 @@ class Surface:
         low, high = scaled(np.array(self.fitted_range(factor)), logarithmic)
         values, room = scaled(self.columns[factor], logarithmic), CLOSE * (high - low)
         return np.asarray((values < low - room) | (values > high + room))
-
-
-def _pair(value: object) -> tuple[float, float] | None:
-    if not isinstance(value, Sequence) or len(value) != 2 or None in value:
-        return None
-    return float(value[0]), float(value[1])
 
 
 def _extent(values: Floats) -> tuple[float, float]:

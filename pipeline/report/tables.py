@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
+from pipeline.laws.law import Constant, Law
+from pipeline.laws.lawset import LawSet
+from pipeline.laws.record import EngineRecord, ExponentEstimate, FactorEvidence
 from pipeline.report.front import Entry
 from pipeline.report.grid import Formula, Grid, Row, grid
 from pipeline.symbolic.typeset.numbers import (
     MISSING,
     duration,
     interval,
-    is_number,
     number,
     percent,
     score,
 )
 from pipeline.symbolic.typeset.signs import subtracted
 
-Record = Mapping[str, Any]
 SCORES = (
     ("r2_train", "rmse_train", "fitted rows", "the rows its constants were fitted on"),
     ("r2_cv", "rmse_cv", "cross-validated", "cells left out in turn"),
@@ -29,9 +29,9 @@ SCORES = (
 )
 
 
-def score_rows(law: Record) -> list[tuple[str, str, str, str]]:
+def score_rows(law: Law) -> list[tuple[str, str, str, str]]:
     """Label, R², RMSE and meaning of each score that is known."""
-    scores = law.get("scores", {})
+    scores = law.scores
     rows = [
         (label, score(scores.get(r2)), number(scores.get(rmse)), meaning)
         for r2, rmse, label, meaning in SCORES
@@ -50,15 +50,15 @@ def front_grid(entries: Sequence[Entry], caption: str) -> Grid:
 
 
 def _front_row(entry: Entry) -> Row:
-    scores = entry.law.get("scores", {})
+    scores = entry.law.scores
     cells = (
         entry.label,
-        Formula(str(entry.law["expression"])),
+        Formula(entry.law.shown),
         str(entry.complexity),
         score(scores.get("r2_train")),
         score(scores.get("r2_extrapolation")),
         score(scores.get("r2_hold_out")),
-        str(entry.law.get("origin", "")),
+        entry.law.origin,
         _standing(entry),
     )
     emphasis = "selected" if entry.selected else ("" if entry.valid else "invalid")
@@ -67,7 +67,7 @@ def _front_row(entry: Entry) -> Row:
 
 def _standing(entry: Entry) -> str:
     if not entry.valid:
-        return f"not valid: {entry.law.get('reason') or 'breaks the bounds or has a pole'}"
+        return f"not valid: {entry.law.reason or 'breaks the bounds or has a pole'}"
     if entry.selected:
         return "selected"
     if entry.limits:
@@ -75,34 +75,31 @@ def _standing(entry: Entry) -> str:
     return "" if entry.leads else "a simpler law leads"
 
 
-def constants_grid(law: Record) -> Grid:
+def constants_grid(law: Law) -> Grid:
     """Constants of the selected law with standard errors and intervals.
 
     A negative constant that the formula subtracts is given as −c, as it stands there.
     """
-    constants = law.get("constants", {})
+    constants = law.constants
     turned = {
-        name
-        for name in subtracted(str(law.get("template") or "0"))
-        if is_number(constants.get(name, {}).get("value")) and constants[name]["value"] < 0
+        name for name in subtracted(law.template) if name in constants and constants[name].value < 0
     }
     rows = [_constant_row(name, c, name in turned) for name, c in constants.items()]
     headers = ("constant", "value", "standard error", "95 % interval", "why none")
     return grid("Constants of the selected law.", headers, rows, numeric=(1, 2, 3))
 
 
-def _constant_row(name: str, record: Record, turned: bool) -> Row:
-    value, ends = record.get("value"), record.get("ci95")
+def _constant_row(name: str, constant: Constant, turned: bool) -> Row:
+    value, ends = constant.value, constant.ci95
     if turned:
-        value = -value if is_number(value) else value
-        ends = [-end for end in reversed(ends)] if ends else ends
-    cells = number(value, 4), number(record.get("se"), 2), interval(ends, 4)
-    return Row((Formula(f"-{name}" if turned else name), *cells, str(record.get("reason") or "")))
+        value, ends = -value, (-ends[1], -ends[0]) if ends else ends
+    cells = number(value, 4), number(constant.se, 2), interval(ends, 4)
+    return Row((Formula(f"-{name}" if turned else name), *cells, constant.reason))
 
 
-def evidence_grid(evidence: Sequence[Record]) -> Grid:
+def evidence_grid(evidence: Sequence[FactorEvidence]) -> Grid:
     """What the data say for each factor, in numbers."""
-    rows = [_evidence_row(record) for record in evidence]
+    rows = [_evidence_row(one) for one in evidence]
     headers = (
         *("factor", "R² without it", "ΔBIC without it", "wins", "wins when shuffled"),
         *("exponent, 95 %", "its square root"),
@@ -110,38 +107,38 @@ def evidence_grid(evidence: Sequence[Record]) -> Grid:
     return grid("Evidence for each factor.", headers, rows, numeric=(1, 2, 3, 4, 5))
 
 
-def _evidence_row(record: Record) -> Row:
-    exponent = record.get("exponent") or {}
-    value, bounds = number(exponent.get("value"), 2), interval(exponent.get("ci95"), 2)
+def _evidence_row(one: FactorEvidence) -> Row:
+    exponent = one.exponent or ExponentEstimate()
+    value, bounds = number(exponent.value, 2), interval(exponent.ci95, 2)
     told = "" if value == MISSING else f"{value} ({bounds})"
     return Row(
         (
-            str(record.get("factor", "")),
-            score(record.get("r2_without")),
-            number(record.get("delta_bic")),
-            percent(record.get("inclusion")),
-            percent(record.get("inclusion_permuted")),
+            one.factor,
+            score(one.r2_without),
+            number(one.delta_bic),
+            percent(one.inclusion),
+            percent(one.inclusion_permuted),
             told,
-            str(record.get("root") or ""),
+            one.root or "",
         )
     )
 
 
-def theory_grid(theory: Sequence[Record]) -> Grid:
+def theory_grid(theory: Sequence[Law]) -> Grid:
     """Named theoretical forms, best outside first."""
     ranked = sorted(theory, key=_outside, reverse=True)
     rows = [
         Row(
             (
-                str(law.get("origin", "")).removeprefix("theory:").strip(),
-                Formula(str(law["expression"])),
-                str(law.get("complexity", "")),
-                score(law.get("scores", {}).get("r2_train")),
-                score(law.get("scores", {}).get("r2_extrapolation")),
-                score(law.get("scores", {}).get("r2_hold_out")),
-                "" if law.get("valid", True) else f"not valid: {law.get('reason') or ''}",
+                law.origin.removeprefix("theory:").strip(),
+                Formula(law.shown),
+                str(law.complexity),
+                score(law.scores.get("r2_train")),
+                score(law.scores.get("r2_extrapolation")),
+                score(law.scores.get("r2_hold_out")),
+                "" if law.valid else f"not valid: {law.reason}",
             ),
-            emphasis="" if law.get("valid", True) else "invalid",
+            emphasis="" if law.valid else "invalid",
         )
         for law in ranked
     ]
@@ -149,24 +146,24 @@ def theory_grid(theory: Sequence[Record]) -> Grid:
     return grid("Theoretical forms, best outside first.", headers, rows, numeric=(2, 3, 4, 5))
 
 
-def _outside(law: Record) -> tuple[bool, float]:
-    value = law.get("scores", {}).get("r2_extrapolation")
-    return bool(law.get("valid", True)), -np.inf if value is None else float(value)
+def _outside(law: Law) -> tuple[bool, float]:
+    value = law.scores.get("r2_extrapolation")
+    return law.valid, -np.inf if value is None else value
 
 
-def card_grid(laws: Record) -> Grid:
+def card_grid(laws: LawSet) -> Grid:
     """Size and identity of the data."""
-    data = laws.get("data", {})
+    data = laws.data
     told = (
-        ("rows", _count(data.get("rows"))),
-        ("rows fitted", _count(data.get("rows_fit"))),
-        ("rows held out", _count(data.get("rows_hold_out"))),
-        ("held out by", str(data.get("hold_out") or "")),
-        ("distinct cells", _count(data.get("cells"))),
-        ("spread of replicates (SD)", number(data.get("replicate_sd"))),
-        ("target", str(laws.get("target", ""))),
-        ("bounds of the target", _limits(*(data.get("bounds") or (None, None)))),
-        ("digest of the rows", str(data.get("digest", ""))),
+        ("rows", _count(data.rows)),
+        ("rows fitted", _count(data.rows_fit)),
+        ("rows held out", _count(data.rows_hold_out)),
+        ("held out by", data.hold_out or ""),
+        ("distinct cells", _count(data.cells)),
+        ("spread of replicates (SD)", number(data.replicate_sd)),
+        ("target", laws.target),
+        ("bounds of the target", _limits(*(data.bounds or (None, None)))),
+        ("digest of the rows", data.digest),
     )
     return _facts("The data.", told)
 
@@ -178,30 +175,29 @@ def _limits(low: float | None, high: float | None) -> str:
     return at_least or ("" if high is None else f"at most {number(high)}")
 
 
-def provenance_grid(laws: Record) -> Grid:
+def provenance_grid(laws: LawSet) -> Grid:
     """Versions and settings that make the law come out again."""
-    p = laws.get("provenance", {})
-    engine, packages = p.get("engine") or {}, p.get("packages") or {}
+    p = laws.provenance
     told = (
-        ("mtl-laws", str(p.get("version") or "")),
-        ("commit", str(p.get("commit") or "")),
-        ("engine", _engine(engine)),
-        ("seed", _text(p.get("seed"))),
-        ("budget", _text(p.get("budget"))),
-        ("candidates tried", _count(p.get("candidates"))),
-        ("time limit", duration(p.get("time_limit"))),
-        ("search took", f"{duration(p.get('seconds'))}{', cut short' if p.get('cut') else ''}"),
-        ("engine failures", "; ".join(map(str, p.get("engine_failures") or []))),
-        ("Python", str(p.get("python") or "")),
-        ("packages", ", ".join(f"{name} {version}" for name, version in packages.items())),
-        ("made", str(p.get("created") or "")),
+        ("mtl-laws", p.version),
+        ("commit", p.commit),
+        ("engine", _engine(p.engine)),
+        ("seed", _text(p.seed)),
+        ("budget", _text(p.budget)),
+        ("candidates tried", _count(p.candidates)),
+        ("time limit", duration(p.time_limit)),
+        ("search took", f"{duration(p.seconds)}{', cut short' if p.cut else ''}"),
+        ("engine failures", "; ".join(p.engine_failures)),
+        ("Python", p.python),
+        ("packages", ", ".join(f"{name} {version}" for name, version in p.packages.items())),
+        ("made", p.created),
     )
     return _facts("Versions and settings.", told)
 
 
-def _engine(engine: Record) -> str:
-    used, requested = _text(engine.get("used")), _text(engine.get("requested"))
-    reason = f": {engine['reason']}" if engine.get("reason") else ""
+def _engine(engine: EngineRecord) -> str:
+    used, requested = engine.used, engine.requested
+    reason = f": {engine.reason}" if engine.reason else ""
     asked = f" (asked for {requested})" if requested and requested != used else ""
     return f"{used}{asked}{reason}"
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from pipeline.files.wholefile import write_whole
+from pipeline.laws.lawset import LawSet
 from pipeline.report.context import ReportContext
 from pipeline.report.html import render_html
 from pipeline.report.markdown import render_markdown
@@ -16,15 +15,13 @@ from pipeline.report.page import build_page
 from pipeline.report.svg import png_file, render_svg, svg_file
 
 
-def write_report(
-    out: Path, laws: Mapping[str, Any], table: pd.DataFrame, context: ReportContext
-) -> None:
+def write_report(out: Path, laws: LawSet, table: pd.DataFrame, context: ReportContext) -> None:
     """Leave ``report.html``, ``report.md`` and ``figures/*.svg|png`` in `out`.
 
     Parameters
     ----------
     out : folder, made if it is not there.
-    laws : the contents of ``laws.json``.
+    laws : what ``laws.json`` holds.
     table : the analysed rows: factor columns (NaN where undefined), the target, ``role`` ("fit" or
         "hold-out") and ``cell`` (equal for replicates).
     context : title, command and extras.

@@ -127,8 +127,8 @@ class _Conversion:
             return self.settle_power(node)
         multiplier, shift = self.settle(node.args[0])
         if node.op == "log" and shift is None:
-            unchanged = not self.scaled(node)
-            return one, None if unchanged else np.log(multiplier)
+            fixed = self.scaled(node) and not self.free(node.args[0])
+            return one, np.log(multiplier) if fixed else None
         self.require(multiplier, shift)
         return one, None
 

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.fit import Source, fit_to_folder
-from pipeline.fitted import rewrite_report
+from pipeline.fit import Source, fit_to_folder, rewrite_report
 from pipeline.laws.question import Question
 
 

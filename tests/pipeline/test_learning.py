@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tiny_runs import QUIET, Trainer, study
 
-from pipeline.fitted import curves_of
+from pipeline.fit import curves_of
 from pipeline.report.figures.learning import NEEDED, draw_learning
 from pipeline.running import workers
 from pipeline.runs import run_study

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 import subprocess
@@ -16,9 +15,8 @@ import pandas as pd
 import pytest
 from tiny_runs import STUDY, Trainer
 
-from pipeline import Law, Laws, advise, fit_laws, run
+from pipeline import Law, LawSet, advise, fit_laws, run
 from pipeline.errors import UserError
-from pipeline.fit import Fit, Source
 from pipeline.laws.rules import BUDGETS
 from pipeline.running import workers
 from pipeline.running.backends import RunOptions
@@ -37,7 +35,7 @@ def results() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def laws() -> Laws:
+def laws() -> LawSet:
     said: list[str] = []
     found = fit_laws(
         results(),
@@ -51,19 +49,19 @@ def laws() -> Laws:
     return found
 
 
-def test_there_are_laws(laws: Laws) -> None:
+def test_there_are_laws(laws: LawSet) -> None:
     assert isinstance(laws.selected, Law)
     assert (laws.selected.scores["r2_train"] or 0) > 0.95
     assert laws.selected.expression in [law.expression for law in laws.front]
-    assert [law.complexity for law in laws.front] == sorted(laws.table["complexity"])
-    assert laws.table["selected"].sum() == 1
-    assert list(laws.evidence["factor"]) == ["n", "T"]
+    assert [law.complexity for law in laws.front] == sorted(laws.table()["complexity"])
+    assert laws.table()["selected"].sum() == 1
+    assert list(laws.evidence_table()["factor"]) == ["n", "T"]
     assert laws.theory
     assert len(laws.rows) == 16
-    assert repr(laws).startswith("law:    f1 = ")
+    assert repr(laws).startswith("f1 = ")
 
 
-def test_predictions_keep_the_index_and_know_both_names(laws: Laws) -> None:
+def test_predictions_keep_the_index_and_know_both_names(laws: LawSet) -> None:
     table = results()
     found = laws.predict(table)
     assert found.index.equals(table.index)
@@ -71,28 +69,28 @@ def test_predictions_keep_the_index_and_know_both_names(laws: Laws) -> None:
     named = table.rename(columns={"tokens": "n", "tasks": "T"})
     pd.testing.assert_series_equal(laws.predict(named), found)
     assert np.abs(found - table["f1"]).mean() < 0.03
-    by_hand = laws.selected.predict({"n": table["tokens"], "T": table["tasks"]})
+    by_hand = laws.law.predict({"n": table["tokens"], "T": table["tasks"]})
     assert found.tolist() == pytest.approx(by_hand.tolist())
 
 
-def test_an_undefined_factor_is_averaged_over_its_domain(laws: Laws) -> None:
+def test_an_undefined_factor_is_averaged_over_its_domain(laws: LawSet) -> None:
     table = pd.DataFrame({"n": [100.0], "T": [np.nan]})
-    low, high = laws.fit.document["data"]["domain"]["T"]
+    low, high = laws.data.domain["T"]
     places = np.linspace(low, high, 5)
-    expected = laws.selected.predict({"n": np.full(5, 100.0), "T": places}).mean()
+    expected = laws.law.predict({"n": np.full(5, 100.0), "T": places}).mean()
     assert laws.predict(table).iloc[0] == pytest.approx(expected)
 
 
-def test_bands_hold_the_law_and_name_what_is_outside(laws: Laws) -> None:
+def test_bands_hold_the_law_and_name_what_is_outside(laws: LawSet) -> None:
     asked = pd.DataFrame({"n": [100.0, 100.0], "T": [2.0, 40.0]})
-    found = laws.bands(asked)
+    found = laws.intervals(asked)
     assert (found["law_low"] <= found["f1"]).all()
     assert (found["f1"] <= found["law_high"]).all()
     assert ((found["run_high"] - found["run_low"]) >= (found["law_high"] - found["law_low"])).all()
     assert found["outside"].tolist() == ["", "T"]
 
 
-def test_what_a_notebook_shows_is_whole_markup(laws: Laws) -> None:
+def test_what_a_notebook_shows_is_whole_markup(laws: LawSet) -> None:
     for shown in (laws._repr_html_(), laws.selected._repr_html_()):
         plain = re.sub(r"&#x206[12];", "", shown)
         xml.dom.minidom.parseString(f"<div>{plain}</div>")
@@ -107,31 +105,26 @@ def test_what_a_notebook_shows_is_whole_markup(laws: Laws) -> None:
         assert latex.count("{") == latex.count("}")
 
 
-def test_a_hostile_name_is_escaped(laws: Laws) -> None:
+def test_a_hostile_name_is_escaped(laws: LawSet) -> None:
     evil = "<script>alert(1)</script>"
-    document = copy.deepcopy(laws.fit.document)
-    document |= {"target": evil, "verdicts": [evil]}
-    document["front"][0]["reason"] = evil
-    shown = Laws(Fit(document, laws.rows, Source("table", "t")))._repr_html_()
+    first = laws.front[0].model_copy(update={"reason": evil})
+    front = (first, *laws.front[1:])
+    named = laws.model_copy(update={"target": evil, "verdicts": (evil,), "front": front})
+    shown = named._repr_html_()
     assert "<script" not in shown
     assert "&lt;script&gt;" in shown
 
 
-@pytest.fixture
-def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures take seconds."""
-    monkeypatch.setattr("pipeline.fit.write_report_of", lambda *_: None)
-
-
-@pytest.mark.usefixtures("no_report")
-def test_saved_laws_come_back(laws: Laws, tmp_path: Path) -> None:
+def test_saved_laws_come_back(laws: LawSet, tmp_path: Path) -> None:
     folder = laws.save(tmp_path / "a" / "b")
     assert {path.name for path in folder.iterdir()} == {"laws.json", "table.parquet"}
-    again = Laws.load(folder)
-    assert again.selected == laws.selected
+    again = LawSet.load(folder)
+    assert again == laws
+    assert again == LawSet.load(folder / "laws.json")
+    pd.testing.assert_frame_equal(again.rows, laws.rows)
     pd.testing.assert_series_equal(again.predict(results()), laws.predict(results()))
-    pd.testing.assert_frame_equal(again.table, laws.table)
-    command = again.fit.document["provenance"]["command"]
+    pd.testing.assert_frame_equal(again.table(), laws.table())
+    command = again.provenance.command
     assert command.startswith("fit_laws(table, 'f1', {'n': 'tokens', 'T': 'tasks'}, (0, 1), ")
     assert "engine='grammar'" in command
 
@@ -166,7 +159,7 @@ def test_a_mistake_is_named_by_its_argument(name: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["Int64", "int32", "Float64"])
-def test_nullable_columns_are_numbers(laws: Laws, dtype: str) -> None:
+def test_nullable_columns_are_numbers(laws: LawSet, dtype: str) -> None:
     asked = pd.DataFrame({"n": pd.array([100, 200], dtype=dtype), "T": [1, 2]})
     assert laws.predict(asked).notna().all()
     if dtype[0].isupper():
@@ -174,7 +167,7 @@ def test_nullable_columns_are_numbers(laws: Laws, dtype: str) -> None:
         assert laws.predict(asked).notna().all()
 
 
-def test_predicting_needs_the_factors(laws: Laws) -> None:
+def test_predicting_needs_the_factors(laws: LawSet) -> None:
     with pytest.raises(UserError, match="column tokens is missing") as caught:
         laws.predict(pd.DataFrame({"T": [1.0]}))
     assert "it holds the law's factor n, a column n would do too; columns given: T" in str(
@@ -182,20 +175,22 @@ def test_predicting_needs_the_factors(laws: Laws) -> None:
     )
 
 
-@pytest.mark.usefixtures("no_report")
-def test_laws_without_a_selected_one_are_refused(laws: Laws, tmp_path: Path) -> None:
+def test_laws_without_a_selected_one_predict_nothing(laws: LawSet, tmp_path: Path) -> None:
     folder = laws.save(tmp_path)
     text = (folder / "laws.json").read_text(encoding="utf-8")
     (folder / "laws.json").write_text(json.dumps({**json.loads(text), "selected": None}))
+    none = LawSet.load(folder)
+    assert repr(none) == "f1: no valid law"
+    assert "no valid law" in none._repr_html_()
     with pytest.raises(UserError, match="selected"):
-        Laws.load(folder)
+        none.predict(results())
 
 
 def test_names_come_when_they_are_used() -> None:
     code = """
 import sys, pipeline
 assert not {"numpy", "pandas", "pydantic", "torch"} & set(sys.modules)
-from pipeline import Law, Laws, Study, advise, fit_laws, plug_in, run
+from pipeline import Law, LawSet, Study, advise, fit_laws, plug_in, run
 assert callable(advise)
 assert callable(run)
 assert not {"torch", "matplotlib"} & set(sys.modules)
@@ -224,11 +219,11 @@ def test_advice_is_asked_as_on_the_command_line(monkeypatch: pytest.MonkeyPatch)
         advise("a.conllu", "upos", **{"token": 5})
 
 
-def test_a_mistake_in_advice_is_named_by_its_argument(laws: Laws, tmp_path: Path) -> None:
+def test_a_mistake_in_advice_is_named_by_its_argument(laws: LawSet, tmp_path: Path) -> None:
     corpus = tmp_path / "a.conll"
     corpus.write_text("a\tX\tY\n" * 300, encoding="utf-8")
-    (tmp_path / "laws.json").write_text(json.dumps(laws.fit.document), encoding="utf-8")
-    with pytest.raises(UserError, match=r"^main: .* got 'layer_3'"):
+    (tmp_path / "laws.json").write_text(json.dumps(laws.to_json()), encoding="utf-8")
+    with pytest.raises(UserError, match=r"^main: 'layer_3'"):
         advise(corpus, "layer_3", laws=tmp_path / "laws.json")
     with pytest.raises(UserError, match=r"^corpus: "):
         advise(tmp_path / "none.conll", "x", laws=tmp_path / "laws.json")

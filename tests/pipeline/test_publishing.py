@@ -22,6 +22,7 @@ from pipeline.export.formats import export_format
 from pipeline.export.gather import gather, without_folders
 from pipeline.export.publication import LONGEST_NAME, check_name, published
 from pipeline.files.wholefile import write_whole
+from pipeline.laws.lawset import LawSet
 from pipeline.running import workers
 from pipeline.runs import run_study
 from pipeline.store import STORE_NAME, open_store
@@ -37,7 +38,7 @@ LAW: dict[str, Any] = {
     "origin": "grammar",
 }
 DOCUMENT: dict[str, Any] = {
-    "schema": 1,
+    "schema": 2,
     "target": "f1",
     "factors": ["n", "ami"],
     "selected": LAW,
@@ -182,10 +183,10 @@ def test_nothing_tells_of_its_maker(fitted: Path, finished: Path, tmp_path: Path
 
 
 def test_a_command_keeps_its_words_and_loses_its_folders() -> None:
-    command = without_folders(DOCUMENT)["provenance"]["command"]
+    command = without_folders(LawSet.from_json(DOCUMENT)).provenance.command
     assert shlex.split(command) == ["mtl-laws", "fit", "my table.csv", "--out", "x"]
     broken = {**DOCUMENT, "provenance": {"command": "mtl-laws fit '/home/me"}}
-    assert without_folders(broken)["provenance"]["command"] == "mtl-laws"
+    assert without_folders(LawSet.from_json(broken)).provenance.command == "mtl-laws"
 
 
 def test_a_run_that_goes_on_is_published_as_it_is(finished: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from pipeline.cells import Cell, expand
 from pipeline.cli import main
 from pipeline.controls import CONTROLS, MARK
 from pipeline.errors import UserError
-from pipeline.fit import LAWS_NAME
+from pipeline.laws.lawset import LAWS_NAME
 from pipeline.reference_data import (
     load_reference,
     read_source,

@@ -36,7 +36,7 @@ def chosen(table: pd.DataFrame) -> Law:
     problem = pose(table, question, TABLE.name)
     options = SearchOptions(engine="operon", budget="quick")
     found = find_laws(problem.data, problem.held_out, options)
-    return Law.from_json(laws_document(problem, found, seed=0)["selected"])
+    return laws_document(problem, found, seed=0).law
 
 
 def r2(law: Law, rows: pd.DataFrame) -> float:

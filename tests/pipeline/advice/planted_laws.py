@@ -36,14 +36,14 @@ def record(expression: str, ranges: Mapping[str, tuple[float, float]] = RANGES) 
 
 def planted(expression: str, ranges: Mapping[str, tuple[float, float]] = RANGES) -> Law:
     """The law of this expression in n, T, ami, lookup."""
-    return Law.from_json(record(expression, ranges), list(ranges))
+    return Law.from_json({**record(expression, ranges), "factors": list(ranges)})
 
 
 def write_laws(path: Path, expression: str, target: str = "accuracy", **changed: object) -> Path:
     """A `laws.json` whose selected law is this expression in n, T, ami, lookup."""
     selected = record(expression)
     document = {
-        "schema": 1,
+        "schema": 2,
         "target": target,
         "factors": list(RANGES),
         "selected": selected,

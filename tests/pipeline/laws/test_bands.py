@@ -36,7 +36,15 @@ def law_of(text: str, data: Rows, seed: int = 0) -> Law:
     told = constants(expression, fit, data, seed, draws)
     numeric = expression.with_constants({name: c.value for name, c in told.items()})
     known = uncertainty(expression, fit, data, draws)
-    return Law(numeric, text, data.factors, 9, told, {}, True, "", "", "test", known)
+    return Law(
+        expression=numeric,
+        template=text,
+        factors=data.factors,
+        complexity=9,
+        constants=told,
+        valid=True,
+        uncertainty=known,
+    )
 
 
 @pytest.fixture(scope="module")

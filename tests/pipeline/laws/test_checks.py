@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pipeline.laws.limits import implausibility
 from support.rows import grid_data
 
 from pipeline.laws.checks import domain_grid, invalidity
-from pipeline.laws.limits import implausibility
 from pipeline.symbolic.program import Expression
 
 

@@ -62,8 +62,15 @@ def law(text: str, data: Rows) -> Law:
     expression = Expression.parse(text, data.factors)
     values = dict(zip(expression.constants, theta.tolist(), strict=True))
     numeric = expression.with_constants(values)
-    told = {name: Constant(value, None, None) for name, value in values.items()}
-    return Law(numeric, text, data.factors, 9, told, {}, True, "", "", "test")
+    told = {name: Constant(value=value) for name, value in values.items()}
+    return Law(
+        expression=numeric,
+        template=text,
+        factors=data.factors,
+        complexity=9,
+        constants=told,
+        valid=True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -356,8 +363,16 @@ def test_negative_transfer_is_where_it_was_planted(data: Rows) -> None:
     hurts = "c0 - c1/sqrt(n) + c2*(T - 1)/T*(ami - 0.3)"
     values = {"c0": 0.9, "c1": 0.5, "c2": 0.1}
     numeric = Expression.parse(hurts, data.factors).with_constants(values)
-    constants = {name: Constant(value, None, None) for name, value in values.items()}
-    change = transfer(Law(numeric, hurts, data.factors, 9, constants, {}, True, "", "", ""), data)
+    constants = {name: Constant(value=value) for name, value in values.items()}
+    harmful = Law(
+        expression=numeric,
+        template=hurts,
+        factors=data.factors,
+        complexity=9,
+        constants=constants,
+        valid=True,
+    )
+    change = transfer(harmful, data)
     assert isinstance(change, Transfer)
     assert change.always_below == pytest.approx(0.3, abs=0.05)
     assert change.never_from == pytest.approx(0.3, abs=0.05)

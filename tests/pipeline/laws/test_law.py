@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from pipeline.errors import UserError
 from pipeline.laws.law import SCORES, Constant, Law
@@ -39,10 +40,22 @@ positive = st.floats(1e-3, 1e6)
 def law(template: str, c0: float, c1: float) -> Law:
     parsed = Expression.parse(template, NAMES)
     text = parsed.with_constants({"c0": c0, "c1": c1})
-    constants = {"c0": Constant(c0, 0.1, (c0 - 0.2, c0 + 0.2)), "c1": Constant(c1, None, None)}
+    constants = {
+        "c0": Constant(value=c0, se=0.1, ci95=(c0 - 0.2, c0 + 0.2)),
+        "c1": Constant(value=c1),
+    }
     scores = dict.fromkeys(SCORES, 0.5) | {"r2_hold_out": None}
     size = Expression.parse(text, NAMES).complexity
-    return Law(text, template, NAMES, size, constants, scores, True, "", "", "grammar")
+    return Law(
+        expression=text,
+        template=template,
+        factors=NAMES,
+        complexity=size,
+        constants=constants,
+        scores=scores,
+        valid=True,
+        origin="grammar",
+    )
 
 
 @given(st.sampled_from(TEMPLATES), numbers, positive)
@@ -94,7 +107,10 @@ def test_nothing_but_arithmetic_reaches_sympy() -> None:
     record = law("c0 + c1", 1.0, 2.0).to_json() | {"expression": "__import__('os').getcwd()"}
     with pytest.raises(UserError):
         Law.from_json(record)
-    hostile = Law(**{**vars(law("c0 + c1", 1.0, 2.0)), "expression": "exit()"})
+    sound = law("c0 + c1", 1.0, 2.0)
+    with pytest.raises(ValidationError):
+        Law(**{**dict(sound), "expression": "exit()"})
+    hostile = sound.model_copy(update={"expression": "exit()"})  # which checks nothing
     with pytest.raises(UserError):
         hostile.sympy()
 

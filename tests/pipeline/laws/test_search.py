@@ -61,7 +61,7 @@ def test_a_planted_law_is_recovered_beyond_the_data(document: dict) -> None:
 
 
 def test_the_document_keeps_its_contract(document: dict) -> None:
-    assert document["schema"] == 1
+    assert document["schema"] == 2
     assert document["factors"] == list(FACTORS)
     assert {"rows", "cells", "digest", "ranges"} <= document["data"].keys()
     assert document["data"]["rows"] == 252
@@ -117,11 +117,11 @@ def test_held_out_targets_do_not_change_the_law() -> None:
     for version in (table, noisy):
         problem = posed(version, bounds=(0.0, 1.0), hold_out="n > 800")
         found = find_laws(problem.data, problem.held_out, TINY)
-        selected.append(laws_document(problem, found, seed=0)["selected"])
+        selected.append(laws_document(problem, found, seed=0).law)
     one, other = selected
-    assert one["expression"] == other["expression"]
-    assert one["scores"]["r2_train"] == other["scores"]["r2_train"]
-    assert one["scores"]["r2_hold_out"] > 0.9 > other["scores"]["r2_hold_out"]
+    assert one.expression == other.expression
+    assert one.scores["r2_train"] == other.scores["r2_train"]
+    assert one.scores["r2_hold_out"] > 0.9 > other.scores["r2_hold_out"]
 
 
 def test_workers_do_not_change_the_law() -> None:
@@ -142,9 +142,9 @@ def test_shuffled_targets_yield_no_law(budget: str) -> None:
     problem = posed(table)
     options = SearchOptions(engine="grammar", budget=budget, jobs=1)
     found = find_laws(problem.data, None, options)
-    selected = laws_document(problem, found, seed=0)["selected"]
-    assert selected["origin"] == "mean"
-    assert float(selected["expression"]) == pytest.approx(table["y"].mean())
+    selected = laws_document(problem, found, seed=0).law
+    assert selected.origin == "mean"
+    assert float(selected.expression) == pytest.approx(table["y"].mean())
 
 
 def test_a_hopeless_time_limit_still_answers_and_says_it_was_cut() -> None:

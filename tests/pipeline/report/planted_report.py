@@ -100,7 +100,7 @@ def planted_laws() -> dict[str, Any]:
         law("0.5 + 0.1*log(T)", 5, -0.6),
     ]
     return {
-        "schema": 1,
+        "schema": 2,
         "target": "accuracy",
         "factors": ["n", "T", "ami"],
         "selected": selected,

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.laws.lawset import LawSet
 from pipeline.report import write_report
 from pipeline.report.front import build_front
 
@@ -107,7 +108,7 @@ def look(browser: str, folder: Path, width: int, *, dark: bool = False) -> dict[
 
 @pytest.fixture
 def folder(tmp_path: Path, laws: Any, table: Any, context: Any) -> Path:
-    write_report(tmp_path, laws, table, context)
+    write_report(tmp_path, LawSet.from_json(laws), table, context)
     return tmp_path
 
 
@@ -139,7 +140,8 @@ def test_on_paper_everything_is_open_labelled_and_within_the_margins(
     printed = page.read_text("utf-8").replace("@media screen", "@media speech")
     page.write_text(printed.replace("@media print", "@media all"), "utf-8")
     found = look(browser, folder, PAPER)
-    labels = [entry.label for entry in build_front(laws["front"], laws["selected"]).entries]
+    read = LawSet.from_json(laws)
+    labels = [entry.label for entry in build_front(read.front, read.selected).entries]
     assert sorted(found["rows"]) == sorted(labels), "laws that a reader of the page would open"
     on_marks = [text.split()[-1] for text in found["labels"] if text]
     assert all(label in on_marks for label in labels)

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import pytest
+from planted_report import planted_laws
 
+from pipeline.laws.lawset import LawSet
 from pipeline.report.figures.canvas import spread
 from pipeline.report.figures.front import draw_front
 from pipeline.report.front import OUTSIDE_RMSE, build_front
 
 
-def test_only_valid_laws_that_no_simpler_one_beats_lead(laws: Mapping[str, Any]) -> None:
-    front = build_front(laws["front"], laws["selected"])
+@pytest.fixture
+def laws() -> LawSet:
+    return LawSet.from_json(planted_laws())
+
+
+def test_only_valid_laws_that_no_simpler_one_beats_lead(laws: LawSet) -> None:
+    front = build_front(laws.front, laws.selected)
     stairs = [entry for entry in front.entries if entry.leads]
     assert 1 < len(stairs) < len(front.entries)
     assert all(entry.valid for entry in stairs)
@@ -20,12 +26,12 @@ def test_only_valid_laws_that_no_simpler_one_beats_lead(laws: Mapping[str, Any])
             assert any(s.complexity <= entry.complexity and s.error <= entry.error for s in stairs)
 
 
-def test_the_selected_law_is_lettered_even_if_the_front_lacks_it(laws: Mapping[str, Any]) -> None:
-    rivals = [law for law in laws["front"] if law["expression"] != laws["selected"]["expression"]]
+def test_the_selected_law_is_lettered_even_if_the_front_lacks_it(laws: LawSet) -> None:
+    rivals = [law for law in laws.front if law.expression != laws.law.expression]
     many = [
-        {**law, "complexity": 1, "expression": f"{k}*n"} for k in range(30) for law in rivals[:1]
+        rivals[0].model_copy(update={"complexity": 1, "expression": f"{k}*n"}) for k in range(30)
     ]
-    front = build_front([*rivals, *many], laws["selected"])
+    front = build_front([*rivals, *many], laws.selected)
     chosen = [entry for entry in front.leaders if entry.selected]
     assert len(chosen) == 1
     assert len({entry.label for entry in front.entries}) == len(rivals) + len(many) + 1
@@ -33,15 +39,15 @@ def test_the_selected_law_is_lettered_even_if_the_front_lacks_it(laws: Mapping[s
     assert all(entry.leads or entry.selected for entry in front.leaders)
 
 
-def test_where_many_laws_lead_the_most_complex_ones_get_numbers(laws: Mapping[str, Any]) -> None:
-    one = laws["front"][0]
+def test_where_many_laws_lead_the_most_complex_ones_get_numbers(laws: LawSet) -> None:
     many = [
-        {
-            **one,
-            "complexity": k + 1,
-            "expression": f"{k}*n",
-            "scores": {"r2_extrapolation": k / 40},
-        }
+        laws.front[0].model_copy(
+            update={
+                "complexity": k + 1,
+                "expression": f"{k}*n",
+                "scores": {"r2_extrapolation": k / 40},
+            }
+        )
         for k in range(30)
     ]
     front = build_front(many, many[-1])
@@ -52,9 +58,9 @@ def test_where_many_laws_lead_the_most_complex_ones_get_numbers(laws: Mapping[st
 
 
 def test_every_mark_has_its_label_and_the_alt_text_counts_what_leads(
-    laws: Mapping[str, Any],
+    laws: LawSet,
 ) -> None:
-    front = build_front(laws["front"], laws["selected"])
+    front = build_front(laws.front, laws.selected)
     drawing = draw_front(front.entries, front.measure)
     assert drawing is not None
     printed = [text.get_text().split()[-1] for text in drawing.figure.axes[0].texts]
@@ -64,11 +70,14 @@ def test_every_mark_has_its_label_and_the_alt_text_counts_what_leads(
     assert f"of which {len(leaders)} lead: {', '.join(leaders)}." in drawing.alt
 
 
-def test_errors_fall_back_to_rmse_where_no_r2_is_known(laws: Mapping[str, Any]) -> None:
-    bare = [{**law, "scores": {**law["scores"], "r2_extrapolation": None}} for law in laws["front"]]
+def test_errors_fall_back_to_rmse_where_no_r2_is_known(laws: LawSet) -> None:
+    bare = [
+        law.model_copy(update={"scores": {**law.scores, "r2_extrapolation": None}})
+        for law in laws.front
+    ]
     front = build_front(bare, None)
     assert front.measure == OUTSIDE_RMSE
-    assert all(entry.error == entry.law["scores"]["rmse_extrapolation"] for entry in front.entries)
+    assert all(entry.error == entry.law.scores["rmse_extrapolation"] for entry in front.entries)
 
 
 def test_labels_are_spread_without_leaving_their_order() -> None:

@@ -17,6 +17,7 @@ import pytest
 from planted_report import NOISE, planted_curves, planted_laws, planted_table
 
 from pipeline.errors import UserError
+from pipeline.laws.lawset import LawSet
 from pipeline.report import ReportContext, write_report
 from pipeline.report.front import build_front
 from pipeline.report.palette import TONES
@@ -65,7 +66,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     context = ReportContext(
         "A title", "mtl-laws run x.yaml", "Why?", ("Mind this.",), planted_curves()
     )
-    write_report(out, planted_laws(), planted_table(), context)
+    write_report(out, LawSet.from_json(planted_laws()), planted_table(), context)
     return out
 
 
@@ -171,7 +172,8 @@ def test_both_bands_are_drawn_and_explained(
 def test_the_band_of_a_run_is_wider_than_the_laws(
     table: pd.DataFrame, laws: Mapping[str, Any]
 ) -> None:
-    surface = Surface(laws["selected"], ("n", "T", "ami"), "accuracy", table, laws["data"])
+    read = LawSet.from_json(laws)
+    surface = Surface(read.law, "accuracy", table, read.data)
     for line in slice_along(surface, "n").lines:
         assert line.bands.law is not None
         assert line.bands.run is not None
@@ -186,7 +188,7 @@ def test_a_law_without_bands_is_drawn_without(
 ) -> None:
     bare = variant(laws, "0.9 - 5/sqrt(n)")
     bare["selected"].pop("uncertainty")
-    write_report(tmp_path, bare, table, ReportContext("t", "c"))
+    write_report(tmp_path, LawSet.from_json(bare), table, ReportContext("t", "c"))
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "further runs" not in text
     assert "in the run's band" not in text
@@ -216,7 +218,8 @@ def test_the_whole_front_is_counted_and_listed_in_both_reports(
     written: Path, html: str, laws: Mapping[str, Any]
 ) -> None:
     text = (written / "report.md").read_text(encoding="utf-8")
-    front = build_front(laws["front"], laws["selected"])
+    read = LawSet.from_json(laws)
+    front = build_front(read.front, read.selected)
     for page in (html, text):
         assert f"The front is {len(laws['front'])} laws" in page
     rows = re.findall(r"^\| (\w+) \| \$.*\| (\d+) \|", text, re.MULTILINE)
@@ -242,7 +245,7 @@ def test_constants_that_the_rows_do_not_tell_say_why(
     told = copy.deepcopy(dict(laws))
     reason = "not identified by these data: other constants can take its place"
     told["selected"]["constants"]["c2"] |= {"se": None, "ci95": None, "reason": reason}
-    write_report(tmp_path, told, table, ReportContext("t", "c"))
+    write_report(tmp_path, LawSet.from_json(told), table, ReportContext("t", "c"))
     for name in ("report.html", "report.md"):
         assert reason in (tmp_path / name).read_text(encoding="utf-8")
 
@@ -253,10 +256,10 @@ def test_writing_twice_gives_the_same_bytes_and_no_litter(
     def contents() -> dict[str, bytes]:
         return {str(p): p.read_bytes() for p in sorted(tmp_path.rglob("*")) if p.is_file()}
 
-    told = {**variant(laws, "0.1*log(n)", factors=["n"]), "front": laws["front"]}
-    write_report(tmp_path, told, table, ReportContext("t", "c"))
+    told = {**variant(laws, "0.1*log(n)"), "front": laws["front"]}
+    write_report(tmp_path, LawSet.from_json(told), table, ReportContext("t", "c"))
     first = contents()
-    write_report(tmp_path, told, table, ReportContext("t", "c"))
+    write_report(tmp_path, LawSet.from_json(told), table, ReportContext("t", "c"))
     assert contents() == first
     assert not [name for name in first if "/." in name]
 
@@ -268,6 +271,10 @@ def variant(laws: Mapping[str, Any], expression: str, **changes: Any) -> dict[st
     return {**copy.deepcopy(dict(laws)), **bare, **changes}
 
 
+def without_selected(laws: Mapping[str, Any]) -> LawSet:
+    return LawSet.from_json({**laws, "selected": None})
+
+
 def test_hostile_names_stay_text(tmp_path: Path, laws: Mapping[str, Any]) -> None:
     random = np.random.default_rng(0)
     names = ["N", "S", "E", "beta", "lambda_", "I"]
@@ -277,7 +284,7 @@ def test_hostile_names_stay_text(tmp_path: Path, laws: Mapping[str, Any]) -> Non
     told = variant(laws, "N*beta", target=EVIL, factors=names, data={})
     told["selected"]["origin"] = EVIL
     told["evidence"] = [{"factor": EVIL, "sentence": EVIL}]
-    write_report(tmp_path, told, table, ReportContext(EVIL, EVIL, EVIL, (EVIL,)))
+    write_report(tmp_path, LawSet.from_json(told), table, ReportContext(EVIL, EVIL, EVIL, (EVIL,)))
     outline = Outline((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert not outline.all("img")
     assert not outline.all("script")
@@ -295,7 +302,7 @@ def test_names_that_differ_in_case_only_get_files_of_their_own(
     table = pd.DataFrame({"n": random.uniform(0, 1, 40), "N": random.uniform(0, 1, 40)})
     table["y"], table["role"], table["cell"] = table["n"] + table["N"], "fit", range(40)
     told = variant(laws, "n + N", target="y", factors=["n", "N"], data={})
-    write_report(tmp_path, told, table, ReportContext("t", "c"))
+    write_report(tmp_path, LawSet.from_json(told), table, ReportContext("t", "c"))
     names = [path.name.lower() for path in (tmp_path / "figures").iterdir()]
     assert len(names) == len(set(names))
 
@@ -327,7 +334,7 @@ def test_odd_laws_and_tiny_tables_are_reported(
     few = table.iloc[:rows:2] if rows > 2 else table.iloc[:2]
     evidence = [{"factor": name, "sentence": "R² says so."} for name in ("n", "T", "ami")]
     odd = variant(laws, expression, data={}, evidence=evidence)
-    write_report(tmp_path, odd, few, ReportContext("t", "c"))
+    write_report(tmp_path, LawSet.from_json(odd), few, ReportContext("t", "c"))
     page = "".join(Outline((tmp_path / "report.html").read_text(encoding="utf-8")).text)
     told = (tmp_path / "report.md").read_text(encoding="utf-8")
     for text in (page.replace("\u00a0", " "), told):
@@ -343,20 +350,36 @@ def test_odd_laws_and_tiny_tables_are_reported(
 def test_missing_scores_are_dashes_not_errors(
     tmp_path: Path, laws: Mapping[str, Any], table: pd.DataFrame
 ) -> None:
-    told = variant(laws, "0.1*log(n)", factors=["n"], front=copy.deepcopy(laws["front"]))
+    told = variant(laws, "0.1*log(n)", front=copy.deepcopy(laws["front"]))
     for law in (told["selected"], *told["front"], *told["theory"]):
         law["scores"] = dict.fromkeys(law["scores"])
     told["data"] |= {"replicate_sd": None, "bounds": [None, None], "hold_out": None}
-    write_report(tmp_path, told, table, ReportContext("t", "c"))
+    write_report(tmp_path, LawSet.from_json(told), table, ReportContext("t", "c"))
     text = "".join(Outline((tmp_path / "report.html").read_text(encoding="utf-8")).text)
     assert "None" not in text
     assert "nan" not in text.replace("name", "")
 
 
+def test_a_law_with_groups_is_shown_for_its_first_group(
+    tmp_path: Path, laws: Mapping[str, Any], table: pd.DataFrame
+) -> None:
+    law = variant(laws, "0.9 - 5.0/sqrt(n)")["selected"]
+    levels = {"bilstm": {"c1": 5.0}, "cnn": {"c1": 6.0}}
+    law |= {"template": "c0 - c1/sqrt(n)", "constants": {"c0": {"value": 0.9}}, "shared": ["c0"]}
+    law |= {"group_constants": levels, "uncertainty": None}
+    groups = {"columns": ["encoder"], "column": "encoder", "levels": [*levels]}
+    told = {**laws, "selected": law, "front": [law], "groups": groups}
+    rows = table.assign(encoder=np.where(table["cell"] % 2, "bilstm", "cnn"))
+    write_report(tmp_path, LawSet.from_json(told), rows, ReportContext("t", "c"))
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert r"\mathrm{accuracy} = 0.9 - \frac{c_{1}}{\sqrt{n}}" in text
+    assert "show group bilstm, the first of 2" in text
+
+
 def test_no_valid_law_is_said_so(
     tmp_path: Path, laws: Mapping[str, Any], table: pd.DataFrame
 ) -> None:
-    write_report(tmp_path, {**laws, "selected": None}, table, ReportContext("t", "c"))
+    write_report(tmp_path, without_selected(laws), table, ReportContext("t", "c"))
     assert "No law was valid" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "No law was valid" in (tmp_path / "report.md").read_text(encoding="utf-8")
 
@@ -365,11 +388,13 @@ def test_a_missing_column_and_an_unwritable_folder_are_the_users_to_mend(
     tmp_path: Path, laws: Mapping[str, Any], table: pd.DataFrame
 ) -> None:
     with pytest.raises(UserError, match="ami"):
-        write_report(tmp_path, laws, table.drop(columns="ami"), ReportContext("t", "c"))
+        write_report(
+            tmp_path, LawSet.from_json(laws), table.drop(columns="ami"), ReportContext("t", "c")
+        )
     blocked = tmp_path / "file"
     blocked.write_text("")
-    with pytest.raises(UserError, match=r"^out: "):
-        write_report(blocked, {**laws, "selected": None}, table, ReportContext("t", "c"))
+    with pytest.raises(UserError, match="--out"):
+        write_report(blocked, without_selected(laws), table, ReportContext("t", "c"))
 
 
 def test_the_example_in_the_docs_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from pipeline.laws.law import Law
+from pipeline.laws.lawset import LawSet
+from pipeline.laws.record import DataRecord
 from pipeline.laws.rows import infer_domains
 from pipeline.report.domains import doubts, factors_grid
 from pipeline.report.grid import Formula
@@ -18,11 +22,16 @@ from pipeline.symbolic.typeset import formula_text
 from pipeline.symbolic.typeset.numbers import number
 
 
+def law_of(expression: str, factors: tuple[str, ...] = ("n", "T", "ami"), **more: Any) -> Law:
+    record = {"expression": expression, "factors": factors, "complexity": 9, "valid": True}
+    return Law.from_json({**record, **more})
+
+
 def test_a_negative_constant_that_is_subtracted_is_given_with_its_minus() -> None:
     told = {"value": -0.77, "se": 0.04, "ci95": [-0.87, -0.69]}
     plain = {"value": 0.22, "se": 0.01, "ci95": [0.2, 0.24]}
     constants = {"c0": plain, "c1": told, "c2": told, "c3": told}
-    law = {"template": "c0 - c1*exp(-n/c2) - c3*n + c3", "constants": constants}
+    law = law_of("n", template="c0 - c1*exp(-n/c2) - c3*n + c3", constants=constants)
     first, *rest = (row.cells[:4] for row in constants_grid(law).rows)
     assert first == (Formula("c0"), "0.22", "0.01", "0.2 to 0.24")
     assert rest[0] == (Formula("-c1"), "0.77", "0.04", "0.69 to 0.87")
@@ -38,9 +47,9 @@ def test_where_rows_hardly_vary_the_report_says_to_go_by_the_errors() -> None:
     table = pd.DataFrame({"n": n, "y": 0.9 - 1 / np.sqrt(n) + random.normal(0, 0.01, len(n))})
     table["role"] = np.where(n > 100, "hold-out", "fit")
     table["cell"] = n
-    law = {"expression": "0.92 - 1/sqrt(n)"}
+    law = law_of("0.92 - 1/sqrt(n)", ("n",))
     for data, expected in (({}, "all rows 0.1"), ({"replicate_sd": 0.01}, "replicates 0.01")):
-        grid = region_grid(Surface(law, ("n",), "y", table, data))
+        grid = region_grid(Surface(law, "y", table, DataRecord.from_json(data)))
         rows = {
             str(row.cells[0]): dict(zip(grid.headers, row.cells, strict=True)) for row in grid.rows
         }
@@ -58,19 +67,14 @@ def test_an_r2_that_is_not_the_laws_own_says_why(
     laws: Mapping[str, Any], table: pd.DataFrame
 ) -> None:
     """The search counts a row without AMI at five values; here its mean is set against it."""
-    law = {"expression": "0.9 - 5/sqrt(n*(T + 0.1)**ami)", "scores": {"r2_train": 0.5}}
-    surface = Surface(law, ("n", "T", "ami"), "accuracy", table, laws["data"])
+    law = law_of("0.9 - 5/sqrt(n*(T + 0.1)**ami)", scores={"r2_train": 0.5})
+    surface = Surface(law, "accuracy", table, LawSet.from_json(laws).data)
     assert region_grid(surface).rows[0].cells[-1] == (
         "0.500 where rows without ami count at five values each"
     )
     told = str(region_grid(surface).rows[0].cells[2]).replace("−", "-")
-    same = Surface({**law, "scores": {"r2_train": float(told)}}, *surface_parts(surface))
+    same = replace(surface, law=law.model_copy(update={"scores": {"r2_train": float(told)}}))
     assert "five values" not in str(region_grid(same).rows[0].cells)
-
-
-def surface_parts(surface: Surface) -> tuple[Any, ...]:
-    """All of a surface but its law."""
-    return surface.factors, surface.target, surface.table, surface.data
 
 
 def test_the_domain_of_each_factor_and_where_it_comes_from_are_said(
@@ -95,7 +99,8 @@ def test_the_domain_of_each_factor_and_where_it_comes_from_are_said(
     domain["ami"] = [0.1, 0.9]
     data = {"domain": domain}
     law = {**laws["selected"], "expression": "0.5*n", "template": "0.5*n"}
-    told = {**laws, "selected": law, "target": "y", "factors": factors, "data": data}
+    bare = {"selected": law, "front": [law], "theory": [], "evidence": []}
+    told = LawSet.from_json({**laws, **bare, "target": "y", "factors": factors, "data": data})
     grid = factors_grid(told, table)
     why = {str(row.cells[0]): row.cells[-1] for row in grid.rows}
     assert "--domain FACTOR=LOW:HIGH" in grid.caption

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.laws.law import Law
+from pipeline.laws.record import DataRecord
 from pipeline.report.figures.gain import draw_gain, gain_over_single
 from pipeline.report.levels import UNDEFINED, find_levels, is_logarithmic
 from pipeline.report.roles import Roles, find_roles
@@ -21,9 +23,13 @@ TRUTH = "0.9 - 5/sqrt(n*(1 + (T - 1)*ami))"
 
 
 def surface_of(
-    expression: str, table: pd.DataFrame, data: Mapping[str, Any] | None = None
+    expression: str,
+    table: pd.DataFrame,
+    data: Mapping[str, Any] | None = None,
+    factors: tuple[str, ...] = ("n", "T", "ami"),
 ) -> Surface:
-    return Surface({"expression": expression}, ("n", "T", "ami"), "accuracy", table, data or {})
+    law = Law(expression=expression, factors=factors, complexity=9, valid=True)
+    return Surface(law, "accuracy", table, DataRecord.from_json(data or {}))
 
 
 @pytest.fixture
@@ -117,7 +123,7 @@ def test_a_random_design_keeps_every_residual() -> None:
 def test_roles_are_read_from_the_nulls_whatever_the_names(table: pd.DataFrame) -> None:
     renamed = table.rename(columns={"n": "S", "T": "N", "ami": "beta"})
     expression = "0.9 - 5/sqrt(S*(1 + (N - 1)*beta))"
-    surface = Surface({"expression": expression}, ("beta", "N", "S"), "accuracy", renamed, {})
+    surface = surface_of(expression, renamed, factors=("beta", "N", "S"))
     assert find_roles(surface) == Roles(size="S", tasks="N", relatedness="beta")
 
 
@@ -196,7 +202,7 @@ def test_a_table_without_one_task_says_so_and_one_without_tasks_says_nothing(
 ) -> None:
     (told,) = worth_in_words(surface_of(TRUTH, table[table["T"] > 1]))
     assert "the table has no row with T = 1" in told
-    alone = Surface({"expression": "log(n)"}, ("n",), "accuracy", table, {})
+    alone = surface_of("log(n)", table, factors=("n",))
     assert worth_in_words(alone) == []
 
 

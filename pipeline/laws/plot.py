@@ -1,0 +1,105 @@
+"""A law along one factor with its 95 % interval: what `LawSet.plot` draws.
+
+The report has figures of its own, chosen from the data; this one shows what is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from pipeline.errors import UserError
+from pipeline.laws.law import Law
+from pipeline.names import nearest
+from pipeline.symbolic.tree import Floats
+from pipeline.symbolic.typeset.numbers import number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+POINTS, MOST_LINES = 160, 6
+#: a factor that spans more than this ratio has a logarithmic axis
+WIDE = 20.0
+SIZE = (6.0, 4.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LawPlot:
+    """What is drawn.
+
+    Attributes
+    ----------
+    law, target : the law, and what it explains.
+    ranges : factor -> where the law was fitted.
+    column : the group column; None where no constant differs between groups.
+    intervals : predictions with intervals for a table, as `LawSet.intervals` makes them.
+    """
+
+    law: Law
+    target: str
+    ranges: Mapping[str, tuple[float, float]]
+    column: str | None
+    intervals: Callable[[pd.DataFrame], pd.DataFrame]
+
+    def draw(self, x: str | None, by: str | None, at: Mapping[str, float]) -> Figure:
+        """The figure; parameters and errors are those of `LawSet.plot`."""
+        from matplotlib.figure import Figure
+
+        factors = self.law.factors
+        axis = x or next((name for name in factors if self.law.uses(name)), factors[0])
+        by = by or self.column
+        self._check(axis, by, at)
+        values = _spread(*self._range(axis), POINTS)
+        fixed = {name: float(_spread(*self._range(name), 3)[1]) for name in factors}
+        figure = Figure(figsize=SIZE, layout="constrained")
+        axes = figure.subplots()
+        for label, line in self._lines(by).items():
+            table = pd.DataFrame({**fixed, **at, **line, axis: values})
+            _draw(axes, values, self.intervals(table), self.target, label)
+        if values[0] > 0 and values[-1] > WIDE * values[0]:
+            axes.set_xscale("log")
+        axes.set_xlabel(axis)
+        axes.set_ylabel(self.target)
+        if by is not None:
+            axes.legend(title=by)
+        return figure
+
+    def _check(self, axis: str, by: str | None, at: Mapping[str, float]) -> None:
+        lines = [*self.law.factors, *([self.column] if self.column else [])]
+        asked = [("x", axis, self.law.factors), *(("at", name, self.law.factors) for name in at)]
+        for field, name, known in [*asked, *([("by", by, lines)] if by else [])]:
+            if name not in known:
+                raise UserError(field, name, nearest(name, known))
+
+    def _range(self, factor: str) -> tuple[float, float]:
+        return self.ranges.get(factor, (0.0, 1.0))
+
+    def _lines(self, by: str | None) -> dict[str, dict[str, object]]:
+        """Label of each line -> what it fixes besides the other factors."""
+        levels = self.law.levels[:MOST_LINES]
+        first: dict[str, object] = {} if self.column is None else {self.column: levels[0]}
+        if by is None:
+            return {"": first}
+        if by == self.column:
+            return {level: {by: level} for level in levels}
+        places = _spread(*self._range(by), 3).tolist()
+        return {number(place): {**first, by: place} for place in places}
+
+
+def _draw(axes: Axes, x: Floats, bands: pd.DataFrame, target: str, label: str) -> None:
+    (line,) = axes.plot(x, bands[target].to_numpy(dtype=float), label=label)
+    low, high = (bands[name].to_numpy(dtype=float) for name in ("law_low", "law_high"))
+    if np.isfinite(low).any():
+        axes.fill_between(x, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+
+
+def _spread(low: float, high: float, count: int) -> Floats:
+    """Values from `low` to `high`, evenly spaced on the axis that the factor has."""
+    if low > 0 and high > WIDE * low:
+        return np.geomspace(low, high, count)
+    return np.linspace(low, high, count)

@@ -1,0 +1,367 @@
+"""The parts of ``laws.json`` besides its laws; safe reading and one-line errors for all of it.
+
+Whatever a file holds is plain data of a declared kind before anything is done with it. Keys that
+this version does not know are kept and written again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, Self, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+from pipeline.errors import FileError, MissingError, UserError
+from pipeline.files.blocks import short
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ACCEPTED = "a laws.json as run or fit writes"
+#: more than any law search writes
+MAX_BYTES = 50_000_000
+#: between the levels of several group columns
+SEPARATOR = " | "
+
+Rule: TypeAlias = bool | int | float | str | list[float] | None
+"""Value of a threshold."""
+
+
+class Record(BaseModel):
+    """A part of ``laws.json``: immutable, without NaN and infinity."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as ``laws.json`` holds it: plain numbers, strings, lists and dicts."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    @classmethod
+    def from_json(cls, content: object, source: str = "") -> Self:
+        """The record that `to_json` wrote.
+
+        Parameters
+        ----------
+        content : what ``json.load`` returns.
+        source : file name for error messages.
+
+        Raises
+        ------
+        UserError
+            if it is not such a record; the field names the source and the place in it.
+        """
+        if not isinstance(content, Mapping):
+            raise UserError(source or cls.__name__, short(content), ACCEPTED)
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            raise _in_one_line(error, source) from error
+
+
+def wrong(value: object, accepted: str, below: str = "") -> PydanticCustomError:
+    """What a validator raises: the value, what would be accepted, and the place within its model.
+
+    The value and what is accepted become those of the `UserError` that `Record.from_json` raises.
+    """
+    context = {"value": value, "accepted": accepted, "below": below}
+    return PydanticCustomError("not_accepted", "{value} is not accepted: {accepted}", context)
+
+
+def _ordered(pair: tuple[float, float]) -> tuple[float, float]:
+    if not pair[0] <= pair[1]:
+        raise wrong(list(pair), "[lowest, highest]")
+    return pair
+
+
+Range: TypeAlias = Annotated[tuple[float, float], AfterValidator(_ordered)]
+"""Lowest and highest value, in this order."""
+Bounds: TypeAlias = tuple[float | None, float | None]
+"""Lowest and highest value, None for no bound."""
+
+
+class Groups(Record):
+    """Which columns give each row its group, and the levels.
+
+    Attributes
+    ----------
+    columns : columns of the user's table.
+    column : the only one of them, or their names joined by `SEPARATOR`, as the levels are.
+    levels : names of the groups.
+    """
+
+    columns: tuple[str, ...] = Field(min_length=1)
+    column: str
+    levels: tuple[str, ...] = Field(min_length=1)
+
+    def of_rows(self, table: pd.DataFrame) -> list[str]:
+        """The level of every row.
+
+        Raises
+        ------
+        UserError
+            if a column is missing.
+        """
+        if self.column in table.columns:
+            return [str(level) for level in table[self.column]]
+        missing = [name for name in self.columns if name not in table.columns]
+        if missing:
+            there = ", ".join(map(str, table.columns)) or "none"
+            wanted = f"it holds the group of every row; columns given: {there}"
+            raise MissingError(f"table, column {missing[0]}", None, wanted)
+        parts = [[str(level) for level in table[name]] for name in self.columns]
+        return [SEPARATOR.join(levels) for levels in zip(*parts, strict=True)]
+
+
+class ExponentEstimate(Record):
+    """A power with its 95 % interval; no value where the rows do not determine it."""
+
+    value: float | None = None
+    ci95: tuple[float, float] | None = None
+
+
+class PlaceExponent(Record):
+    """The effective power of a factor at one place of the template.
+
+    Attributes
+    ----------
+    value, ci95 : as in `ExponentEstimate`.
+    inside : the part of the freed template in which it is the power.
+    varies_with : factors on which the power depends; over : its range then.
+    logarithm : whether the factor enters by its logarithm.
+    part, under : what it is the power in, with the law's numbers, and the function of that part.
+    moves : root mean square change of the law when the factor is held at its median here.
+    """
+
+    value: float | None = None
+    ci95: tuple[float, float] | None = None
+    inside: str = ""
+    varies_with: tuple[str, ...] = ()
+    over: tuple[float, float] | None = None
+    logarithm: bool = False
+    part: str = ""
+    under: str = ""
+    moves: float = 0.0
+
+
+class ModelFreeExponent(Record):
+    """The power that rows alike in all other factors ask for, and their number of groups."""
+
+    value: float | None = None
+    ci95: tuple[float, float] | None = None
+    groups: int | None = None
+
+
+class FactorEvidence(Record):
+    """Evidence on one factor.
+
+    Attributes
+    ----------
+    in_law : whether the selected law uses it.
+    delta_bic : BIC of the best law without it minus that of the best law with it.
+    r2_with, r2_without : R² of these laws on the fitted rows.
+    exponent, exponents : its power where there is one, and at every place of the template.
+    root : whether its square root is what the law holds, in a word.
+    plain_exponent : its power without any law.
+    inclusion, inclusion_permuted : fraction of halves of the cells on which the best law with it
+        wins; the same with its values permuted.
+    sentence : all this in words; empty where the report makes them.
+    """
+
+    factor: str
+    in_law: bool | None = None
+    delta_bic: float | None = None
+    r2_with: float | None = None
+    r2_without: float | None = None
+    exponent: ExponentEstimate | None = None
+    exponents: tuple[PlaceExponent, ...] = ()
+    root: str | None = None
+    plain_exponent: ModelFreeExponent | None = None
+    inclusion: float | None = None
+    inclusion_permuted: float | None = None
+    sentence: str = ""
+
+
+class Baseline(Record):
+    """A predictor that is no formula, with scores named as those of a law."""
+
+    name: str = ""
+    scores: dict[str, float | None] = {}
+
+
+class Harm(Record):
+    """Change of the law from T = 1 over the fitted ranges.
+
+    Attributes
+    ----------
+    count, share : names of the count (T) and of the relatedness; empty where there is none.
+    lowest, highest : extreme changes; at : factor values where it is lowest.
+    lowered : fraction of the fitted ranges on which the law lies below its value at T = 1.
+    always_below, never_from : values of the relatedness up to which it is lowered everywhere, and
+        from which nowhere.
+    surely : fraction on which the 95 % band of the change lies below 0.
+    cells, below, clearly : measured cells with single-task rows alike in all else, those below
+        these, those by more than twice the standard error.
+    """
+
+    count: str = ""
+    share: str = ""
+    lowest: float | None = None
+    highest: float | None = None
+    at: dict[str, float] = {}
+    lowered: float | None = None
+    always_below: float | None = None
+    never_from: float | None = None
+    surely: float | None = None
+    cells: int = 0
+    below: int = 0
+    clearly: int | None = None
+
+
+class Outlier(Record):
+    """A row that lies far from every good law.
+
+    Attributes
+    ----------
+    row : its place among the rows of the user's table, from 0.
+    residual_sd : its residual in robust standard deviations.
+    """
+
+    row: int = Field(ge=0)
+    group: str | None = None
+    factors: dict[str, float | None] = {}
+    value: float
+    predicted: float
+    residual_sd: float
+
+
+class DataRecord(Record):
+    """The rows that laws were found on.
+
+    Attributes
+    ----------
+    rows, rows_fit, rows_hold_out, cells : their numbers.
+    digest : SHA-256 of names, factor columns and target of the fitted rows.
+    ranges : factor -> [lowest, highest] of the fitted rows.
+    domain : factor -> [lowest, highest] where a law had to be valid.
+    bounds : of the target.
+    replicate_sd : standard deviation of replicates about their cell's mean.
+    folds : names of the extrapolation folds.
+    notes : what was done to the rows.
+    columns : factor -> column of the user's table.
+    hold_out : condition on the rows held out.
+    weights : what rows are weighted by.
+    loss : what was minimised.
+    """
+
+    rows: int | None = None
+    rows_fit: int | None = None
+    rows_hold_out: int | None = None
+    cells: int | None = None
+    digest: str = ""
+    ranges: dict[str, Range] = {}
+    domain: dict[str, Range] = {}
+    bounds: Bounds | None = None
+    replicate_sd: float | None = None
+    folds: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    columns: dict[str, str] = {}
+    hold_out: str | None = None
+    weights: Literal["rows", "sd", "weights", "replicates"] = "rows"
+    loss: Literal["squares", "huber"] = "squares"
+
+
+class EngineRecord(Record):
+    """The engine that was asked for, the one that was used, and why."""
+
+    requested: str = ""
+    used: str = ""
+    reason: str = ""
+
+
+class Provenance(Record):
+    """How laws were found.
+
+    Attributes
+    ----------
+    version, commit : of mtl-laws.
+    command, title, question : what was typed, the report's heading, what the study asks.
+    cut : whether the time limit stopped the search.
+    family : task family of the rows, where it is known.
+    """
+
+    version: str = ""
+    commit: str = ""
+    command: str = ""
+    title: str = ""
+    question: str = ""
+    engine: EngineRecord = EngineRecord()
+    seed: int | None = None
+    budget: str | None = None
+    time_limit: float | None = None
+    cut: bool = False
+    seconds: float | None = None
+    candidates: int | None = None
+    engine_failures: tuple[str, ...] = ()
+    python: str = ""
+    packages: dict[str, str | None] = {}
+    created: str = ""
+    family: str = ""
+
+
+def read_json(path: Path) -> object:
+    """The JSON content of a file that may come from anybody.
+
+    Raises
+    ------
+    UserError
+        if it cannot be read, is too large, is not JSON, or holds NaN or a number that overflows.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError(str(path), f"{path.stat().st_size} bytes", ACCEPTED)
+        text = path.read_text(encoding="utf-8")
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    except OSError as error:
+        raise FileError(str(path), (error.strerror or str(error)).lower(), ACCEPTED) from error
+    except json.JSONDecodeError as error:
+        place = f"{error.msg.lower()}, line {error.lineno}"
+        raise UserError(str(path), place, ACCEPTED) from error
+    except RecursionError as error:
+        raise UserError(str(path), "lists nested without end", ACCEPTED) from error
+    except ValueError as error:
+        raise UserError(str(path), str(error)[:80], ACCEPTED) from error
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:40]} is too large a number")
+    return value
+
+
+def _in_one_line(error: ValidationError, source: str) -> UserError:
+    """Pydantic's first finding: the file and the place in it, the value, what is accepted."""
+    first = error.errors(include_url=False)[0]
+    context = first.get("ctx") or {}
+    place = _place(source, first["loc"], str(context.get("below", "")))
+    if first["type"] == "not_accepted":
+        return UserError(place, context["value"], context["accepted"])
+    if first["type"] == "missing":
+        return UserError(place, None, f"a value there, as in {ACCEPTED}")
+    wanted = first["msg"].lower().partition(" or instance")[0]
+    return UserError(place, short(first["input"]), f"{wanted}: {ACCEPTED}")
+
+
+def _place(source: str, steps: tuple[int | str, ...], below: str) -> str:
+    """``laws.json, front[2].scores``."""
+    parts = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps]
+    within = "".join([*parts, *([f".{below}"] if below else [])]).removeprefix(".")
+    return ", ".join(part for part in (source, within) if part)
