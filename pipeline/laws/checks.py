@@ -1,137 +1,375 @@
-"""Whether a law may be believed over its whole domain: finite, within bounds, no pole.
+"""Validity of a law over its whole domain, and plausibility of its limits.
 
 A law that fits well and has a pole just outside the data is the commonest failure of symbolic
-regression, so every candidate is evaluated on a dense grid, the held-out rows' factors included,
-and everything it divides by or takes a logarithm of must keep its sign there.
+regression. A law is *valid* if, on a dense grid over the domain and at the factor values of all
+rows, held-out ones included,
+
+* it is finite, and no divisor or base of a negative power changes sign,
+* no power acts as a step that picks out one level of a factor,
+* it stays within the bounds of the target, exactly, and
+* it does not depend on a factor where that factor is undefined (AMI at T = 1), exactly.
+
+Rows close to each other cannot separate a law that saturates from one that merely bends. What is
+known about limits can. The limits of a law of a bounded target are *plausible* if, with unlimited
+data, it stays within the bounds, does not turn back, and tends to one value whatever the fractions
+(relatedness, noise) are. Validity is a filter, plausibility a preference
+(docs/decisions/003-limits.md).
+
+Notation
+--------
+G : points of the domain grid.    V : values of an undefined factor.    U : rows without it.
+K : steps of the way to unlimited data.    S : points from which the sizes grow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from itertools import product
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from pipeline.laws.rows import Rows
-from pipeline.symbolic.tree import Expression, Floats
+from pipeline.laws.rules import CheckRules
+from pipeline.symbolic.kinds import classify, value_range
+from pipeline.symbolic.tree import Expression, Floats, Mask
 
-#: grid points at most; with many factors corners and a low-discrepancy sample stand for the grid
-MAX_GRID = 8_000
-#: a target without bounds may not leave its observed range by more than this many ranges
-REACH = 3.0
-#: powers beyond the first, and below the second of what may be 0, are no power laws but steps: they
-#: pick out one level of a factor
-STEEP, FLAT = 20.0, 0.01
+Kind: TypeAlias = Literal[
+    "not_finite",
+    "pole",
+    "step",
+    "below_bounds",
+    "above_bounds",
+    "depends_on_undefined",
+    "limit_not_finite",
+    "limit_leaves_bounds",
+    "limit_turns_back",
+    "limit_depends_on_fraction",
+]
+Columns: TypeAlias = Mapping[str, Floats]
 
 
-def domain_grid(data: Rows, others: Rows | None = None) -> dict[str, Floats]:
-    """Factor values on which laws must be valid: factor name -> (G,).
+@dataclass(frozen=True)
+class Defect:
+    """What is wrong with a law, and where.
 
-    Parameters
+    Attributes
     ----------
-    data : gives the domains; sizes are spaced evenly in their logarithm.
-    others : further rows (the held-out ones) whose factor values must be valid too.
+    kind : those that begin with ``limit_`` make a law implausible, the others invalid.
+    factor : the undefined factor or the fraction that the law must not depend on; "" for none.
+    value : the law where it leaves the bounds, the power of a step, or the size of the change that
+        must not be; None where there is no number.
+    at : factor values where it happens. For a limit the sizes that grow; for an undefined factor
+        what all rows without it have in common (T = 1).
     """
-    axes = [_axis(*data.domains[name], len(data.factors)) for name in data.factors]
-    if np.prod([len(axis) for axis in axes]) <= MAX_GRID:
+
+    kind: Kind
+    factor: str = ""
+    value: float | None = None
+    at: Mapping[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The record of ``laws.json``."""
+        return {**asdict(self), "at": dict(self.at)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Undefined:
+    """Where a factor is undefined, and a law must not depend on it.
+
+    Attributes
+    ----------
+    at : factors that have one value on all rows without `factor`, but not on all rows.
+    values : number V of values of `factor`.
+    columns : (V·U,) distinct rows without `factor`, one block for each of its values.
+    """
+
+    factor: str
+    at: Mapping[str, float]
+    values: int
+    columns: Columns
+
+
+@dataclass(frozen=True, kw_only=True)
+class Growth:
+    """How the sizes grow towards unlimited data.
+
+    Attributes
+    ----------
+    start : (S,) factor values from which they grow.
+    largest : largest value of every size.
+    multiples : (K,) multiples of it on the way.
+    fractions : factors that a limit must not depend on.
+    bounds, tolerance : of the target, and how far a limit may pass them or turn back.
+    """
+
+    start: Columns
+    largest: Mapping[str, float]
+    multiples: Floats
+    fractions: tuple[str, ...]
+    bounds: tuple[float, float]
+    tolerance: float
+
+    def limit(
+        self, expression: Expression, theta: Floats, start: Columns, sizes: Sequence[str]
+    ) -> Floats:
+        """The law (K, S) on the way from `start` to unlimited `sizes`."""
+        steps, points = len(self.multiples), len(next(iter(start.values())))
+        columns = {name: np.tile(column, steps) for name, column in start.items()}
+        for name in sizes:
+            columns[name] = np.repeat(self.multiples * self.largest[name], points)
+        return expression.evaluate(columns, theta).reshape(steps, points)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Domain:
+    """Where laws are checked; made once for all laws of the same rows.
+
+    Attributes
+    ----------
+    grid : (G,) factor values on which a law must be valid.
+    bounds : lowest and highest value that a valid law may take there.
+    undefined : factors that are undefined on some rows.
+    rounding : change of a law that is rounding error.
+    growth : None for a target without bounds and for a table without sizes.
+    rules : thresholds.
+    """
+
+    grid: Columns
+    bounds: tuple[float, float]
+    undefined: tuple[Undefined, ...]
+    rounding: float
+    growth: Growth | None
+    rules: CheckRules
+
+    @staticmethod
+    def of(data: Rows, held_out: Rows | None = None) -> Domain:
+        """The domain of the rows `data`; of held-out rows, only the factor values are used."""
+        rules, spread = data.rules.checks, float(np.ptp(data.target))
+        rounding = rules.rounding * spread
+        low, high = data.bounds
+        reach = rules.reach * spread
+        return Domain(
+            grid=_grid(data, held_out),
+            bounds=(
+                low - rounding if np.isfinite(low) else float(data.target.min()) - reach,
+                high + rounding if np.isfinite(high) else float(data.target.max()) + reach,
+            ),
+            undefined=tuple(
+                _undefined(name, data)
+                for name, column in data.columns.items()
+                if np.isnan(column).any()
+            ),
+            rounding=rounding,
+            growth=_growth(data, spread),
+            rules=rules,
+        )
+
+
+def find_defect(expression: Expression, theta: Floats, domain: Domain) -> Defect | None:
+    """Why a law with constants `theta` (P,) is invalid; None for a valid law."""
+    with np.errstate(all="ignore"):
+        slots = expression.trace(domain.grid, theta[None, :])
+    value = np.broadcast_to(slots[-1], (1, len(next(iter(domain.grid.values())))))[0]
+    if not np.isfinite(value).all():
+        return Defect("not_finite", at=_point(domain.grid, int(np.argmin(np.isfinite(value)))))
+    defect = _pole(expression, slots, domain) or _step(expression, slots, domain.rules)
+    if defect is not None:
+        return defect
+    low, high = int(np.argmin(value)), int(np.argmax(value))
+    if value[low] < domain.bounds[0]:
+        return Defect("below_bounds", value=float(value[low]), at=_point(domain.grid, low))
+    if value[high] > domain.bounds[1]:
+        return Defect("above_bounds", value=float(value[high]), at=_point(domain.grid, high))
+    return _dependence(expression, theta, domain)
+
+
+def find_limit_defect(expression: Expression, theta: Floats, domain: Domain) -> Defect | None:
+    """What is implausible about the limits of a law with constants `theta` (P,); None for nothing."""
+    growth = domain.growth
+    if growth is None:
+        return None
+    value = np.zeros((1, 1))
+    for sizes in dict.fromkeys([*((name,) for name in growth.largest), tuple(growth.largest)]):
+        value = growth.limit(expression, theta, growth.start, sizes)
+        at = {name: float(growth.multiples[-1] * growth.largest[name]) for name in sizes}
+        if not np.isfinite(value[-1]).all():
+            return Defect("limit_not_finite", at=at)
+        for end, sign in zip(growth.bounds, (-1.0, 1.0), strict=True):
+            worst = float(value[-1][np.argmax(sign * value[-1])])
+            if sign * (worst - end) > growth.tolerance:
+                return Defect("limit_leaves_bounds", value=worst, at=at)
+        turning = _turning(value)
+        if turning > growth.tolerance:
+            return Defect(
+                "limit_turns_back", value=turning if np.isfinite(turning) else None, at=at
+            )
+    spread = float(np.ptp(value[-1]))
+    if growth.fractions and spread > 2.0 * growth.tolerance:
+        moves = {name: _moves(name, expression, theta, growth) for name in growth.fractions}
+        factor = max(moves, key=lambda name: moves[name])
+        return Defect("limit_depends_on_fraction", factor, spread, at)
+    return None
+
+
+def _pole(expression: Expression, slots: Sequence[Floats], domain: Domain) -> Defect | None:
+    """A divisor, or the base of a negative power, that changes sign between grid points."""
+    for step in expression.program:
+        if step.op == "/":
+            base = slots[step.right]
+        elif step.op == "**" and np.min(slots[step.right]) < 0:
+            base = slots[step.left]
+        else:
+            continue
+        if np.min(base) < 0 < np.max(base):
+            return Defect("pole", at=_point(domain.grid, int(np.argmin(np.abs(base)))))
+    return None
+
+
+def _step(expression: Expression, slots: Sequence[Floats], rules: CheckRules) -> Defect | None:
+    """A power so steep, or of 0 and so flat, that it picks out one level of a factor."""
+    for step in expression.program:
+        if step.op != "**":
+            continue
+        base, power = slots[step.left], slots[step.right]
+        size = np.abs(power)
+        flat = np.min(np.abs(base)) == 0.0 and 0.0 < np.max(size) < rules.flat
+        if np.max(size) > rules.steep or flat:
+            return Defect("step", value=float(power.flat[np.argmax(size)]))
+    return None
+
+
+def _dependence(expression: Expression, theta: Floats, domain: Domain) -> Defect | None:
+    """A factor on which the law depends where that factor is undefined."""
+    for rows in domain.undefined:
+        if rows.factor not in expression.factors:
+            continue
+        value = expression.evaluate(rows.columns, theta).reshape(rows.values, -1)
+        with np.errstate(invalid="ignore"):
+            change = float(np.max(np.ptp(value, axis=0)))
+        if not change <= domain.rounding:
+            size = change if np.isfinite(change) else None
+            return Defect("depends_on_undefined", rows.factor, size, rows.at)
+    return None
+
+
+def _turning(value: Floats) -> float:
+    """How far the law goes both up and down on its way (K, S), from the worst of its starts."""
+    with np.errstate(invalid="ignore"):
+        step = np.diff(value, axis=0)
+    up, down = step.clip(min=0).sum(axis=0), -step.clip(max=0).sum(axis=0)
+    turning = np.minimum(up, down)
+    return float(np.where(np.isnan(turning), np.inf, turning).max())
+
+
+def _moves(name: str, expression: Expression, theta: Floats, growth: Growth) -> float:
+    """Largest change of the limit between the ends of a fraction."""
+    start = growth.start[name]
+    ends = [
+        growth.limit(
+            expression,
+            theta,
+            {**growth.start, name: np.full_like(start, end)},
+            tuple(growth.largest),
+        )[-1]
+        for end in (start.min(), start.max())
+    ]
+    return float(np.max(np.abs(ends[1] - ends[0])))
+
+
+def _point(columns: Columns, row: int) -> dict[str, float]:
+    return {name: float(column[row]) for name, column in columns.items()}
+
+
+def _grid(data: Rows, held_out: Rows | None) -> dict[str, Floats]:
+    """Points (G,) over the domain, sizes spaced evenly in their logarithm, and those of all rows."""
+    rules = data.rules.checks
+    axes = [_axis(*data.domains[name], len(data.factors), rules) for name in data.factors]
+    if np.prod([float(len(axis)) for axis in axes]) <= rules.max_grid:
         points = np.array(list(product(*axes)))
     else:
-        points = _sampled(axes)
-    grid = {name: points[:, i] for i, name in enumerate(data.factors)}
-    for rows in (data, others):
-        if rows is not None:
-            seen = rows.stand_in[1]
-            grid = {name: np.concatenate([grid[name], seen[name]]) for name in grid}
-    return grid
+        points = _sampled(axes, rules)
+    seen = [_filled(rows, data.domains) for rows in (data, held_out) if rows is not None]
+    matrix = np.vstack([points, *(np.column_stack(list(each.values())) for each in seen)])
+    matrix = np.unique(matrix, axis=0)
+    return {name: matrix[:, i] for i, name in enumerate(data.factors)}
 
 
-def _axis(low: float, high: float, factors: int) -> Floats:
-    count = max(int(MAX_GRID ** (1.0 / factors)), 3) if factors > 2 else 40
-    count = min(count, 40)
-    if low > 0 and high / low > 5:
-        return np.geomspace(low, high, count)
-    return np.linspace(low, high, count)
+def _axis(low: float, high: float, factors: int, rules: CheckRules) -> Floats:
+    most, fewest = rules.axis
+    count = max(int(rules.max_grid ** (1.0 / factors)), fewest) if factors > 2 else most
+    even = np.geomspace if low > 0 and high / low > rules.geometric else np.linspace
+    return np.asarray(even(low, high, min(count, most)))
 
 
-def _sampled(axes: list[Floats]) -> Floats:
+def _sampled(axes: Sequence[Floats], rules: CheckRules) -> Floats:
+    """Corners of the domain, of its first factors where there are many, and a Sobol sample."""
     from scipy.stats import qmc
 
-    corners = np.array(list(product(*[(axis[0], axis[-1]) for axis in axes[:10]])))
-    if len(axes) > 10:
-        middle = np.tile([float(np.median(axis)) for axis in axes[10:]], (len(corners), 1))
-        corners = np.hstack([corners, middle])
-    unit = qmc.Sobol(len(axes), rng=0).random(4096)
+    ends = product(*[(axis[0], axis[-1]) for axis in axes[: rules.corners]])
+    middle = [float(np.median(axis)) for axis in axes[rules.corners :]]
+    corners = np.array([[*corner, *middle] for corner in ends])
+    unit = qmc.Sobol(len(axes), rng=0).random(rules.sample)
     inner = np.column_stack(
         [np.interp(unit[:, i], np.linspace(0, 1, len(axis)), axis) for i, axis in enumerate(axes)]
     )
     return np.vstack([corners, inner])
 
 
-def invalidity(
-    expression: Expression, theta: Floats, grid: Mapping[str, Floats], data: Rows
-) -> str:
-    """Why the law must not be used over the grid, in words; empty where it may.
-
-    Parameters
-    ----------
-    theta : (P,) its constants.
-    data : the rows it is fitted on, for the target's bounds and tolerance.
-    """
-    with np.errstate(all="ignore"):
-        slots = expression.trace(grid, theta[None, :])
-    value = np.broadcast_to(slots[-1], (1, len(next(iter(grid.values())))))[0]
-    if not np.isfinite(value).all():
-        return f"not finite at {_where(~np.isfinite(value), grid)}"
-    pole = _pole(expression, slots)
-    if pole:
-        return f"{pole} changes sign within the domain"
-    power = _step(expression, slots)
-    if power is not None:
-        return f"holds a power of {power:.3g}: a step"
-    low, high = _limits(data)
-    if value.min() < low:
-        return f"falls to {value.min():.3g} at {_where(value == value.min(), grid)}"
-    if value.max() > high:
-        return f"rises to {value.max():.3g} at {_where(value == value.max(), grid)}"
-    return ""
+def _filled(data: Rows, domains: Mapping[str, tuple[float, float]]) -> dict[str, Floats]:
+    """The factors with undefined values at the middle of their domain."""
+    return {
+        name: np.where(np.isnan(column), np.mean(domains[name]), column)
+        for name, column in data.columns.items()
+    }
 
 
-def _limits(data: Rows) -> tuple[float, float]:
-    low, high = data.bounds
-    span = float(np.ptp(data.target))
-    reach_low = float(data.target.min()) - REACH * span
-    reach_high = float(data.target.max()) + REACH * span
-    return (
-        low - data.tolerance if np.isfinite(low) else reach_low,
-        high + data.tolerance if np.isfinite(high) else reach_high,
+def _undefined(factor: str, data: Rows) -> Undefined:
+    rules = data.rules.checks
+    mask: Mask = np.isnan(data.columns[factor])
+    filled = _filled(data, data.domains)
+    rows = np.unique(np.column_stack([column[mask] for column in filled.values()]), axis=0)
+    if len(rows) > rules.undefined_rows:
+        rows = rows[np.linspace(0, len(rows) - 1, rules.undefined_rows).round().astype(int)]
+    values = np.linspace(*data.domains[factor], rules.undefined_values)
+    columns = {name: np.tile(rows[:, i], len(values)) for i, name in enumerate(filled)}
+    columns[factor] = np.repeat(values, len(rows))
+    return Undefined(
+        factor=factor,
+        at={
+            name: float(column[mask][0])
+            for name, column in data.columns.items()
+            if np.ptp(column[mask]) == 0.0 and np.nanmax(column) > np.nanmin(column)
+        },
+        values=len(values),
+        columns=columns,
     )
 
 
-def _pole(expression: Expression, slots: list[Floats]) -> str:
-    """A divisor, or the base of a power, that changes sign between grid points."""
-    for step in expression.program:
-        if step.op == "/":
-            watched = slots[step.right]
-        elif step.op == "**":
-            watched = slots[step.left] if np.min(slots[step.right]) < 0 else np.ones(1)
-        else:
-            continue
-        if np.min(watched) < 0 < np.max(watched):
-            return "what it divides by"
-    return ""
-
-
-def _step(expression: Expression, slots: list[Floats]) -> float | None:
-    """A power that makes a step of what is raised, over the grid; None where there is none."""
-    for raised in (step for step in expression.program if step.op == "**"):
-        base, power = slots[raised.left], slots[raised.right]
-        if np.max(np.abs(power)) > STEEP:
-            return float(power.flat[np.argmax(np.abs(power))])
-        if np.min(np.abs(base)) == 0.0 and 0.0 < np.max(np.abs(power)) < FLAT:
-            return float(np.max(power))
-    return None
-
-
-def _where(mask: Floats, grid: Mapping[str, Floats]) -> str:
-    k = int(np.argmax(mask))
-    return ", ".join(f"{name} = {column[k]:.4g}" for name, column in grid.items())
+def _growth(data: Rows, spread: float) -> Growth | None:
+    rules, kinds = data.rules.checks, classify(data.columns)
+    if not kinds.sizes or not np.isfinite(data.bounds).any():
+        return None
+    ends = np.array([data.domains[name] for name in data.factors])
+    if len(ends) > rules.grow_factors:
+        unit = np.random.default_rng(0).random((rules.grow_sample, len(ends)))
+        points = ends[:, 0] + unit * (ends[:, 1] - ends[:, 0])
+    else:
+        points = np.array(list(product(*[np.linspace(*end, rules.grow_steps) for end in ends])))
+    variance = data.replicate_variance
+    return Growth(
+        start={name: points[:, i] for i, name in enumerate(data.factors)},
+        largest={name: value_range(data.columns[name])[1] for name in kinds.sizes},
+        multiples=np.concatenate(
+            [
+                2.0 ** np.arange(*rules.near),
+                np.geomspace(rules.far_from, rules.far, rules.far_steps),
+            ]
+        ),
+        fractions=kinds.fractions,
+        bounds=data.bounds,
+        tolerance=(
+            rules.noise_sds * float(np.sqrt(variance)) if variance else rules.noise_range * spread
+        ),
+    )

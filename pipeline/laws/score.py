@@ -16,9 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.laws.checks import invalidity
+from pipeline.laws.checks import Defect, Domain, find_defect, find_limit_defect
 from pipeline.laws.folds import Fold
-from pipeline.laws.limits import implausibility
 from pipeline.laws.rows import Rows
 from pipeline.symbolic.fit import Fit, fit_constants, propose_starts
 from pipeline.symbolic.tree import Expression, Floats
@@ -44,21 +43,21 @@ class Fitted:
     Attributes
     ----------
     complexity : nodes of the expression with its numbers in place.
-    reason : why the law is not valid; empty where it is.
-    limits : what is implausible about its limits (`limits`); empty where nothing is.
+    defect : why the law is invalid; None for a valid law.
+    limits : what is implausible about its limits; None for nothing.
     """
 
     candidate: Candidate
     expression: Expression
     fit: Fit
     complexity: int
-    reason: str
-    limits: str
+    defect: Defect | None
+    limits: Defect | None
 
     @property
     def valid(self) -> bool:
-        """Whether the law is finite, bounded and without a pole over the domain."""
-        return not self.reason
+        """Whether the law may be used over its whole domain."""
+        return self.defect is None
 
     @property
     def used(self) -> frozenset[str]:
@@ -102,19 +101,19 @@ class Scored:
 
 
 def fit_candidate(
-    candidate: Candidate, data: Rows, grid: dict[str, Floats], seed: int
+    candidate: Candidate, data: Rows, domain: Domain, seed: int
 ) -> Fitted | None:
-    """Constants on all rows and validity over the grid; None where nothing fits."""
+    """Constants on all rows and validity over the domain; None where nothing fits."""
     expression = Expression.parse(candidate.text, data.factors)
     starts = propose_starts(expression, data.sample, STARTS, seed_of(candidate.text, seed))
     fit = fit_constants(expression, data.sample, starts)
     if fit is None:
         return None
-    reason = invalidity(expression, fit.theta, grid, data)
+    defect = find_defect(expression, fit.theta, domain)
     values = dict(zip(expression.constants, fit.theta.tolist(), strict=True))
     numeric = Expression.parse(expression.with_constants(values), data.factors)
-    limits = implausibility(expression, fit.theta, data)
-    return Fitted(candidate, expression, fit, numeric.complexity, reason, limits)
+    limits = find_limit_defect(expression, fit.theta, domain)
+    return Fitted(candidate, expression, fit, numeric.complexity, defect, limits)
 
 
 def seed_of(text: str, seed: int) -> int:

@@ -18,7 +18,7 @@ from joblib import Parallel, cpu_count, delayed
 
 from pipeline.errors import EngineError
 from pipeline.laws.candidates import theory
-from pipeline.laws.checks import domain_grid
+from pipeline.laws.checks import Domain
 from pipeline.laws.folds import Fold, extrapolation_folds, grouped_folds
 from pipeline.laws.rows import Rows
 from pipeline.laws.rules import BUDGETS
@@ -129,13 +129,13 @@ def find_laws(data: Rows, held_out: Rows | None, options: SearchOptions) -> Sear
     clock, budget = Clock(options.time_limit), BUDGETS[options.budget]
     data = data.subsample(MAX_CELLS, options.seed)
     folds = grouped_folds(data, options.seed), extrapolation_folds(data)
-    grid = domain_grid(data, held_out)
+    domain = Domain.of(data, held_out)
     candidates, failures = _candidates(data, folds[1], options, clock)
     forms = [Candidate(form.text, f"theory: {form.name}") for form in theory(data)]
-    fits = _fit_all([*forms, MEAN, *candidates], data, grid, options, clock)
+    fits = _fit_all([*forms, MEAN, *candidates], data, domain, options, clock)
     kept_theory = [fit for fit in fits[: len(forms)] if fit]
     found = [fit for fit in fits[len(forms) :] if fit]
-    found += _shortened(found, data, grid, options, clock)
+    found += _shortened(found, data, domain, options, clock)
     pool = shortlist(found, budget.keep)
     scored = _score_all([*kept_theory, *pool], data, folds, options, clock)
     known = scored[: len(kept_theory)]
@@ -230,7 +230,7 @@ def _ask(task: tuple[str, Rows, int, int], limit: float | None) -> tuple[list[st
 def _shortened(
     fits: Sequence[Fitted],
     data: Rows,
-    grid: dict[str, Floats],
+    domain: Domain,
     options: SearchOptions,
     clock: Clock,
 ) -> list[Fitted]:
@@ -244,7 +244,7 @@ def _shortened(
     known = {fit.candidate.text for fit in fits}
     answers = _in_parallel(SHORTENING, _shorten_one, best, options, clock)
     new = {c.text: c for found in answers for c in found if c.text not in known}
-    return [fit for fit in _fit_all(list(new.values()), data, grid, options, clock) if fit]
+    return [fit for fit in _fit_all(list(new.values()), data, domain, options, clock) if fit]
 
 
 def _shorten_one(task: tuple[Fitted, Rows, int], _: float | None) -> list[Candidate]:
@@ -256,20 +256,20 @@ def _shorten_one(task: tuple[Fitted, Rows, int], _: float | None) -> list[Candid
 def _fit_all(
     candidates: Sequence[Candidate],
     data: Rows,
-    grid: dict[str, Floats],
+    domain: Domain,
     options: SearchOptions,
     clock: Clock,
 ) -> list[Fitted | None]:
-    tasks = [(chunk, data, grid, options.seed) for chunk in _chunks(candidates, 25)]
+    tasks = [(chunk, data, domain, options.seed) for chunk in _chunks(candidates, 25)]
     answers = _in_parallel(FITTING, _fit_chunk, tasks, options, clock)
     return [fit for chunk in answers for fit in chunk]
 
 
 def _fit_chunk(
-    task: tuple[Sequence[Candidate], Rows, dict[str, Floats], int], _: float | None
+    task: tuple[Sequence[Candidate], Rows, Domain, int], _: float | None
 ) -> list[Fitted | None]:
-    chunk, data, grid, seed = task
-    return [fit_candidate(candidate, data, grid, seed) for candidate in chunk]
+    chunk, data, domain, seed = task
+    return [fit_candidate(candidate, data, domain, seed) for candidate in chunk]
 
 
 def _score_all(
