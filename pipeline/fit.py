@@ -132,7 +132,32 @@ def fit_question(
     document["data"]["columns"] = dict(question.factors)
     document["data"]["hold_out"] = question.hold_out
     document["provenance"] = _provenance(question, choice, found, source, begin)
+    _write_sentences(document)
     return Fit(document, problem.rows, source)
+
+
+class _Record(dict[str, Any]):
+    """A part of the document whose fields are attributes."""
+
+    __getattr__ = dict.__getitem__
+
+
+def _write_sentences(document: dict[str, Any]) -> None:
+    """Add the verdicts, the sentence of every factor, and the defects of every law in words."""
+    from pipeline.report.text import defect_text, sentences
+
+    record = json.loads(json.dumps(document), object_hook=_Record)
+    text = sentences(record)
+    document["verdicts"] = list(text.verdicts)
+    for evidence, sentence in zip(document["evidence"], text.factors, strict=True):
+        evidence["sentence"] = sentence
+    laws = [document["selected"], *document["front"], *document["theory"]]
+    records = [record.selected, *record.front, *record.theory]
+    for law, one in zip(laws, records, strict=True):
+        law["reason"], law["limits"] = "", ""
+        for defect in one.defects:
+            field = "limits" if defect.kind.startswith("limit_") else "reason"
+            law[field] = defect_text(defect)
 
 
 def write_report_of(

@@ -11,16 +11,15 @@ import numpy as np
 
 from pipeline.errors import PipelineError
 from pipeline.laws.bands import Certainty, certainty
-from pipeline.laws.evidence.ablation import evidence
-from pipeline.laws.evidence.baseline import reference
-from pipeline.laws.evidence.harm import transfer
+from pipeline.laws.evidence.baseline import baseline
+from pipeline.laws.evidence.factor import factor_evidence
+from pipeline.laws.evidence.harm import harm
 from pipeline.laws.intervals import bootstrap, constants, uncertainty
 from pipeline.laws.law import Law
 from pipeline.laws.question import Problem
 from pipeline.laws.rows import Rows
 from pipeline.laws.score import Fitted, Scored, r_squared, row_errors
 from pipeline.laws.search import MAX_CELLS, SearchResult
-from pipeline.laws.verdicts import on_certainty, on_reference, on_theory, on_transfer
 from pipeline.symbolic.fit import EXACT, fit_constants
 from pipeline.symbolic.tree import Floats
 from pipeline.symbolic.typeset import formula_latex
@@ -28,9 +27,6 @@ from pipeline.symbolic.typeset import formula_latex
 SCHEMA = 1
 #: significant digits of the numbers in a law's LaTeX
 LATEX_DIGITS = 6
-NOT_ASKED = (
-    "How often each factor would win by luck was not asked: the time limit had cut the search."
-)
 
 
 class NoLawError(PipelineError):
@@ -38,7 +34,7 @@ class NoLawError(PipelineError):
 
 
 def laws_document(problem: Problem, found: SearchResult, seed: int) -> dict[str, Any]:
-    """The document without its provenance.
+    """The document without its provenance and its sentences.
 
     Raises
     ------
@@ -55,40 +51,33 @@ def laws_document(problem: Problem, found: SearchResult, seed: int) -> dict[str,
         for i in {*found.front, found.selected}
     }
     selected = records[found.selected]
-    theory = [law_of(law, problem.data, problem.held_out, seed) for law in _ranked(found.theory)]
+    theory = [
+        (law, law_of(law, problem.data, problem.held_out, seed)) for law in _ranked(found.theory)
+    ]
     return {
         "schema": SCHEMA,
         "target": problem.data.name,
         "factors": list(problem.data.factors),
-        "selected": _record(selected),
-        "front": [_beside(records[i]) for i in sorted(records, key=_by_size(found))],
-        "theory": [_beside(law) for law in theory],
-        **_evidence(selected, theory, problem, found, seed),
+        "selected": _record(selected, found.laws[found.selected]),
+        "front": [
+            _beside(records[i], found.laws[i]) for i in sorted(records, key=_by_size(found))
+        ],
+        "theory": [_beside(law, scored) for scored, law in theory],
+        **_evidence(selected, problem, found, seed),
         "data": _data(problem, found),
     }
 
 
-def _evidence(
-    selected: Law, theory: Sequence[Law], problem: Problem, found: SearchResult, seed: int
-) -> dict[str, Any]:
-    """Evidence for each factor, the law beside other predictors, and verdicts in words."""
+def _evidence(selected: Law, problem: Problem, found: SearchResult, seed: int) -> dict[str, Any]:
+    """Evidence for each factor, and the law beside other predictors, in numbers."""
     data = problem.data.subsample(MAX_CELLS, seed)
-    findings = evidence(selected, found.laws, data, seed, refit_pool=not found.cut)
-    beside, change = reference(data, problem.held_out, seed), transfer(selected, data)
-    sure = _certainty(selected, problem)
-    verdicts = (
-        on_theory(selected, theory),
-        on_reference(selected, beside),
-        on_certainty(data.name, sure, selected.uncertainty),
-        on_transfer(data.name, change),
-        NOT_ASKED if found.cut else "",
-    )
+    evidence = factor_evidence(selected, found.laws, data, seed, refit=not found.cut)
+    change, sure = harm(selected, data), _certainty(selected, problem)
     return {
-        "evidence": [finding.to_json() for finding in findings],
-        "reference": beside,
+        "evidence": [one.to_json() for one in evidence],
+        "reference": baseline(data, problem.held_out, seed).to_json(),
         "bands": None if sure is None else sure.to_json(),
         "transfer": None if change is None else change.to_json(),
-        "verdicts": [verdict for verdict in verdicts if verdict],
     }
 
 
@@ -109,7 +98,10 @@ def _ranked(theory: Sequence[Scored]) -> list[Scored]:
 
 
 def law_of(law: Scored, data: Rows, held_out: Rows | None, seed: int) -> Law:
-    """A scored law with its constants on all rows, their intervals, and its scores everywhere."""
+    """A scored law with its constants on all rows, their intervals, and its scores everywhere.
+
+    Its `reason` and `limits` are the kinds of its defects.
+    """
     fitted = _on_all_rows(law.fitted, data)
     expression = fitted.expression
     numeric = fitted.numeric()
@@ -122,8 +114,8 @@ def law_of(law: Scored, data: Rows, held_out: Rows | None, seed: int) -> Law:
         constants(expression, fitted.fit, data, seed, draws),
         _scores(law, fitted, data, held_out),
         fitted.valid,
-        fitted.reason,
-        fitted.limits,
+        fitted.defect.kind if fitted.defect else "",
+        fitted.limits.kind if fitted.limits else "",
         fitted.candidate.origin,
         uncertainty(expression, fitted.fit, data, draws),
     )
@@ -133,11 +125,7 @@ def _on_all_rows(fitted: Fitted, data: Rows) -> Fitted:
     """The law with its constants to the last digit, on every row where the search saw only some."""
     start = fitted.fit.theta[None, :]
     fit = fit_constants(fitted.expression, data.sample, start, 200, EXACT)
-    if fit is None:
-        return fitted
-    return Fitted(
-        fitted.candidate, fitted.expression, fit, fitted.complexity, fitted.reason, fitted.limits
-    )
+    return fitted if fit is None else replace(fitted, fit=fit)
 
 
 def _scores(
@@ -176,13 +164,15 @@ def _held_out(fitted: Fitted, held_out: Rows | None) -> tuple[float | None, floa
     return (None if r2 is None else _finite(r2)), _finite(error)
 
 
-def _record(law: Law) -> dict[str, Any]:
-    return {**law.to_json(), "latex": formula_latex(law.expression, digits=LATEX_DIGITS)}
+def _record(law: Law, scored: Scored) -> dict[str, Any]:
+    defects = [one.to_json() for one in (scored.fitted.defect, scored.fitted.limits) if one]
+    latex = formula_latex(law.expression, digits=LATEX_DIGITS)
+    return {**law.to_json(), "defects": defects, "latex": latex}
 
 
-def _beside(law: Law) -> dict[str, Any]:
+def _beside(law: Law, scored: Scored) -> dict[str, Any]:
     """A law that is shown beside the selected one: without what only bands need."""
-    return _record(replace(law, uncertainty=None))
+    return _record(replace(law, uncertainty=None), scored)
 
 
 def _data(problem: Problem, found: SearchResult) -> dict[str, Any]:
