@@ -83,12 +83,12 @@ def raw(engine: str) -> Callable[[Problem, int], str]:
 
 def theory(problem: Problem, seed: int) -> str:
     from pipeline.laws.candidates import theory as forms
-    from pipeline.laws.checks import domain_grid
+    from pipeline.laws.checks import Domain
     from pipeline.laws.score import Candidate, fit_candidate
 
-    grid = domain_grid(problem.data)
+    domain = Domain.of(problem.data)
     fits = [
-        fit_candidate(Candidate(f.text, f.name), problem.data, grid, seed)
+        fit_candidate(Candidate(f.text, f.name), problem.data, domain, seed)
         for f in forms(problem.data)
     ]
     return min((f for f in fits if f), key=lambda f: f.fit.error).numeric().text

@@ -116,22 +116,33 @@ def fit_question(
     from pipeline.laws.document import laws_document
     from pipeline.laws.question import pose
     from pipeline.laws.search import SearchOptions, find_laws
+    from pipeline.report.text import note_text, with_sentences
 
     begin = time.monotonic()
     choice = choose(question.engine)
     problem = pose(table, question, source.name)
     ready()
     options = SearchOptions(
-        choice.used, question.budget, question.time_limit, question.seed, question.jobs
+        choice.used,
+        question.budget,
+        question.time_limit,
+        question.seed,
+        question.jobs,
+        question.loss,
+        question.rules.search,
     )
     if progress is not None:
         options = replace(options, progress=progress)
     found = find_laws(problem.data, problem.held_out, options)
-    laws = laws_document(problem, found, question.seed)
-    asked = {"columns": dict(question.factors), "hold_out": question.hold_out}
+    laws = laws_document(problem, found, question.seed, question.groups)
+    asked = {
+        "columns": dict(question.factors),
+        "hold_out": question.hold_out,
+        "notes": tuple(note_text(note) for note in problem.notes),
+    }
     made = _provenance(question, choice, found, source, begin)
     update = {"data": laws.data.model_copy(update=asked), "provenance": made}
-    return Fit(laws.model_copy(update=update).with_rows(problem.rows), source)
+    return Fit(with_sentences(laws.model_copy(update=update)).with_rows(problem.rows), source)
 
 
 def read_fit(folder: Path) -> Fit:

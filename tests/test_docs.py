@@ -24,7 +24,7 @@ from pipeline.export import Publication, PublishedTable
 from pipeline.export.dataset import description
 from pipeline.export.gather import CURVES, FRONT
 from pipeline.laws.candidates import CATALOGUE
-from pipeline.laws.checks import FLAT, MAX_GRID, STEEP, domain_grid
+from pipeline.laws.checks import Domain
 from pipeline.laws.document import laws_document
 from pipeline.laws.folds import extrapolation_folds, grouped_folds
 from pipeline.laws.question import Question, pose
@@ -190,12 +190,12 @@ def test_the_method_page_has_the_figures_of_the_code() -> None:
         f"each form costs {COST}",
         f"from {STARTS} starts side by side",
         f"is one; {MAX_COMPLEXITY} at most",
-        f"a grid of up to {MAX_GRID:,} points",
+        f"a grid of up to {RULES.checks.max_grid:,} points",
         f"below {LOOSENESS} times the first",
         f"are drawn with replacement {RESAMPLES} times",
         f"k\\max(2\\ln {np.exp(LUCK / 2):.0f}/C,\\ {LEAST:.2f})",
         f"{LEAST:.2f}\\,k",
-        f"no power is beyond ±{STEEP:g}, or within ±{FLAT:g} where",
+        f"no power is beyond ±{RULES.checks.steep:g}, or within ±{RULES.checks.flat:g} where",
         f"explains at least {LAG} of",
         f"With more than {MAX_CELLS:,} cells the search looks at {MAX_CELLS:,}",
         f"gets {GRAMMAR_SHARE:.0%}".replace("%", " %"),
@@ -223,7 +223,7 @@ def small_document() -> dict[str, Any]:
     question = Question("y", {"n": "n", "T": "T"}, (0.0, 1.0), hold_out="n > 400")
     problem = pose(pd.DataFrame(table), question, "a table")
     data = problem.data
-    grid, folds = domain_grid(data), (grouped_folds(data, 0), extrapolation_folds(data))
+    grid, folds = Domain.of(data), (grouped_folds(data, 0), extrapolation_folds(data))
     laws = [scored(text, data, grid, folds) for text in ("c0 + c1/sqrt(n*T)", "c0 + c1*log(n)")]
     found = SearchResult(laws, 0, [0, 1], laws[1:], folds[1], False, [], 2)
     return {**laws_document(problem, found, 0).to_json(), "rules": {}}

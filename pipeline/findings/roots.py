@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.findings.searches import FAMILIES, TITLES, family_rows, search
 from pipeline.fit import readable
-from pipeline.laws.evidence.model_free_exponent import plain_power
+from pipeline.laws.evidence.model_free_exponent import model_free_exponent
 from pipeline.laws.law import Law
 from pipeline.laws.question import pose
 
@@ -56,7 +56,7 @@ def _plain(name: str, factor: str) -> dict[str, Any] | None:
     rows = family_rows(name)
     everywhere = replace(rows, hold_out=None)
     data = pose(rows.table, everywhere.question(), rows.name).data
-    found = plain_power(data, factor, SEED)
+    found = model_free_exponent(data, factor, SEED)
     if found is None:
         return None
     low, high = found.ci95

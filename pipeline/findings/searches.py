@@ -16,7 +16,7 @@ from pipeline.findings.estimates import Floats
 from pipeline.findings.forms import Subset
 from pipeline.findings.tables import runs
 from pipeline.laws.document import law_of
-from pipeline.laws.evidence.baseline import reference as boosting
+from pipeline.laws.evidence.baseline import baseline
 from pipeline.laws.law import Law
 from pipeline.laws.question import Problem, pose
 from pipeline.laws.rows import STANDINS
@@ -75,7 +75,7 @@ def search(name: str) -> Found:
     theory = {
         form.fitted.candidate.origin.removeprefix("theory: "): law(form) for form in found.theory
     }
-    beside = boosting(problem.data, problem.held_out, SEED)["scores"]
+    beside = dict(baseline(problem.data, problem.held_out, SEED).scores)
     return Found(law(found.laws[found.selected]), theory, beside, problem)
 
 

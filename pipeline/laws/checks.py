@@ -1,247 +1,375 @@
-"""Whether a law may be believed over its whole domain, and whether its limits are plausible.
+"""Validity of a law over its whole domain, and plausibility of its limits.
 
 A law that fits well and has a pole just outside the data is the commonest failure of symbolic
-regression. So every candidate is evaluated on a dense grid, the held-out rows' factors included:
-it must be finite and within the target's bounds everywhere, and whatever it divides by must keep its
-sign. It must also be exactly independent of a factor where that factor is undefined (AMI at T = 1).
+regression. A law is *valid* if, on a dense grid over the domain and at the factor values of all
+rows, held-out ones included,
 
-Rows near each other cannot tell a law that saturates from one that merely bends. What is known about
-limits can. For a target with bounds, with unlimited data
+* it is finite, and no divisor or base of a negative power changes sign,
+* no power acts as a step that picks out one level of a factor,
+* it stays within the bounds of the target, exactly, and
+* it does not depend on a factor where that factor is undefined (AMI at T = 1), exactly.
 
-* the score stays within its bounds,
-* it does not turn back: what the largest sizes have begun, larger ones continue, and
-* it tends to the same value whatever the fractions (relatedness, noise) are: they change how fast
-  the limit is approached, not where it lies.
-
-Limits are a preference, not a filter (docs/decisions/003-limits.md).
+Rows close to each other cannot separate a law that saturates from one that merely bends. What is
+known about limits can. The limits of a law of a bounded target are *plausible* if, with unlimited
+data, it stays within the bounds, does not turn back, and tends to one value whatever the fractions
+(relatedness, noise) are. Validity is a filter, plausibility a preference
+(docs/decisions/003-limits.md).
 
 Notation
 --------
-N : rows.    P : constants.    D : points of the domain grid.
+G : points of the domain grid.    V : values of an undefined factor.    U : rows without it.
+K : steps of the way to unlimited data.    S : points from which the sizes grow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import product
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from pipeline.laws.rows import Rows
+from pipeline.laws.rules import CheckRules
 from pipeline.symbolic.kinds import classify, value_range
-from pipeline.symbolic.program import Expression
-from pipeline.symbolic.tree import Floats
+from pipeline.symbolic.tree import Expression, Floats, Mask
+
+Kind: TypeAlias = Literal[
+    "not_finite",
+    "pole",
+    "step",
+    "below_bounds",
+    "above_bounds",
+    "depends_on_undefined",
+    "limit_not_finite",
+    "limit_leaves_bounds",
+    "limit_turns_back",
+    "limit_depends_on_fraction",
+]
+Columns: TypeAlias = Mapping[str, Floats]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Defect:
-    """Why a law is invalid, or what is implausible about its limits.
+    """What is wrong with a law, and where.
 
     Attributes
     ----------
-    kind : ``not_finite``, ``pole``, ``step``, ``below_bounds``, ``above_bounds`` or
-        ``depends_on_undefined``; of limits ``limit_not_finite``, ``limit_leaves_bounds``,
-        ``limit_turns_back`` or ``limit_depends_on_fraction``.
-    factor : factors concerned, joined by " and "; empty where none is.
-    value : the value or power that is at fault; None where there is no single one.
-    at : factor -> value where it happens; empty where it is not one place.
+    kind : those that begin with ``limit_`` make a law implausible, the others invalid.
+    factor : the undefined factor or the fraction that the law must not depend on; "" for none.
+    value : the law where it leaves the bounds, the power of a step, or the size of the change that
+        must not be; None where there is no number.
+    at : factor values where it happens. For a limit the sizes that grow; for an undefined factor
+        what all rows without it have in common (T = 1).
     """
 
-    kind: str
+    kind: Kind
     factor: str = ""
     value: float | None = None
-    at: Mapping[str, float]
+    at: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The record of ``laws.json``."""
-        return asdict(self)
+        return {**asdict(self), "at": dict(self.at)}
 
 
-def domain_grid(data: Rows, others: Rows | None = None) -> dict[str, Floats]:
-    """Factor values on which laws must be valid: factor name -> (D,).
+@dataclass(frozen=True, kw_only=True)
+class Undefined:
+    """Where a factor is undefined, and a law must not depend on it.
 
-    Parameters
+    Attributes
     ----------
-    data : gives the domains; sizes are spaced evenly in their logarithm.
-    others : further rows (the held-out ones) whose factor values must be valid too.
+    at : factors that have one value on all rows without `factor`, but not on all rows.
+    values : number V of values of `factor`.
+    columns : (V·U,) distinct rows without `factor`, one block for each of its values.
     """
-    most = data.rules.checks.max_grid
-    axes = [_axis(*data.domain(name), len(data.factors), most) for name in data.factors]
-    if np.prod([len(axis) for axis in axes]) <= most:
+
+    factor: str
+    at: Mapping[str, float]
+    values: int
+    columns: Columns
+
+
+@dataclass(frozen=True, kw_only=True)
+class Growth:
+    """How the sizes grow towards unlimited data.
+
+    Attributes
+    ----------
+    start : (S,) factor values from which they grow.
+    largest : largest value of every size.
+    multiples : (K,) multiples of it on the way.
+    fractions : factors that a limit must not depend on.
+    bounds, tolerance : of the target, and how far a limit may pass them or turn back.
+    """
+
+    start: Columns
+    largest: Mapping[str, float]
+    multiples: Floats
+    fractions: tuple[str, ...]
+    bounds: tuple[float, float]
+    tolerance: float
+
+    def limit(
+        self, expression: Expression, theta: Floats, start: Columns, sizes: Sequence[str]
+    ) -> Floats:
+        """The law (K, S) on the way from `start` to unlimited `sizes`."""
+        steps, points = len(self.multiples), len(next(iter(start.values())))
+        columns = {name: np.tile(column, steps) for name, column in start.items()}
+        for name in sizes:
+            columns[name] = np.repeat(self.multiples * self.largest[name], points)
+        return expression.evaluate(columns, theta).reshape(steps, points)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Domain:
+    """Where laws are checked; made once for all laws of the same rows.
+
+    Attributes
+    ----------
+    grid : (G,) factor values on which a law must be valid.
+    bounds : lowest and highest value that a valid law may take there.
+    undefined : factors that are undefined on some rows.
+    rounding : change of a law that is rounding error.
+    growth : None for a target without bounds and for a table without sizes.
+    rules : thresholds.
+    """
+
+    grid: Columns
+    bounds: tuple[float, float]
+    undefined: tuple[Undefined, ...]
+    rounding: float
+    growth: Growth | None
+    rules: CheckRules
+
+    @staticmethod
+    def of(data: Rows, held_out: Rows | None = None) -> Domain:
+        """The domain of the rows `data`; of held-out rows, only the factor values are used."""
+        rules, spread = data.rules.checks, float(np.ptp(data.target))
+        rounding = rules.rounding * spread
+        low, high = data.bounds
+        reach = rules.reach * spread
+        return Domain(
+            grid=_grid(data, held_out),
+            bounds=(
+                low - rounding if np.isfinite(low) else float(data.target.min()) - reach,
+                high + rounding if np.isfinite(high) else float(data.target.max()) + reach,
+            ),
+            undefined=tuple(
+                _undefined(name, data)
+                for name, column in data.columns.items()
+                if np.isnan(column).any()
+            ),
+            rounding=rounding,
+            growth=_growth(data, spread),
+            rules=rules,
+        )
+
+
+def find_defect(expression: Expression, theta: Floats, domain: Domain) -> Defect | None:
+    """Why a law with constants `theta` (P,) is invalid; None for a valid law."""
+    with np.errstate(all="ignore"):
+        slots = expression.trace(domain.grid, theta[None, :])
+    value = np.broadcast_to(slots[-1], (1, len(next(iter(domain.grid.values())))))[0]
+    if not np.isfinite(value).all():
+        return Defect("not_finite", at=_point(domain.grid, int(np.argmin(np.isfinite(value)))))
+    defect = _pole(expression, slots, domain) or _step(expression, slots, domain.rules)
+    if defect is not None:
+        return defect
+    low, high = int(np.argmin(value)), int(np.argmax(value))
+    if value[low] < domain.bounds[0]:
+        return Defect("below_bounds", value=float(value[low]), at=_point(domain.grid, low))
+    if value[high] > domain.bounds[1]:
+        return Defect("above_bounds", value=float(value[high]), at=_point(domain.grid, high))
+    return _dependence(expression, theta, domain)
+
+
+def find_limit_defect(expression: Expression, theta: Floats, domain: Domain) -> Defect | None:
+    """What is implausible about the limits of a law with constants `theta` (P,); None for nothing."""
+    growth = domain.growth
+    if growth is None:
+        return None
+    value = np.zeros((1, 1))
+    for sizes in dict.fromkeys([*((name,) for name in growth.largest), tuple(growth.largest)]):
+        value = growth.limit(expression, theta, growth.start, sizes)
+        at = {name: float(growth.multiples[-1] * growth.largest[name]) for name in sizes}
+        if not np.isfinite(value[-1]).all():
+            return Defect("limit_not_finite", at=at)
+        for end, sign in zip(growth.bounds, (-1.0, 1.0), strict=True):
+            worst = float(value[-1][np.argmax(sign * value[-1])])
+            if sign * (worst - end) > growth.tolerance:
+                return Defect("limit_leaves_bounds", value=worst, at=at)
+        turning = _turning(value)
+        if turning > growth.tolerance:
+            return Defect(
+                "limit_turns_back", value=turning if np.isfinite(turning) else None, at=at
+            )
+    spread = float(np.ptp(value[-1]))
+    if growth.fractions and spread > 2.0 * growth.tolerance:
+        moves = {name: _moves(name, expression, theta, growth) for name in growth.fractions}
+        factor = max(moves, key=lambda name: moves[name])
+        return Defect("limit_depends_on_fraction", factor, spread, at)
+    return None
+
+
+def _pole(expression: Expression, slots: Sequence[Floats], domain: Domain) -> Defect | None:
+    """A divisor, or the base of a negative power, that changes sign between grid points."""
+    for step in expression.program:
+        if step.op == "/":
+            base = slots[step.right]
+        elif step.op == "**" and np.min(slots[step.right]) < 0:
+            base = slots[step.left]
+        else:
+            continue
+        if np.min(base) < 0 < np.max(base):
+            return Defect("pole", at=_point(domain.grid, int(np.argmin(np.abs(base)))))
+    return None
+
+
+def _step(expression: Expression, slots: Sequence[Floats], rules: CheckRules) -> Defect | None:
+    """A power so steep, or of 0 and so flat, that it picks out one level of a factor."""
+    for step in expression.program:
+        if step.op != "**":
+            continue
+        base, power = slots[step.left], slots[step.right]
+        size = np.abs(power)
+        flat = np.min(np.abs(base)) == 0.0 and 0.0 < np.max(size) < rules.flat
+        if np.max(size) > rules.steep or flat:
+            return Defect("step", value=float(power.flat[np.argmax(size)]))
+    return None
+
+
+def _dependence(expression: Expression, theta: Floats, domain: Domain) -> Defect | None:
+    """A factor on which the law depends where that factor is undefined."""
+    for rows in domain.undefined:
+        if rows.factor not in expression.factors:
+            continue
+        value = expression.evaluate(rows.columns, theta).reshape(rows.values, -1)
+        with np.errstate(invalid="ignore"):
+            change = float(np.max(np.ptp(value, axis=0)))
+        if not change <= domain.rounding:
+            size = change if np.isfinite(change) else None
+            return Defect("depends_on_undefined", rows.factor, size, rows.at)
+    return None
+
+
+def _turning(value: Floats) -> float:
+    """How far the law goes both up and down on its way (K, S), from the worst of its starts."""
+    with np.errstate(invalid="ignore"):
+        step = np.diff(value, axis=0)
+    up, down = step.clip(min=0).sum(axis=0), -step.clip(max=0).sum(axis=0)
+    turning = np.minimum(up, down)
+    return float(np.where(np.isnan(turning), np.inf, turning).max())
+
+
+def _moves(name: str, expression: Expression, theta: Floats, growth: Growth) -> float:
+    """Largest change of the limit between the ends of a fraction."""
+    start = growth.start[name]
+    ends = [
+        growth.limit(
+            expression,
+            theta,
+            {**growth.start, name: np.full_like(start, end)},
+            tuple(growth.largest),
+        )[-1]
+        for end in (start.min(), start.max())
+    ]
+    return float(np.max(np.abs(ends[1] - ends[0])))
+
+
+def _point(columns: Columns, row: int) -> dict[str, float]:
+    return {name: float(column[row]) for name, column in columns.items()}
+
+
+def _grid(data: Rows, held_out: Rows | None) -> dict[str, Floats]:
+    """Points (G,) over the domain, sizes spaced evenly in their logarithm, and those of all rows."""
+    rules = data.rules.checks
+    axes = [_axis(*data.domains[name], len(data.factors), rules) for name in data.factors]
+    if np.prod([float(len(axis)) for axis in axes]) <= rules.max_grid:
         points = np.array(list(product(*axes)))
     else:
-        points = _sampled(axes)
-    grid = {name: points[:, i] for i, name in enumerate(data.factors)}
-    for rows in (data, others):
-        if rows is not None:
-            grid = {name: np.concatenate([grid[name], rows.filled[name]]) for name in grid}
-    return grid
+        points = _sampled(axes, rules)
+    seen = [_filled(rows, data.domains) for rows in (data, held_out) if rows is not None]
+    matrix = np.vstack([points, *(np.column_stack(list(each.values())) for each in seen)])
+    matrix = np.unique(matrix, axis=0)
+    return {name: matrix[:, i] for i, name in enumerate(data.factors)}
 
 
-def _axis(low: float, high: float, factors: int, most: int) -> Floats:
-    count = min(max(int(most ** (1.0 / factors)), 3) if factors > 2 else 40, 40)
-    if low > 0 and high / low > 5:
-        return np.geomspace(low, high, count)
-    return np.linspace(low, high, count)
+def _axis(low: float, high: float, factors: int, rules: CheckRules) -> Floats:
+    most, fewest = rules.axis
+    count = max(int(rules.max_grid ** (1.0 / factors)), fewest) if factors > 2 else most
+    even = np.geomspace if low > 0 and high / low > rules.geometric else np.linspace
+    return np.asarray(even(low, high, min(count, most)))
 
 
-def _sampled(axes: list[Floats]) -> Floats:
+def _sampled(axes: Sequence[Floats], rules: CheckRules) -> Floats:
+    """Corners of the domain, of its first factors where there are many, and a Sobol sample."""
     from scipy.stats import qmc
 
-    corners = np.array(list(product(*[(axis[0], axis[-1]) for axis in axes[:10]])))
-    if len(axes) > 10:
-        middle = np.tile([float(np.median(axis)) for axis in axes[10:]], (len(corners), 1))
-        corners = np.hstack([corners, middle])
-    unit = qmc.Sobol(len(axes), rng=0).random(4096)
+    ends = product(*[(axis[0], axis[-1]) for axis in axes[: rules.corners]])
+    middle = [float(np.median(axis)) for axis in axes[rules.corners :]]
+    corners = np.array([[*corner, *middle] for corner in ends])
+    unit = qmc.Sobol(len(axes), rng=0).random(rules.sample)
     inner = np.column_stack(
         [np.interp(unit[:, i], np.linspace(0, 1, len(axis)), axis) for i, axis in enumerate(axes)]
     )
     return np.vstack([corners, inner])
 
 
-def find_defect(
-    expression: Expression, theta: Floats, grid: Mapping[str, Floats], data: Rows
-) -> Defect | None:
-    """Why the law must not be used over the grid; None where it may.
-
-    Parameters
-    ----------
-    theta : (P,) its constants.
-    data : the rows it is fitted on, for the target's bounds and undefined factors.
-    """
-    with np.errstate(all="ignore"):
-        slots = expression.trace(grid, theta)
-    value = np.broadcast_to(slots[-1], np.shape(next(iter(grid.values()))))
-    if not np.isfinite(value).all():
-        return Defect(kind="not_finite", at=_place(~np.isfinite(value), grid))
-    if _has_pole(expression, slots):
-        return Defect(kind="pole", at={})
-    power = _steep_power(expression, slots, data)
-    if power is not None:
-        return Defect(kind="step", value=power, at={})
-    low, high = _limits(data)
-    if value.min() < low:
-        least = float(value.min())
-        return Defect(kind="below_bounds", value=least, at=_place(value == least, grid))
-    if value.max() > high:
-        most = float(value.max())
-        return Defect(kind="above_bounds", value=most, at=_place(value == most, grid))
-    return _dependence_on_undefined(expression, theta, data)
+def _filled(data: Rows, domains: Mapping[str, tuple[float, float]]) -> dict[str, Floats]:
+    """The factors with undefined values at the middle of their domain."""
+    return {
+        name: np.where(np.isnan(column), np.mean(domains[name]), column)
+        for name, column in data.columns.items()
+    }
 
 
-def _limits(data: Rows) -> tuple[float, float]:
-    low, high = data.bounds
-    rules, span = data.rules.checks, float(np.ptp(data.target))
-    rounding = rules.rounding * span
-    return (
-        low - rounding if np.isfinite(low) else float(data.target.min()) - rules.reach * span,
-        high + rounding if np.isfinite(high) else float(data.target.max()) + rules.reach * span,
+def _undefined(factor: str, data: Rows) -> Undefined:
+    rules = data.rules.checks
+    mask: Mask = np.isnan(data.columns[factor])
+    filled = _filled(data, data.domains)
+    rows = np.unique(np.column_stack([column[mask] for column in filled.values()]), axis=0)
+    if len(rows) > rules.undefined_rows:
+        rows = rows[np.linspace(0, len(rows) - 1, rules.undefined_rows).round().astype(int)]
+    values = np.linspace(*data.domains[factor], rules.undefined_values)
+    columns = {name: np.tile(rows[:, i], len(values)) for i, name in enumerate(filled)}
+    columns[factor] = np.repeat(values, len(rows))
+    return Undefined(
+        factor=factor,
+        at={
+            name: float(column[mask][0])
+            for name, column in data.columns.items()
+            if np.ptp(column[mask]) == 0.0 and np.nanmax(column) > np.nanmin(column)
+        },
+        values=len(values),
+        columns=columns,
     )
 
 
-def _has_pole(expression: Expression, slots: Sequence[Floats]) -> bool:
-    """Whether a divisor, or the base of a falling power, changes sign between grid points."""
-    for step in expression.program.steps:
-        if step.op == "/":
-            watched = slots[step.right]
-        elif step.op == "**" and np.min(slots[step.right]) < 0:
-            watched = slots[step.left]
-        else:
-            continue
-        if np.min(watched) < 0 < np.max(watched):
-            return True
-    return False
-
-
-def _steep_power(expression: Expression, slots: Sequence[Floats], data: Rows) -> float | None:
-    """A power that makes a step of what is raised, over the grid; None where there is none."""
-    rules = data.rules.checks
-    for raised in (step for step in expression.program.steps if step.op == "**"):
-        base, power = slots[raised.left], slots[raised.right]
-        if np.max(np.abs(power)) > rules.steep:
-            return float(power.flat[np.argmax(np.abs(power))])
-        if np.min(np.abs(base)) == 0.0 and 0.0 < np.max(np.abs(power)) < rules.flat:
-            return float(np.max(power))
-    return None
-
-
-def _dependence_on_undefined(expression: Expression, theta: Floats, data: Rows) -> Defect | None:
-    """A factor on which the law depends where it is undefined: any value must give the same."""
-    undefined = [name for name in expression.factors if name in data.undefined_rows]
-    if not undefined:
+def _growth(data: Rows, spread: float) -> Growth | None:
+    rules, kinds = data.rules.checks, classify(data.columns)
+    if not kinds.sizes or not np.isfinite(data.bounds).any():
         return None
-    tolerance = data.rules.checks.rounding * float(np.ptp(data.target))
-    for name in undefined:
-        columns = data.undefined_rows[name]
-        reference = expression.evaluate(columns, theta)
-        low, high = data.domain(name)
-        for share in (0.03, 0.31, 0.77, 1.0):
-            other = np.full_like(columns[name], low + share * (high - low))
-            change = np.abs(expression.evaluate({**columns, name: other}, theta) - reference)
-            if not np.all(change <= tolerance):
-                place = _place(~(change <= tolerance), columns)
-                del place[name]
-                return Defect(kind="depends_on_undefined", factor=name, at=place)
-    return None
-
-
-def find_limit_defect(expression: Expression, theta: Floats, data: Rows) -> Defect | None:
-    """What is wrong with the law where the sizes grow without end; None where nothing is.
-
-    Parameters
-    ----------
-    theta : (P,) its constants.
-    data : the rows it is fitted on: bounds, domains, tolerance.
-    """
-    kinds, (low, high), rules = classify(data.columns), data.bounds, data.rules.checks
-    if not kinds.sizes or not (np.isfinite(low) or np.isfinite(high)):
-        return None
-    start = _start(data)
-    path = (*(2.0**k for k in range(-1, 9)), *np.geomspace(1e3, rules.far, 8).tolist())
-    for grown in [*((name,) for name in kinds.sizes), kinds.sizes]:
-        tops = {name: value_range(data.columns[name])[1] for name in grown}
-        along = [
-            expression.evaluate(
-                start | {n: np.full_like(start[n], far * top) for n, top in tops.items()}, theta
-            )
-            for far in path
-        ]
-        value, names = along[-1], " and ".join(grown)
-        if not np.isfinite(value).all():
-            return Defect(kind="limit_not_finite", factor=names, at={})
-        if value.min() < low - data.tolerance or value.max() > high + data.tolerance:
-            return Defect(kind="limit_leaves_bounds", factor=names, at={})
-        if _turning(along) > data.tolerance:
-            return Defect(kind="limit_turns_back", factor=names, at={})
-    if kinds.fractions and np.ptp(value) > 2.0 * data.tolerance:
-        names = " and ".join(kinds.fractions)
-        return Defect(kind="limit_depends_on_fraction", factor=names, at={})
-    return None
-
-
-def _turning(along: Sequence[Floats]) -> float:
-    """How far the law goes both up and down along the path, at the worst of its starts."""
-    with np.errstate(invalid="ignore"):
-        step = np.diff(along, axis=0)
-    up, down = step.clip(min=0).sum(axis=0), -step.clip(max=0).sum(axis=0)
-    turning = np.minimum(up, down)
-    return float(np.where(np.isnan(turning), np.inf, turning).max())
-
-
-def _start(data: Rows) -> dict[str, Floats]:
-    """Points of the domain from which the sizes grow."""
-    axes = [np.linspace(*data.domain(name), data.rules.checks.grow_steps) for name in data.factors]
-    if len(axes) > 6:
-        rows = np.random.default_rng(0).random((4_000, len(axes)))
-        ends = np.array([data.domain(name) for name in data.factors])
-        points = ends[:, 0] + rows * (ends[:, 1] - ends[:, 0])
+    ends = np.array([data.domains[name] for name in data.factors])
+    if len(ends) > rules.grow_factors:
+        unit = np.random.default_rng(0).random((rules.grow_sample, len(ends)))
+        points = ends[:, 0] + unit * (ends[:, 1] - ends[:, 0])
     else:
-        points = np.array(list(product(*axes)))
-    return {name: points[:, i] for i, name in enumerate(data.factors)}
-
-
-def _place(mask: Floats, grid: Mapping[str, Floats]) -> dict[str, float]:
-    k = int(np.argmax(mask))
-    return {name: float(column[k]) for name, column in grid.items()}
+        points = np.array(list(product(*[np.linspace(*end, rules.grow_steps) for end in ends])))
+    variance = data.replicate_variance
+    return Growth(
+        start={name: points[:, i] for i, name in enumerate(data.factors)},
+        largest={name: value_range(data.columns[name])[1] for name in kinds.sizes},
+        multiples=np.concatenate(
+            [
+                2.0 ** np.arange(*rules.near),
+                np.geomspace(rules.far_from, rules.far, rules.far_steps),
+            ]
+        ),
+        fractions=kinds.fractions,
+        bounds=data.bounds,
+        tolerance=(
+            rules.noise_sds * float(np.sqrt(variance)) if variance else rules.noise_range * spread
+        ),
+    )

@@ -4,39 +4,42 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from pipeline.errors import PipelineError
 from pipeline.laws.bands import Certainty, certainty
-from pipeline.laws.evidence.ablation import evidence
-from pipeline.laws.evidence.baseline import reference
-from pipeline.laws.evidence.harm import transfer
-from pipeline.laws.intervals import bootstrap, constants, uncertainty
-from pipeline.laws.law import LATEX_DIGITS, Law
+from pipeline.laws.evidence.baseline import baseline
+from pipeline.laws.evidence.factor import factor_evidence
+from pipeline.laws.evidence.harm import harm
+from pipeline.laws.intervals import bootstrap, constants, group_intervals, uncertainty
+from pipeline.laws.law import LATEX_DIGITS, Constant, Interval, Law, LawDefect
 from pipeline.laws.lawset import LawSet
+from pipeline.laws.noise import reweighted
 from pipeline.laws.question import Problem
-from pipeline.laws.record import Baseline, DataRecord, FactorEvidence, Harm
+from pipeline.laws.record import Baseline, DataRecord, FactorEvidence, Groups, Harm, Outlier
 from pipeline.laws.rows import Rows
 from pipeline.laws.score import Fitted, Scored, r_squared, row_errors
-from pipeline.laws.search import MAX_CELLS, SearchResult
-from pipeline.laws.verdicts import on_certainty, on_reference, on_theory, on_transfer
-from pipeline.symbolic.fit import EXACT, fit_constants
+from pipeline.laws.search import SearchResult
+from pipeline.symbolic.fit import RULES, Fit, fit_constants
 from pipeline.symbolic.tree import Floats
 from pipeline.symbolic.typeset import formula_latex
-
-NOT_ASKED = (
-    "How often each factor would win by luck was not asked: the time limit had cut the search."
-)
 
 
 class NoLawError(PipelineError):
     """No valid law was found: nothing may be reported as selected."""
 
 
-def laws_document(problem: Problem, found: SearchResult, seed: int) -> LawSet:
-    """The laws of a search, without their provenance.
+def laws_document(
+    problem: Problem, found: SearchResult, seed: int, groups: Sequence[str] = ()
+) -> LawSet:
+    """The laws of a search, without their provenance and without sentences.
+
+    Parameters
+    ----------
+    groups : columns that the groups are levels of.
 
     Raises
     ------
@@ -46,119 +49,198 @@ def laws_document(problem: Problem, found: SearchResult, seed: int) -> LawSet:
     if found.selected is None:
         raise NoLawError(
             f"no valid law among {len(found.laws)} for {problem.data.name}: every one leaves the "
-            "bounds or has a pole over the domain; give wider --bounds or a narrower --domain"
+            "bounds, has a pole over the domain or depends on a factor where it is undefined; "
+            "give wider bounds or a narrower domain"
         )
-    laws = {
-        i: law_of(found.laws[i], problem.data, problem.held_out, seed)
-        for i in {*found.front, found.selected}
-    }
-    selected = laws[found.selected]
-    theory = [law_of(law, problem.data, problem.held_out, seed) for law in _ranked(found.theory)]
+    data, outliers = problem.data, None
+    if found.outliers is not None:
+        outliers = reweighted(found.laws[found.selected].fitted, data)
+        data = outliers.weighted(data)
+    posed = replace(problem, data=data)
+    laws = {i: law_of(found.laws[i], posed, seed) for i in {*found.front, found.selected}}
+    selected, chosen = laws[found.selected], found.laws[found.selected]
+    order = sorted(laws, key=lambda i: (found.laws[i].fitted.complexity, found.laws[i].error))
+    theory = sorted(found.theory, key=lambda law: (not law.fitted.valid, law.error))
+    record: dict[str, Any] = {}
+    if outliers is not None and len(outliers.rows):
+        record["outliers"] = _outliers(chosen.fitted, problem, outliers.rows, outliers.distance)
+        record["without_outliers"] = _without(chosen, posed, outliers.rows, seed)
+    if data.group is not None:
+        record["groups"] = Groups(
+            columns=tuple(groups),
+            column=groups[0] if len(groups) == 1 else " | ".join(groups),
+            levels=data.levels,
+        )
     return LawSet(
-        target=problem.data.name,
-        factors=problem.data.factors,
+        target=data.name,
+        factors=data.factors,
         selected=selected,
-        front=tuple(_beside(laws[i]) for i in sorted(laws, key=_by_size(found))),
-        theory=tuple(_beside(law) for law in theory),
-        **_evidence(selected, theory, problem, found, seed),
-        rules=problem.data.rules.to_json(),
-        data=_data(problem, found),
+        front=tuple(_beside(laws[i]) for i in order),
+        theory=tuple(_beside(law_of(law, posed, seed)) for law in theory),
+        **_evidence(selected, posed, found, seed),
+        **record,
+        rules=data.rules.to_json(),
+        data=_data(posed, found),
     )
 
 
-def _evidence(
-    selected: Law, theory: Sequence[Law], problem: Problem, found: SearchResult, seed: int
-) -> dict[str, Any]:
-    """Evidence for each factor, the law beside other predictors, and verdicts in words."""
-    data = problem.data.subsample(MAX_CELLS, seed)
-    findings = evidence(selected, found.laws, data, seed, refit_pool=not found.cut)
-    beside, change = reference(data, problem.held_out, seed), transfer(selected, data)
-    sure = _certainty(selected, problem)
-    verdicts = (
-        on_theory(selected, theory),
-        on_reference(selected, beside),
-        on_certainty(data.name, sure, selected.uncertainty),
-        on_transfer(data.name, change),
-        NOT_ASKED if found.cut else "",
-    )
+def _evidence(selected: Law, problem: Problem, found: SearchResult, seed: int) -> dict[str, Any]:
+    """Evidence for each factor, and the law beside other predictors, in numbers.
+
+    With groups, only what does not need one set of constants.
+    """
+    data = problem.data.subsample(problem.data.rules.data.max_cells, seed)
+    beside = baseline(data, problem.held_out, seed)
+    record: dict[str, Any] = {
+        "reference": Baseline.model_validate(beside.to_json()),
+        "bands": _certainty(selected, problem),
+    }
+    if data.group is not None:
+        evidence = [FactorEvidence(factor=f, in_law=selected.uses(f)) for f in data.factors]
+        return {**record, "evidence": tuple(evidence)}
+    parts = factor_evidence(selected, found.laws, data, seed, refit=not found.cut)
+    change = harm(selected, data)
     return {
-        "evidence": tuple(FactorEvidence.model_validate(one.to_json()) for one in findings),
-        "reference": Baseline.model_validate(beside),
-        "bands": sure,
+        **record,
+        "evidence": tuple(FactorEvidence.model_validate(part.to_json()) for part in parts),
         "transfer": None if change is None else Harm.model_validate(change.to_json()),
-        "verdicts": tuple(verdict for verdict in verdicts if verdict),
     }
 
 
 def _certainty(law: Law, problem: Problem) -> Certainty | None:
     """How sure the law is on the rows, and how many of them its bands hold."""
     data, rest = problem.data, problem.held_out
+    bands = law.bands(data.columns, _levels(data))
     if rest is None:
-        return certainty(law.bands(data.columns), data.target, None, data.target)
-    return certainty(law.bands(data.columns), data.target, law.bands(rest.columns), rest.target)
+        return certainty(bands, data.target, None, data.target)
+    return certainty(bands, data.target, law.bands(rest.columns, _levels(rest)), rest.target)
 
 
-def _by_size(found: SearchResult) -> Any:
-    return lambda i: (found.laws[i].fitted.complexity, found.laws[i].error)
+def _levels(data: Rows) -> list[str] | None:
+    """Level of every row; None without groups."""
+    return None if data.group is None else [data.levels[k] for k in data.group]
 
 
-def _ranked(theory: Sequence[Scored]) -> list[Scored]:
-    return sorted(theory, key=lambda law: (not law.fitted.valid, law.error))
-
-
-def law_of(law: Scored, data: Rows, held_out: Rows | None, seed: int) -> Law:
+def law_of(law: Scored, problem: Problem, seed: int) -> Law:
     """A scored law with its constants on all rows, their intervals, and its scores everywhere."""
+    data = problem.data
     fitted = _on_all_rows(law.fitted, data)
-    expression = fitted.expression
+    expression, fit, shared = fitted.expression, fitted.fit, fitted.shared
+    draws = bootstrap(expression, fit, data, seed, shared)
+    record: dict[str, Any] = {}
+    if data.group is None:
+        record["constants"] = constants(expression, fit, data, seed, draws)
+    else:
+        if problem.small is not None:
+            fit, draws = _with_small(fitted, draws, problem)
+            fitted = replace(fitted, fit=fit)
+        record |= _constants_by_group(fitted, draws, data)
     numeric = fitted.numeric()
-    draws = bootstrap(expression, fitted.fit, data, seed)
     return Law(
         expression=numeric.text,
         template=expression.text,
-        latex=formula_latex(numeric.text, digits=LATEX_DIGITS),
+        latex=formula_latex(
+            numeric.text if data.group is None else expression.text, digits=LATEX_DIGITS
+        ),
         factors=data.factors,
         complexity=numeric.complexity,
-        constants=constants(expression, fitted.fit, data, seed, draws),
-        scores=_scores(law, fitted, data, held_out),
+        scores=_scores(law, fitted, data, problem.held_out),
         valid=fitted.valid,
-        reason=fitted.reason,
-        limits=fitted.limits,
+        defects=tuple(
+            LawDefect(**each.to_json()) for each in (fitted.defect, fitted.limits) if each
+        ),
         origin=fitted.candidate.origin,
-        uncertainty=uncertainty(expression, fitted.fit, data, draws),
+        uncertainty=uncertainty(expression, fit, data, draws, shared),
+        **record,
     )
+
+
+def _constants_by_group(fitted: Fitted, draws: Floats, data: Rows) -> dict[str, Any]:
+    """Shared constants with their intervals, and those of each group."""
+    expression, theta, shared = fitted.expression, fitted.fit.theta, fitted.shared
+    intervals = group_intervals(expression, fitted.fit, data, draws)
+    own = [name for name in expression.constants if name not in shared]
+    place = {name: p for p, name in enumerate(expression.constants)}
+    first = next(iter(intervals.values()))
+    found = {
+        "constants": {
+            name: Constant(value=float(theta[0, place[name]]), **_widest(first, name, draws, place))
+            for name in shared
+        },
+        "shared": shared,
+    }
+    if own:
+        found["group_constants"] = {
+            level: {name: float(theta[k, place[name]]) for name in own}
+            for k, level in enumerate(data.levels)
+        }
+        found["group_intervals"] = {
+            level: {name: each[name] for name in own} for level, each in intervals.items()
+        }
+    return found
+
+
+def _widest(
+    intervals: dict[str, Interval], name: str, draws: Floats, place: dict[str, int]
+) -> dict[str, Any]:
+    """Standard error and interval of a shared constant: all groups together determine it."""
+    column = draws[:, 0, place[name]] if len(draws) else np.zeros(0)
+    if len(column) < 2:
+        return {"reason": intervals[name].reason}
+    low, high = np.percentile(column, [2.5, 97.5])
+    return {"se": float(column.std(ddof=1)), "ci95": (float(low), float(high))}
+
+
+def _with_small(fitted: Fitted, draws: Floats, problem: Problem) -> tuple[Fit, Floats]:
+    """Constants for groups that are too small for their own: those of all rows as one group."""
+    data, small = problem.data, problem.small
+    assert small is not None
+    places = np.unique(small.group_index)
+    theta, drawn = fitted.fit.theta.copy(), draws.copy()
+    own = np.setdiff1d(np.unique(data.group_index), places)
+    start = np.median(theta[own], axis=0)
+    pooled = fit_constants(
+        fitted.expression, replace(data.sample, group=None, groups=1), start[None, :], 100
+    )
+    theta[places] = start if pooled is None else pooled.theta
+    drawn[:, places] = np.median(draws[:, own], axis=1, keepdims=True)
+    return Fit(theta, fitted.fit.error), drawn
 
 
 def _on_all_rows(fitted: Fitted, data: Rows) -> Fitted:
     """The law with its constants to the last digit, on every row where the search saw only some."""
-    start = fitted.fit.theta[None, :]
-    fit = fit_constants(fitted.expression, data.sample, start, 200, EXACT)
-    if fit is None:
-        return fitted
-    return Fitted(
-        fitted.candidate, fitted.expression, fit, fitted.complexity, fitted.reason, fitted.limits
+    start = fitted.fit.theta[None, ...]
+    fit = fit_constants(
+        fitted.expression, data.sample, start, 200, RULES.exact, shared=fitted.shared
     )
+    return fitted if fit is None else replace(fitted, fit=fit)
 
 
 def _scores(
     law: Scored, fitted: Fitted, data: Rows, held_out: Rows | None
 ) -> dict[str, float | None]:
-    variance, squares = data.variance, row_errors(fitted.expression, fitted.fit, data)
-    errors = {
-        "train": _finite(float(np.average(squares, weights=data.weights))),
-        "cv": _mean_loss(law.grouped, variance),
-        "extrapolation": _mean_loss(law.extrapolation, variance),
+    """R² and root mean squared errors; R² of fractions of each group's own variance."""
+    squares = row_errors(fitted.expression, fitted.fit, data)
+    shares = {
+        "train": _finite(float(np.average(squares / data.scale, weights=data.weights))),
+        "cv": _mean_loss(law.random),
+        "extrapolation": _mean_loss(law.extrapolation),
     }
     scores: dict[str, float | None] = {}
-    for name, error in errors.items():
-        scores[f"r2_{name}"] = None if error is None else 1.0 - error / variance
+    for name, share in shares.items():
+        scores[f"r2_{name}"] = None if share is None else 1.0 - share
     scores["r2_hold_out"], squared = _held_out(fitted, held_out)
-    for name, error in {**errors, "hold_out": squared}.items():
-        scores[f"rmse_{name}"] = None if error is None else math.sqrt(error)
+    train = _finite(float(np.average(squares, weights=data.weights)))
+    scores["rmse_train"] = None if train is None else math.sqrt(train)
+    for name in ("cv", "extrapolation"):
+        share = shares[name]
+        scores[f"rmse_{name}"] = None if share is None else math.sqrt(share * data.variance)
+    scores["rmse_hold_out"] = None if squared is None else math.sqrt(squared)
     return scores
 
 
-def _mean_loss(loss: Floats, variance: float) -> float | None:
-    return _finite(float(loss.sum(axis=1).mean()) * variance) if len(loss) else None
+def _mean_loss(loss: Floats) -> float | None:
+    return _finite(float(loss.sum(axis=1).mean())) if len(loss) else None
 
 
 def _finite(value: float) -> float | None:
@@ -170,9 +252,34 @@ def _held_out(fitted: Fitted, held_out: Rows | None) -> tuple[float | None, floa
     if held_out is None:
         return None, None
     predicted = fitted.predict(held_out)
-    r2 = r_squared(held_out.target, predicted)
+    r2 = r_squared(held_out.target, predicted, held_out.group)
     error = float(np.mean((held_out.target - predicted) ** 2))
     return (None if r2 is None else _finite(r2)), _finite(error)
+
+
+def _outliers(
+    fitted: Fitted, problem: Problem, rows: Sequence[int], distance: Floats
+) -> tuple[Outlier, ...]:
+    data = problem.data
+    predicted = fitted.predict(data)
+    return tuple(
+        Outlier(
+            row=int(problem.places[i]),
+            group=None if data.group is None else data.levels[data.group[i]],
+            factors={name: _finite(float(c[i])) for name, c in data.columns.items()},
+            value=float(data.target[i]),
+            predicted=float(predicted[i]),
+            residual_sd=float(distance[i]),
+        )
+        for i in rows
+    )
+
+
+def _without(law: Scored, problem: Problem, rows: Sequence[int], seed: int) -> Law:
+    """The same form fitted without the outliers."""
+    kept = np.setdiff1d(np.arange(len(problem.data)), rows)
+    rest = replace(problem, data=replace(problem.data, precision=None).take(kept))
+    return _beside(law_of(law, rest, seed))
 
 
 def _beside(law: Law) -> Law:
@@ -186,7 +293,7 @@ def _data(problem: Problem, found: SearchResult) -> DataRecord:
     low, high = (_finite(bound) for bound in data.bounds)
     return DataRecord(
         rows=len(problem.rows),
-        rows_fit=len(data),
+        rows_fit=int((problem.rows["role"] == "fit").sum()),
         rows_hold_out=len(held_out) if held_out is not None else 0,
         cells=len(np.unique(problem.rows["cell"])),
         digest=data.digest(),
@@ -195,7 +302,8 @@ def _data(problem: Problem, found: SearchResult) -> DataRecord:
         bounds=(low, high),
         replicate_sd=None if variance is None else math.sqrt(variance),
         folds=tuple(fold.name for fold in found.extrapolation),
-        notes=tuple(problem.notes),
+        loss="squares" if found.outliers is None else "huber",
+        weights=problem.weighting,
     )
 
 

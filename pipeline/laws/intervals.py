@@ -1,58 +1,39 @@
-"""Intervals of a law's constants: bootstrap over cells, all resamples fitted at once.
-
-Replicates of a cell share its luck, so whole cells are drawn, never rows. Each resample starts from
-the constants on all rows and is the same least-squares problem under other weights. Where there are
-very many rows, draws come from the normal distribution that the bootstrap then tends to, with the
-sandwich covariance clustered by cell (`identified`).
+"""Intervals of a law's constants, and what its prediction intervals are computed from.
 
 Notation
 --------
-M : resamples.    C : cells.    N : merged rows of the sample.    P : constants.
+M : resamples.    N : rows.    P : constants.    G : groups.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
-from pipeline.laws.bands import LEVEL, Uncertainty
-from pipeline.laws.identified import sandwich_root, unidentified
-from pipeline.laws.law import Constant
+from pipeline.laws.bands import GroupUncertainty, Uncertainty
+from pipeline.laws.law import Constant, Interval
 from pipeline.laws.rows import Rows
-from pipeline.symbolic.fit import Fit, descend
+from pipeline.laws.score import values
+from pipeline.symbolic.fit import Fit
 from pipeline.symbolic.program import Expression
 from pipeline.symbolic.tree import Floats
+from pipeline.symbolic.uncertainty import cluster_bootstrap, sandwich_draws, unidentified
 
-RESAMPLES = 200
-STEPS = 25
-#: with more merged rows than this, resamples would only cost time
-MAX_ROWS = 5_000
-TOO_FEW = "too few resamples of the cells could be fitted"
+TOO_FEW = "too_few_resamples"
 
 
-def bootstrap(expression: Expression, fit: Fit, data: Rows, seed: int) -> Floats:
-    """Constants (M, P) of every resample of cells that gave finite ones."""
+def bootstrap(
+    expression: Expression, fit: Fit, data: Rows, seed: int, shared: Sequence[str] = ()
+) -> Floats:
+    """Constants of every resample of cells that gave finite ones: (M, P), or (M, G, P)."""
+    rules, clusters = data.rules.intervals, (data.sample, data.merged_cell)
     if not expression.constants:
-        return np.zeros((0, 0))
-    if len(data.sample) > MAX_ROWS:
-        return sandwich(expression, fit, data, seed)
-    sample, cell = data.sample, data.merged_cell
-    cells, index = np.unique(cell, return_inverse=True)
-    rng = np.random.default_rng([seed, 23])
-    draws = rng.multinomial(len(cells), np.full(len(cells), 1 / len(cells)), size=RESAMPLES)
-    weight = draws[:, index.ravel()] * sample.weight
-    start = np.repeat(fit.theta[None, :], RESAMPLES, axis=0)
-    theta, error = descend(expression, sample, start, STEPS, weight)
-    return theta[np.isfinite(error) & np.isfinite(theta).all(axis=1)]
-
-
-def sandwich(expression: Expression, fit: Fit, data: Rows, seed: int) -> Floats:
-    """Draws (M, P) from the normal limit of the bootstrap; none where constants are confounded."""
-    root = sandwich_root(expression, fit.theta, data)
-    if root is None:
-        return np.zeros((0, len(fit.theta)))
-    # the root's square is the covariance: one normal number for each cell suffices
-    normal = np.random.default_rng([seed, 29]).standard_normal((RESAMPLES, root.shape[1]))
-    return np.asarray(fit.theta + normal @ root.T)
+        return np.zeros((0, *fit.theta.shape))
+    if len(data.sample) > rules.max_rows and data.group is None:
+        return sandwich_draws(expression, fit.theta, clusters, rules.resamples, seed)
+    effort = rules.resamples, rules.iterations
+    return cluster_bootstrap(expression, fit.theta, clusters, effort, seed, shared)
 
 
 def constants(
@@ -64,47 +45,110 @@ def constants(
     ----------
     draws : (M, P) from `bootstrap`, where it has been done already.
     """
-    values = dict(zip(expression.constants, fit.theta.tolist(), strict=True))
+    numbers = dict(zip(expression.constants, fit.theta.tolist(), strict=True))
     draws = bootstrap(expression, fit, data, seed) if draws is None else draws
-    enough = len(draws) >= RESAMPLES // 2
-    ends = np.array(interval_of(draws)) if enough and values else None
-    loose = unidentified(expression, fit.theta, ends, data)
-    told = {}
-    for p, (name, value) in enumerate(values.items()):
+    found = _intervals(expression, fit.theta, draws, data)
+    return {
+        name: Constant(value=value, **found[name].model_dump()) for name, value in numbers.items()
+    }
+
+
+def group_intervals(
+    expression: Expression, fit: Fit, data: Rows, draws: Floats
+) -> dict[str, dict[str, Interval]]:
+    """Level -> constant -> standard error and interval, of the groups that have rows.
+
+    Parameters
+    ----------
+    draws : (M, G, P) from `bootstrap`.
+    """
+    return {
+        level: _intervals(expression, fit.theta[k], draws[:, k], data.of_group(k))
+        for k, level in enumerate(data.levels)
+        if (data.group_index == k).any()
+    }
+
+
+def _intervals(
+    expression: Expression, theta: Floats, draws: Floats, data: Rows
+) -> dict[str, Interval]:
+    enough = _enough(draws, data) and len(theta) > 0
+    ends = np.array(interval_of(draws, data.rules.intervals.level)) if enough else None
+    loose = unidentified(expression, theta, ends, data.sample, data.merged_cell)
+    found = {}
+    for p, name in enumerate(expression.constants):
         if ends is None or name in loose:
-            told[name] = Constant(value=value, reason=loose.get(name, TOO_FEW))
+            found[name] = Interval(reason=loose.get(name, TOO_FEW))
         else:
-            spread = float(draws[:, p].std(ddof=1))
             ci95 = (float(ends[0, p]), float(ends[1, p]))
-            told[name] = Constant(value=value, se=spread, ci95=ci95)
-    return told
+            found[name] = Interval(se=float(draws[:, p].std(ddof=1)), ci95=ci95)
+    return found
 
 
-def interval_of(draws: Floats) -> tuple[Floats, Floats]:
-    """Lowest and highest (P,) of the central 95 % of draws (M, P)."""
-    tail = 100 * (1 - LEVEL) / 2
+def _enough(draws: Floats, data: Rows) -> bool:
+    rules = data.rules.intervals
+    return len(draws) >= rules.min_resamples * rules.resamples
+
+
+def interval_of(draws: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Lowest and highest (P,) of the central part of draws (M, P)."""
+    tail = 100 * (1 - level) / 2
     low, high = np.percentile(draws, [tail, 100 - tail], axis=0)
     return low, high
 
 
-def uncertainty(expression: Expression, fit: Fit, data: Rows, draws: Floats) -> Uncertainty:
-    """What the law's bands are computed from: draws, noise, fitted region."""
-    enough = len(draws) >= RESAMPLES // 2
-    columns = draws.T.tolist() if enough else []
+def uncertainty(
+    expression: Expression, fit: Fit, data: Rows, draws: Floats, shared: Sequence[str] = ()
+) -> Uncertainty:
+    """What the law's bands are computed from: draws, noise, fitted region.
+
+    Parameters
+    ----------
+    draws : (M, P) or (M, G, P) from `bootstrap`.
+    """
     variance = data.replicate_variance
     low, high = (float(b) if np.isfinite(b) else None for b in data.bounds)
-    digits = data.rules.intervals.stored_digits
+    groups, own = None, draws
+    if data.group is not None:
+        own = draws[:, 0]
+        groups = {}
+        for k, level in enumerate(data.levels):
+            part = data.of_group(k)
+            inside = len(part) > 0
+            groups[level] = GroupUncertainty(
+                draws=_stored(expression.constants, draws[:, k], data),
+                misfit_sd=misfit(expression, Fit(fit.theta[k], 0.0), part) if inside else None,
+                ranges=_ranges(part.columns) if inside else None,
+            )
+    names = expression.constants if groups is None else tuple(shared)
+    place = [expression.constants.index(name) for name in names]
     return Uncertainty(
-        draws={
-            name: tuple(float(f"{value:.{digits}g}") for value in column)
-            for name, column in zip(expression.constants, columns, strict=False)
-        },
+        draws=_stored(names, own[:, place], data),
         replicate_sd=None if variance is None else float(np.sqrt(variance)),
         misfit_sd=misfit(expression, fit, data),
-        ranges={n: (float(np.nanmin(c)), float(np.nanmax(c))) for n, c in data.columns.items()},
+        ranges=_ranges(data.columns),
         domain={name: (float(a), float(b)) for name, (a, b) in data.domains.items()},
         bounds=(low, high),
+        groups=groups,
     )
+
+
+def _stored(names: Sequence[str], draws: Floats, data: Rows) -> dict[str, tuple[float, ...]]:
+    if not _enough(draws, data):
+        return {}
+    digits = data.rules.intervals.stored_digits
+    return {
+        name: tuple(float(f"{value:.{digits}g}") for value in column)
+        for name, column in zip(names, draws.T.tolist(), strict=True)
+    }
+
+
+def _ranges(columns: Mapping[str, Floats]) -> dict[str, tuple[float, float]]:
+    return {
+        name: (float(np.nanmin(column)), float(np.nanmax(column)))
+        for name, column in columns.items()
+        if not np.isnan(column).all()
+    }
 
 
 def misfit(expression: Expression, fit: Fit, data: Rows) -> float | None:
@@ -116,10 +160,9 @@ def misfit(expression: Expression, fit: Fit, data: Rows) -> float | None:
     """
     _, index = np.unique(data.cell, return_inverse=True)
     count = np.bincount(index.ravel(), data.weights)
-    left = np.bincount(
-        index.ravel(), data.weights * (data.target - _predicted(expression, fit, data))
-    )
-    freedom = len(count) - len(fit.theta)
+    residual = data.target - values(expression, fit.theta, data.filled, data.group)
+    left = np.bincount(index.ravel(), data.weights * residual)
+    freedom = len(count) - fit.theta.size
     if freedom < 1:
         return None
     square = float(np.sum(left**2 / count)) / freedom
@@ -128,11 +171,3 @@ def misfit(expression: Expression, fit: Fit, data: Rows) -> float | None:
         return float(np.sqrt(square))
     per_cell = (count.sum() - np.sum(count**2) / count.sum()) / max(len(count) - 1, 1)
     return float(np.sqrt(max(square - replicate, 0.0) / max(per_cell, 1.0)))
-
-
-def _predicted(expression: Expression, fit: Fit, data: Rows) -> Floats:
-    """The law (N,) on every row; the mean over stand-ins where a factor is undefined."""
-    origin, columns = data.stand_in
-    value = expression.evaluate(columns, fit.theta)
-    count = np.bincount(origin, minlength=len(data))
-    return np.asarray(np.bincount(origin, value, minlength=len(data)) / count)

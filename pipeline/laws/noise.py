@@ -66,6 +66,14 @@ def find_outliers(fits: Sequence[Fitted], data: Rows, always: bool) -> Outliers 
     return Outliers(rows, nearest, _huber(scaled[tightest], rules.huber))
 
 
+def reweighted(fitted: Fitted, data: Rows) -> Outliers:
+    """Outliers and Huber weights of one law, on all rows where the search saw only some."""
+    residual, scale = _robust_residuals(fitted, data)
+    distance = residual / scale
+    rows = np.flatnonzero(np.abs(distance) > data.rules.noise.outlier)
+    return Outliers(rows, distance, _huber(distance, data.rules.noise.huber))
+
+
 def _robust_residuals(fit: Fitted, data: Rows) -> tuple[Floats, float]:
     """Residuals (N,) of a law fitted with Huber weights, and their robust standard deviation.
 

@@ -6,6 +6,7 @@ import keyword
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -104,6 +105,8 @@ class Problem:
         groups, `group`.
     notes : what was noticed.
     small : rows to fit of groups that are too small for constants of their own; None without any.
+    places : (N,) place of each row of `data` in the user's table, from 0.
+    weighting : what rows are weighted by: ``rows`` (all alike), ``sd`` or ``weights``.
     """
 
     data: Rows
@@ -111,6 +114,8 @@ class Problem:
     rows: pd.DataFrame
     notes: tuple[Note, ...]
     small: Rows | None = None
+    places: Indices = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    weighting: Literal["rows", "sd", "weights"] = "rows"
 
 
 def pose(table: pd.DataFrame, question: Question, source: str) -> Problem:
@@ -129,7 +134,7 @@ def pose(table: pd.DataFrame, question: Question, source: str) -> Problem:
         or the table and the place in it.
     """
     check_question(question)
-    table, notes = _with_values(table, question, source)
+    table, notes = _with_values(table.reset_index(drop=True), question, source)
     target = _column(table, question.target, source, question.rules)
     columns = _factor_columns(table, question, source)
     held = _held_out(question, columns)
@@ -165,11 +170,17 @@ def pose(table: pd.DataFrame, question: Question, source: str) -> Problem:
     whole = replace(whole, domains=domains)
     rest = whole.take(held) if held.any() else None
     data, small = _split_small(whole.take(~held))
+    places = np.asarray(table.index)[~held]
+    if small is not None:
+        places = places[~np.isin(whole.group_index[~held], small.group_index)]
     if small is not None:
         for k in np.unique(small.group_index):
             count = int((small.group_index == k).sum())
             notes.append(Note("small_group", levels[k], rows=count))
-    return Problem(data, rest, rows, tuple(notes), small)
+    weighting: Literal["rows", "sd", "weights"] = (
+        "sd" if question.sd else "weights" if question.weights else "rows"
+    )
+    return Problem(data, rest, rows, tuple(notes), small, places, weighting)
 
 
 def _with_values(

@@ -185,6 +185,10 @@ class Rows:
         relative = weight * self.variance / self.scale[first]
         return Sample(columns, target, relative, self.group[first], len(self.levels)), index
 
+    def of_group(self, group: int) -> Rows:
+        """The rows of one group, as a table without groups."""
+        return replace(self.take(self.group_index == group), group=None, levels=())
+
     def subsample(self, cells: int, seed: int) -> Rows:
         """At most so many of the cells, drawn at random, with all their replicates."""
         known = np.unique(self.cell)

@@ -83,24 +83,47 @@ class CheckRules:
 
     Attributes
     ----------
-    max_grid : most points of the domain grid.
+    max_grid : most points of the domain grid; with more, corners and a Sobol sample stand for it.
+    axis : most points along one factor of the grid, and fewest with many factors.
+    geometric : a positive factor whose domain spans more than this ratio has points at equal ratios.
+    corners, sample : factors whose corners are combined, and points between, where the grid is too
+        large.
+    undefined_values : values of its domain that an undefined factor is set to; the law must stay.
+    undefined_rows : most distinct rows with an undefined factor that are looked at.
     reach : ranges by which an unbounded target may leave its observed range.
     steep : powers beyond this are steps.
     flat : powers below this, of what may be 0, are steps.
-    rounding : tolerance of a bound, as a fraction of the target's range: rounding error only.
+    rounding : tolerance of a bound, and of a change with an undefined factor, as a fraction of the
+        target's range: rounding error only.
     far : multiple of the largest size that stands for unlimited data.
+    near : octaves of multiples of the largest size on the way there, the first and one past the
+        last.
+    far_steps : multiples between `far_from` and `far`, at equal ratios.
+    far_from : the first of them.
     grow_steps : values of each factor from which sizes grow.
+    grow_factors, grow_sample : with more factors, so many random points stand for their product.
     noise_sds : replicate standard deviations by which a limit may pass a bound or turn back.
     noise_range : the same as a fraction of the target's range, where there are no replicates.
     """
 
     max_grid: int = 8_000
+    axis: tuple[int, int] = (40, 3)
+    geometric: float = 5.0
+    corners: int = 10
+    sample: int = 4_096
+    undefined_values: int = 5
+    undefined_rows: int = 500
     reach: float = 3.0
     steep: float = 20.0
     flat: float = 0.01
     rounding: float = 1e-9
     far: float = 1e60
+    near: tuple[int, int] = (-1, 9)
+    far_from: float = 1e3
+    far_steps: int = 8
     grow_steps: int = 4
+    grow_factors: int = 6
+    grow_sample: int = 4_000
     noise_sds: float = 2.0
     noise_range: float = 0.02
 
@@ -222,10 +245,18 @@ class EvidenceRules:
     clear : difference in BIC by which a law clearly wins on half of the cells.
     halves, permutations : random halves of the cells, permutations of a factor's values.
     laws_with, laws_without : laws with a factor, and without it, that compete.
-    starts, first_iterations, iterations : starts and steps of a competitor's fit, steps on a half.
+    starts, first_iterations, iterations : starts and steps of a competitor's fit on permuted rows,
+        where its constants are elsewhere; steps on a half.
+    reduced_starts : starts of a competitor that is another law without the factor.
+    tolerance : relative gain in error below which a competitor's fit has converged.
+    same_law : decimals, in standard deviations of the target, to which equal laws agree.
+    chance : an inclusion no more than this above that of permuted values says little.
     max_rows : with more rows than this, inclusion is not asked.
     same_power : two powers closer than this are one.
     drift : fraction of an exponent's size that it may move where predictions do not.
+    same_fit : χ² by which a law fits no worse than the same law with one constant more.
+    minor_place : a place of a factor that moves the law less than this fraction of what its main
+        place does is a minor one.
     widest_power : an interval of a power that reaches further says nothing.
     power_iterations : steps of the fit with a power set free.
     power_resamples : bootstrap resamples of a model-free exponent.
@@ -235,6 +266,9 @@ class EvidenceRules:
     power_cells : most cells of a model-free exponent.
     fractions, values, counts : points of each factor where harm is judged.
     no_change : fraction of the target's range below which a change is none.
+    clear_harm : standard errors by which a measured cell lies clearly below single-task training.
+    baseline_trees, baseline_rate : trees and learning rate of the gradient boosting baseline.
+    baseline_leaf_share, baseline_leaf : rows in a leaf, as a fraction of all; fewest and most.
     """
 
     strong: float = 10.0
@@ -246,9 +280,15 @@ class EvidenceRules:
     starts: int = 4
     first_iterations: int = 20
     iterations: int = 8
+    reduced_starts: int = 8
+    tolerance: float = 1e-4
+    same_law: int = 4
+    chance: float = 0.3
     max_rows: int = 5_000
     same_power: float = 1e-6
     drift: float = 1e-3
+    same_fit: float = 1.0
+    minor_place: float = 0.8
     widest_power: float = 20.0
     power_iterations: int = 200
     power_resamples: int = 200
@@ -262,6 +302,11 @@ class EvidenceRules:
     values: int = 6
     counts: int = 8
     no_change: float = 1e-3
+    clear_harm: float = 2.0
+    baseline_trees: int = 120
+    baseline_rate: float = 0.1
+    baseline_leaf_share: float = 0.02
+    baseline_leaf: tuple[int, int] = (3, 20)
 
 
 @dataclass(frozen=True, kw_only=True)

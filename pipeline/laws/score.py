@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.laws.checks import Defect, find_defect, find_limit_defect
+from pipeline.laws.checks import Defect, Domain, find_defect, find_limit_defect
 from pipeline.laws.folds import Fold
 from pipeline.laws.rows import Indices, Rows
 from pipeline.symbolic.fit import Fit, fit_constants, propose_starts
@@ -121,24 +121,24 @@ def numeric(expression: Expression, theta: Floats) -> Expression:
 
 
 def fit_candidate(
-    candidate: Candidate, data: Rows, grid: dict[str, Floats], seed: int
+    candidate: Candidate, data: Rows, domain: Domain, seed: int
 ) -> Fitted | None:
-    """Constants on all rows and validity over the grid; None where nothing fits."""
+    """Constants on all rows and validity over the domain; None where nothing fits."""
     rules, expression = data.rules.search, compiled(candidate.tree)
     starts = propose_starts(expression, data.sample, rules.starts, seed_of(candidate.text, seed))
     fit = fit_constants(expression, data.sample, starts, rules.iterations)
-    return None if fit is None else checked(candidate, fit, data, grid)
+    return None if fit is None else checked(candidate, fit, domain)
 
 
-def checked(candidate: Candidate, fit: Fit, data: Rows, grid: dict[str, Floats]) -> Fitted:
+def checked(candidate: Candidate, fit: Fit, domain: Domain) -> Fitted:
     """A candidate with its constants, checked over the domain, in every group."""
     expression = compiled(candidate.tree)
     defect = limits = None
     for theta in np.atleast_2d(fit.theta):
-        defect = find_defect(expression, theta, grid, data)
+        defect = find_defect(expression, theta, domain)
         if defect is not None:
             break
-        limits = limits or find_limit_defect(expression, theta, data)
+        limits = limits or find_limit_defect(expression, theta, domain)
     complexity = numeric(expression, fit.theta).complexity
     return Fitted(candidate, expression, fit, complexity, defect, limits)
 
@@ -186,7 +186,7 @@ def row_errors(expression: Expression, fit: Fit, data: Rows) -> Floats:
 def share_constants(
     law: Scored,
     data: Rows,
-    grid: dict[str, Floats],
+    domain: Domain,
     folds: tuple[Sequence[Fold], Sequence[Fold]],
     seed: int,
 ) -> Scored:
@@ -200,7 +200,7 @@ def share_constants(
     while True:
         fitted = best.fitted
         rest = [name for name in fitted.expression.constants if name not in fitted.shared]
-        fits = [_sharing((*fitted.shared, name), best, data, grid) for name in rest]
+        fits = [_sharing((*fitted.shared, name), best, data, domain) for name in rest]
         usable = [fit for fit in fits if fit and fit.valid >= law.fitted.valid]
         scored = [score(fit, data, *folds, seed) for fit in usable]
         better = min(scored, key=lambda each: each.error, default=best)
@@ -210,7 +210,7 @@ def share_constants(
 
 
 def _sharing(
-    shared: Collection[str], law: Scored, data: Rows, grid: dict[str, Floats]
+    shared: Collection[str], law: Scored, data: Rows, domain: Domain
 ) -> Fitted | None:
     rules, fitted = data.rules.search, law.fitted
     starts = propose_starts(fitted.expression, data.sample, rules.starts, 0)
@@ -221,7 +221,7 @@ def _sharing(
     )
     if fit is None:
         return None
-    return replace(checked(fitted.candidate, fit, data, grid), shared=tuple(sorted(shared)))
+    return replace(checked(fitted.candidate, fit, domain), shared=tuple(sorted(shared)))
 
 
 def r_squared(target: Floats, predicted: Floats, group: Indices | None = None) -> float | None:

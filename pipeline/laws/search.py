@@ -19,7 +19,7 @@ from joblib import Parallel, cpu_count, delayed
 
 from pipeline.errors import EngineError
 from pipeline.laws.candidates import prune, theory
-from pipeline.laws.checks import domain_grid
+from pipeline.laws.checks import Domain
 from pipeline.laws.folds import Fold, extrapolation_folds, random_folds
 from pipeline.laws.noise import Outliers, find_outliers
 from pipeline.laws.rows import Rows
@@ -133,25 +133,25 @@ def find_laws(data: Rows, held_out: Rows | None, options: SearchOptions) -> Sear
     rules = data.rules
     data = data.subsample(rules.data.max_cells, options.seed)
     folds = random_folds(data, options.seed), extrapolation_folds(data)
-    grid = domain_grid(data, held_out)
+    domain = Domain.of(data, held_out)
     candidates, failures = _candidates(data, folds[1], options, clock)
     forms = [Candidate(form.tree, f"theory: {form.name}") for form in theory(data)]
     everything = [*forms, MEAN, *candidates]
-    fits = _fit_all(everything, data, grid, options, clock)
+    fits = _fit_all(everything, data, domain, options, clock)
     outliers = None
     if options.loss != "squares":
         outliers = find_outliers([fit for fit in fits if fit], data, always=options.loss == "huber")
     if outliers is not None:
         data = outliers.weighted(data)
-        fits = _fit_all(everything, data, grid, options, clock)
+        fits = _fit_all(everything, data, domain, options, clock)
     known = [fit for fit in fits[: len(forms)] if fit]
     found = [fit for fit in fits[len(forms) :] if fit]
-    found += _pruned(found, data, grid, options, clock)
+    found += _pruned(found, data, domain, options, clock)
     pool = shortlist(found, budget.keep, rules.search.max_complexity)
     scored = _score_all([*known, *pool], data, folds, options, clock)
     laws = [law for law in scored if law.fitted.complexity <= rules.search.max_complexity]
     if data.group is not None:
-        laws = _with_shared(laws, data, grid, folds, options, clock)
+        laws = _with_shared(laws, data, domain, folds, options, clock)
     return SearchResult(
         laws=laws,
         selected=select(laws, data, options.seed),
@@ -267,7 +267,7 @@ def _standardised(data: Rows) -> Sample:
 def _pruned(
     fits: Sequence[Fitted],
     data: Rows,
-    grid: dict[str, Floats],
+    domain: Domain,
     options: SearchOptions,
     clock: Clock,
 ) -> list[Fitted]:
@@ -278,7 +278,7 @@ def _pruned(
     known = {fit.candidate.tree for fit in fits}
     answers = _in_parallel(PRUNING, _prune_one, tasks, options, clock)
     new = {c.tree: c for found in answers for c in found if c.tree not in known}
-    return [fit for fit in _fit_all(list(new.values()), data, grid, options, clock) if fit]
+    return [fit for fit in _fit_all(list(new.values()), data, domain, options, clock) if fit]
 
 
 def _prune_one(task: tuple[Fitted, Rows, int], _: float | None) -> list[Candidate]:
@@ -290,20 +290,20 @@ def _prune_one(task: tuple[Fitted, Rows, int], _: float | None) -> list[Candidat
 def _fit_all(
     candidates: Sequence[Candidate],
     data: Rows,
-    grid: dict[str, Floats],
+    domain: Domain,
     options: SearchOptions,
     clock: Clock,
 ) -> list[Fitted | None]:
-    tasks = [(chunk, data, grid, options.seed) for chunk in _chunks(candidates, 25)]
+    tasks = [(chunk, data, domain, options.seed) for chunk in _chunks(candidates, 25)]
     answers = _in_parallel(FITTING, _fit_chunk, tasks, options, clock)
     return [fit for chunk in answers for fit in chunk]
 
 
 def _fit_chunk(
-    task: tuple[Sequence[Candidate], Rows, dict[str, Floats], int], _: float | None
+    task: tuple[Sequence[Candidate], Rows, Domain, int], _: float | None
 ) -> list[Fitted | None]:
-    chunk, data, grid, seed = task
-    return [fit_candidate(candidate, data, grid, seed) for candidate in chunk]
+    chunk, data, domain, seed = task
+    return [fit_candidate(candidate, data, domain, seed) for candidate in chunk]
 
 
 def _score_all(
@@ -329,7 +329,7 @@ def _score_chunk(
 def _with_shared(
     laws: Sequence[Scored],
     data: Rows,
-    grid: dict[str, Floats],
+    domain: Domain,
     folds: Folds,
     options: SearchOptions,
     clock: Clock,
@@ -337,11 +337,11 @@ def _with_shared(
     """The laws, the best of them with those constants shared by all groups that gain by it."""
     ranked = sorted(laws, key=lambda law: (not law.fitted.valid, law.error))
     best = ranked[: data.rules.search.shared]
-    tasks = [(law, data, grid, folds, options.seed) for law in best]
+    tasks = [(law, data, domain, folds, options.seed) for law in best]
     return [*_in_parallel(SHARING, _share_one, tasks, options, clock), *ranked[len(best) :]]
 
 
-def _share_one(task: tuple[Scored, Rows, dict[str, Floats], Folds, int], _: float | None) -> Scored:
+def _share_one(task: tuple[Scored, Rows, Domain, Folds, int], _: float | None) -> Scored:
     return share_constants(*task)
 
 

@@ -1,171 +1,175 @@
-"""What the data say for each factor: is it in the law, with which power, and would it be by luck.
+"""Ablation: what the best laws with and without a factor reach, by the BIC over cells.
 
-A verdict rests on the laws that were found. The best of them with the factor is set against the
-best without it, the same laws with the factor taken out among them, by the Bayesian information
-criterion over cells (`criterion`). Beside that: the powers of the selected template, set free
-(`exponents`); the power that the rows ask for without any template (`plainpower`); and how often
-the factor is in the winning law, on halves of the cells and when shuffled (`inclusion`).
+A cell is one observation: its replicates share its levels and the random error of the cell. So rows
+are replaced by their cell's mean, of the target and of factors that are measured and differ between
+replicates in the last digits. Two laws, or one law on the rows as they are and on permuted ones,
+can only be compared on the same observations: residuals of single rows hold the noise of
+replicates, those of means do not.
+
+Each factor has competitors of its own: the best laws with it, each of these with the factor put to
+1 and to a constant, and the best laws without it.
+
+Notation
+--------
+C : cells.    P : constants.    M : weightings of the cells.    N : merged rows of the sample.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.laws.evidence.criterion import bic, cell_means
-from pipeline.laws.evidence.exponents import Exponent, exponents
-from pipeline.laws.evidence.inclusion import Inclusion, Rival, inclusion, rivals
-from pipeline.laws.evidence.model_free_exponent import PlainPower, plain_power
-from pipeline.laws.law import Law
+from pipeline.laws.identified import rank
 from pipeline.laws.rows import Rows
-from pipeline.laws.score import Scored
-from pipeline.laws.verdicts import (
-    Worth,
-    on_exponents,
-    on_factor,
-    on_inclusion,
-    on_plain_power,
-    on_root_in_law,
-)
-from pipeline.symbolic.program import Expression
-from pipeline.symbolic.tree import Floats
+from pipeline.laws.score import seed_of
+from pipeline.symbolic.fit import fit_constants, propose_starts
+from pipeline.symbolic.simplify import simplify
+from pipeline.symbolic.templates import in_order, renumber
+from pipeline.symbolic.tree import Expression, Floats, substitute
 
 
 @dataclass(frozen=True)
-class Finding:
-    """Evidence on one factor.
+class Competitor:
+    """A law and its constants (P,) on the rows as they are."""
+
+    expression: Expression
+    theta: Floats
+
+    def uses(self, factor: str) -> bool:
+        """Whether the factor appears in the law."""
+        return factor in self.expression.factors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ablation:
+    """The best laws with and without a factor.
 
     Attributes
     ----------
-    worth : what the best laws with and without it reach; None where no law that was found has it.
-    exponents : its effective exponent at every place of the selected template, the place that
-        moves the law most first.
-    plain : the power that the rows ask for without a template.
-    inclusion : how often it is in the winning law; None where that was not asked.
+    delta_bic : BIC without it minus BIC with it; positive speaks for the factor.
+    r2_with, r2_without : fraction of the variance of the fitted rows that they explain.
     """
 
-    factor: str
-    in_law: bool
-    worth: Worth | None
-    exponents: tuple[Exponent, ...]
-    plain: PlainPower | None
-    inclusion: Inclusion | None
-
-    @property
-    def exponent(self) -> Exponent | None:
-        """The exponent, where there is one number that is it."""
-        one = self.exponents[0] if len(self.exponents) == 1 else None
-        return None if one is None or one.value is None else one
-
-    @property
-    def sentence(self) -> str:
-        """All that is found, in words."""
-        parts = (
-            on_factor(self.factor, self.in_law, self.worth),
-            on_inclusion(self.factor, self.in_law, self.inclusion),
-            on_exponents(self.factor, self.exponents),
-            on_plain_power(self.factor, self.plain),
-        )
-        return " ".join(part for part in parts if part)
-
-    def to_json(self) -> dict[str, Any]:
-        """The record of `laws.json`."""
-        single, shares, worth = self.exponent, self.inclusion, self.worth
-        return {
-            "factor": self.factor,
-            "in_law": self.in_law,
-            "delta_bic": worth and worth.delta_bic,
-            "r2_with": worth and worth.r2_with,
-            "r2_without": worth and worth.r2_without,
-            "exponent": single and {"value": single.value, "ci95": _listed(single.ci95)},
-            "exponents": [_exponent_json(exponent) for exponent in self.exponents],
-            "root": on_root_in_law(self.exponents),
-            "plain_exponent": self.plain
-            and {**asdict(self.plain), "ci95": _listed(self.plain.ci95)},
-            "inclusion": shares and shares.observed,
-            "inclusion_permuted": shares and shares.permuted,
-            "sentence": self.sentence,
-        }
+    delta_bic: float
+    r2_with: float
+    r2_without: float
 
 
-def evidence(
-    selected: Law, pool: Sequence[Scored], data: Rows, seed: int, refit_pool: bool
-) -> list[Finding]:
-    """One finding for every factor of the table.
+def ablation(
+    selected: Competitor, competitors: Sequence[Competitor], factor: str, means: Rows, data: Rows
+) -> Ablation | None:
+    """The best laws with and without a factor; None where all laws, or none, use it.
+
+    The selected law stands for its own side in R², and competes in BIC.
 
     Parameters
     ----------
-    pool : the laws that were scored, on the rows of `data`.
-    refit_pool : whether there is time to refit them for `inclusion`.
+    means : the rows `data` by cell, from `cell_means`.
     """
-    means = cell_means(data)
-    fits = {law.fitted.expression: law.fitted.fit.theta for law in pool if law.fitted.valid}
-    score = {law: bic(law, theta, means) for law, theta in fits.items()}
-    ranked = [(law.text, fits[law]) for law in sorted(fits, key=lambda e: (score[e], e.text))]
-    findings = []
-    for factor in data.factors:
-        laws = rivals(ranked, factor, means, seed)
-        shares = inclusion(laws, factor, means, seed) if refit_pool else None
-        powers = _exponents(selected, factor, data, seed)
-        plain = plain_power(data, factor, seed)
-        worth = _worth(selected, laws, factor, means, data)
-        findings.append(Finding(factor, selected.uses(factor), worth, powers, plain, shares))
-    return findings
-
-
-def _exponents(selected: Law, factor: str, data: Rows, seed: int) -> tuple[Exponent, ...]:
-    theta = _theta(selected)
-    return tuple(exponents(selected.template, theta, factor, data, seed))
-
-
-def _theta(law: Law) -> Floats:
-    names = Expression.parse(law.template, law.factors).constants
-    return np.array([law.constants[name].value for name in names])
-
-
-def _worth(
-    selected: Law, laws: Sequence[Rival], factor: str, means: Rows, data: Rows
-) -> Worth | None:
-    """The best laws with and without a factor; the law itself counts where it is one of them."""
-    kinds: dict[bool, list[Rival]] = {True: [], False: []}
-    for law in [*laws, (Expression.parse(selected.template, selected.factors), _theta(selected))]:
-        kinds[factor in law[0].factors].append(law)
-    if not kinds[True] or not kinds[False]:
+    score: dict[bool, float] = {}
+    r2: dict[bool, float] = {}
+    for law in [*competitors, selected]:
+        side = law.uses(factor)
+        score[side] = min(score.get(side, np.inf), bic(law.expression, law.theta, means))
+        r2[side] = max(r2.get(side, -np.inf), r_squared(law, data))
+    if len(score) < 2:
         return None
-    score = {has: min(bic(*law, means) for law in some) for has, some in kinds.items()}
-    r2 = {has: max(_r2(*law, data) for law in some) for has, some in kinds.items()}
-    own = _r2(Expression.parse(selected.template, selected.factors), _theta(selected), data)
-    r2[selected.uses(factor)] = own
-    return Worth(score[False] - score[True], r2[True], r2[False])
+    r2[selected.uses(factor)] = r_squared(selected, data)
+    return Ablation(delta_bic=score[False] - score[True], r2_with=r2[True], r2_without=r2[False])
 
 
-def _r2(expression: Expression, theta: Floats, data: Rows) -> float:
-    """Share of the variance of the rows that a law explains; −inf at a pole."""
+def r_squared(law: Competitor, data: Rows) -> float:
+    """Fraction of the variance of the rows that a law explains; −inf at a pole."""
     sample = data.sample
     with np.errstate(all="ignore"):
-        residual = sample.target - expression.evaluate(sample.columns, theta)
+        residual = sample.target - law.expression.evaluate(sample.columns, law.theta)
         error = float(np.sum(sample.weight * residual**2))
     mean = float(np.average(sample.target, weights=sample.weight))
     total = max(float(np.sum(sample.weight * (sample.target - mean) ** 2)), 1e-300)
     return 1.0 - error / total if np.isfinite(error) else -np.inf
 
 
-def _exponent_json(exponent: Exponent) -> dict[str, Any]:
-    return {
-        "value": exponent.value,
-        "ci95": _listed(exponent.ci95),
-        "inside": exponent.inside,
-        "varies_with": list(exponent.varies_with),
-        "over": _listed(exponent.over),
-        "logarithm": exponent.logarithm,
-        "part": exponent.part,
-        "under": exponent.under,
-        "moves": exponent.moves,
-    }
+def cell_means(data: Rows) -> Rows:
+    """The rows with every factor at its mean over the cell, so that equal rows merge into one."""
+    _, index = np.unique(data.cell, return_inverse=True)
+    index = index.ravel()
+    columns = {}
+    for name, column in data.columns.items():
+        defined = ~np.isnan(column)
+        count = np.bincount(index[defined], minlength=int(index.max()) + 1)
+        total = np.bincount(index[defined], column[defined], minlength=len(count))
+        columns[name] = np.where(defined, (total / np.maximum(count, 1))[index], column)
+    return replace(data, columns=columns)
 
 
-def _listed(pair: tuple[float, float] | None) -> list[float] | None:
-    return None if pair is None else list(pair)
+def bic(expression: Expression, theta: Floats, means: Rows) -> float:
+    """The BIC of a law over the cells of `cell_means`, its noise variance fitted."""
+    sample = means.sample
+    with np.errstate(all="ignore"):
+        residual = sample.target - expression.evaluate(sample.columns, theta)
+        error = np.atleast_1d(np.sum(sample.weight * residual**2))
+    constants = rank(expression, theta, means)
+    cells = len(np.unique(means.cell))
+    return float(bic_of_error(error, float(sample.weight.sum()), cells, constants)[0])
+
+
+def bic_of_error(error: Floats, weight: Floats | float, cells: int, constants: int) -> Floats:
+    """C·ln(error/weight) + P·ln C, for weighted errors (M,); inf where they are not finite.
+
+    Constants that the rows cannot separate count once: putting a factor to 1 leaves such.
+    """
+    finite = np.where(np.isfinite(error), error, np.inf)
+    mean = np.maximum(finite, 1e-300) / weight
+    return np.asarray(cells * np.log(mean) + constants * np.log(cells))
+
+
+def competitors_of(
+    factor: str, ranked: Sequence[tuple[str, Floats]], data: Rows, seed: int
+) -> list[Competitor]:
+    """Laws with a factor, each of them without it, and other laws without it.
+
+    Parameters
+    ----------
+    ranked : templates of valid laws and their constants, best BIC first.
+    data : the rows that their constants are fitted on.
+    """
+    rules = data.rules.evidence
+    most = {True: rules.laws_with, False: rules.laws_without}
+    texts: dict[str, Floats | None] = {}
+    count = {True: 0, False: 0}
+    for text, theta in _different(ranked, data):
+        uses = factor in Expression.parse(text, data.factors).factors
+        count[uses] += 1
+        if count[uses] > most[uses]:
+            continue
+        texts[text] = theta
+        if uses:
+            constant = f"c{len(in_order(text))}"
+            for value in ("1", constant):
+                texts.setdefault(renumber(simplify(substitute(text, {factor: value}))), None)
+    laws = (_competitor(text, theta, data, seed) for text, theta in texts.items())
+    return [law for law in laws if law is not None]
+
+
+def _different(ranked: Sequence[tuple[str, Floats]], data: Rows) -> list[tuple[str, Floats]]:
+    """The laws without those that equal a better one: + c·log T and − c·log T."""
+    laws: dict[bytes, tuple[str, Floats]] = {}
+    scale = max(float(np.sqrt(data.variance)), 1e-300)
+    for text, theta in ranked:
+        value = Expression.parse(text, data.factors).evaluate(data.sample.columns, theta)
+        rounded = np.round(value / scale, data.rules.evidence.same_law)
+        laws.setdefault(rounded.tobytes(), (text, theta))
+    return list(laws.values())
+
+
+def _competitor(text: str, theta: Floats | None, data: Rows, seed: int) -> Competitor | None:
+    expression, rules = Expression.parse(text, data.factors), data.rules.evidence
+    if theta is not None:
+        return Competitor(expression, theta)
+    starts = propose_starts(expression, data.sample, rules.reduced_starts, seed_of(text, seed))
+    fit = fit_constants(
+        expression, data.sample, starts, rules.first_iterations, rules.tolerance
+    )
+    return None if fit is None else Competitor(expression, fit.theta)

@@ -1,4 +1,4 @@
-"""A predictor that need not be a formula, beside the law: what a formula costs and what it gains.
+"""A predictor that need not be a formula: what a formula costs, and what it gains.
 
 Gradient boosting of regression trees on the same rows, folds and scores as the laws. Undefined
 factors are its own kind of value. Trees are flat beyond the rows they have seen, so what it loses
@@ -7,7 +7,8 @@ there is what extrapolation is worth.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,26 +20,42 @@ from pipeline.symbolic.tree import Floats
 
 Predict: TypeAlias = Callable[[Rows, Rows], Floats]
 
-NAME = "gradient boosting"
-SETTINGS = {"max_iter": 120, "learning_rate": 0.1, "early_stopping": False}
-#: rows in a leaf at least: this share of the rows, between the two
-LEAF_SHARE, LEAST_LEAF, MOST_LEAF = 0.02, 3, 20
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """A predictor beside the laws; its scores have the names of a law's scores."""
+
+    name: str
+    scores: Mapping[str, float | None]
+
+    def to_json(self) -> dict[str, Any]:
+        """The record of ``laws.json``."""
+        return asdict(self)
 
 
-def reference(data: Rows, held_out: Rows | None, seed: int) -> dict[str, Any]:
-    """The record of `laws.json`: name and scores, named as those of a law."""
-    from sklearn.ensemble import HistGradientBoostingRegressor as Boosting
+def baseline(data: Rows, held_out: Rows | None, seed: int) -> Baseline:
+    """Gradient boosting on the rows `data`, scored on them, on their folds and on `held_out`."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
     from threadpoolctl import threadpool_limits
 
+    rules = data.rules.evidence
+    variance = max(data.variance, 1e-300)
+    middle, spread = float(np.mean(data.target)), float(np.sqrt(variance))
+
     def predict(train: Rows, test: Rows) -> Floats:
-        leaf = int(np.clip(LEAF_SHARE * len(train), LEAST_LEAF, MOST_LEAF))
-        model = Boosting(**SETTINGS, min_samples_leaf=leaf, random_state=seed)
+        model = HistGradientBoostingRegressor(
+            max_iter=rules.baseline_trees,
+            learning_rate=rules.baseline_rate,
+            early_stopping=False,
+            min_samples_leaf=int(
+                np.clip(rules.baseline_leaf_share * len(train), *rules.baseline_leaf)
+            ),
+            random_state=seed,
+        )
         target = (train.target - middle) / spread
         model.fit(_matrix(train), target, sample_weight=train.weights)
         return np.asarray(middle + spread * model.predict(_matrix(test)), dtype=float)
 
-    variance = max(data.variance, 1e-300)
-    middle, spread = float(np.mean(data.target)), float(np.sqrt(variance))
     with threadpool_limits(1):  # small tables: threads would wait for each other
         errors: dict[str, float | None] = {
             "train": _error(data, predict(data, data)),
@@ -56,7 +73,7 @@ def reference(data: Rows, held_out: Rows | None, seed: int) -> dict[str, Any]:
         errors["hold_out"] = float(np.mean((held_out.target - outside) ** 2))
     for name, error in errors.items():
         scores[f"rmse_{name}"] = None if error is None else float(np.sqrt(error))
-    return {"name": NAME, "scores": scores}
+    return Baseline(name="gradient boosting", scores=scores)
 
 
 def _error(data: Rows, predicted: Floats) -> float:

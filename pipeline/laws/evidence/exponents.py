@@ -16,26 +16,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from pipeline.laws.identified import SCATTERED, rank, spectrum, unidentified
-from pipeline.laws.intervals import RESAMPLES, bootstrap, interval_of
+from pipeline.laws.intervals import bootstrap, interval_of
 from pipeline.laws.rows import Rows
 from pipeline.symbolic.fit import EXACT, Fit, fit_constants
 from pipeline.symbolic.powers import Place, free_power, hold, places
 from pipeline.symbolic.program import Expression
 from pipeline.symbolic.tree import Floats
 
-#: two powers closer than this are one
-SAME = 1e-6
-#: an effective exponent moves along the null space by more than this share: not identified
-DRIFT = 1e-3
-#: an interval that reaches further says nothing of a power
-WIDEST = 20.0
-STEPS = 200
-#: χ² by which a law fits worse than one with a constant more when it fits as well
-CHANCE = 1.0
+Root: TypeAlias = Literal[
+    "supported", "possible", "not supported", "undetermined", "no single power", "a logarithm"
+]
 
 
 @dataclass(frozen=True)
@@ -44,7 +39,7 @@ class Exponent:
 
     Attributes
     ----------
-    value : from all rows; None where the data cannot tell it.
+    value : from all rows; None where it is not identified.
     ci95 : bootstrap over cells; None where too few resamples fit.
     inside : the part of the (freed) template in which it is the power.
     varies_with : factors on which the power depends (ami in ``T**ami``); empty where none.
@@ -72,27 +67,54 @@ class Exponent:
 def exponents(text: str, theta: Floats, factor: str, data: Rows, seed: int) -> list[Exponent]:
     """Effective exponents of a factor in a template, the place that moves the law most first.
 
+    Of places with equal exponents only the first is given.
+
     Parameters
     ----------
     theta : (P,) constants of the template on these rows.
     """
-    plain = Expression.parse(text, data.factors)
-    found = []
-    for at, stands in enumerate(places(text, factor)):
-        freed = _freed(text, theta, factor, at, data)
-        thetas = bootstrap(freed.expression, freed.fit, data, seed)
-        place = places(freed.expression.text, factor)[at]
-        exponent = _exponent(place, freed, thetas, data)
-        part = _with_numbers(stands.shown, plain, theta)
-        moves = _moves(plain, theta, factor, at, data)
-        found.append(replace(exponent, part=part, under=stands.under, moves=moves))
-    return _distinct(sorted(found, key=lambda one: -one.moves))
-
-
-def _with_numbers(part: str, law: Expression, theta: Floats) -> str:
+    law = Expression.parse(text, data.factors)
     values = dict(zip(law.constants, theta.tolist(), strict=True))
-    inside = Expression.parse(part, law.factors)
-    return inside.with_constants({name: float(f"{values[name]:.3g}") for name in inside.constants})
+    every = []
+    for at, original in enumerate(places(text, factor)):
+        freed = _freed(text, theta, factor, at, data)
+        draws = bootstrap(freed.expression, freed.fit, data, seed)
+        place = places(freed.expression.text, factor)[at]
+        part = Expression.parse(original.shown, law.factors)
+        rounded = {name: float(f"{values[name]:.3g}") for name in part.constants}
+        every.append(
+            replace(
+                _exponent(place, freed, draws, data),
+                part=part.with_constants(rounded),
+                under=original.under,
+                moves=_moves(law, theta, factor, at, data),
+            )
+        )
+    distinct: list[Exponent] = []
+    for exponent in sorted(every, key=lambda one: -one.moves):
+        if not any(_equal(exponent, other, data) for other in distinct):
+            distinct.append(exponent)
+    return distinct
+
+
+def root_in_law(exponents: Sequence[Exponent]) -> Root | None:
+    """Whether the square root of a factor (or one over it) is in its main place of the law.
+
+    None where the factor is not in the law. ``possible``: the interval holds 1 as well as ½.
+    """
+    if not exponents:
+        return None
+    first = exponents[0]
+    if first.logarithm:
+        return "a logarithm"
+    if first.varies_with:
+        return "no single power"
+    if first.value is None or first.ci95 is None or first.ci95[0] <= 0.0 <= first.ci95[1]:
+        return "undetermined"
+    low, high = sorted(abs(end) for end in first.ci95)
+    if not low <= 0.5 <= high:
+        return "not supported"
+    return "possible" if low <= 1.0 <= high else "supported"
 
 
 def _moves(law: Expression, theta: Floats, factor: str, at: int, data: Rows) -> float:
@@ -105,123 +127,118 @@ def _moves(law: Expression, theta: Floats, factor: str, at: int, data: Rows) -> 
     with np.errstate(all="ignore"):
         still = held.evaluate({**sample.columns, name: middle}, theta)
         change = law.evaluate(sample.columns, theta) - still
-    known = np.isfinite(change)
-    square = np.sum(sample.weight[known] * change[known] ** 2) / max(sample.weight[known].sum(), 1)
-    return float(np.sqrt(square))
+    finite = np.isfinite(change)
+    weight = sample.weight[finite]
+    return float(np.sqrt(np.sum(weight * change[finite] ** 2) / max(weight.sum(), 1)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Freed:
     """A template with one power set free, refitted; or as it was, where `name` is empty.
 
     Attributes
     ----------
     name, start : the new constant, and the power that the law itself has there.
-    stands : whether the rows bear with the law's own power as well as with the new one.
-    loose : constants that were not identified before.
+    original_fits : whether the law's own power fits the rows as well as the new one.
+    unidentified : constants that were not identified before.
     """
 
     expression: Expression
     fit: Fit
     name: str = ""
     start: float = 1.0
-    stands: bool = False
-    loose: tuple[str, ...] = ()
+    original_fits: bool = False
+    unidentified: tuple[str, ...] = ()
 
 
 def _freed(text: str, theta: Floats, factor: str, at: int, data: Rows) -> Freed:
     """The template with that power free, refitted; as it is where the power was free already."""
-    plain = Expression.parse(text, data.factors)
-    loose = tuple(unidentified(plain, theta, None, data))
-    as_it_is = Freed(plain, Fit(theta, float("nan")), loose=loose)
-    unable = np.nanmin(data.columns[factor]) < 0  # a power of it is no number
-    if unable or places(text, factor)[at].free:
+    law, rules = Expression.parse(text, data.factors), data.rules.evidence
+    before = tuple(unidentified(law, theta, None, data))
+    as_it_is = Freed(expression=law, fit=Fit(theta, float("nan")), unidentified=before)
+    negative = np.nanmin(data.columns[factor]) < 0  # a power of it is no number
+    if negative or places(text, factor)[at].free:
         return as_it_is
     raised, name, power = free_power(text, factor, at)
     freed = Expression.parse(raised, data.factors)
     start = np.insert(theta, freed.position[name], power)
-    if rank(freed, start, data) <= rank(plain, theta, data):
+    if rank(freed, start, data) <= rank(law, theta, data):
         return as_it_is
-    fit = fit_constants(freed, data.sample, start[None, :], STEPS, EXACT)
+    fit = fit_constants(freed, data.sample, start[None, :], rules.power_iterations, EXACT)
     if fit is None:
         return as_it_is
     freedom = max(len(np.unique(data.cell)) - len(fit.theta), 1)
-    own = _error(plain, theta, data)
-    stands = own <= fit.error * (1.0 + CHANCE / freedom)
-    return Freed(freed, fit, name, power, stands, loose)
+    residual = data.sample.target - law.evaluate(data.sample.columns, theta)
+    error = float(np.sum(data.sample.weight * residual**2))
+    return Freed(
+        expression=freed,
+        fit=fit,
+        name=name,
+        start=power,
+        original_fits=error <= fit.error * (1.0 + rules.same_fit / freedom),
+        unidentified=before,
+    )
 
 
-def _error(expression: Expression, theta: Floats, data: Rows) -> float:
-    residual = data.sample.target - expression.evaluate(data.sample.columns, theta)
-    return float(np.sum(data.sample.weight * residual**2))
-
-
-def _exponent(place: Place, freed: Freed, thetas: Floats, data: Rows) -> Exponent:
-    expression, fit = freed.expression, freed.fit
+def _exponent(place: Place, freed: Freed, draws: Floats, data: Rows) -> Exponent:
+    expression, theta = freed.expression, freed.fit.theta
     power = Expression.parse(place.power, data.factors)
     chosen = [expression.position[name] for name in power.constants]
-    if place.logarithm or not _identified(power, chosen, expression, fit, data):
+    if place.logarithm or not _identified(power, chosen, freed, data):
         return Exponent(None, None, place.inside, logarithm=place.logarithm)
     columns = data.sample.columns
-    value = power.evaluate(columns, fit.theta[chosen])
+    value = power.evaluate(columns, theta[chosen])
     if power.factors:
         over = float(value.min()), float(value.max())
         return Exponent(None, None, place.inside, power.factors, over)
     one_row = {name: column[:1] for name, column in columns.items()}
-    ends = _interval(power.evaluate(one_row, thetas[:, chosen])[:, 0])
-    if ends is not None and (max(map(abs, ends)) > WIDEST or not _holds(freed, thetas, data)):
-        return Exponent(None, None, place.inside)
+    ends = _interval(power.evaluate(one_row, draws[:, chosen])[:, 0], data)
+    if ends is not None:
+        wide = max(map(abs, ends)) > data.rules.evidence.widest_power
+        if wide or not _credible(freed, draws, data):
+            return Exponent(None, None, place.inside)
     return Exponent(float(value[0]), ends, place.inside)
 
 
-def _identified(
-    power: Expression, chosen: list[int], expression: Expression, fit: Fit, data: Rows
-) -> bool:
+def _identified(power: Expression, chosen: list[int], freed: Freed, data: Rows) -> bool:
     """Whether the power stays as it is wherever the constants move without moving the law."""
     if not chosen:  # the way up met no constant, and a new one made no difference
         return False
-    singular, directions = spectrum(expression, fit.theta, data)
+    theta = freed.fit.theta
+    singular, directions = spectrum(freed.expression, theta, data)
     null = directions[:, singular == 0]
-    _, slopes = power.jacobian(data.sample.columns, fit.theta[chosen][None, :])
+    _, slopes = power.jacobian(data.sample.columns, theta[chosen][None, :])
     slope = slopes[0] @ data.sample.weight / data.sample.weight.sum()
     moved = np.abs(slope @ null[chosen])
     size = np.linalg.norm(null, axis=0) * max(float(np.linalg.norm(slope)), 1e-300)
-    return bool(np.all(moved <= DRIFT * size))
+    return bool(np.all(moved <= data.rules.evidence.drift * size))
 
 
-def _holds(freed: Freed, thetas: Floats, data: Rows) -> bool:
-    """Whether the draws can be believed: nothing runs off, and they agree with the fit's own word.
+def _credible(freed: Freed, draws: Floats, data: Rows) -> bool:
+    """Whether the draws can be believed: no constant diverges, and they agree with the fit.
 
     Where the law's own power fits the rows as well as the new one, an interval without it is the
     work of a descent that stays in a narrow valley, not of the rows.
     """
-    ends = np.array(interval_of(thetas))
-    told = unidentified(freed.expression, freed.fit.theta, ends, data)
-    if SCATTERED in told.values() or set(told) - set(freed.loose):
+    ends = np.array(interval_of(draws))
+    reasons = unidentified(freed.expression, freed.fit.theta, ends, data)
+    if SCATTERED in reasons.values() or set(reasons) - set(freed.unidentified):
         return False
-    if not freed.name or not freed.stands:
+    if not freed.original_fits:
         return True
     low, high = ends[:, freed.expression.position[freed.name]]
     return bool(low <= freed.start <= high)
 
 
-def _interval(drawn: Floats) -> tuple[float, float] | None:
-    if len(drawn) < RESAMPLES // 2 or not np.isfinite(drawn).all():
+def _interval(draws: Floats, data: Rows) -> tuple[float, float] | None:
+    rules = data.rules.intervals
+    if len(draws) < rules.min_resamples * rules.resamples or not np.isfinite(draws).all():
         return None
-    low, high = interval_of(drawn[:, None])
+    low, high = interval_of(draws[:, None])
     return float(low[0]), float(high[0])
 
 
-def _distinct(found: Sequence[Exponent]) -> list[Exponent]:
-    """Places whose powers differ; of equal ones the first."""
-    kept: list[Exponent] = []
-    for exponent in found:
-        if not any(_equal(exponent, other) for other in kept):
-            kept.append(exponent)
-    return kept
-
-
-def _equal(one: Exponent, other: Exponent) -> bool:
+def _equal(one: Exponent, other: Exponent, data: Rows) -> bool:
     if one.value is None or other.value is None:
         return one.value is other.value and one.varies_with == other.varies_with
-    return abs(one.value - other.value) < SAME
+    return abs(one.value - other.value) < data.rules.evidence.same_power

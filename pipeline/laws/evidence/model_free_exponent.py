@@ -1,12 +1,12 @@
-"""The plain exponent of a factor: which power the rows ask for, whatever the law's form is.
+"""The model-free exponent of a factor: its power in the rows, whatever the form of the law is.
 
 Cells that share every other factor form a group. Within each group the target is fitted by
 a + b·f**p, with a and b the group's own and p the same in all of them (p = 0 stands for log f). It
-needs a table with levels: groups of at least three levels of the factor.
+needs a table with levels: groups of several levels of the factor.
 
 Notation
 --------
-C : cells used.    G : groups.    M : resamples.    K : powers tried.
+C : cells used.    G : groups.    M : resamples.    p : power.
 """
 
 from __future__ import annotations
@@ -18,87 +18,71 @@ import numpy as np
 from pipeline.laws.rows import Indices, Rows, number_cells
 from pipeline.symbolic.tree import Floats
 
-RESAMPLES = 200
-#: powers tried, for factors that are positive and for factors that may be 0
-POSITIVE, FROM_ZERO = (-3.0, 3.0), (0.02, 4.0)
-STEP = 0.02
-#: levels of the factor that a group needs, and cells beyond the groups' own a and b
-MIN_LEVELS, MIN_FREEDOM = 3, 6
-#: with more cells than this the resamples only cost time
-MAX_CELLS = 2_000
-
 
 @dataclass(frozen=True)
-class PlainPower:
-    """The power with its bootstrap interval over cells, and how many groups it rests on."""
+class ModelFreeExponent:
+    """The power with its bootstrap interval over cells, and the number of groups it rests on."""
 
     value: float
     ci95: tuple[float, float]
     groups: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Cells:
     """Cells sorted by group: factor, mean target and weight (C,), where groups start (G,)."""
 
     factor: Floats
     target: Floats
-    count: Floats
+    weight: Floats
     start: Indices
 
 
-def plain_power(data: Rows, factor: str, seed: int) -> PlainPower | None:
-    """The power that cells alike in all other factors ask for; None where there are too few.
+def model_free_exponent(data: Rows, factor: str, seed: int) -> ModelFreeExponent | None:
+    """The power by which cells that share all other factors differ; None where there are too few.
 
-    None too where the best power lies at the end of those tried: the rows hardly bend.
+    None too where the best power is the lowest or the highest one tried: the rows hardly bend.
     """
-    cells = _grouped(data, factor)
+    rules, cells = data.rules.evidence, _grouped(data, factor)
     if cells is None:
         return None
-    powers = _powers(cells.factor)
-    size = len(cells.count)
+    low, high = rules.power_range if cells.factor.min() > 0 else rules.power_range_zero
+    steps = round((high - low) / rules.power_step)
+    powers = np.round(low + rules.power_step * np.arange(steps + 1), 9)
+    scaled = cells.factor / float(np.exp(np.mean(np.log(cells.factor[cells.factor > 0]))))
+    size = len(scaled)
     draws = np.random.default_rng([seed, 43]).multinomial(
-        size, np.full(size, 1 / size), size=RESAMPLES
+        size, np.full(size, 1 / size), size=rules.power_resamples
     )
-    weight = np.vstack([np.ones(size), draws]) * cells.count
-    error = np.array([_error(_raised(cells.factor, p), cells, weight) for p in powers])
+    weight = np.vstack([np.ones(size), draws]) * cells.weight
+    error = np.array([_error(np.log(scaled) if p == 0 else scaled**p, cells, weight) for p in powers])
     best = powers[np.argmin(error, axis=0)]
     if best[0] in (powers[0], powers[-1]):
         return None
-    low, high = np.percentile(best[1:], [2.5, 97.5])
-    return PlainPower(float(best[0]), (float(low), float(high)), len(cells.start))
+    tail = 50.0 * (1.0 - data.rules.intervals.level)
+    ends = np.percentile(best[1:], [tail, 100.0 - tail])
+    return ModelFreeExponent(float(best[0]), (float(ends[0]), float(ends[1])), len(cells.start))
 
 
 def _grouped(data: Rows, factor: str) -> _Cells | None:
-    known = ~np.isnan(data.columns[factor])
-    rows = data.take(known)
+    """Cells in groups with enough levels of the factor; None where there are too few, or too many."""
+    rules, rows = data.rules.evidence, data.take(~np.isnan(data.columns[factor]))
     _, first, index = np.unique(rows.cell, return_index=True, return_inverse=True)
-    count = np.bincount(index.ravel(), rows.weights).astype(float)
-    target = np.bincount(index.ravel(), rows.weights * rows.target) / count
+    weight = np.bincount(index.ravel(), rows.weights).astype(float)
+    target = np.bincount(index.ravel(), rows.weights * rows.target) / weight
     column = rows.columns[factor][first]
     others = {name: c[first] for name, c in rows.columns.items() if name != factor}
     group = number_cells(others) if others else np.zeros(len(first), dtype=np.int64)
-    kept = np.isin(group, [g for g in np.unique(group) if _levels(column[group == g])])
-    size, groups = int(kept.sum()), len(np.unique(group[kept]))
-    if not MIN_FREEDOM + 2 * groups <= size <= MAX_CELLS or column[kept].min() < 0:
+    levels = {g: len(np.unique(column[group == g])) for g in np.unique(group)}
+    usable = np.isin(group, [g for g, count in levels.items() if count >= rules.power_levels])
+    size, groups = int(usable.sum()), len(np.unique(group[usable]))
+    if not rules.power_freedom + 2 * groups <= size <= rules.power_cells:
         return None
-    order = np.flatnonzero(kept)[np.argsort(group[kept], kind="stable")]
+    if column[usable].min() < 0:
+        return None
+    order = np.flatnonzero(usable)[np.argsort(group[usable], kind="stable")]
     _, start = np.unique(group[order], return_index=True)
-    return _Cells(column[order], target[order], count[order], start)
-
-
-def _levels(column: Floats) -> bool:
-    return len(np.unique(column)) >= MIN_LEVELS
-
-
-def _powers(column: Floats) -> Floats:
-    low, high = POSITIVE if column.min() > 0 else FROM_ZERO
-    return np.round(np.arange(low, high + STEP / 2, STEP), 2)
-
-
-def _raised(column: Floats, power: float) -> Floats:
-    scaled = column / float(np.exp(np.mean(np.log(column[column > 0]))))
-    return np.log(scaled) if power == 0 else scaled**power
+    return _Cells(factor=column[order], target=target[order], weight=weight[order], start=start)
 
 
 def _error(x: Floats, cells: _Cells, weight: Floats) -> Floats:

@@ -1,0 +1,117 @@
+"""Evidence for each factor: is it in the law, with which power, and would it be there by chance.
+
+It rests on the laws of the search. The best of them with the factor is compared with the best
+without it (`ablation`). Beside that: the powers of the selected template, set free (`exponents`);
+the power of the rows without any template (`model_free_exponent`); and how often laws with the
+factor win on halves of the cells and when its values are permuted (`inclusion`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.laws.evidence.ablation import (
+    Competitor,
+    ablation,
+    bic,
+    cell_means,
+    competitors_of,
+)
+from pipeline.laws.evidence.exponents import Exponent, Root, exponents, root_in_law
+from pipeline.laws.evidence.inclusion import inclusion
+from pipeline.laws.evidence.model_free_exponent import ModelFreeExponent, model_free_exponent
+from pipeline.laws.law import Law
+from pipeline.laws.rows import Rows
+from pipeline.laws.score import Scored
+from pipeline.symbolic.tree import Expression
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactorEvidence:
+    """Evidence on one factor; the attributes are the fields of ``laws.json``.
+
+    Attributes
+    ----------
+    in_law : whether the selected law uses it.
+    delta_bic, r2_with, r2_without : see `Ablation`; None where all laws, or none, use it.
+    exponent : its power, where the law has it in one place and with one power.
+    exponents : its effective exponent at every place of the selected template, the place that
+        moves the law most first.
+    root : whether the square root of it is in the law's main place.
+    plain_exponent : the power of the rows without a template.
+    inclusion, inclusion_permuted : see `Inclusion`; None where it was not asked.
+    """
+
+    factor: str
+    in_law: bool
+    delta_bic: float | None
+    r2_with: float | None
+    r2_without: float | None
+    exponent: Exponent | None
+    exponents: tuple[Exponent, ...]
+    root: Root | None
+    plain_exponent: ModelFreeExponent | None
+    inclusion: float | None
+    inclusion_permuted: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The record of ``laws.json``."""
+        record = asdict(self)
+        if self.exponent is not None:
+            record["exponent"] = {"value": self.exponent.value, "ci95": self.exponent.ci95}
+        plain: dict[str, Any] = _lists(record)
+        return plain
+
+
+def factor_evidence(
+    selected: Law, laws: Sequence[Scored], data: Rows, seed: int, refit: bool
+) -> list[FactorEvidence]:
+    """Evidence for every factor of the table.
+
+    Parameters
+    ----------
+    laws : the laws that were scored, on the rows of `data`.
+    refit : whether there is time to refit them for `inclusion`.
+    """
+    means = cell_means(data)
+    theta = {law.fitted.expression: law.fitted.fit.theta for law in laws if law.fitted.valid}
+    score = {expression: bic(expression, theta[expression], means) for expression in theta}
+    order = sorted(theta, key=lambda expression: (score[expression], expression.text))
+    ranked = [(expression.text, theta[expression]) for expression in order]
+    template = Expression.parse(selected.template, selected.factors)
+    own = Competitor(
+        template, np.array([selected.constants[name].value for name in template.constants])
+    )
+    evidence = []
+    for factor in data.factors:
+        competitors = competitors_of(factor, ranked, means, seed)
+        effect = ablation(own, competitors, factor, means, data)
+        places = tuple(exponents(selected.template, own.theta, factor, data, seed))
+        share = inclusion(competitors, factor, means, seed) if refit else None
+        evidence.append(
+            FactorEvidence(
+                factor=factor,
+                in_law=own.uses(factor),
+                delta_bic=effect and effect.delta_bic,
+                r2_with=effect and effect.r2_with,
+                r2_without=effect and effect.r2_without,
+                exponent=places[0] if len(places) == 1 and places[0].value is not None else None,
+                exponents=places,
+                root=root_in_law(places),
+                plain_exponent=model_free_exponent(data, factor, seed),
+                inclusion=share and share.observed,
+                inclusion_permuted=share and share.permuted,
+            )
+        )
+    return evidence
+
+
+def _lists(value: Any) -> Any:
+    """The record with lists for tuples, below it too."""
+    if isinstance(value, dict):
+        return {key: _lists(part) for key, part in value.items()}
+    return [_lists(part) for part in value] if isinstance(value, tuple) else value

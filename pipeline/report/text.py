@@ -1,0 +1,324 @@
+"""Sentences about laws and their evidence.
+
+Every function takes records and needs nothing but their attributes, which have the names of the
+fields of ``laws.json``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline.laws.rules import EvidenceRules
+from pipeline.symbolic.typeset import formula_text
+from pipeline.symbolic.typeset.numbers import interval, level, number, percent, score
+
+if TYPE_CHECKING:
+    from pipeline.laws.bands import Certainty, Uncertainty
+    from pipeline.laws.checks import Defect
+    from pipeline.laws.evidence.baseline import Baseline
+    from pipeline.laws.evidence.exponents import Exponent
+    from pipeline.laws.evidence.factor import FactorEvidence
+    from pipeline.laws.evidence.harm import Harm
+    from pipeline.laws.evidence.model_free_exponent import ModelFreeExponent
+    from pipeline.laws.law import Law
+
+RULES = EvidenceRules()
+CUT = "Inclusion was not computed, because the time limit ended the search early."
+SCORES = {"r2_cv": "cross-validated", "r2_extrapolation": "extrapolated", "r2_hold_out": "held out"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sentences:
+    """The verdicts on a law, and one text for every factor, in the order of the evidence."""
+
+    verdicts: tuple[str, ...]
+    factors: tuple[str, ...]
+
+
+def sentences(laws: Any, rules: EvidenceRules = RULES) -> Sentences:
+    """All sentences on the laws of a search.
+
+    Parameters
+    ----------
+    laws : with the attributes `target`, `selected`, `theory`, `evidence`, `reference`, `bands`,
+        `transfer` and `provenance` of ``laws.json``.
+    """
+    verdicts = (
+        theory_text(laws.selected, laws.theory),
+        baseline_text(laws.selected, laws.reference),
+        certainty_text(laws.target, laws.bands, laws.selected.uncertainty),
+        harm_text(laws.target, laws.transfer),
+        CUT if laws.provenance.cut else "",
+    )
+    return Sentences(
+        verdicts=tuple(verdict for verdict in verdicts if verdict),
+        factors=tuple(factor_text(evidence, rules) for evidence in laws.evidence),
+    )
+
+
+def defect_text(defect: Defect) -> str:
+    """What is wrong with a law, as the end of a sentence: "is not finite at n = 10"."""
+    at, value = _point(defect.at), number(defect.value)
+    grown = _listed(list(defect.at))
+    grow = f"as {grown} {'grows' if len(defect.at) == 1 else 'grow'}"
+    condition = f"at {at}, where {defect.factor} is" if at else f"where {defect.factor} is"
+    texts = {
+        "not_finite": f"is not finite at {at}",
+        "pole": f"has a pole near {at}",
+        "step": f"contains a power of {value}, which acts as a step",
+        "below_bounds": f"falls to {value} at {at}",
+        "above_bounds": f"rises to {value} at {at}",
+        "depends_on_undefined": f"depends on {defect.factor} {condition} undefined",
+        "limit_not_finite": f"is not finite {grow}",
+        "limit_leaves_bounds": f"leaves the bounds {grow}",
+        "limit_turns_back": f"turns back {grow}",
+        "limit_depends_on_fraction": f"has a limit that depends on {defect.factor}",
+    }
+    return texts[defect.kind]
+
+
+def factor_text(evidence: FactorEvidence, rules: EvidenceRules = RULES) -> str:
+    """All evidence on one factor."""
+    parts = (
+        ablation_text(evidence, rules),
+        inclusion_text(evidence, rules),
+        exponents_text(evidence.factor, evidence.exponents, rules),
+        model_free_text(evidence.factor, evidence.plain_exponent),
+    )
+    return " ".join(part for part in parts if part)
+
+
+def ablation_text(evidence: FactorEvidence, rules: EvidenceRules = RULES) -> str:
+    """How much the factor matters, by the best laws with and without it."""
+    factor = evidence.factor
+    if evidence.delta_bic is None or evidence.r2_with is None or evidence.r2_without is None:
+        return f"{factor} is in {'every' if evidence.in_law else 'no'} valid law of the search."
+    change = f"ΔBIC {number(round(evidence.delta_bic))}"
+    strong = evidence.delta_bic > rules.strong
+    if not evidence.in_law and strong:
+        return (
+            f"{factor} is not in the law. Laws with {factor} fit the measured rows better "
+            f"({change}), but they do not extrapolate better."
+        )
+    if not evidence.in_law:
+        return f"{factor} is not in the law, and adding it improves the fit little ({change})."
+    less, more = max(evidence.r2_without, 0.0), max(evidence.r2_with, 0.0)
+    shares = percent(less), percent(more)
+    if shares[0] == shares[1]:
+        shares = f"{number(100 * less, 4)} %", f"{number(100 * more, 4)} %"
+    verdict = (
+        f"{factor} matters" if strong else f"{factor} is in the law, but dropping it costs little"
+    )
+    return (
+        f"{verdict}: the law explains {shares[1]} of the variance, the best law without {factor} "
+        f"{shares[0]} ({change})."
+    )
+
+
+def inclusion_text(evidence: FactorEvidence, rules: EvidenceRules = RULES) -> str:
+    """How often laws with the factor clearly win on halves of the cells, and when permuted."""
+    factor, observed, permuted = evidence.factor, evidence.inclusion, evidence.inclusion_permuted
+    if observed is None or permuted is None:
+        return ""
+    wins = (
+        f"the best law with {factor} clearly beats the best law without it on {percent(observed)} "
+        "of random halves of the cells"
+    )
+    if observed - permuted >= rules.chance:
+        start = f"T{wins[1:]}" if evidence.in_law else f"Yet {wins}"
+        return f"{start}, and on {percent(permuted)} when the values of {factor} are permuted."
+    if not evidence.in_law:
+        return ""
+    return (
+        f"T{wins[1:]}, hardly more often than when the values of {factor} are permuted "
+        f"({percent(permuted)})."
+    )
+
+
+def exponents_text(
+    factor: str, exponents: Sequence[Exponent], rules: EvidenceRules = RULES
+) -> str:
+    """Where the factor is in the law and with which power; empty where it is not."""
+    if not exponents:
+        return ""
+    first, *others = exponents
+    verb = "has its main effect" if others else "appears"
+    texts = [f"Given this form of law, {factor} {verb} in {_part(first)}, {_power(factor, first)}."]
+    if first.ci95 is not None and first.ci95[1] < 0.0:
+        texts.append(f"This part tends to 0 as {factor} grows.")
+    for other in others:
+        share = other.moves / first.moves if first.moves > 0 else 1.0
+        minor = share < rules.minor_place
+        weight = f" This place moves the law {percent(share)} as much." if minor else ""
+        texts.append(f"It also appears in {_part(other)}, {_power(factor, other)}.{weight}")
+    return " ".join(texts)
+
+
+def model_free_text(factor: str, exponent: ModelFreeExponent | None) -> str:
+    """The power in cells that agree in all other factors; empty where there are too few."""
+    if exponent is None:
+        return ""
+    low, high = exponent.ci95
+    named = {0.5: f"√{factor}", 1.0: factor, 0.0: f"ln {factor}"}
+    named |= {-0.5: f"1/√{factor}", -1.0: f"1/{factor}"}
+    inside = [name for power, name in named.items() if low <= power <= high]
+    if not inside:
+        verdict = f"rules out √{factor}, {factor} and ln {factor}"
+    else:
+        verdict = f"{'supports' if len(inside) == 1 else 'is compatible with'} {_listed(inside)}"
+    limit = ", the rate of approach to a limit" if high < 0.0 else ""
+    return (
+        f"Without a law, cells that agree in all other factors follow a + b·{factor}^p best with "
+        f"p = {_with_interval(exponent.value, exponent.ci95)}{limit}. This {verdict}."
+    )
+
+
+def theory_text(selected: Law, theory: Sequence[Law]) -> str:
+    """The theoretical form that extrapolates best, beside the selected law."""
+    key = "r2_extrapolation" if selected.scores.get("r2_extrapolation") is not None else "r2_cv"
+    own = selected.scores.get(key)
+    scores = [(law.scores.get(key), law.origin) for law in theory if law.valid]
+    ranked = sorted(((r2, origin) for r2, origin in scores if r2 is not None), reverse=True)
+    if own is None or not ranked:
+        return ""
+    if selected.origin.startswith("theory:"):
+        return f"The selected law is itself a theoretical form, {_form(selected.origin)}."
+    best, origin = ranked[0]
+    return (
+        f"Of {len(theory)} theoretical forms, {_form(origin)} has the best {SCORES[key]} R²: "
+        f"{score(best)}, {score(abs(own - best))} {'below' if best <= own else 'above'} the "
+        f"selected law ({score(own)})."
+    )
+
+
+def baseline_text(selected: Law, baseline: Baseline) -> str:
+    """The law beside a predictor that need not be a formula."""
+    texts = [
+        f"{score(baseline.scores[key])} {name} (the law {score(selected.scores[key])})"
+        for key, name in SCORES.items()
+        if baseline.scores.get(key) is not None and selected.scores.get(key) is not None
+    ]
+    if not texts:
+        return ""
+    return f"{baseline.name.capitalize()}, which is not a formula, reaches R² {', '.join(texts)}."
+
+
+def certainty_text(
+    target: str, certainty: Certainty | None, uncertainty: Uncertainty | None
+) -> str:
+    """How certain the law is, and how far one more trial may lie off; empty without intervals."""
+    if certainty is None or uncertainty is None:
+        return ""
+    misfit, replicate = number(uncertainty.misfit_sd, 2), uncertainty.replicate_sd
+    noise = (
+        f"rows differ from the law by {misfit}"
+        if replicate is None
+        else f"replicates differ by {number(replicate, 2)}, cells differ from the law by {misfit}"
+    )
+    inside = f"{percent(certainty.held_fit)} of the fitted rows"
+    if certainty.held_out is not None:
+        inside += f" and {percent(certainty.held_out)} of the held-out rows"
+    return (
+        f"Given its form, the law predicts the mean {target} to within ± "
+        f"{number(certainty.law, 2)} at the median fitted row and ± "
+        f"{number(certainty.law_most, 2)} at the least certain one (95 %). One more trial lies "
+        f"within ± {number(certainty.run, 2)} of the law ({noise}, standard deviations). This "
+        f"interval contains {inside}."
+    )
+
+
+def harm_text(target: str, harm: Harm | None) -> str:
+    """Where the law lies below its own value at T = 1; empty where there is no such factor."""
+    if harm is None:
+        return ""
+    alone = f"its value at {harm.count} = 1"
+    texts = [
+        f"Within the fitted ranges the law {'always lies' if harm.lowered else 'never falls'} below "
+        f"{alone}: {target} changes by {number(harm.lowest, 2)} to {number(harm.highest, 2)}."
+    ]
+    if 0.0 < harm.lowered < 1.0:
+        always, never = harm.always_below, harm.never_from
+        texts = [
+            f"The law falls below {alone} on {percent(harm.lowered)} of the fitted ranges "
+            f"(negative transfer, if a higher {target} is better), by at most "
+            f"{number(-harm.lowest, 2)}, at {_point(harm.at)}"
+            + ("" if always is None else f"; always up to {harm.share} = {level(always)}")
+            + ("" if never is None else f"; never from {harm.share} = {level(never)}")
+            + "."
+        ]
+    if harm.surely is not None and harm.lowered:
+        where = f"on {percent(harm.surely)} of the fitted ranges" if harm.surely else "nowhere"
+        texts.append(f"The 95 % band of this change lies below 0 {where}.")
+    if harm.cells:
+        measured = (
+            f"In the data, {harm.below} of {harm.cells} cells with {harm.count} > 1 lie below "
+            "single-task training on the same data"
+        )
+        if harm.clearly is not None and harm.below:
+            clearly = str(harm.clearly) if harm.clearly else "none"
+            measured += f", {clearly} of them by more than two standard errors"
+        texts.append(f"{measured}.")
+    return " ".join(texts)
+
+
+def _part(exponent: Exponent) -> str:
+    part = formula_text(exponent.part or exponent.inside)
+    return f"{part}, the argument of {exponent.under}" if exponent.under else part
+
+
+def _power(factor: str, exponent: Exponent) -> str:
+    """The power of a factor in one place of the law, and what it says about a root."""
+    if exponent.logarithm:
+        return f"the argument of a logarithm, which grows more slowly than any power of {factor}"
+    if exponent.varies_with:
+        low, high = exponent.over or (0.0, 0.0)
+        others = _listed(exponent.varies_with)
+        small, large = sorted((abs(low), abs(high)))
+        holds = f"only at one value of {others}" if small <= 0.5 <= large else "nowhere"
+        return (
+            f"with an exponent that depends on {others} and ranges from {number(low, 2)} to "
+            f"{number(high, 2)}, so {_root(factor, low + high)} holds {holds}"
+        )
+    if exponent.value is None:
+        return (
+            f"with an exponent that these data do not identify, so √{factor} is neither supported "
+            "nor ruled out"
+        )
+    text = f"with exponent {_with_interval(exponent.value, exponent.ci95)}"
+    return text if exponent.ci95 is None else f"{text}, {_verdict(factor, exponent.ci95)}"
+
+
+def _verdict(factor: str, ci95: tuple[float, float]) -> str:
+    """Whether an interval of an exponent contains ½ or −½, and 1 or −1."""
+    root = _root(factor, ci95[0] + ci95[1])
+    itself = factor if ci95[1] >= 0.0 else f"1/{factor}"
+    low, high = sorted(abs(end) for end in ci95)
+    if ci95[0] <= 0.0 <= ci95[1]:
+        return f"whose sign is undetermined{'' if high >= 0.5 else f', but {root} is ruled out'}"
+    one = low <= 1.0 <= high
+    if low <= 0.5 <= high:
+        return f"which is compatible with {root} and {itself}" if one else f"which supports {root}"
+    return f"which rules out {root}{f' and is compatible with {itself}' if one else ''}"
+
+
+def _root(factor: str, exponent: float) -> str:
+    """The root of a factor, below the line where its exponent is negative."""
+    return f"√{factor}" if exponent >= 0.0 else f"1/√{factor}"
+
+
+def _with_interval(value: float, ci95: tuple[float, float] | None) -> str:
+    return f"{number(value, 2)} ({'no interval' if ci95 is None else f'95 % {interval(ci95, 2)}'})"
+
+
+def _point(at: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} = {level(value)}" for name, value in at.items())
+
+
+def _form(origin: str) -> str:
+    return origin.removeprefix("theory:").strip()
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
