@@ -59,9 +59,7 @@ def laws_document(problem: Problem, found: SearchResult, seed: int) -> dict[str,
         "target": problem.data.name,
         "factors": list(problem.data.factors),
         "selected": _record(selected, found.laws[found.selected]),
-        "front": [
-            _beside(records[i], found.laws[i]) for i in sorted(records, key=_by_size(found))
-        ],
+        "front": [_beside(records[i], found.laws[i]) for i in sorted(records, key=_by_size(found))],
         "theory": [_beside(law, scored) for scored, law in theory],
         **_evidence(selected, problem, found, seed),
         "data": _data(problem, found),

@@ -100,9 +100,7 @@ class Scored:
         return [loss for loss in (self.grouped, self.extrapolation) if len(loss)]
 
 
-def fit_candidate(
-    candidate: Candidate, data: Rows, domain: Domain, seed: int
-) -> Fitted | None:
+def fit_candidate(candidate: Candidate, data: Rows, domain: Domain, seed: int) -> Fitted | None:
     """Constants on all rows and validity over the domain; None where nothing fits."""
     expression = Expression.parse(candidate.text, data.factors)
     starts = propose_starts(expression, data.sample, STARTS, seed_of(candidate.text, seed))

@@ -27,7 +27,6 @@ from pipeline.laws.select import front, select
 from pipeline.plugins import equipped, loaded
 from pipeline.symbolic.engines import ENGINES, Request
 from pipeline.symbolic.templates import shorten, to_template
-from pipeline.symbolic.tree import Floats
 
 Result = TypeVar("Result")
 

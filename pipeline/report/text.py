@@ -137,9 +137,7 @@ def inclusion_text(evidence: FactorEvidence, rules: EvidenceRules = RULES) -> st
     )
 
 
-def exponents_text(
-    factor: str, exponents: Sequence[Exponent], rules: EvidenceRules = RULES
-) -> str:
+def exponents_text(factor: str, exponents: Sequence[Exponent], rules: EvidenceRules = RULES) -> str:
     """Where the factor is in the law and with which power; empty where it is not."""
     if not exponents:
         return ""
@@ -235,8 +233,8 @@ def harm_text(target: str, harm: Harm | None) -> str:
         return ""
     alone = f"its value at {harm.count} = 1"
     texts = [
-        f"Within the fitted ranges the law {'always lies' if harm.lowered else 'never falls'} below "
-        f"{alone}: {target} changes by {number(harm.lowest, 2)} to {number(harm.highest, 2)}."
+        f"Within the fitted ranges the law {'always lies' if harm.lowered else 'never falls'} "
+        f"below {alone}: {target} changes by {number(harm.lowest, 2)} to {number(harm.highest, 2)}."
     ]
     if 0.0 < harm.lowered < 1.0:
         always, never = harm.always_below, harm.never_from

@@ -169,7 +169,5 @@ def _competitor(text: str, theta: Floats | None, data: Rows, seed: int) -> Compe
     if theta is not None:
         return Competitor(expression, theta)
     starts = propose_starts(expression, data.sample, rules.reduced_starts, seed_of(text, seed))
-    fit = fit_constants(
-        expression, data.sample, starts, rules.first_iterations, rules.tolerance
-    )
+    fit = fit_constants(expression, data.sample, starts, rules.first_iterations, rules.tolerance)
     return None if fit is None else Competitor(expression, fit.theta)
