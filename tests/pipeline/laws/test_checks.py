@@ -39,7 +39,7 @@ def with_rules(data: Rows, checks: CheckRules) -> Rows:
         "0.9 - 0.5/sqrt(n)",
         "0.8/(1 + (30/(n*T**ami))**1.4)",
         "0.5",
-        "0.3 + 0.1*(n - 43.21)/(n + 1)",
+        "0.4 + 0.1*(n - 43.21)/(n + 1)",
     ],
 )
 def test_bounded_laws_are_valid(text: str) -> None:
@@ -66,7 +66,7 @@ def test_poles_steps_and_values_out_of_bounds_are_found(
     assert found is not None
     assert found.kind == kind
     assert found.value == (None if value is None else pytest.approx(value))
-    assert {name: found.at[name] for name in at} == pytest.approx(at, rel=0.05)
+    assert {name: found.at[name] for name in at} == pytest.approx(at, rel=0.1)
     record = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert set(record) == {"kind", "factor", "value", "at"}
 
