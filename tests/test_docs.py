@@ -29,7 +29,7 @@ from pipeline.laws.document import laws_document
 from pipeline.laws.folds import extrapolation_folds, grouped_folds
 from pipeline.laws.question import Question, pose
 from pipeline.laws.rows import Rows
-from pipeline.laws.rules import BUDGETS
+from pipeline.laws.rules import BUDGETS, Rules
 from pipeline.laws.score import STARTS, Candidate, Scored, fit_candidate, score
 from pipeline.laws.search import GRAMMAR_SHARE, MAX_CELLS, MAX_COMPLEXITY, SearchResult
 from pipeline.laws.select import LAG, LEAST, LUCK, RESAMPLES
@@ -41,6 +41,7 @@ PAGES = pages()
 README, TUTORIAL = ROOT / "README.md", ROOT / "docs" / "tutorial.md"
 FAMILIES, LAWS_JSON = ROOT / "docs" / "families.md", ROOT / "docs" / "laws-json.md"
 EXTEND, NOTEBOOK = ROOT / "docs" / "extend.md", ROOT / "docs" / "notebook.md"
+RULES = Rules()
 METHOD = ROOT / "docs" / "method.md"
 FORMATS, REGRESSOR = ROOT / "docs" / "formats.md", ROOT / "docs" / "regressor.md"
 EXECUTED = [README, TUTORIAL, FAMILIES, LAWS_JSON, EXTEND, FORMATS, NOTEBOOK, REGRESSOR]

@@ -33,7 +33,8 @@ import numpy as np
 from pipeline.laws.rows import Rows
 from pipeline.laws.rules import CheckRules
 from pipeline.symbolic.kinds import classify, value_range
-from pipeline.symbolic.tree import Expression, Floats, Mask
+from pipeline.symbolic.program import Expression
+from pipeline.symbolic.tree import Floats, Mask
 
 Kind: TypeAlias = Literal[
     "not_finite",
@@ -186,7 +187,7 @@ def find_defect(expression: Expression, theta: Floats, domain: Domain) -> Defect
 
 
 def find_limit_defect(expression: Expression, theta: Floats, domain: Domain) -> Defect | None:
-    """What is implausible about the limits of a law with constants `theta` (P,); None for nothing."""
+    """What is implausible about the limits of a law with constants `theta` (P,)."""
     growth = domain.growth
     if growth is None:
         return None
@@ -283,7 +284,7 @@ def _point(columns: Columns, row: int) -> dict[str, float]:
 
 
 def _grid(data: Rows, held_out: Rows | None) -> dict[str, Floats]:
-    """Points (G,) over the domain, sizes spaced evenly in their logarithm, and those of all rows."""
+    """Points (G,) over the domain, sizes at equal ratios, and those of all rows."""
     rules = data.rules.checks
     axes = [_axis(*data.domains[name], len(data.factors), rules) for name in data.factors]
     if np.prod([float(len(axis)) for axis in axes]) <= rules.max_grid:
@@ -356,7 +357,8 @@ def _growth(data: Rows, spread: float) -> Growth | None:
         unit = np.random.default_rng(0).random((rules.grow_sample, len(ends)))
         points = ends[:, 0] + unit * (ends[:, 1] - ends[:, 0])
     else:
-        points = np.array(list(product(*[np.linspace(*end, rules.grow_steps) for end in ends])))
+        axes = [np.linspace(low, high, rules.grow_steps) for low, high in ends.tolist()]
+        points = np.array(list(product(*axes)))
     variance = data.replicate_variance
     return Growth(
         start={name: points[:, i] for i, name in enumerate(data.factors)},

@@ -67,6 +67,7 @@ class LawDefect(Record):
     kind: str
     factor: str = ""
     value: float | None = None
+    at: dict[str, float] = Field(default_factory=dict)
 
 
 class Law(Record):

@@ -83,9 +83,9 @@ class CheckRules:
 
     Attributes
     ----------
-    max_grid : most points of the domain grid; with more, corners and a Sobol sample stand for it.
+    max_grid : most points of the domain grid; with more, corners and a Sobol sample replace it.
     axis : most points along one factor of the grid, and fewest with many factors.
-    geometric : a positive factor whose domain spans more than this ratio has points at equal ratios.
+    geometric : a positive factor whose domain spans more than this has points at equal ratios.
     corners, sample : factors whose corners are combined, and points between, where the grid is too
         large.
     undefined_values : values of its domain that an undefined factor is set to; the law must stay.

@@ -120,9 +120,7 @@ def numeric(expression: Expression, theta: Floats) -> Expression:
     return compiled(expression.tree.with_constants(numbers))
 
 
-def fit_candidate(
-    candidate: Candidate, data: Rows, domain: Domain, seed: int
-) -> Fitted | None:
+def fit_candidate(candidate: Candidate, data: Rows, domain: Domain, seed: int) -> Fitted | None:
     """Constants on all rows and validity over the domain; None where nothing fits."""
     rules, expression = data.rules.search, compiled(candidate.tree)
     starts = propose_starts(expression, data.sample, rules.starts, seed_of(candidate.text, seed))
@@ -209,9 +207,7 @@ def share_constants(
         best = better
 
 
-def _sharing(
-    shared: Collection[str], law: Scored, data: Rows, domain: Domain
-) -> Fitted | None:
+def _sharing(shared: Collection[str], law: Scored, data: Rows, domain: Domain) -> Fitted | None:
     rules, fitted = data.rules.search, law.fitted
     starts = propose_starts(fitted.expression, data.sample, rules.starts, 0)
     each = np.broadcast_to(starts[:, None, :], (len(starts), *fitted.fit.theta.shape))

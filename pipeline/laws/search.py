@@ -32,7 +32,7 @@ from pipeline.symbolic.fit import Sample
 from pipeline.symbolic.kinds import classify
 from pipeline.symbolic.scaling import is_unit_free
 from pipeline.symbolic.templates import to_template
-from pipeline.symbolic.tree import Floats, Tree
+from pipeline.symbolic.tree import Tree
 
 Result = TypeVar("Result")
 Folds: TypeAlias = tuple[Sequence[Fold], Sequence[Fold]]

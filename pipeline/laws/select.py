@@ -89,9 +89,10 @@ def winners_curse(law: Scored, best: Scored, data: Rows) -> float:
     """Fraction of its own error by which the best law may be ahead of another by chance.
 
     The winner among M candidates owes 2 ln M cells' worth of its error to each constant that it
-    chose (Foster and George 1994), where error is that of noise: the error on random folds. Without a factor of the best law's, two were chosen: the factor
-    and its constant. Chance is in the extrapolation, which rests on few cells: a law that is
-    clearly worse on random folds, which test every cell, misses something.
+    chose, where error is that of noise: the error on random folds (Foster and George 1994). Without
+    a factor of the best law's, two were chosen: the factor and its constant. Chance is in the
+    extrapolation, which rests on few cells: a law that is clearly worse on random folds, which test
+    every cell, misses something.
     """
     rules = data.rules.selection
     choices = 2 if law.fitted.used < best.fitted.used else 1

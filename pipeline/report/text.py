@@ -22,9 +22,18 @@ if TYPE_CHECKING:
     from pipeline.laws.evidence.factor import FactorEvidence
     from pipeline.laws.evidence.harm import Harm
     from pipeline.laws.evidence.model_free_exponent import ModelFreeExponent
-    from pipeline.laws.law import Law
+    from pipeline.laws.law import Law, LawDefect
+    from pipeline.laws.lawset import LawSet
+    from pipeline.laws.question import Note
 
 RULES = EvidenceRules()
+GAPS = {
+    "confounded": "not identifiable: other constants can take its place",
+    "scattered": "not identifiable: it can move far without the law changing",
+    "too_few_resamples": "too few resamples of the cells could be fitted",
+}
+"""Why a constant has no interval."""
+
 CUT = "Inclusion was not computed, because the time limit ended the search early."
 SCORES = {"r2_cv": "cross-validated", "r2_extrapolation": "extrapolated", "r2_hold_out": "held out"}
 
@@ -37,19 +46,21 @@ class Sentences:
     factors: tuple[str, ...]
 
 
-def sentences(laws: Any, rules: EvidenceRules = RULES) -> Sentences:
+def sentences(laws: LawSet, rules: EvidenceRules = RULES) -> Sentences:
     """All sentences on the laws of a search.
 
     Parameters
     ----------
-    laws : with the attributes `target`, `selected`, `theory`, `evidence`, `reference`, `bands`,
-        `transfer` and `provenance` of ``laws.json``.
+    laws : with a selected law.
     """
+    selected = laws.law
     verdicts = (
-        theory_text(laws.selected, laws.theory),
-        baseline_text(laws.selected, laws.reference),
-        certainty_text(laws.target, laws.bands, laws.selected.uncertainty),
-        harm_text(laws.target, laws.transfer),
+        theory_text(selected, laws.theory),
+        baseline_text(selected, laws.baseline),
+        certainty_text(laws.target, laws.certainty, selected.uncertainty),
+        harm_text(laws.target, laws.harm),
+        shared_text(selected),
+        outliers_text(laws),
         CUT if laws.provenance.cut else "",
     )
     return Sentences(
@@ -58,7 +69,79 @@ def sentences(laws: Any, rules: EvidenceRules = RULES) -> Sentences:
     )
 
 
-def defect_text(defect: Defect) -> str:
+def with_sentences(laws: LawSet) -> LawSet:
+    """The laws with verdicts, a sentence for every factor, and defects and gaps in words."""
+    text = sentences(laws)
+    factors = zip(laws.evidence, text.factors, strict=True)
+    update: dict[str, Any] = {
+        "verdicts": text.verdicts,
+        "evidence": tuple(each.model_copy(update={"sentence": words}) for each, words in factors),
+        "selected": _in_words(laws.law),
+        "front": tuple(map(_in_words, laws.front)),
+        "theory": tuple(map(_in_words, laws.theory)),
+    }
+    return laws.model_copy(update=update)
+
+
+def _in_words(law: Law) -> Law:
+    """The law with its defects and the missing intervals of its constants in words."""
+    words = {"reason": "", "limits": ""}
+    for defect in law.defects:
+        words["limits" if defect.kind.startswith("limit_") else "reason"] = defect_text(defect)
+    constants = {
+        name: each.model_copy(update={"reason": GAPS.get(each.reason, each.reason)})
+        for name, each in law.constants.items()
+    }
+    return law.model_copy(update={**words, "constants": constants})
+
+
+def note_text(note: Note) -> str:
+    """What was noticed about the rows, as a sentence without its full stop."""
+    rows = f"{note.rows} {'row' if note.rows == 1 else 'rows'}"
+    texts = {
+        "placeholder": f"{note.name} is taken as undefined in the {rows} with {note.other} = 1: "
+        "the number there never varies or does not change the target",
+        "no_target": f"{rows} without a value of {note.name} left out",
+        "missing_factor": f"{rows} without a value of {note.name} left out",
+        "unmodelled": f"{note.name} varies in this table but is not a factor: its levels are "
+        "separate cells",
+        "small_group": f"{note.name} has {rows}, too few for constants of its own: it takes those "
+        "of all groups together",
+    }
+    return texts[note.kind]
+
+
+def shared_text(law: Law) -> str:
+    """Which constants all groups share; empty for a law without groups."""
+    if not law.levels and not law.shared:
+        return ""
+    own = list(next(iter((law.group_constants or {}).values()), {}))
+    if not law.shared:
+        return f"Every group has constants of its own: {_listed(own)}."
+    together = f"{_listed(list(law.shared))} {'is' if len(law.shared) == 1 else 'are'}"
+    shared = f"{together} shared by all groups"
+    return f"{shared}; {_listed(own)} differ between them." if own else f"{shared}."
+
+
+def outliers_text(laws: LawSet) -> str:
+    """Which rows lie far from every good law, and the law without them; empty where none does."""
+    if not laws.outliers:
+        return ""
+    first = ", ".join(
+        f"row {each.row + 1} ({number(each.residual_sd, 2)} SD)" for each in laws.outliers[:8]
+    )
+    more = len(laws.outliers) - 8
+    rows = f"{first} and {more} more" if more > 0 else first
+    count = "1 row lies" if len(laws.outliers) == 1 else f"{len(laws.outliers)} rows lie"
+    words = f"{count} far from every good law and count less in the fit: {rows}."
+    without = laws.without_outliers
+    if without is None:
+        return words
+    shown = formula_text(without.shown)
+    return f"{words} Without {'it' if len(laws.outliers) == 1 else 'them'} the law is {shown}."
+
+
+def defect_text(defect: Defect | LawDefect) -> str:
     """What is wrong with a law, as the end of a sentence: "is not finite at n = 10"."""
     at, value = _point(defect.at), number(defect.value)
     grown = _listed(list(defect.at))
@@ -137,9 +220,7 @@ def inclusion_text(evidence: FactorEvidence, rules: EvidenceRules = RULES) -> st
     )
 
 
-def exponents_text(
-    factor: str, exponents: Sequence[Exponent], rules: EvidenceRules = RULES
-) -> str:
+def exponents_text(factor: str, exponents: Sequence[Exponent], rules: EvidenceRules = RULES) -> str:
     """Where the factor is in the law and with which power; empty where it is not."""
     if not exponents:
         return ""
@@ -235,8 +316,8 @@ def harm_text(target: str, harm: Harm | None) -> str:
         return ""
     alone = f"its value at {harm.count} = 1"
     texts = [
-        f"Within the fitted ranges the law {'always lies' if harm.lowered else 'never falls'} below "
-        f"{alone}: {target} changes by {number(harm.lowest, 2)} to {number(harm.highest, 2)}."
+        f"Within the fitted ranges the law {'always lies' if harm.lowered else 'never falls'} "
+        f"below {alone}: {target} changes by {number(harm.lowest, 2)} to {number(harm.highest, 2)}."
     ]
     if 0.0 < harm.lowered < 1.0:
         always, never = harm.always_below, harm.never_from

@@ -1,9 +1,9 @@
 """How well rows determine constants: cluster bootstrap, sandwich covariance, identifiability.
 
 Replicates of a cell share their errors, so whole cells are drawn, never rows. Each resample starts
-from the constants on all rows and is the same least-squares problem under other weights. Where there
-are very many rows, draws come from the normal distribution that the bootstrap then tends to, with
-the sandwich covariance clustered by cell.
+from the constants on all rows and is the same least-squares problem under other weights. Where
+there are very many rows, draws come from the normal distribution that the bootstrap then tends to,
+with the sandwich covariance clustered by cell.
 
 A constant is *not identifiable* where it can move without the law moving on the rows: two constants
 that do the same, a power of something that does not vary. The rank of the Jacobian says so exactly.
@@ -36,8 +36,9 @@ class UncertaintyRules:
     ----------
     rank : singular values of J below this fraction of the largest count as zero.
     free : a constant with more than this (squared) of its direction in J's null space moves freely.
-    far : an interval over which the constant alone would move the law by so many SDs of the target …
-    wild : … or that reaches so many times the constant's own size, holds nothing.
+    far : an interval over which the constant alone would move the law by so many SDs of the
+        target holds nothing, …
+    wild : … nor does one that reaches so many times the constant's own size.
     stuck : an interval so many times shorter than that of the linearised law is no interval.
     """
 
@@ -92,7 +93,11 @@ def cluster_bootstrap(
 
 
 def sandwich_draws(
-    expression: Expression, theta: Floats, clusters: tuple[Sample, Indices], resamples: int, seed: int
+    expression: Expression,
+    theta: Floats,
+    clusters: tuple[Sample, Indices],
+    resamples: int,
+    seed: int,
 ) -> Floats:
     """Draws (M, P) from the normal limit of the bootstrap; none where constants are confounded."""
     root = sandwich_root(expression, theta, *clusters)

@@ -25,9 +25,10 @@ from pipeline.laws.identified import rank
 from pipeline.laws.rows import Rows
 from pipeline.laws.score import seed_of
 from pipeline.symbolic.fit import fit_constants, propose_starts
+from pipeline.symbolic.program import Expression
 from pipeline.symbolic.simplify import simplify
 from pipeline.symbolic.templates import in_order, renumber
-from pipeline.symbolic.tree import Expression, Floats, substitute
+from pipeline.symbolic.tree import Floats, substitute
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,5 @@ def _competitor(text: str, theta: Floats | None, data: Rows, seed: int) -> Compe
     if theta is not None:
         return Competitor(expression, theta)
     starts = propose_starts(expression, data.sample, rules.reduced_starts, seed_of(text, seed))
-    fit = fit_constants(
-        expression, data.sample, starts, rules.first_iterations, rules.tolerance
-    )
+    fit = fit_constants(expression, data.sample, starts, rules.first_iterations, rules.tolerance)
     return None if fit is None else Competitor(expression, fit.theta)

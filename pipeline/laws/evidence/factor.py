@@ -27,7 +27,7 @@ from pipeline.laws.evidence.model_free_exponent import ModelFreeExponent, model_
 from pipeline.laws.law import Law
 from pipeline.laws.rows import Rows
 from pipeline.laws.score import Scored
-from pipeline.symbolic.tree import Expression
+from pipeline.symbolic.program import Expression
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,15 +96,15 @@ def factor_evidence(
             FactorEvidence(
                 factor=factor,
                 in_law=own.uses(factor),
-                delta_bic=effect and effect.delta_bic,
-                r2_with=effect and effect.r2_with,
-                r2_without=effect and effect.r2_without,
+                delta_bic=effect.delta_bic if effect else None,
+                r2_with=effect.r2_with if effect else None,
+                r2_without=effect.r2_without if effect else None,
                 exponent=places[0] if len(places) == 1 and places[0].value is not None else None,
                 exponents=places,
                 root=root_in_law(places),
                 plain_exponent=model_free_exponent(data, factor, seed),
-                inclusion=share and share.observed,
-                inclusion_permuted=share and share.permuted,
+                inclusion=share.observed if share else None,
+                inclusion_permuted=share.permuted if share else None,
             )
         )
     return evidence

@@ -55,7 +55,9 @@ def model_free_exponent(data: Rows, factor: str, seed: int) -> ModelFreeExponent
         size, np.full(size, 1 / size), size=rules.power_resamples
     )
     weight = np.vstack([np.ones(size), draws]) * cells.weight
-    error = np.array([_error(np.log(scaled) if p == 0 else scaled**p, cells, weight) for p in powers])
+    error = np.array(
+        [_error(np.log(scaled) if p == 0 else scaled**p, cells, weight) for p in powers]
+    )
     best = powers[np.argmin(error, axis=0)]
     if best[0] in (powers[0], powers[-1]):
         return None
@@ -65,7 +67,7 @@ def model_free_exponent(data: Rows, factor: str, seed: int) -> ModelFreeExponent
 
 
 def _grouped(data: Rows, factor: str) -> _Cells | None:
-    """Cells in groups with enough levels of the factor; None where there are too few, or too many."""
+    """Cells in groups with enough levels of the factor; None with too few or too many."""
     rules, rows = data.rules.evidence, data.take(~np.isnan(data.columns[factor]))
     _, first, index = np.unique(rows.cell, return_index=True, return_inverse=True)
     weight = np.bincount(index.ravel(), rows.weights).astype(float)

@@ -2,8 +2,8 @@
 
     outer(u) [+ term …],   u = size · other sizes' powers · fractions' effects
 
-Sizes, counts, amounts and fractions are told apart by their values (`kinds`), so the grammar works for
-any factor names and knows no table. ``?`` stands for a constant until a form is complete.
+Sizes, counts, amounts and fractions are told apart by their values (`kinds`), so the grammar works
+for any factor names and knows no table. ``?`` stands for a constant until a form is complete.
 """
 
 from __future__ import annotations

@@ -56,7 +56,8 @@ def test_an_invalid_law_is_never_selected(data: Rows) -> None:
     texts = ["c0 - c1/sqrt(n)", f"{TRUTH} + 1e-12/(n - 2171.3)"]
     laws = scored(texts, data)
     defect = laws[1].fitted.defect
-    assert defect is not None and defect.kind == "pole"
+    assert defect is not None
+    assert defect.kind == "pole"
     assert laws[1].error < laws[0].error
     assert select(laws, data, seed=0) == 0
 

@@ -1,0 +1,172 @@
+"""Sentences about laws follow from the numbers they are given."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from types import SimpleNamespace
+from typing import Any, get_args
+
+import pytest
+
+from pipeline.laws.checks import Defect, Kind
+from pipeline.laws.evidence.exponents import Exponent
+from pipeline.laws.evidence.factor import FactorEvidence
+from pipeline.laws.evidence.harm import Harm
+from pipeline.laws.evidence.model_free_exponent import ModelFreeExponent
+from pipeline.laws.rules import EvidenceRules
+from pipeline.report.text import (
+    CUT,
+    defect_text,
+    exponents_text,
+    factor_text,
+    harm_text,
+    model_free_text,
+    sentences,
+)
+
+ROOT = Exponent(-0.5, (-0.53, -0.43), "n ** c2", part="n")
+MATTERS = FactorEvidence(
+    factor="n",
+    in_law=True,
+    delta_bic=120.0,
+    r2_with=0.95,
+    r2_without=0.4,
+    exponent=ROOT,
+    exponents=(ROOT,),
+    root="supported",
+    plain_exponent=ModelFreeExponent(-0.5, (-0.6, -0.4), 9),
+    inclusion=1.0,
+    inclusion_permuted=0.1,
+)
+HARM = Harm(
+    count="T",
+    share="ami",
+    lowest=-0.03,
+    highest=0.1,
+    at={"n": 50.0, "T": 6.0, "ami": 0.0},
+    lowered=0.25,
+    always_below=0.2,
+    never_from=0.4,
+    surely=0.1,
+    cells=78,
+    below=20,
+    clearly=3,
+)
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_every_defect_has_a_text(kind: Kind) -> None:
+    text = defect_text(Defect(kind, "ami", 1.061, {"T": 1.0}))
+    assert "T" in text or "1.06" in text or "ami" in text
+    assert not text.endswith(".")
+
+
+def test_a_defect_of_an_undefined_factor_says_where_it_is_undefined() -> None:
+    defect = Defect("depends_on_undefined", "ami", 0.1, {"T": 1.0})
+    assert defect_text(defect) == "depends on ami at T = 1, where ami is undefined"
+    nowhere = Defect("depends_on_undefined", "ami", 0.1)
+    assert defect_text(nowhere) == "depends on ami where ami is undefined"
+
+
+@pytest.mark.parametrize(
+    ("ci95", "words"),
+    [
+        ((-0.53, -0.43), "supports 1/√n"),
+        ((-1.1, -0.9), "rules out 1/√n and is compatible with 1/n"),
+        ((0.43, 0.53), "supports √n"),
+        ((0.4, 1.2), "compatible with √n and n"),
+        ((0.6, 0.8), "rules out √n."),
+        ((0.9, 1.1), "rules out √n and is compatible with n"),
+        ((-0.1, 0.7), "undetermined."),
+        ((-0.1, 0.3), "undetermined, but √n is ruled out"),
+        (None, "(no interval)"),
+    ],
+)
+def test_an_interval_decides_on_the_root(ci95: tuple[float, float] | None, words: str) -> None:
+    text = exponents_text("n", [Exponent(0.5, ci95, "n ** c1")])
+    assert words in text
+    assert ("tends to 0" in text) is (ci95 is not None and ci95[1] < 0)
+
+
+def test_a_minor_place_says_how_little_it_moves_the_law() -> None:
+    first = Exponent(1.0, (0.9, 1.1), "ami", part="T ** ami", moves=0.1)
+    second = Exponent(None, None, "ami", part="ami / T", moves=0.01)
+    text = exponents_text("ami", [first, second])
+    assert text.index("T^ami") < text.index("ami/T") < text.index("10 %")
+    assert "10 %" not in exponents_text("ami", [first, second], EvidenceRules(minor_place=0.05))
+    assert exponents_text("ami", []) == ""
+
+
+def test_a_power_that_varies_names_what_it_depends_on() -> None:
+    varies = Exponent(None, None, "T", ("ami",), (0.1, 0.9), part="T")
+    assert "depends on ami and ranges from 0.1 to 0.9" in exponents_text("T", [varies])
+    assert "argument of exp" in exponents_text("n", [dataclasses.replace(ROOT, under="exp")])
+
+
+def test_evidence_is_judged_by_the_rules() -> None:
+    assert factor_text(MATTERS).startswith("n matters: the law explains 95 % of the variance")
+    assert "costs little" in factor_text(MATTERS, EvidenceRules(strong=200.0))
+    absent = dataclasses.replace(
+        MATTERS, in_law=False, exponents=(), plain_exponent=None, inclusion=0.1
+    )
+    assert "do not extrapolate better" in factor_text(absent)
+    assert "100 %" not in factor_text(absent)
+    often = dataclasses.replace(absent, inclusion=0.9)
+    assert "Yet the best law with n" in factor_text(often)
+    assert "hardly more often" in factor_text(dataclasses.replace(MATTERS, inclusion=0.1))
+    alone = dataclasses.replace(absent, delta_bic=None)
+    assert factor_text(alone) == "n is in no valid law of the search."
+
+
+def test_a_model_free_exponent_names_the_powers_in_its_interval() -> None:
+    root = model_free_text("n", ModelFreeExponent(-0.5, (-0.6, -0.4), 9))
+    assert "approach to a limit" in root
+    assert root.endswith("This supports 1/√n.")
+    wide = model_free_text("n", ModelFreeExponent(0.2, (-0.1, 0.6), 9))
+    assert wide.endswith("This is compatible with √n and ln n.")
+    assert model_free_text("n", None) == ""
+
+
+def test_harm_says_where_and_how_sure() -> None:
+    text = harm_text("f1", HARM)
+    assert "25 % of the fitted ranges" in text
+    assert "at n = 50, T = 6, ami = 0; always up to ami = 0.2; never from ami = 0.4." in text
+    assert "20 of 78 cells" in text
+    assert "never falls below" in harm_text("f1", dataclasses.replace(HARM, lowered=0.0))
+    assert "always lies below" in harm_text("f1", dataclasses.replace(HARM, lowered=1.0))
+    assert harm_text("f1", None) == ""
+
+
+def test_all_sentences_need_only_attributes() -> None:
+    scores = {"r2_cv": 0.9, "r2_extrapolation": 0.8, "r2_hold_out": None}
+    bands = {"law": 0.01, "law_most": 0.02, "run": 0.05, "held_fit": 0.95, "held_out": None}
+    selected = SimpleNamespace(
+        scores=scores,
+        origin="grammar",
+        valid=True,
+        uncertainty=SimpleNamespace(misfit_sd=0.01, replicate_sd=0.02),
+    )
+    form = SimpleNamespace(scores={"r2_extrapolation": 0.7}, origin="theory: roots", valid=True)
+    laws = SimpleNamespace(
+        target="f1",
+        selected=selected,
+        theory=[form],
+        evidence=[_attributes(MATTERS.to_json())],
+        reference=SimpleNamespace(name="gradient boosting", scores=scores),
+        bands=SimpleNamespace(**bands),
+        transfer=SimpleNamespace(**dataclasses.asdict(HARM)),
+        provenance=SimpleNamespace(cut=True),
+    )
+    text = sentences(laws)
+    assert text.factors == (factor_text(MATTERS),)
+    assert len(text.verdicts) == 5
+    assert "roots has the best extrapolated R²: 0.700, 0.100 below" in text.verdicts[0]
+    assert "0.800 extrapolated (the law 0.800)" in text.verdicts[1]
+    assert text.verdicts[-1] == CUT
+    laws.provenance.cut, laws.transfer, laws.bands = False, None, None
+    assert len(sentences(laws).verdicts) == 2
+
+
+def _attributes(record: dict[str, Any]) -> Any:
+    return json.loads(json.dumps(record), object_hook=lambda part: SimpleNamespace(**part))
