@@ -17,7 +17,8 @@ from pandas.api.types import is_numeric_dtype
 from pipeline.cells import Cell, expand
 from pipeline.errors import UserError, from_simulator, said_as
 from pipeline.laws.holdout import check_condition
-from pipeline.laws.question import MAX_SEED, MIN_ROWS, Question, check_question
+from pipeline.laws.question import MAX_SEED, Question, check_question
+from pipeline.laws.rules import DataRules
 from pipeline.store import Row
 from pipeline.symbolic.engines.choice import choose
 from pipeline.table import outcomes_table
@@ -47,9 +48,10 @@ def foresee(study: Study, engine: str | None = None) -> None:
         raise UserError("seeds", max(study.seeds), f"whole numbers from 0 to {MAX_SEED}")
     one_seed = expand(study.model_copy(update={"seeds": study.seeds[:1]}))
     ordinary = [cell for cell in one_seed if cell.control is None]
-    if len(ordinary) * len(study.seeds) < MIN_ROWS:
+    least = DataRules().min_rows
+    if len(ordinary) * len(study.seeds) < least:
         found = f"{len(ordinary) * len(study.seeds)} models"
-        raise UserError("factors", found, f"levels and seeds that make {MIN_ROWS} models or more")
+        raise UserError("factors", found, f"levels and seeds that make {least} models or more")
     question = question_of(study, 1, engine)
     with said_in_the_study(question, engine):
         choose(question.engine)

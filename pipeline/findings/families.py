@@ -19,7 +19,7 @@ from pipeline.findings.estimates import Floats
 from pipeline.findings.forms import r2
 from pipeline.findings.searches import FAMILIES, family_rows, multi_task, predict, search
 from pipeline.findings.tables import alone
-from pipeline.symbolic.fit import EXACT, Sample, fit_constants, propose_starts
+from pipeline.symbolic.fit import RULES, Sample, fit_constants, propose_starts
 from pipeline.symbolic.program import Expression
 
 CURVE = "c0 + c1/(1 + (c2/n)**c3)"
@@ -61,7 +61,7 @@ def learning_curve(family: str) -> Any:
     sample = Sample({"n": n}, score, weight)
     expression = Expression.parse(CURVE, ("n",))
     fit = fit_constants(
-        expression, sample, propose_starts(expression, sample, STARTS, SEED), STEPS, EXACT
+        expression, sample, propose_starts(expression, sample, STARTS, SEED), STEPS, RULES.exact
     )
     if fit is None:
         raise ValueError(f"no learning curve of {family}")

@@ -16,7 +16,7 @@ from pipeline.laws.intervals import bootstrap, interval_of
 from pipeline.laws.question import Question, pose
 from pipeline.laws.rows import Rows
 from pipeline.laws.score import r_squared, row_errors
-from pipeline.symbolic.fit import EXACT, Fit, fit_constants, propose_starts
+from pipeline.symbolic.fit import RULES, Fit, fit_constants, propose_starts
 from pipeline.symbolic.program import Expression
 
 SEED, STARTS, STEPS = 0, 24, 300
@@ -61,7 +61,7 @@ def fit_form(text: str, rows: Subset) -> dict[str, Any]:
     data, held = problem.data, problem.held_out
     expression = Expression.parse(text, data.factors)
     starts = propose_starts(expression, data.sample, STARTS, SEED)
-    fit = fit_constants(expression, data.sample, starts, STEPS, EXACT)
+    fit = fit_constants(expression, data.sample, starts, STEPS, RULES.exact)
     if fit is None:
         raise ValueError(f"{text} cannot be fitted to {rows.name}")
     drawn = bootstrap(expression, fit, data, SEED)

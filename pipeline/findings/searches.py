@@ -19,7 +19,6 @@ from pipeline.laws.document import law_of
 from pipeline.laws.evidence.baseline import baseline
 from pipeline.laws.law import Law
 from pipeline.laws.question import Problem, pose
-from pipeline.laws.rows import STANDINS
 from pipeline.laws.score import Scored
 from pipeline.laws.search import SearchOptions, find_laws
 
@@ -87,6 +86,6 @@ def multi_task(name: str) -> pd.DataFrame:
 
 def predict(law: Law, n: Floats, T: Floats, ami: Floats | None) -> Floats:
     """Value (N,) of a law; where there is no AMI (None), its mean over the AMI's domain."""
-    levels = [ami] if ami is not None else list(np.linspace(0.0, 1.0, STANDINS))
+    levels = [ami] if ami is not None else list(np.linspace(0.0, 1.0, 5))
     values = [law.predict({"n": n, "T": T, "ami": np.broadcast_to(x, n.shape)}) for x in levels]
     return np.asarray(np.mean(values, axis=0), dtype=np.float64)

@@ -27,7 +27,6 @@ from pydantic import (
 )
 
 from pipeline.laws.record import Bounds, Range, Record, wrong
-from pipeline.laws.rows import STANDINS
 from pipeline.symbolic.program import Expression
 from pipeline.symbolic.tree import Floats
 
@@ -214,36 +213,33 @@ class Predictor:
         return Bands(mean, law, run, outside)
 
     def _mean(self, table: Table) -> Floats:
-        stood = [self.numeric.evaluate(columns) for columns in self._standing_in(table)]
-        return np.asarray(np.mean(stood, axis=0), dtype=float)
+        return self.numeric.evaluate(self._filled(table))
 
     def _drawn(self, table: Table) -> Floats:
         """The law (M, N) with the constants of every draw."""
-        told, size = self.uncertainty, _size(table)
-        theta = np.zeros((0, 0)) if told is None else told.theta(self.template)
+        size = _size(table)
+        theta = np.zeros((0, 0))
+        if self.uncertainty is not None:
+            theta = self.uncertainty.theta(self.template)
         if not len(theta):
             return np.zeros((0, size))
+        filled = self._filled(table)
         parts = []
         for start in range(0, size, CHUNK):
-            some = {name: column[start : start + CHUNK] for name, column in table.items()}
-            stood = [self.template.evaluate(columns, theta) for columns in self._standing_in(some)]
-            with np.errstate(invalid="ignore"):
-                parts.append(np.mean(stood, axis=0))
+            some = {name: column[start : start + CHUNK] for name, column in filled.items()}
+            parts.append(self.template.evaluate(some, theta))
         return np.concatenate(parts, axis=1) if parts else np.zeros((len(theta), 0))
 
-    def _standing_in(self, table: Table) -> list[dict[str, Floats]]:
-        """The table with undefined factors at S places of their domain; as it is where none is."""
-        undefined = {name: np.isnan(column) for name, column in table.items()}
-        if self.uncertainty is None or not any(mask.any() for mask in undefined.values()):
-            return [dict(table)]
-        domain = self.uncertainty.domain
-        return [
-            {
-                name: np.where(undefined[name], _point(domain.get(name), place), column)
-                for name, column in table.items()
-            }
-            for place in np.linspace(0.0, 1.0, STANDINS)
-        ]
+    def _filled(self, table: Table) -> dict[str, Floats]:
+        """The table with undefined factors at the middle of their domain.
+
+        A valid law does not depend on a factor where it is undefined, so any value does.
+        """
+        domain = {} if self.uncertainty is None else self.uncertainty.domain
+        return {
+            name: np.where(np.isnan(column), sum(domain.get(name, (0.0, 1.0))) / 2, column)
+            for name, column in table.items()
+        }
 
     def _outside(self, table: Table) -> tuple[tuple[str, ...], ...]:
         """Which factors of the law lie beyond the fitted range, row by row."""
@@ -305,11 +301,6 @@ def _held(band: Band, values: Floats) -> float:
 
 def _size(table: Table) -> int:
     return max((len(column) for column in table.values()), default=1)
-
-
-def _point(pair: Pair | None, place: float) -> float:
-    low, high = pair or (np.nan, np.nan)
-    return low + float(place) * (high - low)
 
 
 def _percentiles(drawn: Floats, mean: Floats) -> Band | None:

@@ -216,7 +216,7 @@ def find_limit_defect(expression: Expression, theta: Floats, domain: Domain) -> 
 
 def _pole(expression: Expression, slots: Sequence[Floats], domain: Domain) -> Defect | None:
     """A divisor, or the base of a negative power, that changes sign between grid points."""
-    for step in expression.program:
+    for step in expression.program.steps:
         if step.op == "/":
             base = slots[step.right]
         elif step.op == "**" and np.min(slots[step.right]) < 0:
@@ -230,7 +230,7 @@ def _pole(expression: Expression, slots: Sequence[Floats], domain: Domain) -> De
 
 def _step(expression: Expression, slots: Sequence[Floats], rules: CheckRules) -> Defect | None:
     """A power so steep, or of 0 and so flat, that it picks out one level of a factor."""
-    for step in expression.program:
+    for step in expression.program.steps:
         if step.op != "**":
             continue
         base, power = slots[step.left], slots[step.right]

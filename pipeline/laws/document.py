@@ -20,7 +20,7 @@ from pipeline.laws.lawset import LawSet
 from pipeline.laws.noise import reweighted
 from pipeline.laws.question import Problem
 from pipeline.laws.record import Baseline, DataRecord, FactorEvidence, Groups, Harm, Outlier
-from pipeline.laws.rows import Rows
+from pipeline.laws.rows import Indices, Rows
 from pipeline.laws.score import Fitted, Scored, r_squared, row_errors
 from pipeline.laws.search import SearchResult
 from pipeline.symbolic.fit import RULES, Fit, fit_constants
@@ -57,7 +57,11 @@ def laws_document(
         outliers = reweighted(found.laws[found.selected].fitted, data)
         data = outliers.weighted(data)
     posed = replace(problem, data=data)
-    laws = {i: law_of(found.laws[i], posed, seed) for i in {*found.front, found.selected}}
+
+    def record_of(law: Scored) -> Law:
+        return law_of(law, data, problem.held_out, seed, problem.small)
+
+    laws = {i: record_of(found.laws[i]) for i in {*found.front, found.selected}}
     selected, chosen = laws[found.selected], found.laws[found.selected]
     order = sorted(laws, key=lambda i: (found.laws[i].fitted.complexity, found.laws[i].error))
     theory = sorted(found.theory, key=lambda law: (not law.fitted.valid, law.error))
@@ -76,7 +80,7 @@ def laws_document(
         factors=data.factors,
         selected=selected,
         front=tuple(_beside(laws[i]) for i in order),
-        theory=tuple(_beside(law_of(law, posed, seed)) for law in theory),
+        theory=tuple(_beside(record_of(law)) for law in theory),
         **_evidence(selected, posed, found, seed),
         **record,
         rules=data.rules.to_json(),
@@ -121,9 +125,15 @@ def _levels(data: Rows) -> list[str] | None:
     return None if data.group is None else [data.levels[k] for k in data.group]
 
 
-def law_of(law: Scored, problem: Problem, seed: int) -> Law:
-    """A scored law with its constants on all rows, their intervals, and its scores everywhere."""
-    data = problem.data
+def law_of(
+    law: Scored, data: Rows, held_out: Rows | None, seed: int, small: Rows | None = None
+) -> Law:
+    """A scored law with its constants on all rows, their intervals, and its scores everywhere.
+
+    Parameters
+    ----------
+    small : rows of groups that are too small for constants of their own.
+    """
     fitted = _on_all_rows(law.fitted, data)
     expression, fit, shared = fitted.expression, fitted.fit, fitted.shared
     draws = bootstrap(expression, fit, data, seed, shared)
@@ -131,8 +141,8 @@ def law_of(law: Scored, problem: Problem, seed: int) -> Law:
     if data.group is None:
         record["constants"] = constants(expression, fit, data, seed, draws)
     else:
-        if problem.small is not None:
-            fit, draws = _with_small(fitted, draws, problem)
+        if small is not None:
+            fit, draws = _with_small(fitted, draws, data, small)
             fitted = replace(fitted, fit=fit)
         record |= _constants_by_group(fitted, draws, data)
     numeric = fitted.numeric()
@@ -144,7 +154,7 @@ def law_of(law: Scored, problem: Problem, seed: int) -> Law:
         ),
         factors=data.factors,
         complexity=numeric.complexity,
-        scores=_scores(law, fitted, data, problem.held_out),
+        scores=_scores(law, fitted, data, held_out),
         valid=fitted.valid,
         defects=tuple(
             LawDefect(**each.to_json()) for each in (fitted.defect, fitted.limits) if each
@@ -191,10 +201,8 @@ def _widest(
     return {"se": float(column.std(ddof=1)), "ci95": (float(low), float(high))}
 
 
-def _with_small(fitted: Fitted, draws: Floats, problem: Problem) -> tuple[Fit, Floats]:
+def _with_small(fitted: Fitted, draws: Floats, data: Rows, small: Rows) -> tuple[Fit, Floats]:
     """Constants for groups that are too small for their own: those of all rows as one group."""
-    data, small = problem.data, problem.small
-    assert small is not None
     places = np.unique(small.group_index)
     theta, drawn = fitted.fit.theta.copy(), draws.copy()
     own = np.setdiff1d(np.unique(data.group_index), places)
@@ -258,7 +266,7 @@ def _held_out(fitted: Fitted, held_out: Rows | None) -> tuple[float | None, floa
 
 
 def _outliers(
-    fitted: Fitted, problem: Problem, rows: Sequence[int], distance: Floats
+    fitted: Fitted, problem: Problem, rows: Indices, distance: Floats
 ) -> tuple[Outlier, ...]:
     data = problem.data
     predicted = fitted.predict(data)
@@ -275,11 +283,11 @@ def _outliers(
     )
 
 
-def _without(law: Scored, problem: Problem, rows: Sequence[int], seed: int) -> Law:
+def _without(law: Scored, problem: Problem, rows: Indices, seed: int) -> Law:
     """The same form fitted without the outliers."""
     kept = np.setdiff1d(np.arange(len(problem.data)), rows)
-    rest = replace(problem, data=replace(problem.data, precision=None).take(kept))
-    return _beside(law_of(law, rest, seed))
+    rest = replace(problem.data, precision=None).take(kept)
+    return _beside(law_of(law, rest, problem.held_out, seed, problem.small))
 
 
 def _beside(law: Law) -> Law:

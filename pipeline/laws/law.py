@@ -271,7 +271,7 @@ class Law(Record):
             group = "group" if "group" not in parsed.factors else "group_"
             arguments.append(group)
             body = [*self._python_constants(group), f"return {self.shown}"]
-        called = {step.op for step in parsed.program}
+        called = {step.op for step in parsed.program.steps}
         used = ", ".join(sorted(called & set(FUNCTIONS)))
         imports = f"from math import {used}\n\n\n" if used else ""
         lines = "".join(f"    {line}\n" for line in body)
@@ -325,7 +325,7 @@ class Law(Record):
         try:
             return Expression.parse(text, self.factors)
         except UserError as error:
-            raise wrong(error.value, error.accepted) from error
+            raise wrong(error.value, error.expected) from error
 
     def _parsed(self) -> Expression:
         return Expression.parse(self.expression, self.factors)

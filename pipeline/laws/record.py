@@ -150,8 +150,8 @@ class PlaceExponent(Record):
 class ModelFreeExponent(Record):
     """The power that rows alike in all other factors ask for, and their number of groups."""
 
-    value: float | None = None
-    ci95: tuple[float, float] | None = None
+    value: float
+    ci95: tuple[float, float]
     groups: int | None = None
 
 
@@ -209,10 +209,10 @@ class Harm(Record):
 
     count: str = ""
     share: str = ""
-    lowest: float | None = None
-    highest: float | None = None
+    lowest: float
+    highest: float
     at: dict[str, float] = {}
-    lowered: float | None = None
+    lowered: float
     always_below: float | None = None
     never_from: float | None = None
     surely: float | None = None

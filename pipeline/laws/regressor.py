@@ -23,18 +23,16 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from pipeline.errors import UserError
 from pipeline.laws.document import law_of
-from pipeline.laws.factors import MadeUp, find_made_up, mark_undefined
+from pipeline.laws.factors import Placeholder, find_placeholders, mark_undefined
 from pipeline.laws.law import LATEX_DIGITS, SCORES, Constant, Law
 from pipeline.laws.question import (
     MAX_SEED,
-    MAX_SIZE,
-    MIN_ROWS,
-    ROUNDING,
     Question,
     check_question,
     is_factor_name,
 )
 from pipeline.laws.rows import Rows, infer_domains, number_cells
+from pipeline.laws.rules import Rules
 from pipeline.laws.search import SearchOptions, SearchResult, find_laws
 from pipeline.symbolic.engines.choice import choose
 from pipeline.symbolic.tree import Floats, format_number
@@ -138,7 +136,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         names = getattr(self, "feature_names_in_", None)
         self.factor_names_ = factor_names(rows.X.shape[1], names)
         seed = self._checked(rows)
-        data, self._made_up, notes = self._data(rows)
+        data, self._placeholders, notes = self._data(rows)
         self.domains_ = dict(data.domains)
         reason = _hopeless(data) or self._search(data, seed, notes)
         if reason:
@@ -152,8 +150,8 @@ class LawRegressor(RegressorMixin, BaseEstimator):
     def predict(self, X: Any) -> Floats:
         """Value (N,) of the selected law.
 
-        An undefined factor stands at several values of its domain, and their mean counts. Where the
-        law is not finite outside its domain, its value at the nearest point of the domain does.
+        Where the law is not finite outside its domain, it is its value at the nearest point of the
+        domain.
 
         Parameters
         ----------
@@ -165,12 +163,10 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         used = {k: v for k, v in columns.items() if self.selected_.uses(k)}
         if not used:
             return np.full(len(X), self.selected_.constants["c0"].value)
-        marked, _ = mark_undefined(columns, self._made_up)
+        marked = mark_undefined(columns, self._placeholders)
         rows = np.zeros(len(X), dtype=np.int64)
         data = Rows({k: marked[k] for k in used}, X[:, 0], rows, domains=self.domains_)
-        origin, stand_ins = data.stand_in
-        value = self._finite(stand_ins)
-        return np.asarray(np.bincount(origin, value) / np.bincount(origin))
+        return self._finite(data.filled)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -197,8 +193,9 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         if rows.y.min() < low or rows.y.max() > high:
             raise ParameterError("bounds", self.bounds, "bounds that hold every value of y")
         largest = float(max(np.nanmax(np.abs(rows.X), initial=0.0), np.max(np.abs(rows.y))))
-        if largest > MAX_SIZE:
-            raise ParameterError("X, y", largest, f"numbers of at most {MAX_SIZE:g} in size")
+        most = Rules().data.max_value
+        if largest > most:
+            raise ParameterError("X, y", largest, f"numbers of at most {most:g} in size")
         return int(seed)
 
     def _question(self, seed: int) -> Question:
@@ -223,16 +220,17 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         known = dict(zip(features, self.factor_names_, strict=True))
         return {known.get(name, name): ends for name, ends in (self.domains or {}).items()}
 
-    def _data(self, rows: Counted) -> tuple[Rows, list[MadeUp], list[str]]:
-        """Counted of the search: factors that vary, made-up numbers marked as undefined."""
+    def _data(self, rows: Counted) -> tuple[Rows, list[Placeholder], list[str]]:
+        """Rows of the search: factors that vary, placeholders marked as undefined."""
         named = dict(zip(self.factor_names_, rows.X.T, strict=True))
         columns = {k: v for k, v in named.items() if len(np.unique(v[~np.isnan(v)])) > 1}
-        found = find_made_up(columns, rows.y) if columns else []
-        columns, notes = mark_undefined(columns, found)
+        found = find_placeholders(columns, rows.y, Rules().factors) if columns else []
+        columns = mark_undefined(columns, found)
+        notes = [f"{pair.fraction} is undefined where {pair.count} is 1" for pair in found]
         domains = {**infer_domains(columns), **self._domains()}
         cell = number_cells(columns) if columns else np.zeros(len(rows.y), dtype=np.int64)
         name = _target_name(self.factor_names_)
-        data = Rows(columns, rows.y, cell, name, self._limits(), domains, rows.weight)
+        data = Rows(columns, rows.y, cell, name, self._limits(), domains, count=rows.weight)
         return data, found, notes
 
     def _search(self, data: Rows, seed: int, notes: list[str]) -> str:
@@ -327,9 +325,9 @@ def _hopeless(data: Rows) -> str:
     """Why these rows say nothing about a law; empty where they may."""
     if not data.factors:
         return "no factor varies"
-    if len(data) < MIN_ROWS:
-        return f"there are {len(data)} distinct rows, fewer than {MIN_ROWS}"
-    if np.ptp(data.target) <= ROUNDING * np.max(np.abs(data.target)):
+    if len(data) < data.rules.data.min_rows:
+        return f"there are {len(data)} distinct rows, fewer than {data.rules.data.min_rows}"
+    if np.ptp(data.target) <= data.rules.data.rounding * np.max(np.abs(data.target)):
         return "the target does not vary"
     return ""
 

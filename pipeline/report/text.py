@@ -17,14 +17,16 @@ from pipeline.symbolic.typeset.numbers import interval, level, number, percent, 
 if TYPE_CHECKING:
     from pipeline.laws.bands import Certainty, Uncertainty
     from pipeline.laws.checks import Defect
-    from pipeline.laws.evidence.baseline import Baseline
-    from pipeline.laws.evidence.exponents import Exponent
-    from pipeline.laws.evidence.factor import FactorEvidence
-    from pipeline.laws.evidence.harm import Harm
-    from pipeline.laws.evidence.model_free_exponent import ModelFreeExponent
     from pipeline.laws.law import Law, LawDefect
     from pipeline.laws.lawset import LawSet
     from pipeline.laws.question import Note
+    from pipeline.laws.record import (
+        Baseline,
+        FactorEvidence,
+        Harm,
+        ModelFreeExponent,
+    )
+    from pipeline.laws.record import PlaceExponent as Exponent
 
 RULES = EvidenceRules()
 GAPS = {
@@ -56,7 +58,7 @@ def sentences(laws: LawSet, rules: EvidenceRules = RULES) -> Sentences:
     selected = laws.law
     verdicts = (
         theory_text(selected, laws.theory),
-        baseline_text(selected, laws.baseline),
+        "" if laws.baseline is None else baseline_text(selected, laws.baseline),
         certainty_text(laws.target, laws.certainty, selected.uncertainty),
         harm_text(laws.target, laws.harm),
         shared_text(selected),

@@ -222,7 +222,7 @@ class _Problem:
             others[..., self.own :] = others[..., self.own :].mean(axis=1, keepdims=True)
         with np.errstate(all="ignore"):
             logs = np.log(np.where(others > 0, others, np.nan))
-        self.positive &= ~np.isnan(logs).any(axis=(0, 1))
+        self.positive = np.asarray(self.positive & ~np.isnan(logs).any(axis=(0, 1)))
         return np.where(self.positive, logs, others), np.full(others.shape[:2], np.inf)
 
     def natural(self, others: Floats) -> Floats:
@@ -256,7 +256,7 @@ class _Problem:
         weighted = basis * self.weight[..., None, :]
         gram = weighted @ np.swapaxes(basis, -1, -2)
         size = np.sqrt(np.maximum(np.diagonal(gram, axis1=-2, axis2=-1), 1e-300))
-        sound = np.isfinite(gram).all(axis=(-2, -1)) & np.isfinite(rest).all(axis=-1)
+        sound = np.asarray(np.isfinite(gram).all(axis=(-2, -1)) & np.isfinite(rest).all(axis=-1))
         eye = np.eye(gram.shape[-1])
         unit = gram / (size[..., :, None] * size[..., None, :])
         unit = np.where(sound[..., None, None], unit, eye) + RULES.ridge * eye

@@ -21,14 +21,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.laws.identified import rank
 from pipeline.laws.rows import Rows
 from pipeline.laws.score import seed_of
 from pipeline.symbolic.fit import fit_constants, propose_starts
 from pipeline.symbolic.program import Expression
-from pipeline.symbolic.simplify import simplify
-from pipeline.symbolic.templates import in_order, renumber
-from pipeline.symbolic.tree import Floats, substitute
+from pipeline.symbolic.tree import Floats, Tree
+from pipeline.symbolic.uncertainty import rank
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,7 @@ def bic(expression: Expression, theta: Floats, means: Rows) -> float:
     with np.errstate(all="ignore"):
         residual = sample.target - expression.evaluate(sample.columns, theta)
         error = np.atleast_1d(np.sum(sample.weight * residual**2))
-    constants = rank(expression, theta, means)
+    constants = rank(expression, theta, means.sample)
     cells = len(np.unique(means.cell))
     return float(bic_of_error(error, float(sample.weight.sum()), cells, constants)[0])
 
@@ -147,9 +145,9 @@ def competitors_of(
             continue
         texts[text] = theta
         if uses:
-            constant = f"c{len(in_order(text))}"
-            for value in ("1", constant):
-                texts.setdefault(renumber(simplify(substitute(text, {factor: value}))), None)
+            tree = Tree.parse(text, data.factors)
+            for value in (Tree.number(1.0), Tree.constant(f"c{len(tree.constants)}")):
+                texts.setdefault(tree.replace({factor: value}).renumber().text, None)
     laws = (_competitor(text, theta, data, seed) for text, theta in texts.items())
     return [law for law in laws if law is not None]
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from pipeline.laws.folds import Fold, extrapolation_folds, grouped_folds
+from pipeline.laws.folds import Fold, extrapolation_folds, random_folds
 from pipeline.laws.rows import Rows
 from pipeline.laws.score import r_squared
 from pipeline.symbolic.tree import Floats
@@ -59,7 +59,7 @@ def baseline(data: Rows, held_out: Rows | None, seed: int) -> Baseline:
     with threadpool_limits(1):  # small tables: threads would wait for each other
         errors: dict[str, float | None] = {
             "train": _error(data, predict(data, data)),
-            "cv": _fold_error(data, grouped_folds(data, seed), predict),
+            "cv": _fold_error(data, random_folds(data, seed), predict),
             "extrapolation": _fold_error(data, extrapolation_folds(data), predict),
         }
         outside = None if held_out is None else predict(data, held_out)
@@ -69,7 +69,7 @@ def baseline(data: Rows, held_out: Rows | None, seed: int) -> Baseline:
     }
     scores["r2_hold_out"], errors["hold_out"] = None, None
     if held_out is not None and outside is not None:
-        scores["r2_hold_out"] = r_squared(held_out.target, outside)
+        scores["r2_hold_out"] = r_squared(held_out.target, outside, held_out.group)
         errors["hold_out"] = float(np.mean((held_out.target - outside) ** 2))
     for name, error in errors.items():
         scores[f"rmse_{name}"] = None if error is None else float(np.sqrt(error))
@@ -90,4 +90,6 @@ def _fold_error(data: Rows, folds: Sequence[Fold], predict: Predict) -> float | 
 
 
 def _matrix(data: Rows) -> Floats:
-    return np.column_stack(list(data.columns.values()))
+    """Factors (N, F), and the group where there are groups."""
+    group = [] if data.group is None else [data.group]
+    return np.column_stack([*data.columns.values(), *group])

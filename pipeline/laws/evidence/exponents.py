@@ -20,13 +20,13 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from pipeline.laws.identified import SCATTERED, rank, spectrum, unidentified
 from pipeline.laws.intervals import bootstrap, interval_of
 from pipeline.laws.rows import Rows
-from pipeline.symbolic.fit import EXACT, Fit, fit_constants
+from pipeline.symbolic.fit import RULES, Fit, fit_constants
 from pipeline.symbolic.powers import Place, free_power, hold, places
-from pipeline.symbolic.program import Expression
+from pipeline.symbolic.program import Expression, compiled
 from pipeline.symbolic.tree import Floats
+from pipeline.symbolic.uncertainty import SCATTERED, rank, spectrum, unidentified
 
 Root: TypeAlias = Literal[
     "supported", "possible", "not supported", "undetermined", "no single power", "a logarithm"
@@ -76,16 +76,16 @@ def exponents(text: str, theta: Floats, factor: str, data: Rows, seed: int) -> l
     law = Expression.parse(text, data.factors)
     values = dict(zip(law.constants, theta.tolist(), strict=True))
     every = []
-    for at, original in enumerate(places(text, factor)):
-        freed = _freed(text, theta, factor, at, data)
+    for at, original in enumerate(places(law.tree, factor)):
+        freed = _freed(law, theta, factor, at, data)
         draws = bootstrap(freed.expression, freed.fit, data, seed)
-        place = places(freed.expression.text, factor)[at]
-        part = Expression.parse(original.shown, law.factors)
-        rounded = {name: float(f"{values[name]:.3g}") for name in part.constants}
+        place = places(freed.expression.tree, factor)[at]
+        shown = original.shown
+        rounded = {name: float(f"{values[name]:.3g}") for name in shown.constants}
         every.append(
             replace(
                 _exponent(place, freed, draws, data),
-                part=part.with_constants(rounded),
+                part=shown.with_constants(rounded).text,
                 under=original.under,
                 moves=_moves(law, theta, factor, at, data),
             )
@@ -122,7 +122,7 @@ def _moves(law: Expression, theta: Floats, factor: str, at: int, data: Rows) -> 
     sample, name = data.sample, f"{factor}_"
     while name in data.factors:
         name += "_"
-    held = Expression.parse(hold(law.text, factor, at, name), (*data.factors, name))
+    held = compiled(hold(law.tree, factor, at, name))
     middle = np.full(len(sample), float(np.median(sample.columns[factor])))
     with np.errstate(all="ignore"):
         still = held.evaluate({**sample.columns, name: middle}, theta)
@@ -151,20 +151,20 @@ class Freed:
     unidentified: tuple[str, ...] = ()
 
 
-def _freed(text: str, theta: Floats, factor: str, at: int, data: Rows) -> Freed:
+def _freed(law: Expression, theta: Floats, factor: str, at: int, data: Rows) -> Freed:
     """The template with that power free, refitted; as it is where the power was free already."""
-    law, rules = Expression.parse(text, data.factors), data.rules.evidence
-    before = tuple(unidentified(law, theta, None, data))
+    rules = data.rules.evidence
+    before = tuple(unidentified(law, theta, None, data.sample, data.merged_cell))
     as_it_is = Freed(expression=law, fit=Fit(theta, float("nan")), unidentified=before)
     negative = np.nanmin(data.columns[factor]) < 0  # a power of it is no number
-    if negative or places(text, factor)[at].free:
+    if negative or places(law.tree, factor)[at].free:
         return as_it_is
-    raised, name, power = free_power(text, factor, at)
-    freed = Expression.parse(raised, data.factors)
+    raised, name, power = free_power(law.tree, factor, at)
+    freed = compiled(raised)
     start = np.insert(theta, freed.position[name], power)
-    if rank(freed, start, data) <= rank(law, theta, data):
+    if rank(freed, start, data.sample) <= rank(law, theta, data.sample):
         return as_it_is
-    fit = fit_constants(freed, data.sample, start[None, :], rules.power_iterations, EXACT)
+    fit = fit_constants(freed, data.sample, start[None, :], rules.power_iterations, RULES.exact)
     if fit is None:
         return as_it_is
     freedom = max(len(np.unique(data.cell)) - len(fit.theta), 1)
@@ -182,22 +182,22 @@ def _freed(text: str, theta: Floats, factor: str, at: int, data: Rows) -> Freed:
 
 def _exponent(place: Place, freed: Freed, draws: Floats, data: Rows) -> Exponent:
     expression, theta = freed.expression, freed.fit.theta
-    power = Expression.parse(place.power, data.factors)
+    power, inside = compiled(place.power), place.inside.text
     chosen = [expression.position[name] for name in power.constants]
     if place.logarithm or not _identified(power, chosen, freed, data):
-        return Exponent(None, None, place.inside, logarithm=place.logarithm)
+        return Exponent(None, None, inside, logarithm=place.logarithm)
     columns = data.sample.columns
     value = power.evaluate(columns, theta[chosen])
     if power.factors:
         over = float(value.min()), float(value.max())
-        return Exponent(None, None, place.inside, power.factors, over)
+        return Exponent(None, None, inside, power.factors, over)
     one_row = {name: column[:1] for name, column in columns.items()}
     ends = _interval(power.evaluate(one_row, draws[:, chosen])[:, 0], data)
     if ends is not None:
         wide = max(map(abs, ends)) > data.rules.evidence.widest_power
         if wide or not _credible(freed, draws, data):
-            return Exponent(None, None, place.inside)
-    return Exponent(float(value[0]), ends, place.inside)
+            return Exponent(None, None, inside)
+    return Exponent(float(value[0]), ends, inside)
 
 
 def _identified(power: Expression, chosen: list[int], freed: Freed, data: Rows) -> bool:
@@ -205,7 +205,7 @@ def _identified(power: Expression, chosen: list[int], freed: Freed, data: Rows) 
     if not chosen:  # the way up met no constant, and a new one made no difference
         return False
     theta = freed.fit.theta
-    singular, directions = spectrum(freed.expression, theta, data)
+    singular, directions = spectrum(freed.expression, theta, data.sample)
     null = directions[:, singular == 0]
     _, slopes = power.jacobian(data.sample.columns, theta[chosen][None, :])
     slope = slopes[0] @ data.sample.weight / data.sample.weight.sum()
@@ -221,7 +221,7 @@ def _credible(freed: Freed, draws: Floats, data: Rows) -> bool:
     work of a descent that stays in a narrow valley, not of the rows.
     """
     ends = np.array(interval_of(draws))
-    reasons = unidentified(freed.expression, freed.fit.theta, ends, data)
+    reasons = unidentified(freed.expression, freed.fit.theta, ends, data.sample, data.merged_cell)
     if SCATTERED in reasons.values() or set(reasons) - set(freed.unidentified):
         return False
     if not freed.original_fits:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.laws.candidates import find_roles
+from pipeline.laws.factors import find_roles
 from pipeline.laws.law import Law
 from pipeline.laws.rows import Rows, number_cells
 from pipeline.symbolic.kinds import is_size, value_range
@@ -59,8 +59,8 @@ class Harm:
 
 def harm(law: Law, data: Rows) -> Harm | None:
     """The law against itself at T = 1; None where table or law has no such count or no T = 1."""
-    roles = find_roles(data)
-    count, share = roles["T"], roles["s"]
+    roles = find_roles(data.columns)
+    count, share = roles.tasks, roles.relatedness
     if not count or not law.uses(count) or not np.any(data.columns[count] == 1.0):
         return None
     points = _points(data, count, share)

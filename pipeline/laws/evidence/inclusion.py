@@ -20,11 +20,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.laws.evidence.ablation import Competitor, bic_of_error
-from pipeline.laws.identified import rank
 from pipeline.laws.rows import Rows
 from pipeline.laws.score import seed_of
 from pipeline.symbolic.fit import descend, fit_constants, propose_starts
 from pipeline.symbolic.tree import Floats
+from pipeline.symbolic.uncertainty import rank
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,15 +112,14 @@ def _bic(law: Competitor, theta: Floats, data: Rows, weights: Floats) -> Floats:
     rules, expression = data.rules.evidence, law.expression
     if expression.constants:
         start = np.repeat(theta[None, :], len(weights), axis=0)
-        _, error = descend(
-            expression, data.sample, start, rules.iterations, weights, rules.tolerance
-        )
+        sample = data.sample.weighted(weights)
+        _, error = descend(expression, sample, start, rules.iterations, rules.tolerance)
     else:
         with np.errstate(all="ignore"):
             residual = data.sample.target - expression.evaluate(data.sample.columns)
             error = np.sum(weights * residual**2, axis=1)
     cells = _half(len(np.unique(data.cell)))
-    return bic_of_error(error, weights.sum(axis=1), cells, rank(expression, theta, data))
+    return bic_of_error(error, weights.sum(axis=1), cells, rank(expression, theta, data.sample))
 
 
 def _lead(laws: Sequence[Competitor], scores: Sequence[Floats], factor: str) -> Floats:
