@@ -61,14 +61,15 @@ class NoiseRules:
 
     Attributes
     ----------
-    huber : residuals beyond this many robust standard deviations count linearly, not squared.
+    huber : residuals beyond this many robust standard deviations count linearly, not squared;
+        ordinary rows keep their weight.
     outlier : a row this many robust standard deviations off every good law is an outlier.
     reweightings, steps : rounds of iterated weights, steps of the fit in each.
     good, good_laws : laws within this factor of the best law's error are good, so many at most.
     max_share : more rows than this fraction are no outliers, but another population.
     """
 
-    huber: float = 1.345
+    huber: float = 2.5
     outlier: float = 5.0
     reweightings: int = 10
     steps: int = 10
@@ -198,16 +199,16 @@ class SearchRules:
     """
 
     max_complexity: int = 25
-    starts: int = 6
-    fold_starts: int = 2
-    iterations: int = 40
-    fold_iterations: int = 20
-    pruned: int = 2
+    starts: int = 5
+    fold_starts: int = 1
+    iterations: int = 30
+    fold_iterations: int = 15
+    pruned: int = 1
     shared: int = 16
     prune_loss: float = 1.35
-    prune_starts: int = 3
-    prune_iterations: int = 15
-    grammar_fold_share: float = 0.4
+    prune_starts: int = 0
+    prune_iterations: int = 8
+    grammar_fold_share: float = 0.25
     engine_time: float = 0.55
     pruning_time: float = 0.75
     fitting_time: float = 0.8
@@ -277,9 +278,9 @@ class EvidenceRules:
     permutations: int = 10
     laws_with: int = 10
     laws_without: int = 10
-    starts: int = 4
-    first_iterations: int = 20
-    iterations: int = 8
+    starts: int = 2
+    first_iterations: int = 10
+    iterations: int = 5
     reduced_starts: int = 8
     tolerance: float = 1e-4
     same_law: int = 4
@@ -365,7 +366,7 @@ class Budget:
 
 BUDGETS: Mapping[str, Budget] = {
     "tiny": Budget(engine=1_000, grammar=1_000, fold_share=0.0, keep=1),
-    "quick": Budget(engine=80_000, grammar=240_000, fold_share=0.3, keep=5),
+    "quick": Budget(engine=80_000, grammar=150_000, fold_share=0.3, keep=5),
     "standard": Budget(engine=200_000, grammar=500_000, seeds=2),
     "thorough": Budget(engine=1_000_000, grammar=1_500_000, seeds=4, fold_share=0.5, keep=12),
 }

@@ -132,11 +132,16 @@ def checked(candidate: Candidate, fit: Fit, domain: Domain) -> Fitted:
     """A candidate with its constants, checked over the domain, in every group."""
     expression = compiled(candidate.tree)
     defect = limits = None
+    implausible, groups = 0, len(np.atleast_2d(fit.theta))
     for theta in np.atleast_2d(fit.theta):
         defect = find_defect(expression, theta, domain)
         if defect is not None:
             break
-        limits = limits or find_limit_defect(expression, theta, domain)
+        limit = find_limit_defect(expression, theta, domain)
+        implausible += limit is not None
+        limits = limits or limit
+    if 2 * implausible < groups:  # one group of many says little about the form
+        limits = None
     complexity = numeric(expression, fit.theta).complexity
     return Fitted(candidate, expression, fit, complexity, defect, limits)
 
