@@ -188,9 +188,12 @@ class SearchRules:
     Attributes
     ----------
     max_complexity : largest law that is selected or shown.
-    starts, fold_starts : starts of a fit on all rows and on a fold's rows.
+    starts : starts of a fit on all rows.
+    fold_starts : starts of an extrapolation fold's fit, beside the constants on all rows; random
+        folds have no others.
     iterations, fold_iterations : steps of such a fit at most.
-    pruned : laws of each complexity of which shorter variants are tried.
+    pruned : laws of each complexity of which shorter variants are tried, …
+    pruned_excess : … up to so many nodes more than `max_complexity`.
     shared : laws, the best on folds, for which sharing of constants by groups is tried.
     prune_loss : factor by which a shorter variant may raise the error.
     prune_starts, prune_iterations : starts and steps of a shorter variant's fit.
@@ -204,6 +207,7 @@ class SearchRules:
     iterations: int = 30
     fold_iterations: int = 15
     pruned: int = 1
+    pruned_excess: int = 12
     shared: int = 16
     prune_loss: float = 1.35
     prune_starts: int = 0
@@ -275,7 +279,7 @@ class EvidenceRules:
     strong: float = 10.0
     clear: float = 6.0
     halves: int = 50
-    permutations: int = 10
+    permutations: int = 6
     laws_with: int = 10
     laws_without: int = 10
     starts: int = 2
@@ -304,7 +308,7 @@ class EvidenceRules:
     counts: int = 8
     no_change: float = 1e-3
     clear_harm: float = 2.0
-    baseline_trees: int = 120
+    baseline_trees: int = 80
     baseline_rate: float = 0.1
     baseline_leaf_share: float = 0.02
     baseline_leaf: tuple[int, int] = (3, 20)

@@ -275,9 +275,11 @@ def _pruned(
 
     The grammar and the catalogue hold their shorter variants already.
     """
-    engines = [fit for fit in fits if fit.candidate.origin not in ("grammar", MEAN.origin)]
+    rules, own = data.rules.search, ("grammar", MEAN.origin)
+    most = rules.max_complexity + rules.pruned_excess
+    engines = [f for f in fits if f.candidate.origin not in own and f.complexity <= most]
     ranked = sorted(engines, key=lambda fit: (fit.fit.error, fit.candidate.text))
-    best = _best_of_each(ranked, data.rules.search.pruned, lambda fit: fit.complexity)
+    best = _best_of_each(ranked, rules.pruned, lambda fit: fit.complexity)
     tasks = [(fit, data, options.seed) for fit in best]
     known = {fit.candidate.tree for fit in fits}
     answers = _in_parallel(PRUNING, _prune_one, tasks, options, clock)
