@@ -120,6 +120,17 @@ def fit(
     hold_out: Annotated[
         str | None, typer.Option(help="Rows to keep out, as in 'n>5000 or T>5'.")
     ] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(help="COLUMN,… whose levels have constants of their own in one form."),
+    ] = None,
+    sd: Annotated[
+        str | None, typer.Option(help="Column with the standard deviation of each row's target.")
+    ] = None,
+    weights: Annotated[str | None, typer.Option(help="Column with the weight of each row.")] = None,
+    loss: Annotated[
+        str, typer.Option(help="squares, huber, or auto: huber where rows are outliers.")
+    ] = "auto",
     engine: Engine = "auto",
     budget: Budget = "standard",
     time_limit: TimeLimit = None,
@@ -137,6 +148,7 @@ def fit(
         parse_bounds,
         parse_domains,
         parse_factors,
+        parse_names,
         said_as_options,
     )
     from pipeline.terminal.search_progress import SearchProgress
@@ -153,6 +165,10 @@ def fit(
         time_limit,
         seed,
         jobs,
+        groups=parse_names("groups", groups),
+        sd=sd,
+        weights=weights,
+        loss=loss,
     )
     refuse_run_folder(out)
     source = Source(str(table), f"{target} in {table.name}")

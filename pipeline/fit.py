@@ -200,12 +200,18 @@ def summary(laws: LawSet) -> str:
     """The law and its scores, for the terminal."""
     from pipeline.laws.law import scores_in_words
     from pipeline.laws.search import MEAN
+    from pipeline.report.text import outliers_text, shared_text
 
     law = laws.law
     formula, score = readable(law.shown), scores_in_words(law.scores)
     lines = [f"law:    {laws.target} = {formula}", f"score:  {score}"]
+    if laws.groups is not None:
+        count = f"{len(laws.groups.levels)} levels of {laws.groups.column}"
+        lines.append(f"groups: {count}. {shared_text(law)}")
     if law.origin == MEAN.origin:
-        lines.append(f"note:   no factor tells more about {laws.target} than its mean does")
+        lines.append(f"note:   no factor predicts {laws.target} better than its mean")
+    if laws.outliers:
+        lines.append(f"note:   {outliers_text(laws)}")
     lines += [f"note:   {line}" for line in laws.provenance.engine_failures]
     return "\n".join(lines)
 

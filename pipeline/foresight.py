@@ -19,6 +19,7 @@ from pipeline.errors import UserError, from_simulator, said_as
 from pipeline.laws.holdout import check_condition
 from pipeline.laws.question import MAX_SEED, Question, check_question
 from pipeline.laws.rules import DataRules
+from pipeline.names import nearest
 from pipeline.store import Row
 from pipeline.symbolic.engines.choice import choose
 from pipeline.table import outcomes_table
@@ -75,6 +76,14 @@ def _check_columns(question: Question, planned: pd.DataFrame) -> None:
     for field, column in (("target", question.target), *_named(question)):
         if column in planned and not is_numeric_dtype(planned[column]):
             raise UserError(field, column, "a column of numbers; docs/columns.md lists them")
+    for column in question.groups:
+        if column not in planned:
+            raise UserError(
+                "groups", column, nearest(column, planned.columns, "a column of results")
+            )
+        if planned[column].isna().any() or planned[column].nunique() < 2:
+            expected = "a column that every trial has and of which the study has two levels or more"
+            raise UserError("groups", column, expected)
     for field, column in _named(question):
         values = planned[column] if column in planned else planned["T"] * 0.0
         told = values[planned["T"] > 1] if column == "ami" else values
@@ -122,5 +131,9 @@ def question_of(study: Study, jobs: int, engine: str | None) -> Question:
         laws.time_limit,
         laws.seed,
         jobs,
+        groups=tuple(laws.groups),
+        sd=laws.sd,
+        weights=laws.weights,
+        loss=laws.loss,
     )
     return question if engine is None else replace(question, engine=engine)

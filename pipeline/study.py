@@ -183,6 +183,17 @@ class LawsBlock(Block):
         default=None,
         description="rows to keep out of the search, as text over factor names: n > 1000",
     )
+    groups: list[Name] = Field(
+        default_factory=list,
+        description="columns whose levels have constants of their own in one form: a list",
+    )
+    sd: Name | None = Field(
+        default=None, description="the column with the standard deviation of each row's target"
+    )
+    weights: Name | None = Field(default=None, description="the column with the weight of each row")
+    loss: Literal["auto", "squares", "huber"] = Field(
+        default="auto", description="squares, huber, or auto: huber where rows are outliers"
+    )
     engine: Identifier = Field(
         default="auto",
         description="the symbolic-regression engine: auto, pysr, operon, gplearn, grammar",

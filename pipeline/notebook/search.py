@@ -13,6 +13,7 @@ from pipeline.errors import UserError
 from pipeline.fit import Source, fit_question
 from pipeline.laws.lawset import LawSet
 from pipeline.laws.question import Question
+from pipeline.laws.rules import Rules
 from pipeline.laws.search import Progress
 from pipeline.notebook.arguments import check_settings
 
@@ -26,7 +27,8 @@ Bounds = tuple[float | None, float | None]
 class SearchSettings(TypedDict, total=False):
     """What may be left out; each means what the option of `mtl-laws fit` of its name means.
 
-    ``domain`` is {factor: (low, high)}.
+    ``domain`` is {factor: (low, high)}, ``groups`` a sequence of columns, ``rules`` the thresholds
+    of the method (`pipeline.laws.rules.Rules`).
     """
 
     domain: Mapping[str, tuple[float, float]]
@@ -36,6 +38,11 @@ class SearchSettings(TypedDict, total=False):
     time_limit: float | None
     seed: int
     jobs: int
+    groups: Sequence[str]
+    sd: str | None
+    weights: str | None
+    loss: str
+    rules: Rules
 
 
 def fit_laws(
@@ -55,7 +62,8 @@ def fit_laws(
     factors : {name in the formula: column}, or the columns, each under its own name.
     bounds : lowest and highest value the target can take, None for none.
     progress : called with stage, done and total.
-    settings : domain, hold_out, engine, budget, time_limit, seed, jobs; see `SearchSettings`.
+    settings : domain, hold_out, engine, budget, time_limit, seed, jobs, groups, sd, weights, loss,
+        rules; see `SearchSettings`.
 
     Raises
     ------
