@@ -8,8 +8,9 @@ import pytest
 from support.planted import planted
 from support.rows import grid_data, posed
 
-from pipeline.laws.factors import find_made_up, mark_undefined
-from pipeline.laws.rows import STANDINS, Rows, infer_domains, number_cells
+from pipeline.laws.factors import find_placeholders, mark_undefined
+from pipeline.laws.rows import Rows, infer_domains, number_cells
+from pipeline.laws.rules import FactorRules
 from pipeline.symbolic.kinds import classify
 
 
@@ -28,15 +29,14 @@ def test_replicate_variance_is_that_of_the_noise() -> None:
     assert variance == pytest.approx(noise**2, rel=0.25)
 
 
-def test_an_undefined_factor_stands_at_its_whole_domain_with_shared_weight() -> None:
+def test_an_undefined_factor_is_filled_within_its_domain_and_its_rows_are_known() -> None:
     data = grid_data()
-    origin, columns = data.stand_in
-    undefined = np.flatnonzero(np.isnan(data.columns["ami"]))
-    for row in undefined:
-        np.testing.assert_allclose(
-            np.sort(columns["ami"][origin == row]), np.linspace(0, 1, STANDINS)
-        )
-    assert len(origin) == len(data) + (STANDINS - 1) * len(undefined)
+    undefined = np.isnan(data.columns["ami"])
+    np.testing.assert_array_equal(data.filled["ami"][undefined], 0.5)
+    np.testing.assert_array_equal(data.filled["ami"][~undefined], data.columns["ami"][~undefined])
+    assert set(data.undefined_rows) == {"ami"}
+    np.testing.assert_array_equal(data.undefined_rows["ami"]["T"], 1.0)
+    np.testing.assert_array_equal(data.undefined_rows["ami"]["n"], [10, 20, 40, 80])
     assert data.sample.weight.sum() == pytest.approx(len(data))
 
 
@@ -103,18 +103,21 @@ def test_a_number_that_matters_is_left_alone() -> None:
     table.loc[alone, "ami"] = np.resize([0.0, 0.3, 0.6, 0.9], alone.sum())
     table["y"] += 0.2 * table["ami"]
     columns = {name: table[name].to_numpy() for name in ("n", "T", "ami")}
-    assert find_made_up(columns, table["y"].to_numpy()) == []
+    assert find_placeholders(columns, table["y"].to_numpy(), FactorRules()) == []
 
 
-def test_marking_says_what_it_did() -> None:
+def test_placeholders_are_marked_and_noted() -> None:
     columns = {
         "T": np.repeat([1.0, 2, 3], 4),
         "ami": np.array([1.0] * 4 + [0.1, 0.4, 0.7, 0.9] * 2),
     }
-    found = find_made_up(columns, np.arange(12.0))
-    marked, notes = mark_undefined(columns, found)
+    found = find_placeholders(columns, np.arange(12.0), FactorRules())
+    marked = mark_undefined(columns, found)
     assert np.isnan(marked["ami"][:4]).all()
-    assert "4 rows with T = 1" in notes[0]
+    assert not np.isnan(marked["ami"][4:]).any()
+    table = pd.DataFrame({**columns, "y": np.arange(12.0)})
+    note = posed(table).notes[0]
+    assert (note.kind, note.name, note.other, note.rows) == ("placeholder", "ami", "T", 4)
 
 
 def test_the_held_out_targets_have_no_say() -> None:
