@@ -55,7 +55,7 @@ LAWS_NAME, TABLE_NAME = "laws.json", "table.parquet"
 class SchemaError(UserError):
     """A ``laws.json`` of another version."""
 
-    form: ClassVar[str] = f"{{path}}: expected {SCHEMA}, got {{value!r}}: {{expected}}"
+    form: ClassVar[str] = f"{{path}}: expected {SCHEMA}, got {{value!r}}: {{expected}}{{advice}}"
 
 
 class LawSet(Record):
@@ -233,8 +233,8 @@ class LawSet(Record):
         rows = read_table(path)
         for column in (*self.factors, self.target):
             rows[column] = numbers(rows, column, str(path))
-        for column in ("role", "cell"):
-            if column not in rows:
+        for column in OWN_COLUMNS:
+            if column not in rows and (column != "group" or self.groups is not None):
                 accepted = f"a table with this column, as beside {LAWS_NAME}"
                 raise UserError(str(path), column, accepted)
         if not (rows["role"] == "fit").any():

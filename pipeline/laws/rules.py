@@ -24,6 +24,7 @@ class DataRules:
     rounding : a target that varies by less than this fraction of its size does not vary.
     max_groups : most levels of the group columns together.
     min_group_rows : a group with fewer rows than this has no constants of its own.
+    min_rows_of_group : a group with fewer rows than this is refused.
     max_cells : cells a search looks at; constants are refitted on all of them afterwards.
     """
 
@@ -32,6 +33,7 @@ class DataRules:
     rounding: float = 1e-12
     max_groups: int = 500
     min_group_rows: int = 4
+    min_rows_of_group: int = 2
     max_cells: int = 1_500
 
 
