@@ -156,7 +156,6 @@ def fit(
         parse_columns,
         parse_domains,
         parse_factors,
-        parse_names,
         said_as_options,
     )
     from pipeline.terminal.search_progress import SearchProgress

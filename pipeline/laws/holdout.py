@@ -183,7 +183,8 @@ class _Where(_Condition):
             raise self.refuse()
         left, right = (self.text_values(side) for side in sides)
         known = np.array([None not in pair for pair in zip(left, right, strict=True)], dtype=bool)
-        return np.asarray(COMPARE[type(node.ops[0])](left, right), dtype=bool) & known
+        equal_sides = np.asarray(COMPARE[type(node.ops[0])](left, right), dtype=bool)
+        return np.asarray(equal_sides & known, dtype=bool)
 
     def is_text(self, node: ast.expr) -> bool:
         if isinstance(node, ast.Name):

@@ -105,9 +105,7 @@ def _in_words(law: Law) -> Law:
         }
         for level, known in law.group_intervals.items()
     }
-    return law.model_copy(
-        update={**words, "constants": constants, "group_intervals": intervals}
-    )
+    return law.model_copy(update={**words, "constants": constants, "group_intervals": intervals})
 
 
 def note_text(note: Note) -> str:

@@ -42,22 +42,6 @@ def parse_factors(text: str) -> dict[str, str]:
     return factors
 
 
-def parse_names(path: str, text: str | None) -> tuple[str, ...]:
-    """``encoder,language`` as names of columns; none where nothing is given.
-
-    Raises
-    ------
-    UserError
-        if a part is empty or a column is named twice.
-    """
-    if text is None:
-        return ()
-    names = tuple(part.strip() for part in text.split(","))
-    if not all(names) or len(set(names)) < len(names):
-        raise UserError(path, text, "columns of the table, each once, as in encoder,language")
-    return names
-
-
 def _with_equals(part: str) -> str:
     """What a bare column that is no name was probably meant to be."""
     name, colon, column = (piece.strip() for piece in part.partition(":"))

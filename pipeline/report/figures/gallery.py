@@ -14,7 +14,6 @@ from pipeline.report.figures.front import draw_front
 from pipeline.report.figures.gain import draw_gain
 from pipeline.report.figures.learning import draw_learning
 from pipeline.report.front import Front
-from pipeline.report.roles import find_roles
 from pipeline.report.surface import Surface
 
 #: factors by which measured against predicted is coloured
@@ -52,7 +51,7 @@ def draw_gallery(surface: Surface | None, front: Front, curves: pd.DataFrame | N
 
 def _law_sections(surface: Surface) -> dict[str, list[Drawing | None]]:
     varied = [f for f in surface.by_effect if len(surface.levels[f].values) > 1]
-    roles = find_roles(surface)
+    roles = surface.multitask
     return {
         "curves": [draw_curves(surface, factor) for factor in varied],
         "gain": [*draw_gain(surface, roles)] if roles else [],
