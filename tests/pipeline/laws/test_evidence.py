@@ -25,10 +25,12 @@ from pipeline.laws.question import Question, pose
 from pipeline.laws.rows import Rows
 from pipeline.laws.rules import EvidenceRules
 from pipeline.laws.score import Candidate, Scored, fit_candidate
-from pipeline.symbolic.fit import EXACT, Fit, fit_constants, propose_starts
+from pipeline.symbolic.fit import RULES, Fit, fit_constants, propose_starts
 from pipeline.symbolic.powers import free_power, places
 from pipeline.symbolic.program import Expression
+from pipeline.symbolic.tree import Tree
 
+FACTORS = ("n", "T", "ami")
 TRUTH = "c0 - c1/sqrt(n*(1 + (T - 1)*ami))"
 WITHOUT = ("c0 - c1/sqrt(n)", "c0 - c1/sqrt(n*T)", "c0 + c1*log(T)", f"{TRUTH} + c2*decoy")
 
@@ -41,7 +43,7 @@ def data() -> Rows:
 def fitted(text: str, data: Rows) -> np.ndarray:
     expression = Expression.parse(text, data.factors)
     starts = propose_starts(expression, data.sample, 12, 0)
-    fit = fit_constants(expression, data.sample, starts, 200, EXACT)
+    fit = fit_constants(expression, data.sample, starts, 200, RULES.exact)
     assert fit is not None
     return fit.theta
 
@@ -51,7 +53,9 @@ def freed(text: str, factor: str, data: Rows) -> list[Exponent]:
 
 
 def pool(data: Rows, texts: tuple[str, ...] = (TRUTH, *WITHOUT)) -> list[Scored]:
-    fits = [fit_candidate(Candidate(t, "test"), data, Domain.of(data), 0) for t in texts]
+    fits = [fit_candidate(Candidate(Tree.parse(t, data.factors), "test"), data, Domain.of(data), 0)
+        for t in texts
+    ]
     none = np.zeros((0, len(data)))
     return [Scored(fit, none, none) for fit in fits if fit]
 
@@ -61,7 +65,7 @@ def law(text: str, data: Rows) -> Law:
     expression = Expression.parse(text, data.factors)
     values = dict(zip(expression.constants, theta.tolist(), strict=True))
     numeric = expression.with_constants(values)
-    fixed = {name: Constant(value, None, None) for name, value in values.items()}
+    fixed = {name: Constant(value=value) for name, value in values.items()}
     return Law(numeric, text, data.factors, 9, fixed, {}, True, "", "", "test")
 
 
@@ -77,10 +81,10 @@ def law(text: str, data: Rows) -> Law:
     ],
 )
 def test_powers_multiply_on_the_way_up(text: str, factor: str, power: str) -> None:
-    (place,) = places(text, factor)
+    (place,) = places(Tree.parse(text, FACTORS), factor)
     random = np.random.default_rng(0)
     scope = {name: float(random.uniform(0.5, 2)) for name in ("n", "T", "ami", "c2", "c3")}
-    assert eval(place.power, {}, scope) == pytest.approx(eval(power, {}, scope))
+    assert eval(place.power.text, {}, scope) == pytest.approx(eval(power, {}, scope))
 
 
 def test_only_one_occurrence_is_freed_and_a_root_gives_way() -> None:
@@ -367,7 +371,7 @@ def test_harm_is_where_it_was_planted(data: Rows) -> None:
     hurts = "c0 - c1/sqrt(n) + c2*(T - 1)/T*(ami - 0.3)"
     values = {"c0": 0.9, "c1": 0.5, "c2": 0.1}
     numeric = Expression.parse(hurts, data.factors).with_constants(values)
-    fixed = {name: Constant(value, None, None) for name, value in values.items()}
+    fixed = {name: Constant(value=value) for name, value in values.items()}
     change = harm(Law(numeric, hurts, data.factors, 9, fixed, {}, True, "", "", ""), data)
     assert change is not None
     assert change.always_below == pytest.approx(0.3, abs=0.05)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import UserError
 from pipeline.symbolic.program import Expression
-from pipeline.symbolic.tree import substitute
+from pipeline.symbolic.tree import Tree
 
 FACTORS = ("n", "T", "ami")
 ROWS = {
@@ -129,6 +129,45 @@ def test_numbers_take_the_place_of_constants(text: str, value: float) -> None:
 
 
 def test_substitution_keeps_precedence() -> None:
-    text = substitute("c0 - c1*n**c2", {"c0": "1", "c1": "-2.5", "c2": "-0.5"})
-    assert text == "1 + 2.5 * n ** (-0.5)"
+    tree = Tree.parse("c0 - c1*n**c2 - c3", FACTORS)
+    numbers = {"c0": 1.0, "c1": 2.5, "c2": -0.5, "c3": -3.0}
+    text = tree.with_constants(numbers).text
+    assert text == "1 - 2.5 * n ** (-0.5) + 3"
     assert ast.parse(text)
+    sum_in_place = tree.replace({"n": Tree.parse("n + T", FACTORS)})
+    assert sum_in_place.text == "c0 - c1 * (n + T) ** c2 - c3"
+
+
+@given(texts)
+@settings(max_examples=150, deadline=None)
+def test_the_text_of_a_tree_is_canonical(text: str) -> None:
+    """It reads back as the same tree, in as many nodes, whatever brackets the source had."""
+    tree = Tree.parse(text, FACTORS)
+    assert Tree.parse(tree.text, FACTORS) == tree
+    assert Expression.parse(text, FACTORS).text == tree.text
+    assert Tree.parse(tree.text, FACTORS).complexity == tree.complexity
+
+
+@given(texts)
+@settings(max_examples=100, deadline=None)
+def test_a_path_leads_to_the_node_that_is_put_there(text: str) -> None:
+    tree = Tree.parse(text, FACTORS)
+    for name in (*tree.factors, *tree.constants):
+        paths = tree.paths(name)
+        assert len(paths) == sum(node.name == name for node in tree.walk())
+        for path in paths:
+            assert tree.at(path).name == name
+            held = tree.put(path, Tree.number(7.0))
+            assert held.at(path).value == 7.0
+            assert len(held.paths(name)) == len(paths) - 1
+            assert tree.at(path).name == name, "a tree does not change"
+
+
+@pytest.mark.parametrize(
+    "text", ["n - (T - ami)", "n / (T / ami)", "(-n) ** 2", "n ** (-T)", "(n ** T) ** ami", "-n * T"]
+)
+def test_brackets_stand_where_python_needs_them(text: str) -> None:
+    plain = Tree.parse(text, FACTORS).text
+    for point in (2.0, 3.0, 5.0), (0.5, 4.0, 0.25):
+        scope = dict(zip(FACTORS, point, strict=True))
+        assert eval(plain, {}, scope) == pytest.approx(eval(text, {}, scope), rel=1e-12)
