@@ -30,6 +30,7 @@ from pipeline.symbolic.powers import free_power, places
 from pipeline.symbolic.program import Expression
 from pipeline.symbolic.tree import Tree
 
+FACTORS = ("n", "T", "ami")
 TRUTH = "c0 - c1/sqrt(n*(1 + (T - 1)*ami))"
 WITHOUT = ("c0 - c1/sqrt(n)", "c0 - c1/sqrt(n*T)", "c0 + c1*log(T)", f"{TRUTH} + c2*decoy")
 

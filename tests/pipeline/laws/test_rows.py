@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from pipeline.laws.factors import find_placeholders, mark_undefined
 from pipeline.laws.rows import Rows, infer_domains, number_cells
 from pipeline.laws.rules import FactorRules
 from pipeline.symbolic.kinds import classify
+from pipeline.symbolic.program import Expression
 
 
 def test_replicates_share_a_cell_and_undefined_equals_undefined() -> None:
@@ -38,6 +41,42 @@ def test_an_undefined_factor_is_filled_within_its_domain_and_its_rows_are_known(
     np.testing.assert_array_equal(data.undefined_rows["ami"]["T"], 1.0)
     np.testing.assert_array_equal(data.undefined_rows["ami"]["n"], [10, 20, 40, 80])
     assert data.sample.weight.sum() == pytest.approx(len(data))
+    rows = data.undefined_rows
+    assert set(rows) == {"ami"}
+    assert sorted(zip(rows["ami"]["n"], rows["ami"]["T"], strict=True)) == [
+        (n, 1.0) for n in (10.0, 20.0, 40.0, 80.0)
+    ]
+
+
+def test_what_is_filled_in_does_not_change_a_valid_fit() -> None:
+    """A law that does not depend on AMI at T = 1 has the same constants whatever stands there."""
+    data = posed(planted(noise=0.1).drop(columns="decoy")).data
+    alone = np.isnan(data.columns["ami"])
+    expression = Expression.parse("c0 - c1*(n*(1 + (T - 1)*ami))**(-c2)", data.factors)
+    thetas = []
+    for value in (0.0, 1.0):
+        columns = {**data.columns, "ami": np.where(alone, value, data.columns["ami"])}
+        sample = replace(data, columns=columns).sample
+        fit = fit_constants(expression, sample, np.array([[0.9, 0.5, 0.5]]), 100)
+        assert fit is not None
+        thetas.append(fit.theta)
+    np.testing.assert_allclose(thetas[0], thetas[1], rtol=1e-9)
+
+
+def test_counts_are_repeated_rows_and_precision_is_a_weight() -> None:
+    data = posed(planted(noise=0.1).drop(columns="decoy")).data
+    count = np.random.default_rng(0).integers(1, 4, len(data))
+    repeated = data.take(np.repeat(np.arange(len(data)), count))
+    counted = replace(data, count=count.astype(float))
+    assert counted.replicate_variance == pytest.approx(repeated.replicate_variance, rel=1e-9)
+    assert counted.variance == pytest.approx(repeated.variance, rel=1e-9)
+    np.testing.assert_allclose(counted.sample.target, repeated.sample.target)
+    np.testing.assert_allclose(counted.sample.weight, repeated.sample.weight)
+    precise = replace(data, precision=count / count.mean())
+    np.testing.assert_allclose(precise.sample.weight * count.mean(), counted.sample.weight)
+    assert precise.weights.mean() == pytest.approx(1.0)
+    single = precise.take(np.arange(0, len(data), 2))
+    assert single.replicate_variance is None, "weights are no replicates"
 
 
 def test_merging_equal_rows_keeps_the_least_squares_problem() -> None:
