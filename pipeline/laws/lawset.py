@@ -234,7 +234,7 @@ class LawSet(Record):
         for column in (*self.factors, self.target):
             rows[column] = numbers(rows, column, str(path))
         for column in OWN_COLUMNS:
-            if column not in rows:
+            if column not in rows and (column != "group" or self.groups is not None):
                 accepted = f"a table with this column, as beside {LAWS_NAME}"
                 raise UserError(str(path), column, accepted)
         if not (rows["role"] == "fit").any():
