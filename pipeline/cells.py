@@ -183,6 +183,11 @@ def _check_laws(study: Study) -> None:
     for factor, column in study.laws.factors.items():
         if column not in known:
             raise UserError(f"laws.factors.{factor}", column, nearest(column, columns))
+    laws = study.laws
+    for key, named in (("groups", laws.groups), ("sd", (laws.sd,)), ("weights", (laws.weights,))):
+        for name in named:
+            if name is not None and name not in known:
+                raise UserError(f"laws.{key}", name, nearest(name, columns, "a column of results"))
 
 
 def _is_training(factor: str) -> bool:

@@ -120,6 +120,24 @@ def fit(
     hold_out: Annotated[
         str | None, typer.Option(help="Rows to keep out, as in 'n>5000 or T>5'.")
     ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(help="Rows to use, over columns: 'tokens>99 and encoder==\"cnn\"'."),
+    ] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(help="COLUMN,…: groups that have constants of their own in one form."),
+    ] = None,
+    sd: Annotated[
+        str | None, typer.Option(help="Column with the standard deviation of each row's target.")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Column with the weight of each row; not with --sd.")
+    ] = None,
+    loss: Annotated[
+        str,
+        typer.Option(help="squares, huber, or auto: huber only where rows lie far off every law."),
+    ] = "auto",
     engine: Engine = "auto",
     budget: Budget = "standard",
     time_limit: TimeLimit = None,
@@ -135,6 +153,7 @@ def fit(
     from pipeline.reference_data import read_source
     from pipeline.terminal.options import (
         parse_bounds,
+        parse_columns,
         parse_domains,
         parse_factors,
         said_as_options,
@@ -153,6 +172,11 @@ def fit(
         time_limit,
         seed,
         jobs,
+        groups=parse_columns("groups", groups),
+        sd=sd,
+        weights=weights,
+        loss=loss,
+        where=where,
     )
     refuse_run_folder(out)
     source = Source(str(table), f"{target} in {table.name}")

@@ -138,6 +138,7 @@ def fit_question(
     asked = {
         "columns": dict(question.factors),
         "hold_out": question.hold_out,
+        "where": question.where,
         "notes": tuple(note_text(note) for note in problem.notes),
     }
     made = _provenance(question, choice, found, source, begin)
@@ -200,13 +201,22 @@ def summary(laws: LawSet) -> str:
     """The law and its scores, for the terminal."""
     from pipeline.laws.law import scores_in_words
     from pipeline.laws.search import MEAN
+    from pipeline.report.text import groups_text, outliers_text, small_groups_text
 
     law = laws.law
     formula, score = readable(law.shown), scores_in_words(law.scores)
-    lines = [f"law:    {laws.target} = {formula}", f"score:  {score}"]
+    lines = [f"law:    {laws.target} = {formula}"]
+    if laws.groups is not None:
+        lines.append(f"groups: {groups_text(law, laws.groups)}")
+    lines.append(f"score:  {score}")
+    notes = [*laws.provenance.engine_failures]
     if law.origin == MEAN.origin:
-        lines.append(f"note:   no factor tells more about {laws.target} than its mean does")
-    lines += [f"note:   {line}" for line in laws.provenance.engine_failures]
+        notes.insert(0, f"no factor predicts {laws.target} better than its mean")
+    if laws.groups is not None and laws.groups.small:
+        notes.append(small_groups_text(laws.groups))
+    if laws.outliers:
+        notes.append(outliers_text(laws))
+    lines += [f"note:   {note}" for note in notes]
     return "\n".join(lines)
 
 

@@ -19,6 +19,7 @@ from pipeline.errors import UserError, from_simulator, said_as
 from pipeline.laws.holdout import check_condition
 from pipeline.laws.question import MAX_SEED, Question, check_question
 from pipeline.laws.rules import DataRules
+from pipeline.names import nearest
 from pipeline.store import Row
 from pipeline.symbolic.engines.choice import choose
 from pipeline.table import outcomes_table
@@ -72,15 +73,39 @@ def _planned(cells: Sequence[Cell]) -> pd.DataFrame:
 
 def _check_columns(question: Question, planned: pd.DataFrame) -> None:
     """Refuse text, and factors that the study does not vary; `expand` has refused unknown names."""
-    for field, column in (("target", question.target), *_named(question)):
+    weighting = [("sd", question.sd), ("weights", question.weights)]
+    for field, column in (("target", question.target), *_named(question), *weighting):
         if column in planned and not is_numeric_dtype(planned[column]):
             raise UserError(field, column, "a column of numbers; docs/columns.md lists them")
+    for column in question.groups:
+        if column not in planned:
+            raise UserError(
+                "groups", column, nearest(column, planned.columns, "a column of results")
+            )
+        if planned[column].isna().any() or planned[column].nunique() < 2:
+            expected = "a column that every trial has and of which the study has two levels or more"
+            raise UserError("groups", column, expected)
     for field, column in _named(question):
         values = planned[column] if column in planned else planned["T"] * 0.0
         told = values[planned["T"] > 1] if column == "ami" else values
         if told.notna().all() and told.nunique() < 2:
             expected = "a factor of which the study has two levels or more; vary it or leave it out"
             raise UserError(field, column, expected)
+    for column in question.groups:
+        _check_group(column, planned, question.rules.data)
+
+
+def _check_group(column: str, planned: pd.DataFrame, rules: DataRules) -> None:
+    """Refuse a group column that the study does not vary, or of which some rows have no level."""
+    levels = planned[column].astype(str) if column in planned else None
+    if levels is None or levels.nunique() < 2:
+        expected = "a column of which the study has two levels or more; vary it or leave it out"
+        raise UserError("groups", column, expected)
+    if planned[column].isna().any():
+        raise UserError("groups", column, "a column with a level in every row; some are empty")
+    if levels.nunique() > rules.max_groups:
+        expected = f"a column with at most {rules.max_groups} levels; there are {levels.nunique()}"
+        raise UserError("groups", column, expected)
 
 
 def _named(question: Question) -> list[tuple[str, str]]:
@@ -122,5 +147,9 @@ def question_of(study: Study, jobs: int, engine: str | None) -> Question:
         laws.time_limit,
         laws.seed,
         jobs,
+        groups=laws.groups,
+        sd=laws.sd,
+        weights=laws.weights,
+        loss=laws.loss,
     )
     return question if engine is None else replace(question, engine=engine)

@@ -66,6 +66,11 @@ def _seeds(value: object) -> object:
     return value
 
 
+def _names(value: object) -> object:
+    """One name may stand without its brackets."""
+    return (value,) if isinstance(value, str) else value
+
+
 def _columns(value: object) -> object:
     """``[n, T]`` is short for ``{n: n, T: T}``; a name in a law is a Python identifier."""
     names = value if isinstance(value, (list, tuple, dict)) else ()
@@ -182,6 +187,24 @@ class LawsBlock(Block):
     hold_out: Name | None = Field(
         default=None,
         description="rows to keep out of the search, as text over factor names: n > 1000",
+    )
+    groups: Annotated[tuple[Name, ...], BeforeValidator(_names), AfterValidator(_distinct)] = Field(
+        default=(),
+        description="columns whose levels have constants of their own in one form: a list of "
+        "names, such as [encoder]",
+    )
+    sd: Name | None = Field(
+        default=None,
+        description="the column with the standard deviation of each row's target, or null",
+    )
+    weights: Name | None = Field(
+        default=None,
+        description="the column with the weight of each row, not together with `sd`, or null",
+    )
+    loss: Literal["auto", "squares", "huber"] = Field(
+        default="auto",
+        description="what is minimised: squares, huber, or auto (huber only where rows lie far "
+        "off every good law)",
     )
     engine: Identifier = Field(
         default="auto",

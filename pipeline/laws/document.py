@@ -20,7 +20,15 @@ from pipeline.laws.law import LATEX_DIGITS, Constant, Interval, Law, LawDefect
 from pipeline.laws.lawset import LawSet
 from pipeline.laws.noise import reweighted
 from pipeline.laws.question import Problem
-from pipeline.laws.record import Baseline, DataRecord, FactorEvidence, Groups, Harm, Outlier
+from pipeline.laws.record import (
+    SEPARATOR,
+    Baseline,
+    DataRecord,
+    FactorEvidence,
+    Groups,
+    Harm,
+    Outlier,
+)
 from pipeline.laws.rows import Indices, Rows
 from pipeline.laws.score import Fitted, Scored, r_squared, row_errors
 from pipeline.laws.search import SearchResult
@@ -73,8 +81,9 @@ def laws_document(
     if data.group is not None:
         record["groups"] = Groups(
             columns=tuple(groups),
-            column=groups[0] if len(groups) == 1 else " | ".join(groups),
+            column=SEPARATOR.join(groups),
             levels=data.levels,
+            small=_small_groups(problem.small),
         )
     return LawSet(
         target=data.name,
@@ -214,6 +223,14 @@ def _with_small(fitted: Fitted, draws: Floats, data: Rows, small: Rows) -> tuple
     theta[places] = start if pooled is None else pooled.theta
     drawn[:, places] = np.median(draws[:, own], axis=1, keepdims=True)
     return Fit(theta, fitted.fit.error), drawn
+
+
+def _small_groups(small: Rows | None) -> dict[str, int]:
+    """Level -> rows, of the groups that are too small for constants of their own."""
+    if small is None:
+        return {}
+    places, count = np.unique(small.group_index, return_counts=True)
+    return {small.levels[k]: int(rows) for k, rows in zip(places, count, strict=True)}
 
 
 def _on_all_rows(fitted: Fitted, data: Rows) -> Fitted:

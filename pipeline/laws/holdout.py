@@ -1,6 +1,6 @@
-"""``hold_out``, as in ``n > 5000 or T > 5``: rows named by a condition over factor names.
+"""Rows named by a condition: ``hold_out`` over factor names, ``where`` over columns of the table.
 
-The condition is parsed by a whitelist and never evaluated as code.
+A condition, as in ``n > 5000 or T > 5``, is parsed by a whitelist and never evaluated as code.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from pipeline.errors import UserError
 from pipeline.names import nearest
@@ -36,7 +38,14 @@ ACCEPTED = (
     "comparisons (< <= > >= == !=) of factors and numbers joined by and, or, not; "
     "as in 'n > 5000 or T > 5'"
 )
+ACCEPTED_WHERE = (
+    "comparisons (< <= > >= == !=) of columns and numbers, or of a text column and a text in "
+    "quotes (== !=), joined by and, or, not; as in 'tokens > 500 and encoder == \"cnn\"'"
+)
 MAX_TEXT = 2_000
+
+Texts = npt.NDArray[np.object_]
+"""Values of a text column, None where there is no value."""
 
 
 def held_out_rows(condition: str, columns: Mapping[str, Floats]) -> Mask:
@@ -60,6 +69,24 @@ def check_condition(condition: str, factors: Iterable[str]) -> None:
     _Condition(condition, {name: np.zeros(1) for name in factors}).rows()
 
 
+def rows_where(condition: str, table: pd.DataFrame) -> Mask:
+    """Mask (N,) of the rows of a table that meet the condition; an empty cell meets no comparison.
+
+    Raises
+    ------
+    UserError
+        if the condition is not a condition over columns of the table, or no row or every row
+        meets it.
+    """
+    mask = _Where(condition, table).rows()
+    if not mask.any() or mask.all():
+        met = "every row meets it" if mask.any() else "no row meets it"
+        raise UserError(
+            "where", condition, f"a condition that some rows meet and others do not; {met}"
+        )
+    return mask
+
+
 def _ranges(columns: Mapping[str, Floats]) -> str:
     """Where the factors lie, so that a condition can be mended."""
     ends = {name: value_range(column) for name, column in columns.items()}
@@ -67,8 +94,13 @@ def _ranges(columns: Mapping[str, Floats]) -> str:
 
 
 class _Condition:
+    """A condition over columns of numbers."""
+
+    path, accepted, kind = "hold_out", ACCEPTED, "a factor, not its column"
+
     def __init__(self, text: str, columns: Mapping[str, Floats]) -> None:
         self.text, self.columns = text, columns
+        self.size = len(next(iter(columns.values()), ()))
 
     def rows(self) -> Mask:
         if len(self.text) > MAX_TEXT:
@@ -94,8 +126,7 @@ class _Condition:
 
     def comparison(self, node: ast.Compare) -> Mask:
         sides = [self.value(side) for side in (node.left, *node.comparators)]
-        rows = len(next(iter(self.columns.values())))
-        mask = np.ones(rows, dtype=bool)
+        mask = np.ones(self.size, dtype=bool)
         for op, left, right in zip(node.ops, sides, sides[1:], strict=False):
             known = ~(np.isnan(left) | np.isnan(right))
             mask &= COMPARE[type(op)](left, right) & known
@@ -105,9 +136,7 @@ class _Condition:
         if isinstance(node, ast.Name) and node.id in self.columns:
             return self.columns[node.id]
         if isinstance(node, ast.Name):
-            raise UserError(
-                "hold_out", node.id, nearest(node.id, self.columns, "a factor, not its column")
-            )
+            raise UserError(self.path, node.id, nearest(node.id, self.columns, self.kind))
         if isinstance(node, ast.Constant):
             return self.number(node.value)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
@@ -124,4 +153,52 @@ class _Condition:
         return np.asarray(float(value))
 
     def refuse(self) -> UserError:
-        return UserError("hold_out", self.text[:80], ACCEPTED)
+        return UserError(self.path, self.text[:80], self.accepted)
+
+
+class _Where(_Condition):
+    """A condition over the columns of a table, of which some may be text."""
+
+    path, accepted, kind = "where", ACCEPTED_WHERE, "a column of the table"
+
+    def __init__(self, text: str, table: pd.DataFrame) -> None:
+        named = {str(name): table[name] for name in table.columns}
+        numeric = {n: c for n, c in named.items() if pd.api.types.is_numeric_dtype(c)}
+        super().__init__(
+            text, {n: c.to_numpy(np.float64, na_value=np.nan) for n, c in numeric.items()}
+        )
+        self.size = len(table)
+        self.texts: dict[str, Texts] = {
+            n: np.array([None if pd.isna(v) else str(v) for v in c], dtype=object)
+            for n, c in named.items()
+            if n not in numeric
+        }
+
+    def comparison(self, node: ast.Compare) -> Mask:
+        sides = (node.left, *node.comparators)
+        if not any(self.is_text(side) for side in sides):
+            return super().comparison(node)
+        equal = len(sides) == 2 and isinstance(node.ops[0], ast.Eq | ast.NotEq)
+        if not equal or not all(self.is_text(side) for side in sides):
+            raise self.refuse()
+        left, right = (self.text_values(side) for side in sides)
+        known = np.array([None not in pair for pair in zip(left, right, strict=True)], dtype=bool)
+        equal_sides = np.asarray(COMPARE[type(node.ops[0])](left, right), dtype=bool)
+        return np.asarray(equal_sides & known, dtype=bool)
+
+    def is_text(self, node: ast.expr) -> bool:
+        if isinstance(node, ast.Name):
+            return node.id in self.texts
+        return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+    def text_values(self, node: ast.expr) -> Texts:
+        if isinstance(node, ast.Name):
+            return self.texts[node.id]
+        assert isinstance(node, ast.Constant)
+        return np.full(self.size, node.value, dtype=object)
+
+    def value(self, node: ast.expr) -> Floats:
+        if isinstance(node, ast.Name) and node.id not in self.columns:
+            names = (*self.columns, *self.texts)
+            raise UserError(self.path, node.id, nearest(node.id, names, self.kind))
+        return super().value(node)

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import UserError
-from pipeline.files.tablefile import numbers
+from pipeline.files.tablefile import LINES, numbers
 from pipeline.laws.factors import find_placeholders, mark_undefined, missing_rows
-from pipeline.laws.holdout import held_out_rows
+from pipeline.laws.holdout import held_out_rows, rows_where
+from pipeline.laws.record import SEPARATOR
 from pipeline.laws.rows import Indices, Rows, infer_domains, number_cells
-from pipeline.laws.rules import BUDGETS, Rules
+from pipeline.laws.rules import BUDGETS, DataRules, Rules
 from pipeline.names import nearest
 from pipeline.symbolic.tree import CONSTANT_NAME, FUNCTIONS, Floats, Mask
 from pipeline.table import replicates_of, unmodelled_columns
@@ -46,6 +47,7 @@ class Question:
     groups : columns whose levels have constants of their own in one shared form.
     sd : column with the standard deviation of each row's target; None for none.
     weights : column with the weight of each row; None for none.
+    where : condition over the columns of the table; rows that do not meet it are left out.
     loss : ``squares``, ``huber``, or ``auto``: Huber only where rows lie far from every good law.
     rules : thresholds of the method.
     """
@@ -65,6 +67,7 @@ class Question:
     sd: str | None = None
     weights: str | None = None
     loss: str = "auto"
+    where: str | None = None
     rules: Rules = field(default_factory=Rules)
 
     @property
@@ -81,8 +84,9 @@ class Note:
 
     Attributes
     ----------
-    kind : ``placeholder``, ``no_target``, ``missing_factor``, ``unmodelled`` or ``small_group``.
-    name : the factor, target or group concerned.
+    kind : ``where``, ``placeholder``, ``no_target``, ``missing_factor``, ``unmodelled`` or
+        ``small_group``.
+    name : the condition, factor, target or group concerned.
     other : the count of a placeholder.
     rows : rows concerned.
     """
@@ -130,8 +134,8 @@ def pose(table: pd.DataFrame, question: Question, source: str) -> Problem:
     UserError
         if a column is missing or not numeric, a factor name cannot stand in a formula, the target
         does not vary, bounds or domains make no sense, groups are too many or too small, weights
-        are no weights, or a hold-out keeps out nothing or all; the path is one of `Question.paths`,
-        or the table and the place in it.
+        are no weights, or a condition is met by no row or by all; the path is one of
+        `Question.paths`, or the table and the place in it.
     """
     check_question(question)
     table, notes = _with_values(table.reset_index(drop=True), question, source)
@@ -169,11 +173,10 @@ def pose(table: pd.DataFrame, question: Question, source: str) -> Problem:
     domains = {**infer_domains(whole.take(~held).columns), **question.domain}
     whole = replace(whole, domains=domains)
     rest = whole.take(held) if held.any() else None
-    data, small = _split_small(whole.take(~held))
+    data, small = split_small(whole.take(~held))
     places = np.asarray(table.index)[~held]
     if small is not None:
         places = places[~np.isin(whole.group_index[~held], small.group_index)]
-    if small is not None:
         for k in np.unique(small.group_index):
             count = int((small.group_index == k).sum())
             notes.append(Note("small_group", levels[k], rows=count))
@@ -188,16 +191,28 @@ def _with_values(
 ) -> tuple[pd.DataFrame, list[Note]]:
     """The rows that have a target and no missing factor, and what was left out."""
     notes = []
+    if question.where is not None:
+        met = rows_where(question.where, table)
+        notes.append(Note("where", question.where, rows=int((~met).sum())))
+        table = _take(table, met)
     blank = np.isnan(_column(table, question.target, source, question.rules))
     if blank.any():
         notes.append(Note("no_target", question.target, rows=int(blank.sum())))
-        table = table[~blank]
+        table = _take(table, ~blank)
     missing = missing_rows(_factor_columns(table, question, source)) if len(table) else {}
     for name, mask in missing.items():
         notes.append(Note("missing_factor", name, rows=int(mask.sum())))
     if missing:
-        table = table[~np.any(list(missing.values()), axis=0)]
+        table = _take(table, ~np.any(list(missing.values()), axis=0))
     return table, notes
+
+
+def _take(table: pd.DataFrame, kept: Mask) -> pd.DataFrame:
+    """Some rows of the table, with the lines of the file that they stand in."""
+    part, lines = table[kept], table.attrs.get(LINES)
+    if lines:
+        part.attrs[LINES] = [line for line, taken in zip(lines, kept, strict=True) if taken]
+    return part
 
 
 def _groups(
@@ -214,25 +229,40 @@ def _groups(
             raise UserError("groups", column, "a column with a level in every row; some are empty")
     joined = table[question.groups[0]].astype(str)
     for column in question.groups[1:]:
-        joined = joined + " | " + table[column].astype(str)
+        joined = joined + SEPARATOR + table[column].astype(str)
     codes, names = pd.factorize(joined)
-    levels, rules = tuple(map(str, names)), question.rules.data
-    asked = ",".join(question.groups)
-    if len(levels) > rules.max_groups:
-        expected = f"columns with at most {rules.max_groups} levels; {asked} has {len(levels)}"
-        raise UserError("groups", asked, expected)
+    levels = tuple(map(str, names))
     fitted = np.bincount(codes[~held], minlength=len(levels))
-    if fitted.min() < 2:
-        level, count = levels[int(fitted.argmin())], int(fitted.min())
-        expected = f"at least 2 rows to fit in every group; {level!r} has {count}"
-        raise UserError("groups", asked, expected)
-    if not (fitted >= rules.min_group_rows).any():
-        expected = f"a group of {rules.min_group_rows} rows or more"
-        raise UserError("groups", asked, expected)
+    check_levels(",".join(question.groups), levels, fitted, question.rules.data)
     return codes.astype(np.int64), levels
 
 
-def _split_small(data: Rows) -> tuple[Rows, Rows | None]:
+def check_levels(asked: str, levels: Sequence[str], rows: Indices, rules: DataRules) -> None:
+    """Refuse groups that are too many, or that have too few rows.
+
+    Parameters
+    ----------
+    asked : the columns of the groups, for messages.
+    rows : (G,) rows to fit of every level.
+
+    Raises
+    ------
+    UserError
+        at ``groups``.
+    """
+    if len(levels) > rules.max_groups:
+        expected = f"columns with at most {rules.max_groups} levels together; there are "
+        raise UserError("groups", asked, f"{expected}{len(levels)}")
+    if rows.min() < rules.min_rows_of_group:
+        level, count = levels[int(rows.argmin())], int(rows.min())
+        expected = f"at least {rules.min_rows_of_group} rows to fit in every group; {level!r} has "
+        raise UserError("groups", asked, f"{expected}{count}")
+    if not (rows >= rules.min_group_rows).any():
+        expected = f"a group of {rules.min_group_rows} rows or more"
+        raise UserError("groups", asked, expected)
+
+
+def split_small(data: Rows) -> tuple[Rows, Rows | None]:
     """Rows of groups that can have constants of their own, and the others."""
     if data.group is None:
         return data, None
@@ -249,6 +279,9 @@ def _precision(
     if column is None:
         return None, None
     path = "sd" if question.sd else "weights"
+    if column not in table.columns:
+        expected = nearest(column, map(str, table.columns), "a column of the table")
+        raise UserError(path, column, expected)
     given = _column(table, column, source, question.rules)
     wrong = given[~(given > 0)] if question.sd else given[~(given >= 0)]
     if len(wrong) or not given.any():
@@ -329,12 +362,15 @@ def _check_weighting(question: Question) -> None:
         raise UserError("weights", question.weights, "no weights beside standard deviations (sd)")
     if question.loss not in LOSSES:
         raise UserError("loss", question.loss, f"one of {', '.join(LOSSES)}")
-    for path, given in (("sd", [question.sd]), ("weights", [question.weights])):
-        if given[0] is not None and given[0] in (question.target, *question.factors.values()):
-            raise UserError(path, given[0], "a column that is neither the target nor a factor")
-    for column in question.groups:
+    taken = (question.target, *question.factors.values())
+    for path, given in (("sd", question.sd), ("weights", question.weights)):
+        if given in taken:
+            raise UserError(path, given, "a column that is neither the target nor a factor")
+    for place, column in enumerate(question.groups):
         if column in (question.target, *question.factors.values()):
             raise UserError("groups", column, "a column that is neither the target nor a factor")
+        if column in question.groups[:place]:
+            raise UserError("groups", column, "every column once")
 
 
 def _check_effort(question: Question) -> None:

@@ -91,11 +91,13 @@ class Groups(Record):
     columns : columns of the user's table.
     column : the only one of them, or their names joined by `SEPARATOR`, as the levels are.
     levels : names of the groups.
+    small : level -> rows to fit, of groups with too few rows for constants of their own.
     """
 
     columns: tuple[str, ...] = Field(min_length=1)
     column: str
     levels: tuple[str, ...] = Field(min_length=1)
+    small: dict[str, int] = {}
 
     def of_rows(self, table: pd.DataFrame) -> list[str]:
         """The level of every row.
@@ -268,6 +270,7 @@ class DataRecord(Record):
     notes : what was done to the rows.
     columns : factor -> column of the user's table.
     hold_out : condition on the rows held out.
+    where : condition on the rows that were used at all.
     weights : what rows are weighted by.
     loss : what was minimised.
     roles : which factor is n, T and the relatedness; None in a record made by hand.
@@ -286,6 +289,7 @@ class DataRecord(Record):
     notes: tuple[str, ...] = ()
     columns: dict[str, str] = {}
     hold_out: str | None = None
+    where: str | None = None
     weights: Literal["rows", "sd", "weights", "replicates"] = "rows"
     loss: Literal["squares", "huber"] = "squares"
     roles: Roles | None = None

@@ -13,6 +13,7 @@ from pipeline.errors import UserError
 from pipeline.fit import Source, fit_question
 from pipeline.laws.lawset import LawSet
 from pipeline.laws.question import Question
+from pipeline.laws.rules import Rules
 from pipeline.laws.search import Progress
 from pipeline.notebook.arguments import check_settings
 
@@ -26,7 +27,8 @@ Bounds = tuple[float | None, float | None]
 class SearchSettings(TypedDict, total=False):
     """What may be left out; each means what the option of `mtl-laws fit` of its name means.
 
-    ``domain`` is {factor: (low, high)}.
+    ``domain`` is {factor: (low, high)}; ``groups`` is a list of columns, or one column; ``rules``
+    are thresholds of the method that differ from the default.
     """
 
     domain: Mapping[str, tuple[float, float]]
@@ -36,6 +38,12 @@ class SearchSettings(TypedDict, total=False):
     time_limit: float | None
     seed: int
     jobs: int
+    where: str | None
+    groups: Sequence[str]
+    sd: str | None
+    weights: str | None
+    loss: str
+    rules: Rules
 
 
 def fit_laws(
@@ -55,7 +63,8 @@ def fit_laws(
     factors : {name in the formula: column}, or the columns, each under its own name.
     bounds : lowest and highest value the target can take, None for none.
     progress : called with stage, done and total.
-    settings : domain, hold_out, engine, budget, time_limit, seed, jobs; see `SearchSettings`.
+    settings : domain, hold_out, engine, budget, time_limit, seed, jobs, where, groups, sd, weights,
+        loss, rules; see `SearchSettings`.
 
     Raises
     ------
@@ -66,6 +75,8 @@ def fit_laws(
     """
     _check(table, settings)
     named = dict(factors) if isinstance(factors, Mapping) else {name: name for name in factors}
+    groups = settings.get("groups", ())
+    settings["groups"] = (groups,) if isinstance(groups, str) else tuple(groups)
     question = Question(target, named, bounds, **settings)
     source = Source("table", f"{target} in a table", command=_call(question))
     return fit_question(table, question, source, progress).laws
@@ -121,7 +132,7 @@ def _call(question: Question) -> str:
     """The call that asks this question, for the record."""
     plain = Question(question.target, question.factors, question.bounds)
     given = [
-        f"{name}={getattr(question, name)!r}"
+        f"{name}={'rules' if name == 'rules' else repr(getattr(question, name))}"
         for name in SearchSettings.__annotations__
         if getattr(question, name) != getattr(plain, name)
     ]

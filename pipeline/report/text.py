@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.laws.record import (
         Baseline,
         FactorEvidence,
+        Groups,
         Harm,
         ModelFreeExponent,
     )
@@ -35,6 +36,9 @@ GAPS = {
     "too_few_resamples": "too few resamples of the cells could be fitted",
 }
 """Why a constant has no interval."""
+
+MAX_LISTED = 8
+"""Rows or groups that a sentence names at most."""
 
 CUT = "Inclusion was not computed, because the time limit ended the search early."
 SCORES = {"r2_cv": "cross-validated", "r2_extrapolation": "extrapolated", "r2_hold_out": "held out"}
@@ -101,9 +105,7 @@ def _in_words(law: Law) -> Law:
         }
         for level, known in law.group_intervals.items()
     }
-    return law.model_copy(
-        update={**words, "constants": constants, "group_intervals": intervals}
-    )
+    return law.model_copy(update={**words, "constants": constants, "group_intervals": intervals})
 
 
 def note_text(note: Note) -> str:
@@ -112,6 +114,7 @@ def note_text(note: Note) -> str:
     texts = {
         "placeholder": f"{note.name} is taken as undefined in the {rows} with {note.other} = 1: "
         "the number there never varies or does not change the target",
+        "where": f"{rows} that do not meet {note.name} left out",
         "no_target": f"{rows} without a value of {note.name} left out",
         "missing_factor": f"{rows} without a value of {note.name} left out",
         "unmodelled": f"{note.name} varies in this table but is not a factor: its levels are "
@@ -134,14 +137,40 @@ def shared_text(law: Law) -> str:
     return f"{shared}; {_listed(own)} differ between them." if own else f"{shared}."
 
 
+def groups_text(law: Law, groups: Groups) -> str:
+    """How many levels there are, and which constants they share: "c2 shared, c0 per group"."""
+    own = list(next(iter((law.group_constants or {}).values()), {}))
+    parts = [f"{_listed(list(law.shared))} shared"] if law.shared else []
+    parts += [f"{_listed(own)} per group"] if own else []
+    levels = f"{len(groups.levels)} levels of {_listed(list(groups.columns))}"
+    return f"{levels}; {', '.join(parts)}" if parts else levels
+
+
+def small_groups_text(groups: Groups) -> str:
+    """Which groups have too few rows for constants of their own; empty where none has."""
+    if not groups.small:
+        return ""
+    first = list(groups.small.items())[:MAX_LISTED]
+    more = len(groups.small) - len(first)
+    shown = ", ".join(f"{name} ({rows})" for name, rows in first)
+    shown += f" and {more} more" if more else ""
+    one = len(groups.small) == 1
+    return (
+        f"{len(groups.small)} {'group has' if one else 'groups have'} too few rows for constants "
+        f"of {'its' if one else 'their'} own and {'takes' if one else 'take'} those of all groups "
+        f"together: {shown}."
+    )
+
+
 def outliers_text(laws: LawSet) -> str:
     """Which rows lie far from every good law, and the law without them; empty where none does."""
     if not laws.outliers:
         return ""
     first = ", ".join(
-        f"row {each.row + 1} ({number(each.residual_sd, 2)} SD)" for each in laws.outliers[:8]
+        f"row {each.row + 1} ({number(each.residual_sd, 2)} SD)"
+        for each in laws.outliers[:MAX_LISTED]
     )
-    more = len(laws.outliers) - 8
+    more = len(laws.outliers) - MAX_LISTED
     rows = f"{first} and {more} more" if more > 0 else first
     count = "1 row lies" if len(laws.outliers) == 1 else f"{len(laws.outliers)} rows lie"
     words = f"{count} far from every good law and count less in the fit: {rows}."

@@ -50,6 +50,22 @@ def _with_equals(part: str) -> str:
     return "; a column whose name is not letters, digits and _ needs a NAME before it"
 
 
+def parse_columns(option: str, text: str | None) -> tuple[str, ...]:
+    """``sharing,encoder`` as ("sharing", "encoder"); none where the option is not given.
+
+    Raises
+    ------
+    UserError
+        if a part is empty.
+    """
+    if text is None:
+        return ()
+    columns = tuple(part.strip() for part in text.split(","))
+    if not all(columns):
+        raise UserError(option, text, "COLUMN,COLUMN, as in sharing,encoder")
+    return columns
+
+
 def parse_bounds(text: str) -> tuple[float | None, float | None]:
     """``0,1`` as (0.0, 1.0), ``0,`` as (0.0, None).
 
