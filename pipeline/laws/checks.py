@@ -71,8 +71,12 @@ class Defect:
     at: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The record of ``laws.json``."""
-        return {**asdict(self), "at": dict(self.at)}
+        """The record of ``laws.json``; a value that is not finite is none."""
+        record = asdict(self)
+        if self.value is not None and not np.isfinite(self.value):
+            record["value"] = None
+        record["at"] = {name: value for name, value in self.at.items() if np.isfinite(value)}
+        return record
 
 
 @dataclass(frozen=True, kw_only=True)
