@@ -55,7 +55,7 @@ LAWS_NAME, TABLE_NAME = "laws.json", "table.parquet"
 class SchemaError(UserError):
     """A ``laws.json`` of another version."""
 
-    form: ClassVar[str] = f"{{field}}: expected {SCHEMA}, got {{value!r}}: {{accepted}}"
+    form: ClassVar[str] = f"{{path}}: expected {SCHEMA}, got {{value!r}}: {{expected}}{{advice}}"
 
 
 class LawSet(Record):
@@ -233,7 +233,7 @@ class LawSet(Record):
         rows = read_table(path)
         for column in (*self.factors, self.target):
             rows[column] = numbers(rows, column, str(path))
-        for column in OWN_COLUMNS:
+        for column in OWN_COLUMNS if self.groups else OWN_COLUMNS[:2]:
             if column not in rows:
                 accepted = f"a table with this column, as beside {LAWS_NAME}"
                 raise UserError(str(path), column, accepted)
@@ -270,7 +270,7 @@ class LawSet(Record):
         ----------
         table : the factors, under their own names or those of the columns they were fitted from,
             and the group column where the law has constants by group. A missing value is an
-            undefined factor: the mean over its domain is taken there.
+            undefined factor, which is taken at the middle of its domain.
 
         Raises
         ------

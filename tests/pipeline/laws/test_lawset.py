@@ -111,7 +111,7 @@ def law_set() -> LawSet:
             ),
         ),
         reference=Baseline(name="gradient boosting", scores={"r2_cv": 0.5}),
-        transfer=Harm(count="T", lowest=-0.1, at={"n": 10.0}),
+        transfer=Harm(count="T", lowest=-0.1, highest=0.2, at={"n": 10.0}, lowered=0.3),
         verdicts=("It is a law.",),
         rules=Rules().to_json(),
         outliers=(
@@ -158,10 +158,17 @@ def test_a_set_comes_back_equal(laws: LawSet, tmp_path: Path) -> None:
 
 def test_rows_go_from_folder_to_folder(laws: LawSet, tmp_path: Path) -> None:
     rows = pd.DataFrame({"n": [1.0, 2.0], "T": [1.0, np.nan], "loss": [0.5, 0.4]})
-    rows = rows.assign(role="fit", cell=[0, 1])
+    rows = rows.assign(role="fit", cell=[0, 1], group=list(OWN))
     laws.with_rows(rows).save(tmp_path / "first")
     LawSet.load(tmp_path / "first").save(tmp_path / "second")
     pd.testing.assert_frame_equal(LawSet.load(tmp_path / "second").rows, rows)
+    laws.with_rows(rows.drop(columns="group")).save(tmp_path / "levelless")
+    with pytest.raises(UserError, match="'group'"):
+        LawSet.load(tmp_path / "levelless").rows  # noqa: B018
+    plain = {"groups": None, "selected": plain_law(), "front": (plain_law(),)}
+    ungrouped = laws.model_copy(update=plain).with_rows(rows.drop(columns="group"))
+    ungrouped.save(tmp_path / "plain")
+    assert "group" not in LawSet.load(tmp_path / "plain").rows
     laws.save(tmp_path / "bare")
     bare = LawSet.load(tmp_path / "bare")
     bare.save(tmp_path / "third")
@@ -259,7 +266,7 @@ def test_a_wrong_value_is_refused_by_its_place(name: str, laws: LawSet) -> None:
     block[path[-1]] = value
     with pytest.raises(UserError) as error:
         LawSet.from_json(record, "laws.json")
-    assert error.value.field == f"laws.json, {place}"
+    assert error.value.path == f"laws.json, {place}"
 
 
 def test_a_number_that_overflows_is_no_number(laws: LawSet, tmp_path: Path) -> None:
@@ -325,7 +332,7 @@ def test_a_group_must_be_known(laws: LawSet) -> None:
     for group in (None, ["de | small"], ["de | small", "de | smal"]):
         with pytest.raises(UserError) as error:
             laws.law.predict(n, group)
-        assert error.value.field == "group"
+        assert error.value.path == "group"
     assert "'de | small'" in str(error.value)
     assert "fi | large" in str(error.value)
     with pytest.raises(UserError, match="column size"):
