@@ -217,6 +217,12 @@ def _sharing(shared: Collection[str], law: Scored, data: Rows, domain: Domain) -
     )
     if fit is None:
         return None
+    place = [fitted.expression.constants.index(name) for name in shared]
+    common = fit.theta[:, place]
+    if not np.allclose(common, common[0], rtol=1e-9, atol=0.0):
+        return (
+            None  # shared in one unit of a factor only: its unit enters with a power of the group
+        )
     return replace(checked(fitted.candidate, fit, domain), shared=tuple(sorted(shared)))
 
 
