@@ -54,7 +54,8 @@ def freed(text: str, factor: str, data: Rows) -> list[Exponent]:
 
 
 def pool(data: Rows, texts: tuple[str, ...] = (TRUTH, *WITHOUT)) -> list[Scored]:
-    fits = [fit_candidate(Candidate(Tree.parse(t, data.factors), "test"), data, Domain.of(data), 0)
+    fits = [
+        fit_candidate(Candidate(Tree.parse(t, data.factors), "test"), data, Domain.of(data), 0)
         for t in texts
     ]
     none = np.zeros((0, len(data)))

@@ -12,8 +12,8 @@ from support.rows import posed
 from pipeline.laws.checks import Domain
 from pipeline.laws.folds import extrapolation_folds, random_folds
 from pipeline.laws.rows import Rows
-from pipeline.laws.score import Candidate, Scored, fit_candidate, r_squared, score
 from pipeline.laws.rules import SelectionRules
+from pipeline.laws.score import Candidate, Scored, fit_candidate, r_squared, score
 from pipeline.laws.select import adequate, as_good, cell_draws, front, select, winners_curse
 from pipeline.symbolic.tree import Tree
 
@@ -24,7 +24,10 @@ TRUTH = "c0 - c1 / sqrt(n * (1 + (T - 1) * ami))"
 def scored(texts: list[str], data: Rows) -> list[Scored]:
     domain = Domain.of(data)
     folds = random_folds(data, 0), extrapolation_folds(data)
-    fits = [fit_candidate(Candidate(Tree.parse(text, data.factors), "test"), data, domain, 0) for text in texts]
+    fits = [
+        fit_candidate(Candidate(Tree.parse(text, data.factors), "test"), data, domain, 0)
+        for text in texts
+    ]
     return [score(fit, data, *folds, 0) for fit in fits if fit]
 
 
@@ -96,7 +99,9 @@ def test_a_paired_difference_is_judged_by_its_own_spread() -> None:
     assert not as_good(steady, 100.0, draws, RULES.min_difference)
     assert as_good(noisy, 100.0, draws, RULES.min_difference)
     assert as_good(-steady, 100.0, draws, RULES.min_difference)
-    assert as_good(steady, 250.0, draws, RULES.min_difference), "a twentieth of the error is no difference"
+    assert as_good(steady, 250.0, draws, RULES.min_difference), (
+        "a twentieth of the error is no difference"
+    )
 
 
 def test_a_law_that_breaks_in_one_cell_is_not_as_good() -> None:

@@ -47,7 +47,9 @@ def test_all_constants_per_group_are_those_of_each_group_alone() -> None:
     assert together.error == pytest.approx(sum(fit.error for fit in fits), rel=1e-9)
 
 
-@pytest.mark.parametrize("shared", [("c2",), ("c0",), ("c1", "c2"), ("c0", "c2"), ("c0", "c1", "c2")])
+@pytest.mark.parametrize(
+    "shared", [("c2",), ("c0",), ("c1", "c2"), ("c0", "c2"), ("c0", "c1", "c2")]
+)
 def test_shared_constants_are_a_joint_least_squares(shared: tuple[str, ...]) -> None:
     sample = planted(noise=0.02)
     group, n = sample.group, sample.columns["n"]

@@ -85,9 +85,7 @@ def test_derivatives_of_the_split_are_finite_differences(text: str, nonlinear: s
             up, down = whole(others + move), whole(others - move)
             difference = (up - down) / (2 * step)
             sound = finite(up, down, slopes[:, q], difference, limit=1e4)
-            np.testing.assert_allclose(
-                slopes[:, q][sound], difference[sound], rtol=2e-3, atol=1e-4
-            )
+            np.testing.assert_allclose(slopes[:, q][sound], difference[sound], rtol=2e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize(

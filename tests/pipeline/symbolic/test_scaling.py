@@ -94,7 +94,7 @@ def test_converted_constants_say_the_same_in_another_unit(source: str) -> None:
     for tree in trees(source):
         expression, inside = compiled(tree), sorted(scalable(tree))
         theta = rng.uniform(0.3, 1.7, (3, len(tree.constants)))
-        for scales in ({name: 37.5 for name in inside}, {name: 0.013 for name in inside[:1]}):
+        for scales in (dict.fromkeys(inside, 37.5), dict.fromkeys(inside[:1], 0.013)):
             divided = {n: column / scales.get(n, 1.0) for n, column in COLUMNS.items()}
             want = expression.evaluate(divided, theta)
             got = expression.evaluate(COLUMNS, converted(tree, theta, scales))
@@ -129,9 +129,7 @@ def test_a_fit_does_not_depend_on_the_unit(source: str) -> None:
         if plain is None or other is None:
             continue
         tried += 1
-        np.testing.assert_allclose(
-            other, plain, rtol=1e-6, err_msg=f"{tree.text} with n in {unit}"
-        )
+        np.testing.assert_allclose(other, plain, rtol=1e-6, err_msg=f"{tree.text} with n in {unit}")
         left = [float(np.sum((y - value) ** 2)) for value in (plain, other)]
         assert left[1] == pytest.approx(left[0], rel=1e-6), tree.text
     assert tried > 10

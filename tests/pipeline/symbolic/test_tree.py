@@ -164,7 +164,8 @@ def test_a_path_leads_to_the_node_that_is_put_there(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["n - (T - ami)", "n / (T / ami)", "(-n) ** 2", "n ** (-T)", "(n ** T) ** ami", "-n * T"]
+    "text",
+    ["n - (T - ami)", "n / (T / ami)", "(-n) ** 2", "n ** (-T)", "(n ** T) ** ami", "-n * T"],
 )
 def test_brackets_stand_where_python_needs_them(text: str) -> None:
     plain = Tree.parse(text, FACTORS).text
