@@ -114,6 +114,56 @@ def edges(package: str) -> list[tuple[str, str]]:
     ]
 
 
+WITHOUT_ENGINES = """
+import sys
+BLOCKED = {{"torch", "pyoperon", "pysr", "sympy"}}
+
+class Blocker:  # scipy looks into sys.modules for torch, so None must not stand there
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in BLOCKED:
+            raise ImportError(f"{{name}} is blocked")
+
+sys.meta_path.insert(0, Blocker())
+
+import importlib
+for name in {modules!r}:
+    importlib.import_module(name)
+
+import numpy as np
+import pandas as pd
+from pipeline.laws.document import laws_document
+from pipeline.laws.question import Question, pose
+from pipeline.laws.search import SearchOptions, find_laws
+
+n = np.repeat(np.geomspace(30, 3000, 8), 2)
+y = 0.9 - 2 / np.sqrt(n) + np.random.default_rng(0).normal(0, 0.001, 16)
+problem = pose(pd.DataFrame(dict(n=n, y=y)), Question("y", dict(n="n")), "table.csv")
+found = find_laws(problem.data, None, SearchOptions(engine="grammar", budget="tiny", jobs=1))
+assert not BLOCKED & set(sys.modules)
+print(laws_document(problem, found, seed=0).law.scores["r2_train"])
+"""
+
+
+def test_symbolic_and_laws_need_no_engine_and_no_sympy() -> None:
+    """Their core works where torch, the engines and sympy are not installed."""
+    core = [
+        name
+        for name in MODULES
+        if name.startswith("pipeline.laws")
+        or (name.startswith("pipeline.symbolic") and "engines" not in name)
+    ]
+    assert len(core) > 25
+    answer = subprocess.run(
+        [sys.executable, "-W", "error", "-c", WITHOUT_ENGINES.format(modules=core)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert float(answer.stdout) > 0.99
+
+
 def test_the_simulator_knows_nothing_of_the_pipeline() -> None:
     assert len(edges("simulator")) > 10, "the imports were not found"
     assert [edge for edge in edges("simulator") if edge[1].startswith("pipeline")] == []

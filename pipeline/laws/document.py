@@ -33,6 +33,7 @@ from pipeline.laws.rows import Indices, Rows
 from pipeline.laws.score import Fitted, Scored, r_squared, row_errors
 from pipeline.laws.search import SearchResult
 from pipeline.symbolic.fit import RULES, Fit, fit_constants
+from pipeline.symbolic.program import compiled
 from pipeline.symbolic.tree import Floats
 from pipeline.symbolic.typeset import formula_latex
 
@@ -212,16 +213,25 @@ def _widest(
 
 
 def _with_small(fitted: Fitted, draws: Floats, data: Rows, small: Rows) -> tuple[Fit, Floats]:
-    """Constants for groups that are too small for their own: those of all rows as one group."""
+    """Constants for groups that are too small for their own: those of all rows as one group.
+
+    What all groups share stays as it is.
+    """
     places = np.unique(small.group_index)
     theta, drawn = fitted.fit.theta.copy(), draws.copy()
     own = np.setdiff1d(np.unique(data.group_index), places)
     start = np.median(theta[own], axis=0)
-    pooled = fit_constants(
-        fitted.expression, replace(data.sample, group=None, groups=1), start[None, :], 100
-    )
-    theta[places] = start if pooled is None else pooled.theta
-    drawn[:, places] = np.median(draws[:, own], axis=1, keepdims=True)
+    names = fitted.expression.constants
+    shared = {name: float(start[p]) for p, name in enumerate(names) if name in fitted.shared}
+    free = [p for p, name in enumerate(names) if name not in fitted.shared]
+    held = compiled(fitted.expression.tree.with_constants(shared))
+    together = replace(data.sample, group=None, groups=1)
+    pooled = fit_constants(held, together, start[None, free], 100)
+    theta[places] = start
+    if pooled is not None:
+        theta[places[:, None], free] = pooled.theta
+    spread = np.median(draws[:, own], axis=1, keepdims=True) - start
+    drawn[:, places] = theta[places] + spread
     return Fit(theta, fitted.fit.error), drawn
 
 

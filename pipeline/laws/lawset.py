@@ -270,7 +270,7 @@ class LawSet(Record):
         ----------
         table : the factors, under their own names or those of the columns they were fitted from,
             and the group column where the law has constants by group. A missing value is an
-            undefined factor: the mean over its domain is taken there.
+            undefined factor, which is taken at the middle of its domain.
 
         Raises
         ------

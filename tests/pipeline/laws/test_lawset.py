@@ -158,10 +158,17 @@ def test_a_set_comes_back_equal(laws: LawSet, tmp_path: Path) -> None:
 
 def test_rows_go_from_folder_to_folder(laws: LawSet, tmp_path: Path) -> None:
     rows = pd.DataFrame({"n": [1.0, 2.0], "T": [1.0, np.nan], "loss": [0.5, 0.4]})
-    rows = rows.assign(role="fit", cell=[0, 1])
+    rows = rows.assign(role="fit", cell=[0, 1], group=list(OWN))
     laws.with_rows(rows).save(tmp_path / "first")
     LawSet.load(tmp_path / "first").save(tmp_path / "second")
     pd.testing.assert_frame_equal(LawSet.load(tmp_path / "second").rows, rows)
+    laws.with_rows(rows.drop(columns="group")).save(tmp_path / "levelless")
+    with pytest.raises(UserError, match="'group'"):
+        LawSet.load(tmp_path / "levelless").rows  # noqa: B018
+    plain = {"groups": None, "selected": plain_law(), "front": (plain_law(),)}
+    ungrouped = laws.model_copy(update=plain).with_rows(rows.drop(columns="group"))
+    ungrouped.save(tmp_path / "plain")
+    assert "group" not in LawSet.load(tmp_path / "plain").rows
     laws.save(tmp_path / "bare")
     bare = LawSet.load(tmp_path / "bare")
     bare.save(tmp_path / "third")

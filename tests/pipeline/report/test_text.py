@@ -152,7 +152,7 @@ def test_all_sentences_need_only_attributes() -> None:
     form = SimpleNamespace(scores={"r2_extrapolation": 0.7}, origin="theory: roots", valid=True)
     laws = SimpleNamespace(
         target="f1",
-        selected=selected,
+        law=selected,
         theory=[form],
         evidence=[_attributes(MATTERS.to_json())],
         law=selected,

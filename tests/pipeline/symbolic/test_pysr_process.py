@@ -44,7 +44,7 @@ class PySRRegressor:
         while seed == 15:
             os.read(0, 0)
         assert X.shape[0] == len(y) == len(weights)
-        equation = f"(log(x0) * {seed}.0 - x1 ^ 0.5) * 0.01"
+        equation = f"(log(x0) * {seed}.0 - x1 ^ 0.5) * 0.01 + 0.5"
         self.equations_ = pd.DataFrame({"complexity": [1, 9], "equation": ["0.5", equation]})
 """
 ANSWERS, FALLS, DIES, HANGS, DIES_ONCE = 1, 13, 14, 15, 16
