@@ -1,4 +1,4 @@
-"""One decision on which factor is n, T and the relatedness: for the search, its record, the report."""
+"""One decision on which factor is n, T and the relatedness: in search, record and report."""
 
 from __future__ import annotations
 
