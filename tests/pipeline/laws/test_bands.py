@@ -19,7 +19,6 @@ from pipeline.laws.rows import Rows
 from pipeline.laws.rules import IntervalRules
 from pipeline.symbolic.fit import RULES, Fit, fit_constants, propose_starts
 from pipeline.symbolic.program import Expression
-from pipeline.symbolic.uncertainty import sandwich_draws
 
 TRUTH = "c0 - c1*(n*(1 + (T - 1)*ami))**(-c2)"
 NOISE = 0.1

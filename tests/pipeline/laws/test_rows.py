@@ -13,6 +13,7 @@ from support.rows import grid_data, posed
 from pipeline.laws.factors import find_placeholders, mark_undefined
 from pipeline.laws.rows import Rows, infer_domains, number_cells
 from pipeline.laws.rules import FactorRules
+from pipeline.symbolic.fit import fit_constants
 from pipeline.symbolic.kinds import classify
 from pipeline.symbolic.program import Expression
 

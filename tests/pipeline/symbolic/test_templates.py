@@ -11,7 +11,7 @@ from pipeline.laws.candidates import prune
 from pipeline.laws.rows import Rows, infer_domains
 from pipeline.symbolic.fit import RULES, Sample, fit_constants, propose_starts
 from pipeline.symbolic.program import Expression, compiled
-from pipeline.symbolic.templates import parametrized, to_template
+from pipeline.symbolic.templates import parametrized, shorter, to_template
 from pipeline.symbolic.tree import Tree
 
 FACTORS = ("n", "T", "ami")
@@ -48,7 +48,7 @@ def values(text: str, theta: tuple[float, ...] = ()) -> np.ndarray:
 @settings(max_examples=200, deadline=None)
 def test_simplifying_keeps_the_value_and_never_adds_a_node(text: str) -> None:
     before = values(text)
-    short = Tree.parse(text, FACTORS).simplify().text
+    short = tree(text).simplify()
     known = np.isfinite(before)
     np.testing.assert_allclose(values(short.text)[known], before[known], rtol=1e-9, atol=1e-12)
     assert short.complexity <= tree(text).complexity
