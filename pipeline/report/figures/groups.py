@@ -88,7 +88,7 @@ def draw_groups(groups: Grouped) -> Drawing:
     rest = [level for level, _ in surfaces[MOST_PANELS:]]
     return Drawing(
         name="groups",
-        title=f"{whole.target} along {x} in each group of {groups.column}",
+        title=f"{whole.target} along {x}, by {groups.column}",
         caption=_caption(panels, whole, x, alike, rest),
         alt=_alt(panels, groups, x),
         figure=figure,
@@ -146,9 +146,17 @@ def _draw(axes: Axes, panel: Panel) -> None:
             markeredgewidth=0.4 if marker == "o" else 0.9,
             zorder=3,
         )
-    name = panel.level
-    short = name if len(name) <= LONG_NAME else f"{name[: LONG_NAME - 1]}…"
-    axes.set_title(short, loc="left", fontsize=FONT_SIZE - 0.5, color=INK.light, pad=3)
+    axes.set_title(
+        shortened(panel.level), loc="left", fontsize=FONT_SIZE - 0.5, color=INK.light, pad=3
+    )
+
+
+def shortened(name: str) -> str:
+    """A long name without its middle: names of one family often differ at their ends only."""
+    if len(name) <= LONG_NAME:
+        return name
+    head = LONG_NAME // 3
+    return f"{name[:head]}…{name[head + 1 - LONG_NAME :]}"
 
 
 def _limits(panel: Panel) -> tuple[float, float]:
@@ -199,6 +207,6 @@ def _alt(panels: Sequence[Panel], groups: Grouped, x: str) -> str:
         if len(known):
             curves.append(f"{panel.level}: from {number(known[0])} to {number(known[-1])}")
     return (
-        f"{len(panels)} small panels, one per group of {groups.column}: {whole.target} measured "
-        f"and predicted as {x} goes from {number(low)} to {number(high)}. {'; '.join(curves)}."
+        f"{len(panels)} small panels by {groups.column}: {whole.target} measured and predicted "
+        f"as {x} goes from {number(low)} to {number(high)}. {'; '.join(curves)}."
     )
