@@ -29,7 +29,6 @@ from pipeline.symbolic.fit import RULES, Fit, fit_constants, propose_starts
 from pipeline.symbolic.powers import free_power, places
 from pipeline.symbolic.program import Expression
 from pipeline.symbolic.tree import Tree
-from pipeline.symbolic.uncertainty import CONFOUNDED, SCATTERED
 
 FACTORS = ("n", "T", "ami")
 TRUTH = "c0 - c1/sqrt(n*(1 + (T - 1)*ami))"
