@@ -26,6 +26,8 @@ WIDTH, PANEL_HEIGHT = 9.4, 1.75
 MOST_COLUMNS = 4
 #: one vertical axis for all if together they span less than this many times what one group does
 ALIKE = 2.5
+#: a tick in this share of the axis from its end has its label inside
+EDGE = 0.08
 #: a panel's name is cut to this many letters
 LONG_NAME = 26
 
@@ -65,7 +67,7 @@ def draw_groups(groups: Grouped) -> Drawing:
     x = main_factor(whole)
     surfaces = list(groups.surfaces())
     panels = [_panel(level, surface, x) for level, surface in surfaces[:MOST_PANELS]]
-    columns = min(MOST_COLUMNS, len(panels))
+    columns = _columns(len(panels))
     rows = -(-len(panels) // columns)
     limits = [_limits(panel) for panel in panels]
     alike = _alike(limits)
@@ -95,6 +97,13 @@ def draw_groups(groups: Grouped) -> Drawing:
     )
 
 
+def _columns(panels: int) -> int:
+    """Panels in a row: as many as fit, or one less where that leaves fewer places empty."""
+    if panels <= MOST_COLUMNS:
+        return panels
+    return min((MOST_COLUMNS, MOST_COLUMNS - 1), key=lambda columns: -panels % columns)
+
+
 def _panel(level: str, surface: Surface, x: str) -> Panel:
     low, high = surface.extent(x)
     grid = surface.grid(x, low, high)
@@ -120,6 +129,10 @@ def _thin_ticks(axes: Axes) -> None:
     while len(ticks) > 4:
         ticks = ticks[::-2][::-1]
     axes.set_xticks(ticks)
+    for tick, label in zip(ticks, axes.get_xticklabels(), strict=True):
+        place = axes.transAxes.inverted().transform(axes.transData.transform((tick, 0.0)))[0]
+        if not EDGE < place < 1 - EDGE:  # an outer label stays off the next panel
+            label.set_horizontalalignment("left" if place < EDGE else "right")
 
 
 def _draw(axes: Axes, panel: Panel) -> None:
