@@ -233,7 +233,7 @@ class LawSet(Record):
         rows = read_table(path)
         for column in (*self.factors, self.target):
             rows[column] = numbers(rows, column, str(path))
-        for column in ("role", "cell"):
+        for column in ("role", "cell", *(() if self.groups is None else ("group",))):
             if column not in rows:
                 accepted = f"a table with this column, as beside {LAWS_NAME}"
                 raise UserError(str(path), column, accepted)

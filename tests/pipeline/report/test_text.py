@@ -155,7 +155,6 @@ def test_all_sentences_need_only_attributes() -> None:
         law=selected,
         theory=[form],
         evidence=[_attributes(MATTERS.to_json())],
-        law=selected,
         outliers=(),
         baseline=SimpleNamespace(name="gradient boosting", scores=scores),
         certainty=SimpleNamespace(**bands),
