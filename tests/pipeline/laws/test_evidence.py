@@ -106,6 +106,7 @@ def test_only_one_occurrence_is_freed_and_a_root_gives_way() -> None:
     two = "c0 + c1*n + c2*sqrt(n)"
     assert freed_text(two, 0) == ("c0 + c1 * n ** c3 + c2 * sqrt(n)", "c3", 1.0)
     assert freed_text("c0 + n**(-2)", 0) == ("c0 + n ** c1", "c1", -2.0)
+    assert freed_text(two, 1) == ("c0 + c1 * n + c2 * n ** c3", "c3", 0.5)
     assert freed_text("c0 + c1*n + c2*n**0.5", 1) == ("c0 + c1 * n + c2 * n ** c3", "c3", 0.5)
 
 
