@@ -162,9 +162,6 @@ def test_rows_go_from_folder_to_folder(laws: LawSet, tmp_path: Path) -> None:
     laws.with_rows(rows).save(tmp_path / "first")
     LawSet.load(tmp_path / "first").save(tmp_path / "second")
     pd.testing.assert_frame_equal(LawSet.load(tmp_path / "second").rows, rows)
-    laws.with_rows(rows.drop(columns="group")).save(tmp_path / "levelless")
-    with pytest.raises(UserError, match="'group'"):
-        LawSet.load(tmp_path / "levelless").rows  # noqa: B018
     plain = {"groups": None, "selected": plain_law(), "front": (plain_law(),)}
     ungrouped = laws.model_copy(update=plain).with_rows(rows.drop(columns="group"))
     ungrouped.save(tmp_path / "plain")
