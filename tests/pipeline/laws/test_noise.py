@@ -10,7 +10,6 @@ from support.rows import posed
 
 from pipeline.laws.checks import Domain
 from pipeline.laws.document import laws_document
-from pipeline.laws.intervals import constants
 from pipeline.laws.law import Law
 from pipeline.laws.lawset import LawSet
 from pipeline.laws.noise import find_outliers
