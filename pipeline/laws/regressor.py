@@ -50,7 +50,9 @@ if TYPE_CHECKING:  # scikit-learn ships no types: what is inherited, in our word
         """Gives ``score``: R² of the predictions."""
 
     class BaseEstimator:
-        """Gives ``get_params``, ``set_params`` and a repr."""
+        """Gives ``get_params``, ``set_params`` and a repr; `validate_data` counts features."""
+
+        n_features_in_: int
 
         def __sklearn_tags__(self) -> Any: ...
 
@@ -150,7 +152,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
             X, y = validate_data(
                 self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", y_numeric=True
             )
-            group = None
+            level = None
         else:
             validate_data(self, X, y, skip_check_array=True)
             X, level = self._split(X)
@@ -162,10 +164,9 @@ class LawRegressor(RegressorMixin, BaseEstimator):
                 y_numeric=True,
                 estimator=self,
             )
-            self.levels_ = tuple(sorted(set(level)))
-            group = np.array([self.levels_.index(name) for name in level], dtype=np.int64)
         self._name_factors()
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        self.levels_, group = _levels(level, weight)
         rows = _counted(X, np.asarray(y, dtype=np.float64), weight, group)
         seed = self._checked(rows)
         whole, self._placeholders, notes = self._data(rows)
@@ -240,9 +241,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
                 raise ParameterError("groups", feature, "every feature once")
             places.append(place)
         if not places or len(places) == self.n_features_in_:
-            raise ParameterError(
-                "groups", self.groups, "some of the features, not none and not all"
-            )
+            raise ParameterError("groups", self.groups, "one feature or more, but not all")
         return places
 
     def _split(self, X: Any) -> tuple[Any, list[str]]:
@@ -266,8 +265,6 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         """Set the names of the features, and of those that are factors."""
         names = factor_names(self.n_features_in_, getattr(self, "feature_names_in_", None))
         groups = [] if self.groups is None else self._group_places()
-        if self.groups is None:
-            self.levels_: tuple[str, ...] = ()
         self._feature_names = names
         self.factor_names_ = tuple(name for k, name in enumerate(names) if k not in groups)
 
@@ -412,6 +409,14 @@ def _counted(X: Floats, y: Floats, weight: Floats, group: Indices | None = None)
     distinct = np.where(np.isinf(distinct), np.nan, distinct)
     place = None if group is None else distinct[:, 0].astype(np.int64)
     return Counted(distinct[:, 1:-1], distinct[:, -1], counts, place)
+
+
+def _levels(level: Sequence[str] | None, weight: Floats) -> tuple[tuple[str, ...], Indices | None]:
+    """Names of the groups that have rows, and the place (N,) of each row's group in them."""
+    if level is None:
+        return (), None
+    names = np.unique(np.asarray(level, dtype=str)[weight > 0])
+    return tuple(map(str, names)), np.searchsorted(names, level).astype(np.int64)
 
 
 def _level_name(value: object) -> str:
