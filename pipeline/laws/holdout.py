@@ -168,7 +168,9 @@ class _Where(_Condition):
         super().__init__(text, numbers)
         self.size = len(table)
         self.texts: dict[str, Texts] = {
-            n: np.array([None if pd.isna(v) else str(v) for v in c], dtype=object)
+            n: np.array(
+                [None if gap else str(v) for v, gap in zip(c, c.isna(), strict=True)], dtype=object
+            )
             for n, c in named.items()
             if n not in numeric
         }
