@@ -34,7 +34,7 @@ from pipeline.laws.score import Scored, r_squared
 from pipeline.laws.search import SearchOptions, find_laws
 from pipeline.provenance import provenance
 from pipeline.symbolic.engines import ENGINES, Request
-from pipeline.symbolic.fit import EXACT, fit_constants, propose_starts
+from pipeline.symbolic.fit import RULES, fit_constants, propose_starts
 from pipeline.symbolic.program import Expression
 
 RESULTS = Path(__file__).with_name("results")
@@ -178,7 +178,7 @@ def _coverage(law: Planted, seed: int) -> list[Row]:
     expression = Expression.parse(law.template, problem.data.factors)
     starts = propose_starts(expression, problem.data.sample, 12, seed)
     starts = np.vstack([np.array([law.constants]), starts])
-    fit = fit_constants(expression, problem.data.sample, starts, 200, EXACT)
+    fit = fit_constants(expression, problem.data.sample, starts, 200, RULES.exact)
     assert fit is not None
     known = constants(expression, fit, problem.data, seed)
     found = []

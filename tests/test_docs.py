@@ -26,15 +26,14 @@ from pipeline.export.gather import CURVES, FRONT
 from pipeline.laws.candidates import CATALOGUE
 from pipeline.laws.checks import Domain
 from pipeline.laws.document import laws_document
-from pipeline.laws.folds import extrapolation_folds, grouped_folds
+from pipeline.laws.folds import extrapolation_folds, random_folds
 from pipeline.laws.question import Question, pose
 from pipeline.laws.rows import Rows
 from pipeline.laws.rules import BUDGETS, Rules
-from pipeline.laws.score import STARTS, Candidate, Scored, fit_candidate, score
-from pipeline.laws.search import GRAMMAR_SHARE, MAX_CELLS, MAX_COMPLEXITY, SearchResult
-from pipeline.laws.select import LAG, LEAST, LUCK, RESAMPLES
-from pipeline.symbolic.engines.grammar import BEAM, COST
-from pipeline.symbolic.templates import LOOSENESS
+from pipeline.laws.score import Candidate, Scored, fit_candidate, score
+from pipeline.laws.search import SearchResult
+from pipeline.symbolic.engines.grammar import RULES as GRAMMAR
+from pipeline.symbolic.tree import Tree
 from pipeline.table import Column
 
 PAGES = pages()
@@ -181,25 +180,31 @@ def test_every_column_and_key_of_what_is_published_is_on_the_page() -> None:
 
 
 def test_the_method_page_has_the_figures_of_the_code() -> None:
-    page = METHOD.read_text(encoding="utf-8")
+    page, chosen = METHOD.read_text(encoding="utf-8"), RULES.selection
+    most = f"{RULES.data.max_cells:,}"
     for budget, effort in BUDGETS.items():
         share = f"{effort.fold_share:.0%}".replace("%", " %") if effort.fold_share else "none"
         counted = f"{effort.engine:,} / {effort.grammar:,} | {effort.seeds} | {share}"
         assert f"| `{budget}` | {counted} | {effort.keep} |" in page
     for fact in (
-        f"the best {BEAM} of them with one more factor",
-        f"each form costs {COST}",
-        f"from {STARTS} starts side by side",
-        f"is one; {MAX_COMPLEXITY} at most",
+        f"the best {GRAMMAR.beam} of them with one more factor",
+        f"each form costs {GRAMMAR.cost}",
+        f"from {RULES.search.starts} starts side by side",
+        f"is one; {RULES.search.max_complexity} at most",
         f"a grid of up to {RULES.checks.max_grid:,} points",
-        f"below {LOOSENESS} times the first",
-        f"are drawn with replacement {RESAMPLES} times",
-        f"k\\max(2\\ln {np.exp(LUCK / 2):.0f}/C,\\ {LEAST:.2f})",
-        f"{LEAST:.2f}\\,k",
+        f"below {RULES.search.prune_loss} times the first",
+        f"are drawn with replacement {chosen.resamples} times",
+        f"k\\max(2\\ln {np.exp(chosen.winners_curse / 2):.0f}",
+        f"{chosen.min_difference:.2f}\\,k",
+        f"more than {RULES.noise.outlier:g} such standard deviations",
+        f"beyond {RULES.noise.huber} standard deviations",
+        f"within {RULES.noise.good} times the best",
+        f"For the {RULES.search.shared} laws of least error",
+        f"fewer than {RULES.data.min_group_rows} rows",
         f"no power is beyond ±{RULES.checks.steep:g}, or within ±{RULES.checks.flat:g} where",
-        f"explains at least {LAG} of",
-        f"With more than {MAX_CELLS:,} cells the search looks at {MAX_CELLS:,}",
-        f"gets {GRAMMAR_SHARE:.0%}".replace("%", " %"),
+        f"explains at least {chosen.plausible_share} of",
+        f"With more than {most} cells the search looks at {most}",
+        f"gets {RULES.search.grammar_fold_share:.0%}".replace("%", " %"),
     ):
         assert fact in page
     rows = re.findall(r"^\| \$c_0 \+", page, re.MULTILINE)
@@ -224,14 +229,14 @@ def small_document() -> dict[str, Any]:
     question = Question("y", {"n": "n", "T": "T"}, (0.0, 1.0), hold_out="n > 400")
     problem = pose(pd.DataFrame(table), question, "a table")
     data = problem.data
-    grid, folds = Domain.of(data), (grouped_folds(data, 0), extrapolation_folds(data))
+    grid, folds = Domain.of(data), (random_folds(data, 0), extrapolation_folds(data))
     laws = [scored(text, data, grid, folds) for text in ("c0 + c1/sqrt(n*T)", "c0 + c1*log(n)")]
-    found = SearchResult(laws, 0, [0, 1], laws[1:], folds[1], False, [], 2)
+    found = SearchResult(laws, 0, [0, 1], laws[1:], folds[1], False, [], 2, data, None)
     return {**laws_document(problem, found, 0).to_json(), "rules": {}}
 
 
 def scored(text: str, data: Rows, grid: Any, folds: Any) -> Scored:
-    fitted = fit_candidate(Candidate(text, "by hand"), data, grid, 0)
+    fitted = fit_candidate(Candidate(Tree.parse(text, data.factors), "by hand"), data, grid, 0)
     assert fitted is not None
     return score(fitted, data, *folds, 0)
 

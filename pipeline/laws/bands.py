@@ -111,7 +111,7 @@ class Uncertainty(Record):
     misfit_sd : standard deviation of cells about the law beyond that noise; without replicates,
         of rows about the law.
     ranges : factor -> lowest and highest value that the law was fitted on.
-    domain : factor -> where it is averaged when undefined.
+    domain : factor -> where a law must be valid; an undefined factor is taken at its middle.
     bounds : of the target; None for none.
     groups : level -> what differs there; None without groups.
     """

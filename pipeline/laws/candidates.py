@@ -167,8 +167,10 @@ def _fit(tree: Tree, theta: Floats, data: Rows, seed: int) -> Fit | None:
     rules, expression = data.rules.search, compiled(tree)
     if tree.complexity > MAX_NODES:
         return None
-    starts = propose_starts(expression, data.sample, rules.prune_starts, seed)
-    if theta.ndim > 1:
-        starts = np.broadcast_to(starts[:, None, :], (len(starts), *theta.shape))
-    starts = np.concatenate([theta[None, ...], starts])
+    starts = theta[None, ...]
+    if rules.prune_starts:
+        fresh = propose_starts(expression, data.sample, rules.prune_starts, seed)
+        if theta.ndim > 1:
+            fresh = np.broadcast_to(fresh[:, None, :], (len(fresh), *theta.shape))
+        starts = np.concatenate([starts, fresh])
     return fit_constants(expression, data.sample, starts, rules.prune_iterations)

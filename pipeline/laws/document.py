@@ -14,6 +14,7 @@ from pipeline.laws.bands import Certainty, certainty
 from pipeline.laws.evidence.baseline import baseline
 from pipeline.laws.evidence.factor import factor_evidence
 from pipeline.laws.evidence.harm import harm
+from pipeline.laws.factors import find_roles
 from pipeline.laws.intervals import bootstrap, constants, group_intervals, uncertainty
 from pipeline.laws.law import LATEX_DIGITS, Constant, Interval, Law, LawDefect
 from pipeline.laws.lawset import LawSet
@@ -329,6 +330,7 @@ def _data(problem: Problem, found: SearchResult) -> DataRecord:
         folds=tuple(fold.name for fold in found.extrapolation),
         loss="squares" if found.outliers is None else "huber",
         weights=problem.weighting,
+        roles=find_roles(data.columns),
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.laws.record import Roles
 from pipeline.laws.rows import Indices, number_cells
 from pipeline.laws.rules import FactorRules
 from pipeline.symbolic.kinds import classify
@@ -20,22 +21,6 @@ from pipeline.symbolic.tree import Floats, Mask
 TASK_NAMES = ("t", "tasks", "n_tasks", "num_tasks")
 SIZE_NAMES = ("n", "tokens", "n_main")
 RELATEDNESS_NAMES = ("ami", "mi", "nmi", "mutual_info", "relatedness", "similarity", "rho", "rel")
-
-
-@dataclass(frozen=True)
-class Roles:
-    """Which factor plays which part in a multi-task experiment; empty where none does.
-
-    Attributes
-    ----------
-    size : the amount of data, n.
-    tasks : the number of tasks, T.
-    relatedness : AMI or the like.
-    """
-
-    size: str
-    tasks: str
-    relatedness: str
 
 
 def find_roles(columns: Mapping[str, Floats]) -> Roles:
@@ -53,7 +38,7 @@ def find_roles(columns: Mapping[str, Floats]) -> Roles:
     sizes = [name for name in kinds.sizes if name != tasks]
     largest = max(sizes, key=lambda name: float(np.nanmax(columns[name])), default="")
     named = [name for name in sizes if name.lower() in SIZE_NAMES]
-    return Roles(named[0] if named else largest, tasks, relatedness)
+    return Roles(size=named[0] if named else largest, tasks=tasks, relatedness=relatedness)
 
 
 def _undefined_pair(columns: Mapping[str, Floats], counts: Sequence[str]) -> tuple[str, str] | None:

@@ -108,10 +108,11 @@ def uncertainty(
     """
     variance = data.replicate_variance
     low, high = (float(b) if np.isfinite(b) else None for b in data.bounds)
-    groups, own = None, draws
+    groups, own, names = None, draws, expression.constants
     if data.group is not None:
         own = draws[:, 0]
-        groups = {}
+    if data.group is not None and set(names) - set(shared):
+        groups, names = {}, tuple(shared)
         for k, level in enumerate(data.levels):
             part = data.of_group(k)
             inside = len(part) > 0
@@ -120,7 +121,6 @@ def uncertainty(
                 misfit_sd=misfit(expression, Fit(fit.theta[k], 0.0), part) if inside else None,
                 ranges=_ranges(part.columns) if inside else None,
             )
-    names = expression.constants if groups is None else tuple(shared)
     place = [expression.constants.index(name) for name in names]
     return Uncertainty(
         draws=_stored(names, own[:, place], data),

@@ -24,7 +24,7 @@ from pipeline.files.tablefile import numbers, read_table, write_parquet
 from pipeline.files.wholefile import write_whole
 from pipeline.laws.bands import Bands, Certainty, Uncertainty
 from pipeline.laws.law import SCORES, Law, scores_in_words
-from pipeline.laws.question import OWN_COLUMNS, is_factor_name
+from pipeline.laws.question import is_factor_name
 from pipeline.laws.record import (
     ACCEPTED,
     Baseline,
@@ -233,8 +233,8 @@ class LawSet(Record):
         rows = read_table(path)
         for column in (*self.factors, self.target):
             rows[column] = numbers(rows, column, str(path))
-        for column in OWN_COLUMNS:
-            if column not in rows and (column != "group" or self.groups is not None):
+        for column in ("role", "cell"):
+            if column not in rows:
                 accepted = f"a table with this column, as beside {LAWS_NAME}"
                 raise UserError(str(path), column, accepted)
         if not (rows["role"] == "fit").any():

@@ -199,7 +199,11 @@ def _with_values(
     if blank.any():
         notes.append(Note("no_target", question.target, rows=int(blank.sum())))
         table = _take(table, ~blank)
-    missing = missing_rows(_factor_columns(table, question, source)) if len(table) else {}
+    columns = _factor_columns(table, question, source)
+    for name, column in columns.items():
+        if len(table) and np.isnan(column).all():
+            raise UserError(f"factors.{name}", "no value", "a factor with at least two levels")
+    missing = missing_rows(columns) if len(table) else {}
     for name, mask in missing.items():
         notes.append(Note("missing_factor", name, rows=int(mask.sum())))
     if missing:

@@ -240,6 +240,21 @@ class Outlier(Record):
     residual_sd: float
 
 
+class Roles(Record):
+    """Which factor plays which part in a multi-task experiment; empty where none does.
+
+    Attributes
+    ----------
+    size : the amount of data, n.
+    tasks : the number of tasks, T.
+    relatedness : AMI or the like.
+    """
+
+    size: str = ""
+    tasks: str = ""
+    relatedness: str = ""
+
+
 class DataRecord(Record):
     """The rows that laws were found on.
 
@@ -258,6 +273,7 @@ class DataRecord(Record):
     where : condition on the rows that were used at all.
     weights : what rows are weighted by.
     loss : what was minimised.
+    roles : which factor is n, T and the relatedness; None in a record made by hand.
     """
 
     rows: int | None = None
@@ -276,6 +292,7 @@ class DataRecord(Record):
     where: str | None = None
     weights: Literal["rows", "sd", "weights", "replicates"] = "rows"
     loss: Literal["squares", "huber"] = "squares"
+    roles: Roles | None = None
 
 
 class EngineRecord(Record):

@@ -63,14 +63,15 @@ class NoiseRules:
 
     Attributes
     ----------
-    huber : residuals beyond this many robust standard deviations count linearly, not squared.
+    huber : residuals beyond this many robust standard deviations count linearly, not squared;
+        ordinary rows keep their weight.
     outlier : a row this many robust standard deviations off every good law is an outlier.
     reweightings, steps : rounds of iterated weights, steps of the fit in each.
     good, good_laws : laws within this factor of the best law's error are good, so many at most.
     max_share : more rows than this fraction are no outliers, but another population.
     """
 
-    huber: float = 1.345
+    huber: float = 2.5
     outlier: float = 5.0
     reweightings: int = 10
     steps: int = 10
@@ -189,9 +190,12 @@ class SearchRules:
     Attributes
     ----------
     max_complexity : largest law that is selected or shown.
-    starts, fold_starts : starts of a fit on all rows and on a fold's rows.
+    starts : starts of a fit on all rows.
+    fold_starts : starts of an extrapolation fold's fit, beside the constants on all rows; random
+        folds have no others.
     iterations, fold_iterations : steps of such a fit at most.
-    pruned : laws of each complexity of which shorter variants are tried.
+    pruned : laws of each complexity of which shorter variants are tried, …
+    pruned_excess : … up to so many nodes more than `max_complexity`.
     shared : laws, the best on folds, for which sharing of constants by groups is tried.
     prune_loss : factor by which a shorter variant may raise the error.
     prune_starts, prune_iterations : starts and steps of a shorter variant's fit.
@@ -200,16 +204,17 @@ class SearchRules:
     """
 
     max_complexity: int = 25
-    starts: int = 6
-    fold_starts: int = 2
-    iterations: int = 40
-    fold_iterations: int = 20
-    pruned: int = 2
+    starts: int = 5
+    fold_starts: int = 1
+    iterations: int = 30
+    fold_iterations: int = 15
+    pruned: int = 1
+    pruned_excess: int = 12
     shared: int = 16
     prune_loss: float = 1.35
-    prune_starts: int = 3
-    prune_iterations: int = 15
-    grammar_fold_share: float = 0.4
+    prune_starts: int = 0
+    prune_iterations: int = 8
+    grammar_fold_share: float = 0.25
     engine_time: float = 0.55
     pruning_time: float = 0.75
     fitting_time: float = 0.8
@@ -276,12 +281,12 @@ class EvidenceRules:
     strong: float = 10.0
     clear: float = 6.0
     halves: int = 50
-    permutations: int = 10
+    permutations: int = 6
     laws_with: int = 10
     laws_without: int = 10
-    starts: int = 4
-    first_iterations: int = 20
-    iterations: int = 8
+    starts: int = 2
+    first_iterations: int = 10
+    iterations: int = 5
     reduced_starts: int = 8
     tolerance: float = 1e-4
     same_law: int = 4
@@ -305,7 +310,7 @@ class EvidenceRules:
     counts: int = 8
     no_change: float = 1e-3
     clear_harm: float = 2.0
-    baseline_trees: int = 120
+    baseline_trees: int = 80
     baseline_rate: float = 0.1
     baseline_leaf_share: float = 0.02
     baseline_leaf: tuple[int, int] = (3, 20)
@@ -367,7 +372,7 @@ class Budget:
 
 BUDGETS: Mapping[str, Budget] = {
     "tiny": Budget(engine=1_000, grammar=1_000, fold_share=0.0, keep=1),
-    "quick": Budget(engine=80_000, grammar=240_000, fold_share=0.3, keep=5),
+    "quick": Budget(engine=80_000, grammar=150_000, fold_share=0.3, keep=5),
     "standard": Budget(engine=200_000, grammar=500_000, seeds=2),
     "thorough": Budget(engine=1_000_000, grammar=1_500_000, seeds=4, fold_share=0.5, keep=12),
 }

@@ -132,11 +132,16 @@ def checked(candidate: Candidate, fit: Fit, domain: Domain) -> Fitted:
     """A candidate with its constants, checked over the domain, in every group."""
     expression = compiled(candidate.tree)
     defect = limits = None
+    implausible, groups = 0, len(np.atleast_2d(fit.theta))
     for theta in np.atleast_2d(fit.theta):
         defect = find_defect(expression, theta, domain)
         if defect is not None:
             break
-        limits = limits or find_limit_defect(expression, theta, domain)
+        limit = find_limit_defect(expression, theta, domain)
+        implausible += limit is not None
+        limits = limits or limit
+    if 2 * implausible < groups:  # one group of many says little about the form
+        limits = None
     complexity = numeric(expression, fit.theta).complexity
     return Fitted(candidate, expression, fit, complexity, defect, limits)
 
@@ -150,22 +155,29 @@ def score(
     fitted: Fitted, data: Rows, random: Sequence[Fold], extrapolation: Sequence[Fold], seed: int
 ) -> Scored:
     """Losses on every fold, constants refitted on each fold's training rows."""
+    fresh = data.rules.search.fold_starts
     losses = [
-        np.array([fold_loss(fitted, data, fold, seed) for fold in folds]).reshape(-1, len(data))
-        for folds in (random, extrapolation)
+        np.array([fold_loss(fitted, data, fold, seed, starts) for fold in folds])
+        for folds, starts in ((random, 0), (extrapolation, fresh))
     ]
-    return Scored(fitted, *losses)
+    return Scored(fitted, *(loss.reshape(-1, len(data)) for loss in losses))
 
 
-def fold_loss(fitted: Fitted, data: Rows, fold: Fold, seed: int) -> Floats:
-    """Loss (N,) of one fold: squared errors of its test rows over variance and weight."""
+def fold_loss(fitted: Fitted, data: Rows, fold: Fold, seed: int, fresh: int) -> Floats:
+    """Loss (N,) of one fold: squared errors of its test rows over variance and weight.
+
+    Parameters
+    ----------
+    fresh : starts of the fit beside the constants on all rows.
+    """
     rules, train = data.rules.search, data.take(~fold.test).sample
     expression, text = fitted.expression, fitted.candidate.text
-    starts = propose_starts(expression, train, rules.fold_starts, seed_of(text, seed))
-    known = fitted.fit.theta[None, ...]
-    if data.group is not None:
-        starts = np.broadcast_to(starts[:, None, :], (len(starts), *known.shape[1:]))
-    starts = np.concatenate([starts, known])
+    starts = fitted.fit.theta[None, ...]
+    if fresh and expression.constants:
+        drawn = propose_starts(expression, train, fresh, seed_of(text, seed))
+        if data.group is not None:
+            drawn = np.broadcast_to(drawn[:, None, :], (len(drawn), *starts.shape[1:]))
+        starts = np.concatenate([drawn, starts])
     fit = fit_constants(expression, train, starts, rules.fold_iterations, shared=fitted.shared)
     test, worst = data.take(fold.test), data.rules.selection.worst
     loss = np.zeros(len(data))
@@ -217,6 +229,12 @@ def _sharing(shared: Collection[str], law: Scored, data: Rows, domain: Domain) -
     )
     if fit is None:
         return None
+    place = [fitted.expression.constants.index(name) for name in shared]
+    common = fit.theta[:, place]
+    if not np.allclose(common, common[0], rtol=1e-9, atol=0.0):
+        return (
+            None  # shared in one unit of a factor only: its unit enters with a power of the group
+        )
     return replace(checked(fitted.candidate, fit, domain), shared=tuple(sorted(shared)))
 
 

@@ -243,7 +243,7 @@ def _ask(task: tuple[str, Rows, int, int], limit: float | None) -> tuple[list[Tr
     sample = data.sample if engine.knows_groups else _standardised(data)
     size = data.rules.search.max_complexity - 3
     try:
-        texts = engine.search(Request(sample, evaluations, seed, size, limit))
+        texts = engine.search(Request(sample, evaluations, seed, size, limit, data.undefined_rows))
     except EngineError as error:
         return [], name, str(error)
     trees = (to_template(text, data.factors) for text in texts)
@@ -271,9 +271,15 @@ def _pruned(
     options: SearchOptions,
     clock: Clock,
 ) -> list[Fitted]:
-    """Shorter variants of the best of every complexity, fitted."""
-    ranked = sorted(fits, key=lambda fit: (fit.fit.error, fit.candidate.text))
-    best = _best_of_each(ranked, data.rules.search.pruned, lambda fit: fit.complexity)
+    """Shorter variants of the best of every complexity, fitted.
+
+    The grammar and the catalogue hold their shorter variants already.
+    """
+    rules, own = data.rules.search, ("grammar", MEAN.origin)
+    most = rules.max_complexity + rules.pruned_excess
+    engines = [f for f in fits if f.candidate.origin not in own and f.complexity <= most]
+    ranked = sorted(engines, key=lambda fit: (fit.fit.error, fit.candidate.text))
+    best = _best_of_each(ranked, rules.pruned, lambda fit: fit.complexity)
     tasks = [(fit, data, options.seed) for fit in best]
     known = {fit.candidate.tree for fit in fits}
     answers = _in_parallel(PRUNING, _prune_one, tasks, options, clock)

@@ -9,14 +9,12 @@ import pandas as pd
 from pipeline.laws.lawset import LawSet
 from pipeline.laws.rows import infer_domains
 from pipeline.report.grid import Grid, Row, grid
-from pipeline.symbolic.kinds import Kinds, classify, value_range
+from pipeline.symbolic.kinds import RULES, Kinds, classify, value_range
 from pipeline.symbolic.tree import Floats
 from pipeline.symbolic.typeset.numbers import interval, number
 
 Pair: TypeAlias = tuple[float, float]
 
-#: a positive factor below this is a share by its values only: it may be a small quantity
-SMALL = 0.1
 CAPTION = (
     "Factors. Every law had to be valid over the whole domain; another one is set by "
     "--domain FACTOR=LOW:HIGH, or domain: in a study."
@@ -44,7 +42,10 @@ def factors_grid(laws: LawSet, table: pd.DataFrame) -> Grid:
 
 
 def doubts(laws: LawSet, table: pd.DataFrame) -> list[str]:
-    """Factors that were taken for fractions only because their values are small."""
+    """Factors that may be small quantities but were taken for fractions, with assumed domains.
+
+    A fraction that reaches 0 or more than half of 1 is hardly anything else.
+    """
     columns = _fitted(laws, table)
     stated, inferred = laws.data.domain, infer_domains(columns)
     return [
@@ -52,7 +53,7 @@ def doubts(laws: LawSet, table: pd.DataFrame) -> list[str]:
         f"valid from 0 to 1; if it is none, search again with --domain {name}=LOW:HIGH."
         for name in classify(columns).fractions
         for low, high in [value_range(columns[name])]
-        if low > 0.0 and high < SMALL and _same(stated.get(name), inferred[name])
+        if low > 0.0 and high < RULES.half and _same(stated.get(name), inferred[name])
     ]
 
 

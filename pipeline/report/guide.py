@@ -26,6 +26,10 @@ FIXED = {
         "Whether these data ask for each factor, which way it moves the law, and where it stands "
         "in it."
     ),
+    "groups": (
+        "One form for all groups, with the constants of each: a group whose points leave its line "
+        "does not follow the form."
+    ),
     "learning": (
         "Some of the trained models, from few tokens to many. The weights that were kept are those "
         "of the lowest validation loss; where it rises after its dot, the model was learning its "
@@ -42,6 +46,7 @@ def guide(laws: LawSet, front: Front, surface: Surface | None) -> dict[str, str]
         "front": _front(front),
         "theory": _theory(laws.selected),
         "reproduce": _again(laws),
+        "outliers": _outliers(laws),
     }
     if surface is None:
         return told
@@ -97,6 +102,17 @@ def _residuals(surface: Surface) -> str:
         "that the law does not tell. The line is the mean of the fitted rows, at each level or in "
         f"windows{held}."
     )
+
+
+def _outliers(laws: LawSet) -> str:
+    if not laws.outliers:
+        return ""
+    rows = "1 row lies" if len(laws.outliers) == 1 else f"{len(laws.outliers)} rows lie"
+    words = (
+        f"{rows} far from every good law. They count less in the fit (Huber loss); check whether "
+        "they were measured correctly."
+    )
+    return words if laws.without_outliers is None else f"{words} Without them the law is:"
 
 
 def _again(laws: LawSet) -> str:

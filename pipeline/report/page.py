@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from pipeline.errors import UserError
 from pipeline.laws.law import Law
 from pipeline.laws.lawset import LawSet
-from pipeline.laws.record import Groups
 from pipeline.report import tables
 from pipeline.report.context import ReportContext
 from pipeline.report.domains import doubts, factors_grid
 from pipeline.report.figures import Gallery, draw_gallery
 from pipeline.report.front import Front, build_front
 from pipeline.report.grid import Grid
+from pipeline.report.groups import Grouped, group_constants_grid, grouped
 from pipeline.report.guide import guide
 from pipeline.report.regions import region_grid
 from pipeline.report.surface import Surface
@@ -61,21 +60,22 @@ def build_page(laws: LawSet, table: pd.DataFrame, context: ReportContext) -> Pag
     UserError
         if the table lacks a column that the laws speak of.
     """
-    surface = _surface(laws, table)
-    law = laws.selected
+    _check_columns(laws, table)
+    law, groups = laws.selected, grouped(laws, table)
+    surface = _surface(laws, table, groups)
     front = build_front(laws.front, law)
     return Page(
         context=context,
         laws=laws,
         law=law,
         front=front,
-        gallery=draw_gallery(surface, front, context.curves),
+        gallery=draw_gallery(surface, front, context.curves, groups),
         words=tuple(describe(surface)) if surface else (),
         notes=(*context.notes, *_warnings(laws), *doubts(laws, table)),
         findings=tuple(_findings(laws, surface)),
         verdicts=laws.verdicts,
         scores=tuple(tables.score_rows(law)) if law else (),
-        grids=_grids(laws, table, front, surface),
+        grids=_grids(laws, table, front, surface, groups),
         guide=guide(laws, front, surface),
     )
 
@@ -90,27 +90,28 @@ def _heading(factor: str, surface: Surface | None) -> str:
     return direction_in_words(surface, factor) if surface is not None and known else factor
 
 
-def _surface(laws: LawSet, table: pd.DataFrame) -> Surface | None:
+def _check_columns(laws: LawSet, table: pd.DataFrame) -> None:
     for column in (*laws.factors, laws.target, "role", "cell"):
         if column not in table:
             raise UserError("table", column, f"one of {', '.join(map(str, table.columns))}")
+
+
+def _surface(laws: LawSet, table: pd.DataFrame, groups: Grouped | None) -> Surface | None:
+    """The law over its rows; where groups have constants of their own, that of the first one."""
     law = laws.selected
     if law is None:
         return None
-    if laws.groups is not None and law.levels:
-        law, table = _first_group(law, laws.groups, table)
+    if groups is not None and law.levels:
+        return groups.of(groups.first)
     return Surface(law, laws.target, table, laws.data)
 
 
-def _first_group(law: Law, groups: Groups, table: pd.DataFrame) -> tuple[Law, pd.DataFrame]:
-    """The law of the first group and its rows: what a single figure can show."""
-    level = law.levels[0]
-    of_rows = np.array(groups.of_rows(table), dtype=object)
-    return law.for_group(level), table[of_rows == level].reset_index(drop=True)
-
-
 def _grids(
-    laws: LawSet, table: pd.DataFrame, front: Front, surface: Surface | None
+    laws: LawSet,
+    table: pd.DataFrame,
+    front: Front,
+    surface: Surface | None,
+    groups: Grouped | None,
 ) -> dict[str, Grid]:
     grids = {
         "leaders": tables.front_grid(front.leaders, "The laws that lead, simplest first."),
@@ -120,11 +121,22 @@ def _grids(
         "factors": factors_grid(laws, table),
         "card": tables.card_grid(laws),
         "provenance": tables.provenance_grid(laws),
+        "outliers": tables.outliers_grid(laws),
     }
     if surface is not None:
-        grids["constants"] = tables.constants_grid(surface.law)
-        grids["regions"] = region_grid(surface)
+        grids["constants"] = _constants(laws.law, "Constants of the selected law.")
+        grids["regions"] = region_grid(surface if groups is None else groups.surface)
+    if laws.outliers and laws.without_outliers is not None:
+        caption = "Constants of the law without these rows."
+        grids["without"] = _constants(laws.without_outliers, caption)
     return grids
+
+
+def _constants(law: Law, caption: str) -> Grid:
+    """Constants by group where there are such, else one table row per constant."""
+    if law.levels:
+        return group_constants_grid(law, caption)
+    return tables.constants_grid(law, caption)
 
 
 def _warnings(laws: LawSet) -> list[str]:
@@ -139,7 +151,9 @@ def _warnings(laws: LawSet) -> list[str]:
         told.append(f"The law has an implausible limit: {law.limits}.")
     if law is not None and law.levels:
         told.append(
-            f"Figures and tables show group {law.levels[0]}, the first of {len(law.levels)}."
+            "The law has constants by group. The words, the curves along one factor and the map of "
+            f"gains show group {law.levels[0]}, the first of {len(law.levels)}; everything else "
+            "takes for each row the constants of its own group."
         )
     return told + _noise(laws)
 

@@ -9,7 +9,7 @@ G : points at which a row with an undefined factor is evaluated, spread over tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,8 +18,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline.laws.bands import Bands
+from pipeline.laws.factors import RELATEDNESS_NAMES, TASK_NAMES, find_roles
 from pipeline.laws.law import Law
-from pipeline.laws.record import DataRecord
+from pipeline.laws.record import DataRecord, Roles
 from pipeline.report.levels import CLOSE, Floats, Levels, find_levels, is_logarithmic, scaled
 from pipeline.symbolic.program import Expression
 
@@ -37,16 +38,19 @@ class Surface:
 
     Parameters
     ----------
-    law : the law.
+    law : the law. With constants by group, rows take those of their own group; what has no row,
+        as a line along a factor, takes those of the first one.
     target : name of the target column.
     table : (R, F + 3) factor columns, target, ``role`` and ``cell``.
-    data : fitted ranges, domains.
+    data : fitted ranges, domains, roles.
+    group : level of each row (R,); None where the law has no constants by group.
     """
 
     law: Law
     target: str
     table: pd.DataFrame
     data: DataRecord
+    group: Sequence[str] | None = None
 
     @property
     def factors(self) -> tuple[str, ...]:
@@ -83,8 +87,16 @@ class Surface:
         """The law on every row (R,); where a factor is undefined, the mean over its domain."""
         incomplete = [name for name in self.factors if np.isnan(self.columns[name]).any()]
         if not incomplete:
-            return self.at(self.columns)
-        return np.asarray(np.mean([self.at(self._filled(share)) for share in SPREAD], axis=0))
+            return self._on_rows(self.columns)
+        filled = [self._on_rows(self._filled(share)) for share in SPREAD]
+        return np.asarray(np.mean(filled, axis=0))
+
+    def _on_rows(self, columns: Mapping[str, Floats]) -> Floats:
+        """The law of each row's own group at `columns`, (R,) each."""
+        if self.group is None:
+            return self.at(columns)
+        values = self.law.predict(columns, self.group)
+        return np.where(np.abs(values) < SENSIBLE, values, np.nan)
 
     def _filled(self, share: float) -> dict[str, Floats]:
         return {
@@ -115,7 +127,7 @@ class Surface:
     @cached_property
     def within(self) -> npt.NDArray[np.bool_] | None:
         """Which rows (R,) lie in the band of a run; None where no bands were recorded."""
-        run = self.bands(self.columns).run
+        run = self.law.bands(self.columns, self.group).run
         return None if run is None else (run[0] <= self.measured) & (self.measured <= run[1])
 
     def domain(self, factor: str) -> tuple[float, float]:
@@ -169,6 +181,22 @@ class Surface:
         values = self.along(factor, self.grid(factor, *self.fitted_range(factor), 33), {})
         finite = values[np.isfinite(values)]
         return float(np.ptp(finite)) if len(finite) else 0.0
+
+    @cached_property
+    def multitask(self) -> Roles | None:
+        """Size, tasks and relatedness; None where rows of one task cannot be told from others.
+
+        The parts are those of ``laws.json``. A count is one of tasks if the relatedness is
+        undefined where it is 1, or if both have customary names.
+        """
+        roles = self.data.roles or find_roles(self.columns)
+        if not (roles.size and roles.tasks and roles.relatedness):
+            return None
+        alone = self.columns[roles.tasks] == 1
+        undefined = np.isnan(self.columns[roles.relatedness])
+        named = roles.tasks.lower() in TASK_NAMES and roles.relatedness.lower() in RELATEDNESS_NAMES
+        known = alone.any() and (named or np.array_equal(alone, undefined))
+        return roles if known else None
 
     @cached_property
     def by_effect(self) -> tuple[str, ...]:

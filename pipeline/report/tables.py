@@ -27,6 +27,7 @@ SCORES = (
     ("r2_extrapolation", "rmse_extrapolation", "extrapolated", "highest levels left out in turn"),
     ("r2_hold_out", "rmse_hold_out", "held out", "rows touched once, after the choice"),
 )
+OUTLIERS = "Outliers. Rows are counted from 1 in the table that was given, without its header."
 
 
 def score_rows(law: Law) -> list[tuple[str, str, str, str]]:
@@ -75,8 +76,8 @@ def _standing(entry: Entry) -> str:
     return "" if entry.leads else "a simpler law leads"
 
 
-def constants_grid(law: Law) -> Grid:
-    """Constants of the selected law with standard errors and intervals.
+def constants_grid(law: Law, caption: str = "Constants of the selected law.") -> Grid:
+    """Constants of a law with standard errors and intervals.
 
     A negative constant that the formula subtracts is given as −c, as it stands there.
     """
@@ -86,7 +87,7 @@ def constants_grid(law: Law) -> Grid:
     }
     rows = [_constant_row(name, c, name in turned) for name, c in constants.items()]
     headers = ("constant", "value", "standard error", "95 % interval", "why none")
-    return grid("Constants of the selected law.", headers, rows, numeric=(1, 2, 3))
+    return grid(caption, headers, rows, numeric=(1, 2, 3))
 
 
 def _constant_row(name: str, constant: Constant, turned: bool) -> Row:
@@ -95,6 +96,26 @@ def _constant_row(name: str, constant: Constant, turned: bool) -> Row:
         value, ends = -value, (-ends[1], -ends[0]) if ends else ends
     cells = number(value, 4), number(constant.se, 2), interval(ends, 4)
     return Row((Formula(f"-{name}" if turned else name), *cells, constant.reason))
+
+
+def outliers_grid(laws: LawSet) -> Grid:
+    """Rows that lie far from every good law, in the order of the user's table."""
+    rows = [
+        Row(
+            (
+                str(each.row + 1),
+                each.group or "",
+                *(number(each.factors.get(name), 4) for name in laws.factors),
+                number(each.value, 4),
+                number(each.predicted, 4),
+                number(each.residual_sd),
+            )
+        )
+        for each in sorted(laws.outliers, key=lambda each: each.row)
+    ]
+    last = f"{laws.target} measured", "predicted", "residual in robust SD"
+    headers = ("row", "group", *laws.factors, *last)
+    return grid(OUTLIERS, headers, rows, numeric=range(2, len(headers)))
 
 
 def evidence_grid(evidence: Sequence[FactorEvidence]) -> Grid:

@@ -98,7 +98,14 @@ def _in_words(law: Law) -> Law:
         name: each.model_copy(update={"reason": GAPS.get(each.reason, each.reason)})
         for name, each in law.constants.items()
     }
-    return law.model_copy(update={**words, "constants": constants})
+    intervals = law.group_intervals and {
+        level: {
+            name: each.model_copy(update={"reason": GAPS.get(each.reason, each.reason)})
+            for name, each in known.items()
+        }
+        for level, known in law.group_intervals.items()
+    }
+    return law.model_copy(update={**words, "constants": constants, "group_intervals": intervals})
 
 
 def note_text(note: Note) -> str:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.laws.record import Roles
 from pipeline.report.levels import Floats
-from pipeline.report.roles import Roles, find_roles
 from pipeline.report.surface import SPREAD, Surface
 from pipeline.symbolic.typeset.numbers import level, number
 
@@ -22,7 +22,7 @@ UNSAID = "What training together is worth in single-task data is not said: "
 
 def worth_in_words(surface: Surface) -> list[str]:
     """The sentence, or why there is none; nothing where the table is about no number of tasks."""
-    roles = find_roles(surface)
+    roles = surface.multitask
     if roles is None:
         return [f"{UNSAID}{why}."] if (why := _no_roles(surface)) else []
     unused = [name for name in (roles.size, roles.tasks) if name not in surface.used]

@@ -144,7 +144,7 @@ def fit_constants(
     shared : constants with one value for all groups.
     """
     grouped = sample.group is not None
-    problem = _Problem(expression, sample, tuple(shared))
+    problem = _Problem(expression, sample, tuple(shared), tolerance < RULES.tolerance)
     others, error = problem.begin(starts)
     if len(starts) > 1 and others.shape[-1]:
         first = max(int(iterations * RULES.first_share), 4)
@@ -177,7 +177,7 @@ def descend(
     -------
     theta, as given, and weighted error (M,), inf where a start was never finite.
     """
-    problem = _Problem(expression, sample, tuple(shared))
+    problem = _Problem(expression, sample, tuple(shared), tolerance < RULES.tolerance)
     others, _ = problem.begin(theta)
     others, _ = problem.descend(others, iterations, tolerance)
     fitted, error = problem.theta(others)
@@ -187,7 +187,9 @@ def descend(
 class _Problem:
     """An expression on the rows of one sample, in scaled factors."""
 
-    def __init__(self, expression: Expression, sample: Sample, shared: tuple[str, ...]) -> None:
+    def __init__(
+        self, expression: Expression, sample: Sample, shared: tuple[str, ...], exact: bool
+    ) -> None:
         self.tree, self.sample, self.shared = expression.tree, sample, shared
         self.linear, self.own = _split(expression.tree, frozenset(shared))
         self.coupled = bool(shared) and sample.groups > 1
@@ -205,6 +207,8 @@ class _Problem:
         position = {name: p for p, name in enumerate(expression.constants)}
         self.place = [position[name] for name in self.linear.others]
         self.place_linear = [position[name] for name in self.linear.names]
+        self.eye = np.eye(len(self.linear.names))
+        self.exact = exact
         self.positive = np.array([n in _positive(self.tree) for n in self.linear.others], bool)
         self.exponent = np.array([n in _exponents(self.tree) for n in self.linear.others], bool)
 
@@ -257,19 +261,17 @@ class _Problem:
         gram = weighted @ np.swapaxes(basis, -1, -2)
         size = np.sqrt(np.maximum(np.diagonal(gram, axis1=-2, axis2=-1), 1e-300))
         sound = np.asarray(np.isfinite(gram).all(axis=(-2, -1)) & np.isfinite(rest).all(axis=-1))
-        eye = np.eye(gram.shape[-1])
         unit = gram / (size[..., :, None] * size[..., None, :])
-        unit = np.where(sound[..., None, None], unit, eye) + RULES.ridge * eye
-        beta = np.zeros((*others.shape[:-1], gram.shape[-1]))
-        residual = rest
-        for _ in range(2):  # the second solution mends the rounding of the first
+        unit = np.where(sound[..., None, None], unit, self.eye) + RULES.ridge * self.eye
+        beta, residual = np.zeros(size.shape), rest
+        for _ in range(2 if self.exact else 1):  # a second solution mends the rounding of the first
             slope = (weighted @ residual[..., None])[..., 0] / size
             slope = np.where(sound[..., None], slope, 0.0)
             beta = beta + np.linalg.solve(unit, slope[..., None])[..., 0] / size
             residual = rest - (beta[..., None, :] @ basis)[..., 0, :]
         error = np.sum(self.weight * residual**2, axis=-1)
         error = np.where(sound & np.isfinite(error), error, np.inf)
-        return _State(others, slots, basis, beta, residual, error)
+        return _State(others, slots, basis, (unit, size), beta, residual, error)
 
     def descend(self, others: Floats, iterations: int, tolerance: float) -> tuple[Floats, Floats]:
         """Levenberg–Marquardt over the other constants; each problem keeps its own damping."""
@@ -327,18 +329,13 @@ class _Problem:
         normal = weighted @ np.swapaxes(jacobian, -1, -2)
         slope = (weighted @ state.residual[..., None])[..., 0]
         cross = weighted @ np.swapaxes(state.basis, -1, -2)  # (M, G, Q, K)
-        gram = (state.basis * self.weight[..., None, :]) @ np.swapaxes(state.basis, -1, -2)
-        size = np.sqrt(np.maximum(np.diagonal(gram, axis1=-2, axis2=-1), 1e-300))
-        eye = np.eye(gram.shape[-1])
-        unit = gram / (size[..., :, None] * size[..., None, :])
+        unit, size = state.gram
         cross = cross / size[..., None, :]
-        sound = (
-            np.isfinite(unit).all(axis=(-2, -1))
-            & np.isfinite(normal).all(axis=(-2, -1))
+        sound = np.asarray(
+            np.isfinite(normal).all(axis=(-2, -1))
             & np.isfinite(slope).all(axis=-1)
             & np.isfinite(cross).all(axis=(-2, -1))
         )
-        unit = np.where(sound[..., None, None], unit, eye) + RULES.ridge * eye
         cross = np.where(sound[..., None, None], cross, 0.0)
         normal = np.where(sound[..., None, None], normal, 0.0)
         projected = normal - cross @ np.linalg.solve(unit, np.swapaxes(cross, -1, -2))
@@ -390,11 +387,13 @@ class _Problem:
 
 @dataclass(frozen=True)
 class _State:
-    """Where a descent stands: constants, bases, residuals (M, G, N) and errors (M, G)."""
+    """Where a descent stands: constants, bases, their normal equations (normalised, and the sizes
+    that they are normalised by), residuals (M, G, N) and errors (M, G)."""
 
     others: Floats
     slots: list[Floats] = field(repr=False)
     basis: Floats
+    gram: tuple[Floats, Floats]
     beta: Floats
     residual: Floats
     error: Floats
@@ -406,6 +405,10 @@ class _State:
             np.where(one, other.others, self.others),
             other.slots,
             np.where(two, other.basis, self.basis),
+            (
+                np.where(two, other.gram[0], self.gram[0]),
+                np.where(one, other.gram[1], self.gram[1]),
+            ),
             np.where(one, other.beta, self.beta),
             np.where(one, other.residual, self.residual),
             np.where(where, other.error, self.error),

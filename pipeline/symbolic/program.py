@@ -301,11 +301,8 @@ class Linear:
 
     def __init__(self, tree: Tree, nonlinear: Collection[str] = ()) -> None:
         occurrences = [node.name for node in tree.walk() if node.op == "constant"]
-        single = {name for name in occurrences if occurrences.count(name) == 1} - set(nonlinear)
-        names: list[str] = []
-        for name in tree.constants:
-            if name in single and _parts_of(tree, {*names, name}) is not None:
-                names.append(name)
+        single = {name for name in occurrences if occurrences.count(name) == 1}
+        names = _linear_names(tree, single.difference(nonlinear))
         parts = _parts_of(tree, set(names)) or {"": tree}
         self.names = tuple(names)
         others = [name for name in tree.constants if name not in names]
@@ -331,6 +328,17 @@ class Linear:
 
 def _none(shape: tuple[int, ...]) -> Floats:
     return np.zeros((*shape[:-1], 0, shape[-1]))
+
+
+def _linear_names(tree: Tree, allowed: set[str]) -> list[str]:
+    """Constants in which the tree is linear, jointly: of constants that multiply each other one."""
+    if tree.op == "constant":
+        return [tree.name] if tree.name in allowed else []
+    if tree.op in ("+", "-", "neg"):
+        return [name for child in tree.args for name in _linear_names(child, allowed)]
+    if tree.op == "*":
+        return _linear_names(tree.args[0], allowed) or _linear_names(tree.args[1], allowed)
+    return _linear_names(tree.args[0], allowed) if tree.op == "/" else []
 
 
 def _parts_of(tree: Tree, names: set[str]) -> dict[str, Tree] | None:

@@ -16,7 +16,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TypeAlias
 
@@ -61,12 +61,15 @@ class Tree:
     args : operands, from left to right.
     name : of a factor or constant.
     value : of a number.
+    complexity : nodes as Python parses the text: operator, function, name, number; −2 counts one.
     """
 
     op: str
     args: tuple[Tree, ...] = ()
     name: str = ""
     value: float = 0.0
+    complexity: int = field(init=False, repr=False, compare=False)
+    _hash: int = field(init=False, repr=False, compare=False)
 
     @staticmethod
     def parse(text: str, factors: Sequence[str]) -> Tree:
@@ -89,23 +92,21 @@ class Tree:
         """The leaf of a named constant."""
         return Tree("constant", name=name)
 
+    def __post_init__(self) -> None:
+        # trees are keys of many caches: the hash is computed once, from those of the operands
+        whole = hash((self.op, self.args, self.name, self.value))
+        object.__setattr__(self, "_hash", whole)
+        size = 1 + sum(child.complexity for child in self.args)
+        object.__setattr__(self, "complexity", size)
+
     def __hash__(self) -> int:
         return self._hash
-
-    @cached_property
-    def _hash(self) -> int:
-        return hash((self.op, self.args, self.name, self.value))
 
     def walk(self) -> Iterator[Tree]:
         """Every node, operands before the node itself, from left to right."""
         for child in self.args:
             yield from child.walk()
         yield self
-
-    @cached_property
-    def complexity(self) -> int:
-        """Nodes as Python parses the text: operator, function, name, number; −2 counts one."""
-        return 1 + sum(child.complexity for child in self.args)
 
     @cached_property
     def factors(self) -> tuple[str, ...]:
@@ -262,10 +263,22 @@ def _is(node: Tree, value: float) -> bool:
 
 
 def _tidy_sign(node: Tree) -> Tree:
-    """``a - -2`` as ``a + 2`` and ``a + -2`` as ``a - 2``."""
-    if node.op in ("+", "-") and node.args[1].is_number and node.args[1].value < 0:
-        return Tree("-" if node.op == "+" else "+", (node.args[0], _negated(node.args[1])))
+    """``a - -2 * x`` as ``a + 2 * x`` and ``a + -2`` as ``a - 2``."""
+    if node.op in ("+", "-"):
+        positive = _without_sign(node.args[1])
+        if positive is not None:
+            return Tree("-" if node.op == "+" else "+", (node.args[0], positive))
     return node
+
+
+def _without_sign(node: Tree) -> Tree | None:
+    """A term whose first factor is a negative number, without its sign; None for any other."""
+    if node.is_number:
+        return Tree.number(-node.value) if node.value < 0 else None
+    if node.op in ("*", "/"):
+        positive = _without_sign(node.args[0])
+        return None if positive is None else Tree(node.op, (positive, node.args[1]))
+    return None
 
 
 def _negated(node: Tree) -> Tree:

@@ -130,7 +130,8 @@ def _decomposed(
     """Singular values (P,) of J, its left directions (P, P), and the length of its rows (P,)."""
     _, jacobian = expression.jacobian(sample.columns, theta[None, :])
     rows = np.nan_to_num(jacobian[0] * np.sqrt(sample.weight), posinf=0.0, neginf=0.0)
-    length = np.linalg.norm(rows, axis=1)
+    with np.errstate(over="ignore"):
+        length = np.nan_to_num(np.linalg.norm(rows, axis=1), posinf=1e300)
     unit = rows / np.where(length > 0, length, 1.0)[:, None]
     values, directions = np.linalg.eigh(unit @ unit.T)
     singular = np.sqrt(np.maximum(values, 0.0))

@@ -13,8 +13,9 @@ import pytest
 from tiny_runs import result, study
 
 from pipeline.cells import expand
-from pipeline.fit import LAWS_NAME, TABLE_NAME, Source, fit_to_folder
+from pipeline.fit import Source, fit_to_folder
 from pipeline.foresight import question_of
+from pipeline.laws.lawset import LAWS_NAME, TABLE_NAME
 from pipeline.store import Row
 from pipeline.study import Study
 from pipeline.table import outcomes_table

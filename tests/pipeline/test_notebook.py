@@ -73,12 +73,11 @@ def test_predictions_keep_the_index_and_know_both_names(laws: LawSet) -> None:
     assert found.tolist() == pytest.approx(by_hand.tolist())
 
 
-def test_an_undefined_factor_is_averaged_over_its_domain(laws: LawSet) -> None:
+def test_an_undefined_factor_is_at_the_middle_of_its_domain(laws: LawSet) -> None:
     table = pd.DataFrame({"n": [100.0], "T": [np.nan]})
     low, high = laws.data.domain["T"]
-    places = np.linspace(low, high, 5)
-    expected = laws.law.predict({"n": np.full(5, 100.0), "T": places}).mean()
-    assert laws.predict(table).iloc[0] == pytest.approx(expected)
+    expected = laws.law.predict({"n": np.array([100.0]), "T": np.array([(low + high) / 2])})
+    assert laws.predict(table).iloc[0] == pytest.approx(expected[0])
 
 
 def test_bands_hold_the_law_and_name_what_is_outside(laws: LawSet) -> None:
@@ -223,7 +222,7 @@ def test_a_mistake_in_advice_is_named_by_its_argument(laws: LawSet, tmp_path: Pa
     corpus = tmp_path / "a.conll"
     corpus.write_text("a\tX\tY\n" * 300, encoding="utf-8")
     (tmp_path / "laws.json").write_text(json.dumps(laws.to_json()), encoding="utf-8")
-    with pytest.raises(UserError, match=r"^main: 'layer_3'"):
+    with pytest.raises(UserError, match=r"^main: .*'layer_3'"):
         advise(corpus, "layer_3", laws=tmp_path / "laws.json")
     with pytest.raises(UserError, match=r"^corpus: "):
         advise(tmp_path / "none.conll", "x", laws=tmp_path / "laws.json")

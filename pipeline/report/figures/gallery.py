@@ -12,9 +12,10 @@ from pipeline.report.figures.curves import draw_curves
 from pipeline.report.figures.fit import draw_fit, draw_residuals
 from pipeline.report.figures.front import draw_front
 from pipeline.report.figures.gain import draw_gain
+from pipeline.report.figures.groups import draw_groups
 from pipeline.report.figures.learning import draw_learning
 from pipeline.report.front import Front
-from pipeline.report.roles import find_roles
+from pipeline.report.groups import Grouped
 from pipeline.report.surface import Surface
 
 #: factors by which measured against predicted is coloured
@@ -35,30 +36,61 @@ class Gallery:
         return self.sections.get(section, ())
 
 
-def draw_gallery(surface: Surface | None, front: Front, curves: pd.DataFrame | None) -> Gallery:
+def draw_gallery(
+    surface: Surface | None,
+    front: Front,
+    curves: pd.DataFrame | None,
+    groups: Grouped | None = None,
+) -> Gallery:
     """Draw everything that the laws and the table have data for.
 
     Parameters
     ----------
-    surface : the selected law over its table; None where no valid law was found.
+    surface : the selected law over its table; None where no valid law was found. With groups,
+        that of the first group.
+    groups : the law over the rows of all groups; None without groups.
     """
     with drawing_style():
         sections = {"front": [draw_front(front.entries, front.measure)]}
-        sections |= {} if surface is None else _law_sections(surface)
+        sections |= {} if surface is None else _law_sections(surface, groups)
         sections["learning"] = [draw_learning(curves)]
     kept = {name: [d for d in drawings if d is not None] for name, drawings in sections.items()}
     return Gallery(_unique_names(kept))
 
 
-def _law_sections(surface: Surface) -> dict[str, list[Drawing | None]]:
-    varied = [f for f in surface.by_effect if len(surface.levels[f].values) > 1]
-    roles = find_roles(surface)
-    return {
-        "curves": [draw_curves(surface, factor) for factor in varied],
-        "gain": [*draw_gain(surface, roles)] if roles else [],
-        "fit": [draw_fit(surface, factor) for factor in varied[:MOST_FITS]],
-        "residuals": [draw_residuals(surface, factor) for factor in (None, *varied)],
+def _law_sections(surface: Surface, groups: Grouped | None) -> dict[str, list[Drawing | None]]:
+    """Fit and residuals over all rows; what needs one set of constants for the first group."""
+    whole = surface if groups is None else groups.surface
+    varied = _varied(whole)
+    roles = surface.multitask
+    of_one = {
+        "curves": [draw_curves(surface, factor) for factor in _varied(surface)],
+        "gain": draw_gain(surface, roles) if roles else [],
     }
+    if groups is not None and whole.law.levels:
+        level = groups.first
+        of_one = {name: [_named(d, level) for d in drawings] for name, drawings in of_one.items()}
+    return {
+        "groups": [] if groups is None or not varied else [draw_groups(groups)],
+        "curves": [*of_one["curves"]],
+        "gain": [*of_one["gain"]],
+        "fit": [draw_fit(whole, factor) for factor in varied[:MOST_FITS]],
+        "residuals": [draw_residuals(whole, factor) for factor in (None, *varied)],
+    }
+
+
+def _varied(surface: Surface) -> list[str]:
+    return [factor for factor in surface.by_effect if len(surface.levels[factor].values) > 1]
+
+
+def _named(drawing: Drawing, level: str) -> Drawing:
+    """The drawing of one group, which says so."""
+    return replace(
+        drawing,
+        title=f"{drawing.title}, group {level}",
+        caption=f"Group {level} only. {drawing.caption}".strip(),
+        alt=f"Group {level}: {drawing.alt}",
+    )
 
 
 def _unique_names(sections: Mapping[str, list[Drawing]]) -> dict[str, tuple[Drawing, ...]]:

@@ -6,11 +6,12 @@ scores, validity and selection are the search's business and the same for all en
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pipeline.symbolic.fit import Sample
+from pipeline.symbolic.program import Columns
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Request:
     seed : of every random draw.
     max_complexity : largest expression that is of use.
     time_limit : seconds after which the engine must stop with what it has; None for no limit.
+    undefined : factor -> distinct rows at which it is undefined, filled in `sample` by any value; a
+        usable form does not depend on the factor there.
     """
 
     sample: Sample
@@ -40,6 +43,7 @@ class Request:
     seed: int
     max_complexity: int = 24
     time_limit: float | None = None
+    undefined: Mapping[str, Columns] = field(default_factory=dict)
 
 
 class Engine(Protocol):

@@ -29,6 +29,8 @@ OUTERS = (
     "?*(1 - exp(-(({u})/?)**?))",
     "? - ?*exp(-(({u})/?)**?)",
 )
+#: outer functions to which a further power of a size may be added
+POWERS = ("? + ?*({u})**?", "?*({u})**?", "? + ?/sqrt({u})", "? + ?/({u})", "? + ?*sqrt({u})")
 #: the outer function under which effective sizes are compared first: a logarithm is its limit
 SCREENING = OUTERS[1]
 
@@ -167,8 +169,11 @@ def several_auxiliaries(kinds: Kinds) -> Iterator[str]:
 def extensions(form: Form, kinds: Kinds) -> Iterator[Form]:
     """The form with one more ingredient, inside its effective size or beside it."""
     yield from larger_sizes(form, kinds)
+    sums = form.outer in POWERS
     for term in terms(kinds):
-        if term not in form.terms:
+        # a curve that saturates has a power of its own: a second one of the same size only bends it
+        bends = any(term == f"?*{name}**?" and form.holds(name) for name in kinds.sizes)
+        if term not in form.terms and (sums or not bends):
             yield Form(form.outer, form.size, (*form.terms, term))
 
 

@@ -44,8 +44,8 @@ class GrammarRules:
 
     rows: int = 400
     groups: int = 8
-    starts: int = 5
-    steps: int = 12
+    starts: int = 3
+    steps: int = 10
     beam: int = 24
     keep: int = 3
     min_forms: int = 50
@@ -90,7 +90,8 @@ def rank(request: Request) -> list[Ranked]:
     for grow, share in STAGES:
         tried = [ranked for ranked in seen.values() if ranked]
         fresh = (form for form in grow(tried, kinds) if form.text not in seen)
-        for form in islice(fresh, max(int(share * allowed) - len(seen), 0)):
+        usable = (form for form in fresh if _usable(form, request))
+        for form in islice(usable, max(int(share * allowed) - len(seen), 0)):
             if request.time_limit and time.monotonic() - clock > request.time_limit:
                 return [ranked for ranked in seen.values() if ranked]
             seen[form.text] = _try(form, sample, request)
@@ -120,6 +121,21 @@ def _try(form: Form, sample: Sample, request: Request) -> Ranked | None:
     fit = fit_constants(expression, sample, starts, RULES.steps, 1e-4)
     used = tuple(sorted(expression.factors))
     return Ranked(form, fit.error, expression.complexity, used) if fit else None
+
+
+def _usable(form: Form, request: Request) -> bool:
+    """Whether the form is independent of every factor where that is undefined."""
+    if not request.undefined:
+        return True
+    expression = Expression.parse(form.text, tuple(request.sample.columns))
+    theta = np.sqrt(np.arange(2.0, 2.0 + len(expression.constants)))  # nothing cancels by chance
+    for name, rows in request.undefined.items():
+        if name in expression.factors:
+            low = expression.evaluate({**rows, name: np.full_like(rows[name], 0.3)}, theta)
+            high = expression.evaluate({**rows, name: np.full_like(rows[name], 0.7)}, theta)
+            if not np.allclose(low, high, rtol=1e-9, atol=0.0, equal_nan=True):
+                return False
+    return True
 
 
 def best_of_each_size(tried: Sequence[Ranked], keep: int) -> list[Ranked]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.laws.folds import extrapolation_folds, grouped_folds
+from pipeline.laws.folds import extrapolation_folds, random_folds
 from pipeline.laws.rows import Rows
 
 
@@ -63,7 +63,7 @@ def test_the_joint_fold_is_about_sizes_that_are_there() -> None:
 
 def test_random_folds_are_counted_from_one_and_no_more_than_the_cells() -> None:
     data = rows(n=levels(1, 1, 1))
-    assert [fold.name for fold in grouped_folds(data, 0)] == [f"random {k}/3" for k in (1, 2, 3)]
-    many = grouped_folds(rows(n=levels(5, 5)), 0)
+    assert [fold.name for fold in random_folds(data, 0)] == [f"random {k}/3" for k in (1, 2, 3)]
+    many = random_folds(rows(n=levels(5, 5)), 0)
     assert [fold.name for fold in many] == [f"random {k}/5" for k in range(1, 6)]
     assert [fold.test.sum() for fold in many] == [2] * 5

@@ -9,20 +9,20 @@ from hypothesis import strategies as st
 from support.planted import planted
 from support.rows import grid_data, posed
 
-from pipeline.laws.folds import extrapolation_folds, grouped_folds, top_cut
+from pipeline.laws.folds import extrapolation_folds, random_folds, top_cut
 
 
-def test_grouped_folds_test_every_cell_once_and_never_split_one() -> None:
+def test_random_folds_test_every_cell_once_and_never_split_one() -> None:
     data = posed(planted()).data
-    folds = grouped_folds(data, seed=0)
+    folds = random_folds(data, seed=0)
     np.testing.assert_array_equal(np.sum([fold.test for fold in folds], axis=0), 1)
     for fold in folds:
         assert not set(data.cell[fold.test]) & set(data.cell[~fold.test])
 
 
-def test_grouped_folds_depend_on_the_seed_only() -> None:
+def test_random_folds_depend_on_the_seed_only() -> None:
     data = posed(planted()).data
-    one, same, other = (grouped_folds(data, seed) for seed in (1, 1, 2))
+    one, same, other = (random_folds(data, seed) for seed in (1, 1, 2))
     assert all(np.array_equal(a.test, b.test) for a, b in zip(one, same, strict=True))
     assert not all(np.array_equal(a.test, b.test) for a, b in zip(one, other, strict=True))
 

@@ -111,7 +111,7 @@ def law_set() -> LawSet:
             ),
         ),
         reference=Baseline(name="gradient boosting", scores={"r2_cv": 0.5}),
-        transfer=Harm(count="T", lowest=-0.1, at={"n": 10.0}),
+        transfer=Harm(count="T", lowest=-0.1, highest=0.2, lowered=0.1, at={"n": 10.0}),
         verdicts=("It is a law.",),
         rules=Rules().to_json(),
         outliers=(
@@ -259,7 +259,7 @@ def test_a_wrong_value_is_refused_by_its_place(name: str, laws: LawSet) -> None:
     block[path[-1]] = value
     with pytest.raises(UserError) as error:
         LawSet.from_json(record, "laws.json")
-    assert error.value.field == f"laws.json, {place}"
+    assert error.value.path == f"laws.json, {place}"
 
 
 def test_a_number_that_overflows_is_no_number(laws: LawSet, tmp_path: Path) -> None:
@@ -325,7 +325,7 @@ def test_a_group_must_be_known(laws: LawSet) -> None:
     for group in (None, ["de | small"], ["de | small", "de | smal"]):
         with pytest.raises(UserError) as error:
             laws.law.predict(n, group)
-        assert error.value.field == "group"
+        assert error.value.path == "group"
     assert "'de | small'" in str(error.value)
     assert "fi | large" in str(error.value)
     with pytest.raises(UserError, match="column size"):

@@ -99,7 +99,7 @@ def test_weights_in_the_rows_are_the_same_as_repeated_rows() -> None:
     times = rng.integers(1, 5, 30)
     columns = {"n": rng.integers(1, 9, 30).astype(float)}
     target, cell = rng.normal(size=30), columns["n"].astype(np.int64)
-    weighted = Rows(columns, target, cell, weight=times.astype(float))
+    weighted = Rows(columns, target, cell, count=times.astype(float))
     repeated = Rows({"n": columns["n"]}, target, cell).take(np.repeat(np.arange(30), times))
     assert weighted.variance == pytest.approx(repeated.variance, rel=1e-12)
     assert weighted.replicate_variance == pytest.approx(repeated.replicate_variance, rel=1e-12)
@@ -159,7 +159,7 @@ def test_where_nothing_can_be_learned_the_law_is_the_mean(
 
 
 def test_the_constant_law_weighs_its_rows() -> None:
-    data = Rows({}, np.array([0.0, 3.0]), np.zeros(2, dtype=np.int64), weight=np.array([2.0, 1]))
+    data = Rows({}, np.array([0.0, 3.0]), np.zeros(2, dtype=np.int64), count=np.array([2.0, 1]))
     law = constant_law(data)
     assert law.constants["c0"].value == pytest.approx(1.0)
     assert law.predict({"n": np.zeros(3)}).tolist() == [1.0, 1.0, 1.0]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from support.planted import planted
 from support.rows import grid_data, posed
 
-from pipeline.laws.factors import find_made_up, mark_undefined
-from pipeline.laws.rows import STANDINS, Rows, infer_domains, number_cells
+from pipeline.laws.factors import find_placeholders, mark_undefined
+from pipeline.laws.rows import Rows, infer_domains, number_cells
+from pipeline.laws.rules import FactorRules
+from pipeline.symbolic.fit import fit_constants
 from pipeline.symbolic.kinds import classify
+from pipeline.symbolic.program import Expression
 
 
 def test_replicates_share_a_cell_and_undefined_equals_undefined() -> None:
@@ -28,16 +33,51 @@ def test_replicate_variance_is_that_of_the_noise() -> None:
     assert variance == pytest.approx(noise**2, rel=0.25)
 
 
-def test_an_undefined_factor_stands_at_its_whole_domain_with_shared_weight() -> None:
+def test_an_undefined_factor_is_filled_within_its_domain_and_its_rows_are_known() -> None:
     data = grid_data()
-    origin, columns = data.stand_in
-    undefined = np.flatnonzero(np.isnan(data.columns["ami"]))
-    for row in undefined:
-        np.testing.assert_allclose(
-            np.sort(columns["ami"][origin == row]), np.linspace(0, 1, STANDINS)
-        )
-    assert len(origin) == len(data) + (STANDINS - 1) * len(undefined)
+    undefined = np.isnan(data.columns["ami"])
+    np.testing.assert_array_equal(data.filled["ami"][undefined], 0.5)
+    np.testing.assert_array_equal(data.filled["ami"][~undefined], data.columns["ami"][~undefined])
+    assert set(data.undefined_rows) == {"ami"}
+    np.testing.assert_array_equal(data.undefined_rows["ami"]["T"], 1.0)
+    np.testing.assert_array_equal(data.undefined_rows["ami"]["n"], [10, 20, 40, 80])
     assert data.sample.weight.sum() == pytest.approx(len(data))
+    rows = data.undefined_rows
+    assert set(rows) == {"ami"}
+    assert sorted(zip(rows["ami"]["n"], rows["ami"]["T"], strict=True)) == [
+        (n, 1.0) for n in (10.0, 20.0, 40.0, 80.0)
+    ]
+
+
+def test_what_is_filled_in_does_not_change_a_valid_fit() -> None:
+    """A law that does not depend on AMI at T = 1 has the same constants whatever stands there."""
+    data = posed(planted(noise=0.1).drop(columns="decoy")).data
+    alone = np.isnan(data.columns["ami"])
+    expression = Expression.parse("c0 - c1*(n*(1 + (T - 1)*ami))**(-c2)", data.factors)
+    thetas = []
+    for value in (0.0, 1.0):
+        columns = {**data.columns, "ami": np.where(alone, value, data.columns["ami"])}
+        sample = replace(data, columns=columns).sample
+        fit = fit_constants(expression, sample, np.array([[0.9, 0.5, 0.5]]), 100)
+        assert fit is not None
+        thetas.append(fit.theta)
+    np.testing.assert_allclose(thetas[0], thetas[1], rtol=1e-9)
+
+
+def test_counts_are_repeated_rows_and_precision_is_a_weight() -> None:
+    data = posed(planted(noise=0.1).drop(columns="decoy")).data
+    count = np.random.default_rng(0).integers(1, 4, len(data))
+    repeated = data.take(np.repeat(np.arange(len(data)), count))
+    counted = replace(data, count=count.astype(float))
+    assert counted.replicate_variance == pytest.approx(repeated.replicate_variance, rel=1e-9)
+    assert counted.variance == pytest.approx(repeated.variance, rel=1e-9)
+    np.testing.assert_allclose(counted.sample.target, repeated.sample.target)
+    np.testing.assert_allclose(counted.sample.weight, repeated.sample.weight)
+    precise = replace(data, precision=count / count.mean())
+    np.testing.assert_allclose(precise.sample.weight * count.mean(), counted.sample.weight)
+    assert precise.weights.mean() == pytest.approx(1.0)
+    single = precise.take(np.arange(0, len(data), 2))
+    assert single.replicate_variance is None, "weights are no replicates"
 
 
 def test_merging_equal_rows_keeps_the_least_squares_problem() -> None:
@@ -103,18 +143,21 @@ def test_a_number_that_matters_is_left_alone() -> None:
     table.loc[alone, "ami"] = np.resize([0.0, 0.3, 0.6, 0.9], alone.sum())
     table["y"] += 0.2 * table["ami"]
     columns = {name: table[name].to_numpy() for name in ("n", "T", "ami")}
-    assert find_made_up(columns, table["y"].to_numpy()) == []
+    assert find_placeholders(columns, table["y"].to_numpy(), FactorRules()) == []
 
 
-def test_marking_says_what_it_did() -> None:
+def test_placeholders_are_marked_and_noted() -> None:
     columns = {
         "T": np.repeat([1.0, 2, 3], 4),
         "ami": np.array([1.0] * 4 + [0.1, 0.4, 0.7, 0.9] * 2),
     }
-    found = find_made_up(columns, np.arange(12.0))
-    marked, notes = mark_undefined(columns, found)
+    found = find_placeholders(columns, np.arange(12.0), FactorRules())
+    marked = mark_undefined(columns, found)
     assert np.isnan(marked["ami"][:4]).all()
-    assert "4 rows with T = 1" in notes[0]
+    assert not np.isnan(marked["ami"][4:]).any()
+    table = pd.DataFrame({**columns, "y": np.arange(12.0)})
+    note = posed(table).notes[0]
+    assert (note.kind, note.name, note.other, note.rows) == ("placeholder", "ami", "T", 4)
 
 
 def test_the_held_out_targets_have_no_say() -> None:

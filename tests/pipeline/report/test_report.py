@@ -393,7 +393,7 @@ def test_a_missing_column_and_an_unwritable_folder_are_the_users_to_mend(
         )
     blocked = tmp_path / "file"
     blocked.write_text("")
-    with pytest.raises(UserError, match="--out"):
+    with pytest.raises(UserError, match=r"^out"):
         write_report(blocked, without_selected(laws), table, ReportContext("t", "c"))
 
 

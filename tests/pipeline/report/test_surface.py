@@ -10,10 +10,9 @@ import pandas as pd
 import pytest
 
 from pipeline.laws.law import Law
-from pipeline.laws.record import DataRecord
+from pipeline.laws.record import DataRecord, Roles
 from pipeline.report.figures.gain import draw_gain, gain_over_single
 from pipeline.report.levels import UNDEFINED, find_levels, is_logarithmic
-from pipeline.report.roles import Roles, find_roles
 from pipeline.report.slices import slice_along
 from pipeline.report.surface import Surface
 from pipeline.report.words import describe, direction, direction_in_words
@@ -124,11 +123,11 @@ def test_roles_are_read_from_the_nulls_whatever_the_names(table: pd.DataFrame) -
     renamed = table.rename(columns={"n": "S", "T": "N", "ami": "beta"})
     expression = "0.9 - 5/sqrt(S*(1 + (N - 1)*beta))"
     surface = surface_of(expression, renamed, factors=("beta", "N", "S"))
-    assert find_roles(surface) == Roles(size="S", tasks="N", relatedness="beta")
+    assert surface.multitask == Roles(size="S", tasks="N", relatedness="beta")
 
 
 def test_gain_is_the_law_minus_single_task_training(surface: Surface) -> None:
-    roles = find_roles(surface)
+    roles = surface.multitask
     assert roles is not None
     sizes, shares = np.array([50.0, 500.0]), np.array([0.1, 0.8])
     gain = gain_over_single(surface, roles, sizes, shares, 4.0)
@@ -220,7 +219,7 @@ def test_unused_factors_are_named(table: pd.DataFrame) -> None:
 
 def test_measured_gains_point_the_way_they_went(surface: Surface) -> None:
     """In the planted table training together always helps where relatedness is high."""
-    roles = find_roles(surface)
+    roles = surface.multitask
     assert roles is not None
     for drawing in draw_gain(surface, roles):
         up, down = drawing.figure.axes[0].lines[-2:]

@@ -145,6 +145,8 @@ def test_all_sentences_need_only_attributes() -> None:
         scores=scores,
         origin="grammar",
         valid=True,
+        levels=(),
+        shared=(),
         uncertainty=SimpleNamespace(misfit_sd=0.01, replicate_sd=0.02),
     )
     form = SimpleNamespace(scores={"r2_extrapolation": 0.7}, origin="theory: roots", valid=True)
@@ -153,9 +155,11 @@ def test_all_sentences_need_only_attributes() -> None:
         selected=selected,
         theory=[form],
         evidence=[_attributes(MATTERS.to_json())],
-        reference=SimpleNamespace(name="gradient boosting", scores=scores),
-        bands=SimpleNamespace(**bands),
-        transfer=SimpleNamespace(**dataclasses.asdict(HARM)),
+        law=selected,
+        outliers=(),
+        baseline=SimpleNamespace(name="gradient boosting", scores=scores),
+        certainty=SimpleNamespace(**bands),
+        harm=SimpleNamespace(**dataclasses.asdict(HARM)),
         provenance=SimpleNamespace(cut=True),
     )
     text = sentences(laws)
@@ -164,7 +168,7 @@ def test_all_sentences_need_only_attributes() -> None:
     assert "roots has the best extrapolated R²: 0.700, 0.100 below" in text.verdicts[0]
     assert "0.800 extrapolated (the law 0.800)" in text.verdicts[1]
     assert text.verdicts[-1] == CUT
-    laws.provenance.cut, laws.transfer, laws.bands = False, None, None
+    laws.provenance.cut, laws.harm, laws.certainty = False, None, None
     assert len(sentences(laws).verdicts) == 2
 
 

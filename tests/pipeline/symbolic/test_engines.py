@@ -25,7 +25,7 @@ from pipeline.symbolic.engines.grammar import Ranked, best_of_each_size, rank
 from pipeline.symbolic.engines.pysr import PySR, settings, to_text
 from pipeline.symbolic.fit import Sample, fit_constants, propose_starts
 from pipeline.symbolic.kinds import classify
-from pipeline.symbolic.program import Expression
+from pipeline.symbolic.program import Expression, compiled
 from pipeline.symbolic.templates import to_template
 
 
@@ -52,8 +52,8 @@ class TestEngine:
         sample = planted_data.sample
         found = engine.search(Request(sample, 60_000, seed=1, max_complexity=18))
         errors = []
-        for text in filter(None, (to_template(t, planted_data.factors) for t in found)):
-            expression = Expression.parse(text, planted_data.factors)
+        for tree in filter(None, (to_template(t, planted_data.factors) for t in found)):
+            expression = compiled(tree)
             fit = fit_constants(expression, sample, propose_starts(expression, sample, 6, 0))
             errors.append(fit.error if fit else np.inf)
         total = float(np.sum(sample.weight) * np.var(planted_data.target))
@@ -66,9 +66,9 @@ class TestEngine:
     def test_factors_may_have_any_name(self, engine: Engine) -> None:
         odd = data(names=("N", "beta", "S"))
         found = engine.search(Request(odd.sample, 10_000, seed=0, max_complexity=12))
-        texts = [to_template(text, odd.factors) for text in found]
-        assert any(texts)
-        used = {f for t in texts if t for f in Expression.parse(t, odd.factors).factors}
+        trees = [tree for text in found if (tree := to_template(text, odd.factors))]
+        assert trees
+        used = {factor for tree in trees for factor in tree.factors}
         assert used <= {"N", "beta", "S"}
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.laws.intervals import constants
 from pipeline.laws.rows import Rows, infer_domains, number_cells
-from pipeline.symbolic.fit import EXACT, Fit, Sample, fit_constants, propose_starts
+from pipeline.symbolic.fit import RULES, Fit, Sample, fit_constants, propose_starts
 from pipeline.symbolic.program import Expression
 
 FORMS = {
@@ -31,7 +31,7 @@ def solve(text: str, columns: dict[str, np.ndarray], target: np.ndarray) -> tupl
     expression = Expression.parse(text, tuple(columns))
     sample = Sample(columns, target, np.ones(len(target)))
     fit = fit_constants(
-        expression, sample, propose_starts(expression, sample, 12, seed=0), 200, EXACT
+        expression, sample, propose_starts(expression, sample, 12, seed=0), 200, RULES.exact
     )
     assert fit is not None
     return expression, fit

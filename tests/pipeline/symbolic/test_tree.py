@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import UserError
 from pipeline.symbolic.program import Expression
-from pipeline.symbolic.tree import substitute
+from pipeline.symbolic.tree import Tree
 
 FACTORS = ("n", "T", "ami")
 ROWS = {
@@ -129,6 +129,22 @@ def test_numbers_take_the_place_of_constants(text: str, value: float) -> None:
 
 
 def test_substitution_keeps_precedence() -> None:
-    text = substitute("c0 - c1*n**c2", {"c0": "1", "c1": "-2.5", "c2": "-0.5"})
+    tree = Tree.parse("c0 - c1*n**c2", FACTORS)
+    text = tree.with_constants({"c0": 1.0, "c1": -2.5, "c2": -0.5}).text
     assert text == "1 + 2.5 * n ** (-0.5)"
     assert ast.parse(text)
+
+
+@given(texts)
+@settings(max_examples=150, deadline=None)
+def test_the_text_of_a_tree_parses_back_to_it(text: str) -> None:
+    tree = Tree.parse(text, FACTORS)
+    assert Tree.parse(tree.text, FACTORS) == tree
+    assert ast.unparse(ast.parse(tree.text, mode="eval")) == tree.text
+
+
+def test_a_node_is_found_and_replaced_by_its_path() -> None:
+    tree = Tree.parse("c0 + n*T**(c1*n)", FACTORS)
+    paths = tree.paths("n")
+    assert [tree.at(path).text for path in paths] == ["n", "n"]
+    assert tree.put(paths[1], Tree.number(2.0)).text == "c0 + n * T ** (c1 * 2)"
