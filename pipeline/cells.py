@@ -185,7 +185,8 @@ def _check_laws(study: Study) -> None:
             raise UserError(f"laws.factors.{factor}", column, nearest(column, columns))
     for key, name in (("sd", study.laws.sd), ("weights", study.laws.weights)):
         if name is not None and name not in known:
-            raise UserError(f"laws.{key}", name, nearest(name, columns, "a column of results"))
+            expected = nearest(name, columns, "a column of numbers in the results")
+            raise UserError(f"laws.{key}", name, expected)
     texts = [column.name for column in GLOSSARY if column.dtype == "str"]
     for name in study.laws.groups:
         if name not in {*known, *texts}:

@@ -199,6 +199,10 @@ class _Where(_Condition):
         return np.full(self.size, node.value, dtype=object)
 
     def value(self, node: ast.expr) -> Floats:
+        if isinstance(node, ast.Name) and node.id in self.texts:
+            raise UserError(
+                self.path, node.id, nearest(node.id, self.columns, "a column of numbers")
+            )
         if isinstance(node, ast.Name) and node.id not in self.columns:
             names = (*self.columns, *self.texts)
             raise UserError(self.path, node.id, nearest(node.id, names, self.kind))

@@ -232,8 +232,12 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         for feature in given:
             if isinstance(feature, str) and feature in names:
                 place = names.index(feature)
-            elif isinstance(feature, int) and -self.n_features_in_ <= feature < self.n_features_in_:
-                place = feature % self.n_features_in_
+            elif (
+                isinstance(feature, int | np.integer)
+                and not isinstance(feature, bool)
+                and -self.n_features_in_ <= feature < self.n_features_in_
+            ):
+                place = int(feature) % self.n_features_in_
             else:
                 expected = nearest(str(feature), names, "a feature's name or position")
                 raise ParameterError("groups", feature, expected)
@@ -369,7 +373,8 @@ class LawRegressor(RegressorMixin, BaseEstimator):
             outliers = reweighted(found.laws[found.selected].fitted, data)
             data = outliers.weighted(data)
             count = len(outliers.rows)
-            notes += [f"{count} rows lie far from every good law and count less"] if count else []
+            lie = "1 row lies" if count == 1 else f"{count} rows lie"
+            notes += [f"{lie} far from every good law and count less in the fit"] if count else []
         self._keep(found, found.selected, data, small, seed)
         return ""
 
