@@ -102,7 +102,7 @@ STUDIES: dict[str, Mistake] = {
         "laws: {groups: [encodr]}", "laws.groups", "'encodr'", "nearest is 'encoder'"
     ),
     "group not varied": block(
-        "laws: {groups: [encoder]}", "laws.groups", "'encoder'", "two levels or more; vary it"
+        "laws: {groups: [encoder]}", "laws.groups", "'encoder'", "vary it or leave it out"
     ),
     "group that is the seed": block("laws: {groups: seed}", "laws.groups", "'seed'", "two levels"),
     "a group for each trial": block(
