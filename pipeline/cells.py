@@ -183,11 +183,15 @@ def _check_laws(study: Study) -> None:
     for factor, column in study.laws.factors.items():
         if column not in known:
             raise UserError(f"laws.factors.{factor}", column, nearest(column, columns))
-    laws = study.laws
-    for key, named in (("groups", laws.groups), ("sd", (laws.sd,)), ("weights", (laws.weights,))):
-        for name in named:
-            if name is not None and name not in known:
-                raise UserError(f"laws.{key}", name, nearest(name, columns, "a column of results"))
+    for key, name in (("sd", study.laws.sd), ("weights", study.laws.weights)):
+        if name is not None and name not in known:
+            expected = nearest(name, columns, "a column of numbers in the results")
+            raise UserError(f"laws.{key}", name, expected)
+    texts = [column.name for column in GLOSSARY if column.dtype == "str"]
+    for name in study.laws.groups:
+        if name not in {*known, *texts}:
+            expected = nearest(name, (*texts, *columns), "a column of results")
+            raise UserError("laws.groups", name, expected)
 
 
 def _is_training(factor: str) -> bool:

@@ -12,14 +12,14 @@ from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
 
+import numpy as np
 from pandas.api.types import is_numeric_dtype
 
 from pipeline.cells import Cell, expand
 from pipeline.errors import UserError, from_simulator, said_as
 from pipeline.laws.holdout import check_condition
-from pipeline.laws.question import MAX_SEED, Question, check_question
+from pipeline.laws.question import MAX_SEED, Question, check_levels, check_question
 from pipeline.laws.rules import DataRules
-from pipeline.names import nearest
 from pipeline.store import Row
 from pipeline.symbolic.engines.choice import choose
 from pipeline.table import outcomes_table
@@ -59,7 +59,7 @@ def foresee(study: Study, engine: str | None = None) -> None:
         check_question(question)
         if question.hold_out is not None:
             check_condition(question.hold_out, question.factors)
-        _check_columns(question, _planned(ordinary))
+        _check_columns(question, _planned(ordinary), len(study.seeds))
     _check_corpora(one_seed)
 
 
@@ -71,20 +71,15 @@ def _planned(cells: Sequence[Cell]) -> pd.DataFrame:
     return table.assign(ami=table["ami_request"])
 
 
-def _check_columns(question: Question, planned: pd.DataFrame) -> None:
-    """Refuse text, and factors that the study does not vary; `expand` has refused unknown names."""
+def _check_columns(question: Question, planned: pd.DataFrame, seeds: int) -> None:
+    """Refuse text, factors and groups that the study does not vary, and groups of few rows.
+
+    `expand` has refused unknown names.
+    """
     weighting = [("sd", question.sd), ("weights", question.weights)]
     for field, column in (("target", question.target), *_named(question), *weighting):
         if column in planned and not is_numeric_dtype(planned[column]):
             raise UserError(field, column, "a column of numbers; docs/columns.md lists them")
-    for column in question.groups:
-        if column not in planned:
-            raise UserError(
-                "groups", column, nearest(column, planned.columns, "a column of results")
-            )
-        if planned[column].isna().any() or planned[column].nunique() < 2:
-            expected = "a column that every trial has and of which the study has two levels or more"
-            raise UserError("groups", column, expected)
     for field, column in _named(question):
         values = planned[column] if column in planned else planned["T"] * 0.0
         told = values[planned["T"] > 1] if column == "ami" else values
@@ -92,10 +87,10 @@ def _check_columns(question: Question, planned: pd.DataFrame) -> None:
             expected = "a factor of which the study has two levels or more; vary it or leave it out"
             raise UserError(field, column, expected)
     for column in question.groups:
-        _check_group(column, planned, question.rules.data)
+        _check_group(column, planned, seeds, question.rules.data)
 
 
-def _check_group(column: str, planned: pd.DataFrame, rules: DataRules) -> None:
+def _check_group(column: str, planned: pd.DataFrame, seeds: int, rules: DataRules) -> None:
     """Refuse a group column that the study does not vary, or of which some rows have no level."""
     levels = planned[column].astype(str) if column in planned else None
     if levels is None or levels.nunique() < 2:
@@ -103,9 +98,9 @@ def _check_group(column: str, planned: pd.DataFrame, rules: DataRules) -> None:
         raise UserError("groups", column, expected)
     if planned[column].isna().any():
         raise UserError("groups", column, "a column with a level in every row; some are empty")
-    if levels.nunique() > rules.max_groups:
-        expected = f"a column with at most {rules.max_groups} levels; there are {levels.nunique()}"
-        raise UserError("groups", column, expected)
+    if len(planned) < ENOUGH:
+        rows = seeds * levels.value_counts(sort=False)
+        check_levels(column, tuple(map(str, rows.index)), rows.to_numpy().astype(np.int64), rules)
 
 
 def _named(question: Question) -> list[tuple[str, str]]:

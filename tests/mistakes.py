@@ -70,6 +70,12 @@ def table(content: str | bytes, *names: str, name: str = "mine.csv") -> Mistake:
     return Mistake(fit(table=name).words, names, {name: content})
 
 
+def grouped(content: str, *names: str, more: tuple[str, ...] = ("--groups", "g")) -> Mistake:
+    """`mtl-laws fit` of f1 by n on a table with this content, by the groups of the column g."""
+    words = fit(table="mine.csv", factors="n", more=more).words
+    return Mistake(words, names, {"mine.csv": content})
+
+
 def study(text: str | bytes, *names: str) -> Mistake:
     """`mtl-laws run` on a study with this text."""
     return Mistake(("run", "mine.yaml", "--out", OUT), names, {"mine.yaml": text})

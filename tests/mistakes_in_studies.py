@@ -98,6 +98,31 @@ STUDIES: dict[str, Mistake] = {
     ),
     "domain infinite": block("laws: {domain: {ami: [0, .inf]}}", "line 3", "inf", "not a finite"),
     "domain unknown": block("laws: {domain: {amy: [0, 1]}}", "laws.domain", "'amy'", "'ami'"),
+    "group of no column": block(
+        "laws: {groups: [encodr]}", "laws.groups", "'encodr'", "nearest is 'encoder'"
+    ),
+    "group not varied": block(
+        "laws: {groups: [encoder]}", "laws.groups", "'encoder'", "vary it or leave it out"
+    ),
+    "group that is the seed": block("laws: {groups: seed}", "laws.groups", "'seed'", "two levels"),
+    "a group for each trial": block(
+        "laws: {groups: cell}", "laws.groups", "'cell'", "4 rows or more"
+    ),
+    "group without a value": block(
+        "laws: {groups: n_aux_request}", "laws.groups", "'n_aux_request'", "some are empty"
+    ),
+    "group that is a factor": block(
+        "laws: {groups: [T]}", "laws.groups", "'T'", "neither the target nor a factor"
+    ),
+    "group twice": block(
+        "laws: {groups: [encoder, encoder]}", "laws.groups", "encoder", "every level once"
+    ),
+    "unknown sd": block("laws: {sd: macro_f2}", "laws.sd", "'macro_f2'", "nearest is 'macro_f1'"),
+    "sd of text": block("laws: {sd: options}", "laws.sd", "'options'", "numbers"),
+    "both weightings": block(
+        "laws: {sd: macro_f1, weights: labels}", "laws.weights", "'labels'", "no weights beside"
+    ),
+    "unknown loss": block("laws: {loss: foo}", "laws.loss", "'foo'", "squares"),
     "unknown engine": block("laws: {engine: pyser}", "laws.engine", "'pyser'", "operon"),
     "engine not ready": block("laws: {engine: pysr}", "laws.engine", "'pysr'", "--install pysr"),
     "unknown budget": block("laws: {budget: huge}", "laws.budget", "'huge'", "thorough"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from mistakes import ROWS, TABLE, Mistake, fit, held, table
+from mistakes import ROWS, TABLE, Mistake, fit, grouped, held, table
 
 HEAD = TABLE.splitlines()[0]
 LONG = "n > 20" + " or n > 20" * 500
@@ -189,5 +190,97 @@ TABLES: dict[str, Mistake] = {
     ),
     "infinite in Parquet": table(
         parquet(f1=[0.5, np.inf] * 10), "row 2, column f1: ", "got inf", name="mine.parquet"
+    ),
+}
+
+
+def with_more(name: str, values: Iterable[object]) -> str:
+    """A sound table of n and f1 in 20 rows, with one more column of these values."""
+    lines = [
+        f"{10 * (k + 1)},{0.5 + k / 50},{value}" for k, value in zip(MANY, values, strict=True)
+    ]
+    return "\n".join([f"n,f1,{name}", *lines]) + "\n"
+
+
+def sd(*names: str, column: Iterable[object]) -> Mistake:
+    """`mtl-laws fit --sd s` on a table whose column s holds these values."""
+    return grouped(with_more("s", column), *names, more=("--sd", "s"))
+
+
+def weights(*names: str, column: Iterable[object]) -> Mistake:
+    """`mtl-laws fit --weights w` on a table whose column w holds these values."""
+    return grouped(with_more("w", column), *names, more=("--weights", "w"))
+
+
+def where(condition: str, *names: str) -> Mistake:
+    """`mtl-laws fit` on the sound table with this condition on its rows."""
+    return fit("--where: ", *names, more=("--where", condition))
+
+
+NO_CONDITION = "expected comparisons (< <= > >= == !=) of columns and numbers"
+TEN_THOUSAND = "\n".join(["n,f1,g", *(f"{k},{k / 1e5},g{k}" for k in range(10_000))]) + "\n"
+LEVELS = ["a"] * 10 + ["b"] * 10
+GROUPS: dict[str, Mistake] = {
+    "10,000 levels": grouped(
+        TEN_THOUSAND, "--groups: ", "'g'", "at most 500 levels", "there are 10000"
+    ),
+    "one row": grouped(
+        with_more("g", ["a"] * 19 + ["b"]), "--groups: ", "'g'", "at least 2 rows", "'b' has 1"
+    ),
+    "no group of four rows": grouped(
+        with_more("g", [f"g{k // 2}" for k in MANY]), "--groups: ", "'g'", "group of 4 rows or more"
+    ),
+    "missing column": fit("--groups: ", "'wrd'", "nearest is 'word'", more=("--groups", "wrd")),
+    "empty cells": grouped(
+        with_more("g", ["a", ""] * 10), "--groups: ", "'g'", "a level in every row", "are empty"
+    ),
+    "a factor": fit("--groups: ", "'T'", "neither the target nor a", more=("--groups", "T")),
+    "the target": fit("--groups: ", "'f1'", "neither the target nor a", more=("--groups", "f1")),
+    "a column twice": fit(
+        "--groups: ", "'word'", "every column once", more=("--groups", "word,word")
+    ),
+    "a gap": fit("--groups: ", "'word,'", "COLUMN,COLUMN", more=("--groups", "word,")),
+    "nothing": fit("--groups: ", "''", "COLUMN,COLUMN", more=("--groups", "")),
+    "held out whole": grouped(
+        with_more("g", LEVELS),
+        *("--groups: ", "'g'", "at least 2 rows to fit in every group", "'b' has 0"),
+        more=("--groups", "g", "--hold-out", "n > 100"),
+    ),
+    "sd of zeros": sd("--sd: ", "'s'", "more than 0, in every row", "it has 0", column=[0] * 20),
+    "negative sd": sd("--sd: ", "'s'", "more than 0", "it has -1", column=[1, -1] * 10),
+    "missing sd": sd("--sd: ", "'s'", "in every row", "an empty cell", column=[1, ""] * 10),
+    "sd of text": sd("line 2, column s", "'x'", "a finite number", column=["x"] * 20),
+    "infinite sd": sd("line 3, column s", "inf", "a finite number", column=[1, "inf"] * 10),
+    "no such sd": fit("--sd: ", "'f2'", "nearest is 'f1'", more=("--sd", "f2")),
+    "sd that is a factor": fit("--sd: ", "'n'", "neither the target nor", more=("--sd", "n")),
+    "weights of zeros": weights(
+        "--weights: ", "'w'", "at least 0, some more than 0", "it has 0", column=[0] * 20
+    ),
+    "negative weights": weights("--weights: ", "'w'", "it has -2", column=[1, -2] * 10),
+    "missing weights": weights("--weights: ", "'w'", "an empty cell", column=[1, ""] * 10),
+    "weights of text": weights("line 2, column w", "'x'", "a finite number", column=["x"] * 20),
+    "sd and weights": fit(
+        *("--weights: ", "'same'", "no weights beside standard deviations"),
+        more=("--sd", "same", "--weights", "same"),
+    ),
+    "unknown loss": fit("--loss: ", "'foo'", "auto, squares, huber", more=("--loss", "foo")),
+    "no row met": where("n > 99", "'n > 99'", "some rows meet", "no row meets it"),
+    "every row met": where("n > 0", "'n > 0'", "every row meets it"),
+    "no such text": where('word == "x"', "word == ", "no row meets it"),
+    "unknown column": where("amy > 0", "'amy'", "a column of the table", "nearest is 'ami'"),
+    "unfinished": where("n >", "'n >'", NO_CONDITION),
+    "empty": where("", "''", NO_CONDITION),
+    "a number": where("1", "'1'", NO_CONDITION),
+    "text of no column": where("'a' < 'b'", "'a' < 'b'", NO_CONDITION.replace("expected ", "")),
+    "text above text": where("word > 'w10'", "word > ", "a text in quotes (== !=)"),
+    "text beside a number": where("word == 3", "word == 3", NO_CONDITION),
+    "number beside a text": where("n == '3'", "n == ", NO_CONDITION),
+    "a chain of texts": where("'w10' == word == word", "word == word", NO_CONDITION),
+    "sum of texts": where("word + 1 > 2", "'word'", "a column of numbers"),
+    "hostile": where("__import__('os').system('touch marker')", "__import__", NO_CONDITION),
+    "an attribute": where("word.size > 5", "word.size", NO_CONDITION),
+    "very long": where(LONG, "'n > 20 or", NO_CONDITION),
+    "too few rows left": fit(
+        "table.csv: ", "'3 rows to fit'", "8 rows or more", more=("--where", "n == 10")
     ),
 }

@@ -14,7 +14,7 @@ import pytest
 from mistakes import OUT, STUDY, TABLE, Mistake, fit, held, study, table
 from mistakes_in_commands import ANALYSED, LAW, LAWS, OTHERS, REPORTS, changed, law, report
 from mistakes_in_studies import CORPORA, OPTIONS, STUDIES, WRONG_TYPES
-from mistakes_in_tables import TABLES, WORDS
+from mistakes_in_tables import GROUPS, TABLES, WORDS
 
 from pipeline.cli import main
 from pipeline.laws.lawset import LawSet
@@ -26,6 +26,7 @@ MISTAKES = {
     for place, mistakes in {
         "fit": WORDS,
         "table": TABLES,
+        "groups": GROUPS,
         "study": STUDIES,
         "corpus": CORPORA,
         "type": WRONG_TYPES,

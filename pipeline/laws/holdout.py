@@ -164,12 +164,13 @@ class _Where(_Condition):
     def __init__(self, text: str, table: pd.DataFrame) -> None:
         named = {str(name): table[name] for name in table.columns}
         numeric = {n: c for n, c in named.items() if pd.api.types.is_numeric_dtype(c)}
-        super().__init__(
-            text, {n: c.to_numpy(np.float64, na_value=np.nan) for n, c in numeric.items()}
-        )
+        numbers = {n: c.to_numpy(np.float64, na_value=np.nan) for n, c in numeric.items()}
+        super().__init__(text, numbers)
         self.size = len(table)
         self.texts: dict[str, Texts] = {
-            n: np.array([None if pd.isna(v) else str(v) for v in c], dtype=object)
+            n: np.array(
+                [None if gap else str(v) for v, gap in zip(c, c.isna(), strict=True)], dtype=object
+            )
             for n, c in named.items()
             if n not in numeric
         }
@@ -183,8 +184,8 @@ class _Where(_Condition):
             raise self.refuse()
         left, right = (self.text_values(side) for side in sides)
         known = np.array([None not in pair for pair in zip(left, right, strict=True)], dtype=bool)
-        equal_sides = np.asarray(COMPARE[type(node.ops[0])](left, right), dtype=bool)
-        return np.asarray(equal_sides & known, dtype=bool)
+        met: Mask = np.asarray(COMPARE[type(node.ops[0])](left, right), dtype=bool)
+        return np.asarray(met & known)
 
     def is_text(self, node: ast.expr) -> bool:
         if isinstance(node, ast.Name):
@@ -198,6 +199,10 @@ class _Where(_Condition):
         return np.full(self.size, node.value, dtype=object)
 
     def value(self, node: ast.expr) -> Floats:
+        if isinstance(node, ast.Name) and node.id in self.texts:
+            raise UserError(
+                self.path, node.id, nearest(node.id, self.columns, "a column of numbers")
+            )
         if isinstance(node, ast.Name) and node.id not in self.columns:
             names = (*self.columns, *self.texts)
             raise UserError(self.path, node.id, nearest(node.id, names, self.kind))

@@ -5,7 +5,7 @@ feature's name where that can stand in a formula, and ``x0``, ``x1``, … by pos
 
 Notation
 --------
-N : rows.    F : features.
+N : rows.    F : features.    G : groups.
 """
 
 from __future__ import annotations
@@ -17,23 +17,29 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from joblib import effective_n_jobs
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_random_state, check_X_y
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from pipeline.errors import UserError
 from pipeline.laws.document import law_of
 from pipeline.laws.factors import Placeholder, find_placeholders, mark_undefined
 from pipeline.laws.law import LATEX_DIGITS, SCORES, Constant, Law
+from pipeline.laws.noise import reweighted
 from pipeline.laws.question import (
     MAX_SEED,
     Question,
+    check_levels,
     check_question,
     is_factor_name,
+    split_small,
 )
-from pipeline.laws.rows import Rows, infer_domains, number_cells
+from pipeline.laws.record import SEPARATOR
+from pipeline.laws.rows import Indices, Rows, infer_domains, number_cells
 from pipeline.laws.rules import Rules
 from pipeline.laws.search import SearchOptions, SearchResult, find_laws
+from pipeline.names import nearest
 from pipeline.symbolic.engines.choice import choose
 from pipeline.symbolic.tree import Floats, format_number
 from pipeline.symbolic.typeset import formula_latex
@@ -44,7 +50,9 @@ if TYPE_CHECKING:  # scikit-learn ships no types: what is inherited, in our word
         """Gives ``score``: R² of the predictions."""
 
     class BaseEstimator:
-        """Gives ``get_params``, ``set_params`` and a repr."""
+        """Gives ``get_params``, ``set_params`` and a repr; `validate_data` counts features."""
+
+        n_features_in_: int
 
         def __sklearn_tags__(self) -> Any: ...
 
@@ -78,13 +86,19 @@ class LawRegressor(RegressorMixin, BaseEstimator):
     time_limit : seconds, None for none; a law found that way is noted in ``notes_``.
     random_state : seed; the same seed gives the same law, whatever `n_jobs` is.
     n_jobs : workers; None for one, −1 for all cores.
+    groups : names or positions of features whose levels, numbers or texts, have constants of their
+        own in one shared form; None for none. They are no factors, and `predict` needs them.
+    loss : ``"squares"``, ``"huber"``, or ``"auto"``: Huber only where rows lie far from every good
+        law.
+    rules : thresholds of the method; the defaults where None.
 
     Attributes
     ----------
     selected_ : the selected law. Where no law is valid, or the rows say nothing, it is the mean of
         the target (``origin == "constant"``), with a `ConstantLawWarning`.
     laws_ : the front and the selected law, by complexity.
-    factor_names_ : (F,) name of every feature in the laws.
+    factor_names_ : name of every feature in the laws, those of `groups` left out.
+    levels_ : (G,) names of the groups; empty without groups.
     domains_ : factor name -> (low, high) where the laws were checked.
     notes_ : sentences on what was noticed: undefined factors, engines that failed, a cut search.
     n_features_in_, feature_names_in_ : as everywhere in scikit-learn.
@@ -105,6 +119,9 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         time_limit: float | None = None,
         random_state: int | np.random.RandomState | None = 0,
         n_jobs: int | None = None,
+        groups: Sequence[str | int] | None = None,
+        loss: str = "auto",
+        rules: Rules | None = None,
     ) -> None:
         self.engine = engine
         self.budget = budget
@@ -113,6 +130,9 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         self.time_limit = time_limit
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.groups = groups
+        self.loss = loss
+        self.rules = rules
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LawRegressor:
         """Search for laws of y.
@@ -128,21 +148,36 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         ValueError
             if X, y or the weights are malformed, or a parameter makes no sense (`ParameterError`).
         """
-        X, y = validate_data(
-            self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", y_numeric=True
-        )
+        if self.groups is None:
+            X, y = validate_data(
+                self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", y_numeric=True
+            )
+            level = None
+        else:
+            validate_data(self, X, y, skip_check_array=True)
+            X, level = self._split(X)
+            X, y = check_X_y(
+                X,
+                y,
+                dtype=np.float64,
+                ensure_all_finite="allow-nan",
+                y_numeric=True,
+                estimator=self,
+            )
+        self._name_factors()
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        rows = _counted(X, np.asarray(y, dtype=np.float64), weight)
-        names = getattr(self, "feature_names_in_", None)
-        self.factor_names_ = factor_names(rows.X.shape[1], names)
+        self.levels_, group = _levels(level, weight)
+        rows = _counted(X, np.asarray(y, dtype=np.float64), weight, group)
         seed = self._checked(rows)
-        data, self._placeholders, notes = self._data(rows)
-        self.domains_ = dict(data.domains)
-        reason = _hopeless(data) or self._search(data, seed, notes)
+        whole, self._placeholders, notes = self._data(rows)
+        self.domains_ = dict(whole.domains)
+        data, small = split_small(whole)
+        notes += [] if small is None else self._small_groups(small)
+        reason = _hopeless(data) or self._search(data, small, seed, notes)
         if reason:
             notes.append(f"the law is the mean of the target: {reason}")
             warnings.warn(notes[-1], ConstantLawWarning, stacklevel=2)
-            self.selected_ = constant_law(data)
+            self.selected_ = constant_law(whole)
             self.laws_: tuple[Law, ...] = (self.selected_,)
         self.notes_ = tuple(notes)
         return self
@@ -158,25 +193,91 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         X : (N, F) factors.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
+        level = None
+        if self.groups is None:
+            X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
+        else:
+            validate_data(self, X, skip_check_array=True, reset=False)
+            X, level = self._split(X)
+            X = check_array(X, dtype=np.float64, ensure_all_finite="allow-nan", estimator=self)
+            for name in sorted(set(level) - set(self.levels_)):
+                raise ParameterError("groups", name, nearest(name, self.levels_, "a fitted level"))
         columns = dict(zip(self.factor_names_, X.T, strict=True))
         used = {k: v for k, v in columns.items() if self.selected_.uses(k)}
-        if not used:
-            return np.full(len(X), self.selected_.constants["c0"].value)
+        if not used and not self.selected_.levels:
+            return np.full(len(X), self.selected_.predict({"": np.zeros(1)})[0])
         marked = mark_undefined(columns, self._placeholders)
         rows = np.zeros(len(X), dtype=np.int64)
         data = Rows({k: marked[k] for k in used}, X[:, 0], rows, domains=self.domains_)
-        return self._finite(data.filled)
+        return self._finite(data.filled, level)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
 
-    def _finite(self, columns: Mapping[str, Floats]) -> Floats:
-        value = self.selected_.predict(columns)
+    def _finite(self, columns: Mapping[str, Floats], level: Sequence[str] | None) -> Floats:
+        value = self.selected_.predict(columns, level)
         inside = {k: np.clip(column, *self.domains_[k]) for k, column in columns.items()}
-        return np.where(np.isfinite(value), value, self.selected_.predict(inside))
+        return np.where(np.isfinite(value), value, self.selected_.predict(inside, level))
+
+    def _rules(self) -> Rules:
+        return Rules() if self.rules is None else self.rules
+
+    def _group_places(self) -> list[int]:
+        """Positions of the features that are groups."""
+        given = [self.groups] if isinstance(self.groups, str | int) else list(self.groups or ())
+        names = list(getattr(self, "feature_names_in_", ()))
+        places: list[int] = []
+        for feature in given:
+            if isinstance(feature, str) and feature in names:
+                place = names.index(feature)
+            elif (
+                isinstance(feature, int | np.integer)
+                and not isinstance(feature, bool)
+                and -self.n_features_in_ <= feature < self.n_features_in_
+            ):
+                place = int(feature) % self.n_features_in_
+            else:
+                expected = nearest(str(feature), names, "a feature's name or position")
+                raise ParameterError("groups", feature, expected)
+            if place in places:
+                raise ParameterError("groups", feature, "every feature once")
+            places.append(place)
+        if not places or len(places) == self.n_features_in_:
+            raise ParameterError("groups", self.groups, "one feature or more, but not all")
+        return places
+
+    def _split(self, X: Any) -> tuple[Any, list[str]]:
+        """The features that are factors, and the level of every row."""
+        places = self._group_places()
+        table = X if hasattr(X, "iloc") else pd.DataFrame(X)
+        parts = [table.iloc[:, place] for place in places]
+        for place, part in zip(places, parts, strict=True):
+            if part.isna().any():
+                expected = "a level in every row; some are missing"
+                raise ParameterError("groups", self._feature(place), expected)
+        columns = [[_level_name(value) for value in part] for part in parts]
+        rest = table.iloc[:, [k for k in range(table.shape[1]) if k not in places]]
+        return rest, [SEPARATOR.join(levels) for levels in zip(*columns, strict=True)]
+
+    def _feature(self, place: int) -> str | int:
+        names = getattr(self, "feature_names_in_", None)
+        return place if names is None else str(names[place])
+
+    def _name_factors(self) -> None:
+        """Set the names of the features, and of those that are factors."""
+        names = factor_names(self.n_features_in_, getattr(self, "feature_names_in_", None))
+        groups = [] if self.groups is None else self._group_places()
+        self._feature_names = names
+        self.factor_names_ = tuple(name for k, name in enumerate(names) if k not in groups)
+
+    def _small_groups(self, small: Rows) -> list[str]:
+        count = np.bincount(small.group_index, minlength=len(self.levels_))
+        return [
+            f"{self.levels_[k]} has {count[k]} distinct rows, too few for constants of its own"
+            for k in np.flatnonzero(count)
+        ]
 
     def _checked(self, rows: Counted) -> int:
         """The seed, once every parameter has been looked at."""
@@ -193,9 +294,16 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         if rows.y.min() < low or rows.y.max() > high:
             raise ParameterError("bounds", self.bounds, "bounds that hold every value of y")
         largest = float(max(np.nanmax(np.abs(rows.X), initial=0.0), np.max(np.abs(rows.y))))
-        most = Rules().data.max_value
+        most = self._rules().data.max_value
         if largest > most:
             raise ParameterError("X, y", largest, f"numbers of at most {most:g} in size")
+        if rows.group is not None:
+            count = np.bincount(rows.group, minlength=len(self.levels_))
+            asked = ", ".join(str(self._feature(place)) for place in self._group_places())
+            try:
+                check_levels(asked, self.levels_, count, self._rules().data)
+            except UserError as error:
+                raise ParameterError(error.path, error.value, error.expected) from error
         return int(seed)
 
     def _question(self, seed: int) -> Question:
@@ -208,6 +316,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
             budget=self.budget,
             time_limit=self.time_limit,
             seed=seed,
+            loss=self.loss,
         )
 
     def _limits(self) -> tuple[float, float]:
@@ -216,24 +325,35 @@ class LawRegressor(RegressorMixin, BaseEstimator):
 
     def _domains(self) -> dict[str, tuple[float, float]]:
         """The domains given, by factor name."""
-        features = getattr(self, "feature_names_in_", self.factor_names_)
-        known = dict(zip(features, self.factor_names_, strict=True))
+        features = getattr(self, "feature_names_in_", self._feature_names)
+        known = dict(zip(features, self._feature_names, strict=True))
         return {known.get(name, name): ends for name, ends in (self.domains or {}).items()}
 
     def _data(self, rows: Counted) -> tuple[Rows, list[Placeholder], list[str]]:
         """Rows of the search: factors that vary, placeholders marked as undefined."""
         named = dict(zip(self.factor_names_, rows.X.T, strict=True))
         columns = {k: v for k, v in named.items() if len(np.unique(v[~np.isnan(v)])) > 1}
-        found = find_placeholders(columns, rows.y, Rules().factors) if columns else []
+        rules = self._rules()
+        found = find_placeholders(columns, rows.y, rules.factors) if columns else []
         columns = mark_undefined(columns, found)
         notes = [f"{pair.fraction} is undefined where {pair.count} is 1" for pair in found]
         domains = {**infer_domains(columns), **self._domains()}
-        cell = number_cells(columns) if columns else np.zeros(len(rows.y), dtype=np.int64)
-        name = _target_name(self.factor_names_)
-        data = Rows(columns, rows.y, cell, name, self._limits(), domains, count=rows.weight)
+        alike = columns if rows.group is None else {**columns, "group": rows.group.astype(float)}
+        data = Rows(
+            columns,
+            rows.y,
+            number_cells(alike) if alike else np.zeros(len(rows.y), dtype=np.int64),
+            _target_name(self.factor_names_),
+            self._limits(),
+            domains,
+            count=rows.weight,
+            group=rows.group,
+            levels=self.levels_,
+            rules=rules,
+        )
         return data, found, notes
 
-    def _search(self, data: Rows, seed: int, notes: list[str]) -> str:
+    def _search(self, data: Rows, small: Rows | None, seed: int, notes: list[str]) -> str:
         """Search, keep what was found, note what was noticed; why there is no law, or empty."""
         options = SearchOptions(
             choose(self.engine).used,
@@ -241,17 +361,28 @@ class LawRegressor(RegressorMixin, BaseEstimator):
             self.time_limit,
             seed,
             effective_n_jobs(self.n_jobs),
+            self.loss,
+            data.rules.search,
         )
         found = find_laws(data, None, options)
         notes += found.failures
         notes += ["the time limit cut the search short"] if found.cut else []
         if found.selected is None:
             return "no law is valid over the domain"
-        self._keep(found, found.selected, data, seed)
+        if found.outliers is not None:
+            outliers = reweighted(found.laws[found.selected].fitted, data)
+            data = outliers.weighted(data)
+            count = len(outliers.rows)
+            lie = "1 row lies" if count == 1 else f"{count} rows lie"
+            notes += [f"{lie} far from every good law and count less in the fit"] if count else []
+        self._keep(found, found.selected, data, small, seed)
         return ""
 
-    def _keep(self, found: SearchResult, selected: int, data: Rows, seed: int) -> None:
-        kept = {i: law_of(found.laws[i], data, None, seed) for i in {*found.front, selected}}
+    def _keep(
+        self, found: SearchResult, selected: int, data: Rows, small: Rows | None, seed: int
+    ) -> None:
+        indices = {*found.front, selected}
+        kept = {i: law_of(found.laws[i], data, None, seed, small) for i in indices}
         self.selected_ = kept[selected]
         order = sorted(kept, key=lambda i: (kept[i].complexity, found.laws[i].error))
         self.laws_ = tuple(kept[i] for i in order)
@@ -259,24 +390,44 @@ class LawRegressor(RegressorMixin, BaseEstimator):
 
 @dataclass(frozen=True)
 class Counted:
-    """Distinct rows in a fixed order: X (N, F), y (N,), and how many rows each stands for (N,)."""
+    """Distinct rows in a fixed order: X (N, F), y (N,), and how many rows each stands for (N,).
+
+    `group` is the group (N,) of every row; None without groups.
+    """
 
     X: Floats
     y: Floats
     weight: Floats
+    group: Indices | None = None
 
 
-def _counted(X: Floats, y: Floats, weight: Floats) -> Counted:
+def _counted(X: Floats, y: Floats, weight: Floats, group: Indices | None = None) -> Counted:
     """Equal rows counted, rows of no weight left out: neither order nor repetition matters."""
     kept = weight > 0
     if not kept.any():
         raise ParameterError("sample_weight", "zero everywhere", "at least one weight above zero")
-    matrix = np.column_stack([X, y])[kept]
+    codes = np.zeros(len(y)) if group is None else group
+    matrix = np.column_stack([codes, X, y])[kept]
     table = np.where(np.isnan(matrix), np.inf, matrix)  # nan equals nothing, not even nan
     distinct, index = np.unique(table, axis=0, return_inverse=True)
     counts = np.bincount(index.ravel(), weight[kept]).astype(float)
     distinct = np.where(np.isinf(distinct), np.nan, distinct)
-    return Counted(distinct[:, :-1], distinct[:, -1], counts)
+    place = None if group is None else distinct[:, 0].astype(np.int64)
+    return Counted(distinct[:, 1:-1], distinct[:, -1], counts, place)
+
+
+def _levels(level: Sequence[str] | None, weight: Floats) -> tuple[tuple[str, ...], Indices | None]:
+    """Names of the groups that have rows, and the place (N,) of each row's group in them."""
+    if level is None:
+        return (), None
+    names = np.unique(np.asarray(level, dtype=str)[weight > 0])
+    return tuple(map(str, names)), np.searchsorted(names, level).astype(np.int64)
+
+
+def _level_name(value: object) -> str:
+    """The name of a level; a whole number reads the same as int and as float."""
+    whole = isinstance(value, float | np.floating) and float(value).is_integer()
+    return str(int(value)) if whole else str(value)  # type: ignore[call-overload]
 
 
 def factor_names(features: int, names: Sequence[str] | npt.NDArray[Any] | None) -> tuple[str, ...]:

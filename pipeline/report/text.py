@@ -152,7 +152,7 @@ def small_groups_text(groups: Groups) -> str:
         return ""
     first = list(groups.small.items())[:MAX_LISTED]
     more = len(groups.small) - len(first)
-    shown = ", ".join(f"{name} ({rows})" for name, rows in first)
+    shown = ", ".join(f"{name} ({rows} rows)" for name, rows in first)
     shown += f" and {more} more" if more else ""
     one = len(groups.small) == 1
     return (
