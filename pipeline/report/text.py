@@ -173,7 +173,8 @@ def outliers_text(laws: LawSet) -> str:
     more = len(laws.outliers) - MAX_LISTED
     rows = f"{first} and {more} more" if more > 0 else first
     count = "1 row lies" if len(laws.outliers) == 1 else f"{len(laws.outliers)} rows lie"
-    words = f"{count} far from every good law and count less in the fit: {rows}."
+    less = "counts" if len(laws.outliers) == 1 else "count"
+    words = f"{count} far from every good law and {less} less in the fit: {rows}."
     without = laws.without_outliers
     if without is None:
         return words
