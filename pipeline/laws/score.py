@@ -18,8 +18,9 @@ import numpy as np
 from pipeline.laws.checks import Defect, Domain, find_defect, find_limit_defect
 from pipeline.laws.folds import Fold
 from pipeline.laws.rows import Indices, Rows
-from pipeline.symbolic.fit import Fit, fit_constants, propose_starts
+from pipeline.symbolic.fit import Fit, fit_constants
 from pipeline.symbolic.program import Columns, Expression, compiled
+from pipeline.symbolic.starts import propose_starts
 from pipeline.symbolic.tree import Floats, Tree
 
 
