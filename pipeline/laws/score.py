@@ -125,7 +125,7 @@ def fit_candidate(candidate: Candidate, data: Rows, domain: Domain, seed: int) -
     """Constants on all rows and validity over the domain; None where nothing fits."""
     rules, expression = data.rules.search, compiled(candidate.tree)
     starts = propose_starts(expression, data.sample, rules.starts, seed_of(candidate.text, seed))
-    fit = fit_constants(expression, data.sample, starts, rules.iterations)
+    fit = fit_constants(expression, data.sample, starts, rules.iterations, pooling=True)
     return None if fit is None else checked(candidate, fit, domain)
 
 
@@ -179,7 +179,8 @@ def fold_loss(fitted: Fitted, data: Rows, fold: Fold, seed: int, fresh: int) -> 
         if data.group is not None:
             drawn = np.broadcast_to(drawn[:, None, :], (len(drawn), *starts.shape[1:]))
         starts = np.concatenate([drawn, starts])
-    fit = fit_constants(expression, train, starts, rules.fold_iterations, shared=fitted.shared)
+    effort = rules.fold_iterations
+    fit = fit_constants(expression, train, starts, effort, shared=fitted.shared, pooling=True)
     test, worst = data.take(fold.test), data.rules.selection.worst
     loss = np.zeros(len(data))
     error = worst if fit is None else row_errors(expression, fit, test) / data.scale[fold.test]
@@ -226,7 +227,7 @@ def _sharing(shared: Collection[str], law: Scored, data: Rows, domain: Domain) -
     each = np.broadcast_to(starts[:, None, :], (len(starts), *fitted.fit.theta.shape))
     starts = np.concatenate([fitted.fit.theta[None, ...], each])
     fit = fit_constants(
-        fitted.expression, data.sample, starts, rules.iterations, shared=tuple(shared)
+        fitted.expression, data.sample, starts, rules.iterations, shared=tuple(shared), pooling=True
     )
     if fit is None:
         return None

@@ -52,6 +52,12 @@ class FitRules:
     exact: float = 1e-13
     first_share: float = 0.2
     ridge: float = 1e-13
+    min_pooled: int = 3
+    pooling_rounds: int = 2
+    pooling_steps: int = 8
+    least_freedom: float = 0.1
+    least_spread: float = 0.05
+    mad: float = 1.4826
     max_power: float = 30.0
 
 
@@ -131,6 +137,7 @@ def fit_constants(
     iterations: int = 40,
     tolerance: float = RULES.tolerance,
     shared: Collection[str] = (),
+    pooling: bool = False,
 ) -> Fit | None:
     """Best of several starts, or None where none gives a finite error.
 
@@ -140,6 +147,7 @@ def fit_constants(
     iterations : steps at most; the best third of the starts goes on after a fifth of them.
     tolerance : relative gain at which a fit has converged.
     shared : constants with one value for all groups.
+    pooling : whether constants of groups are drawn towards those of all groups, partial pooling.
     """
     grouped = sample.group is not None
     problem = _Problem(expression, sample, tuple(shared), tolerance < RULES.tolerance)
@@ -149,7 +157,10 @@ def fit_constants(
         others, error = problem.descend(others, first, tolerance)
         others = problem.best(others, error, max(len(starts) // 3, 1))
     others, error = problem.descend(others, iterations, tolerance)
-    theta, error = problem.theta(problem.best(others, error, 1))
+    others = problem.best(others, error, 1)
+    if pooling and problem.can_pool:
+        others = problem.pooled(others, min(iterations, RULES.pooling_steps), tolerance)
+    theta, error = problem.theta(others)
     total = float(error.sum())
     if not np.isfinite(total) or not np.isfinite(theta).all():
         return None
@@ -206,6 +217,7 @@ class _Problem:
         self.place = [position[name] for name in self.linear.others]
         self.place_linear = [position[name] for name in self.linear.names]
         self.eye = np.eye(len(self.linear.names))
+        self.prior: tuple[Floats, Floats] | None = None
         self.exact = exact
         self.positive = np.array([n in _positive(self.tree) for n in self.linear.others], bool)
         self.exponent = np.array([n in _exponents(self.tree) for n in self.linear.others], bool)
@@ -231,6 +243,51 @@ class _Problem:
         """Other constants from those that are searched for: logarithms of positive ones."""
         with np.errstate(over="ignore"):
             return np.where(self.positive, np.exp(others), others)
+
+    @property
+    def can_pool(self) -> bool:
+        """Whether groups have nonlinear constants of their own, and there are enough of them."""
+        return self.sample.groups >= RULES.min_pooled and self.own > 0
+
+    def pooled(self, others: Floats, iterations: int, tolerance: float) -> Floats:
+        """The other constants (1, G, Q) with each group's own drawn towards those of all groups.
+
+        Empirical Bayes: constants of groups are taken as a sample of a normal distribution, whose
+        centre and spread are estimated from them and from the errors they leave. A group with many
+        rows keeps its own, one with few gets what the others have.
+        """
+        for _ in range(RULES.pooling_rounds):
+            with np.errstate(all="ignore"):
+                self.prior = self._prior(others)
+            centre = np.broadcast_to(self.prior[0], others.shape)
+            trials = np.concatenate([others, np.where(self._own, centre, others)])
+            found, error = self.descend(trials, iterations, tolerance)
+            others = self.best(found, error, 1)
+        self.prior = None
+        return others
+
+    @property
+    def _own(self) -> Mask:
+        """Which of the other constants (Q,) are a group's own."""
+        return np.arange(len(self.linear.others)) < self.own
+
+    def _prior(self, others: Floats) -> tuple[Floats, Floats]:
+        """Centre (Q,) of the groups' own constants and what a squared distance from it costs."""
+        self.prior = None
+        state = self._state(others)
+        value = others[0]
+        rows = (self.weight > 0).sum(axis=-1)
+        constants = len(self.place_linear) + others.shape[-1]
+        freedom = np.maximum(rows.sum() - constants * len(value), RULES.least_freedom * rows.sum())
+        noise = float(state.error.sum()) / float(freedom)
+        normal, _ = self._normal(state)
+        flat = np.maximum(np.diagonal(normal[0], axis1=-2, axis2=-1), 1e-300)
+        centre = np.median(value, axis=0)
+        spread = (RULES.mad * np.median(np.abs(value - centre), axis=0)) ** 2
+        chance = np.median(noise / flat, axis=0)
+        within = np.maximum(spread - chance, RULES.least_spread * spread)
+        cost = noise / np.maximum(within, 1e-300)
+        return centre, np.where(self._own & np.isfinite(cost), cost, 0.0)
 
     def best(self, others: Floats, error: Floats, count: int) -> Floats:
         """The best so many starts: of each group, or of all groups together where coupled."""
@@ -268,6 +325,9 @@ class _Problem:
             beta = beta + np.linalg.solve(unit, slope[..., None])[..., 0] / size
             residual = rest - (beta[..., None, :] @ basis)[..., 0, :]
         error = np.sum(self.weight * residual**2, axis=-1)
+        if self.prior is not None:
+            centre, cost = self.prior
+            error = error + np.sum(cost * (others - centre) ** 2, axis=-1)
         error = np.where(sound & np.isfinite(error), error, np.inf)
         return _State(others, slots, basis, (unit, size), beta, residual, error)
 
@@ -342,7 +402,12 @@ class _Problem:
         diagonal = np.diagonal(projected, axis1=-2, axis2=-1)
         lift = np.maximum(floor - diagonal, 0.0)
         projected = projected + lift[..., None] * np.eye(lift.shape[-1])
-        return projected, np.where(sound[..., None], slope, 0.0)
+        slope = np.where(sound[..., None], slope, 0.0)
+        if self.prior is not None:
+            centre, cost = self.prior
+            projected = projected + np.diag(cost)
+            slope = slope + cost * (centre - state.others)
+        return projected, slope
 
     def _step(self, normal: Floats, slope: Floats, damping: Floats) -> Floats:
         """The damped step (M, G, Q) of every problem; one step for all groups where shared."""
