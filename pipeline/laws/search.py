@@ -362,7 +362,8 @@ def _with_shared(
     ranked = sorted(laws, key=lambda law: (not _is_own(law), not law.fitted.valid, law.error))
     best = ranked[: data.rules.search.shared + sum(map(_is_own, laws))]
     tasks = [(law, data, domain, folds, options.seed) for law in best]
-    return [*_in_parallel(SHARING, _share_one, tasks, options, clock), *ranked[len(best) :]]
+    tried = _in_parallel(SHARING, _share_one, tasks, options, clock)
+    return [*tried, *ranked[len(tried) :]]
 
 
 def _share_one(task: tuple[Scored, Rows, Domain, Folds, int], _: float | None) -> Scored:

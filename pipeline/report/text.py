@@ -190,7 +190,7 @@ def defect_text(defect: Defect | LawDefect) -> str:
     grow = f"as {grown} {'grows' if len(defect.at) == 1 else 'grow'}"
     condition = f"at {at}, where {defect.factor} is" if at else f"where {defect.factor} is"
     texts = {
-        "not_fitted": "could not be fitted: it has no value on some rows, whatever its constants",
+        "not_fitted": "could not be fitted: no constants tried give it a value on every row",
         "not_finite": f"is not finite at {at}",
         "pole": f"has a pole near {at}",
         "step": f"contains a power of {value}, which acts as a step",
