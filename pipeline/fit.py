@@ -227,7 +227,8 @@ def _form(form: Law, selected: Law) -> str:
     """An own form on one line: its formula, its scores, its standing."""
     from pipeline.laws.law import scores_in_words
 
-    parts = [scores_in_words(form.scores) if form.fitted else "", form.reason]
+    reason = f"not valid: {form.reason}" if form.fitted and form.reason else form.reason
+    parts = [scores_in_words(form.scores), reason]
     parts += ["selected"] if form.expression == selected.expression else []
     return f"{readable(form.shown)}: {'; '.join(part for part in parts if part)}"
 

@@ -307,6 +307,14 @@ def test_the_terminal_has_a_line_for_each_form(laws: LawSet) -> None:
     assert "could not be fitted" in lines[2]
 
 
+def test_an_invalid_form_is_shown_with_its_reason() -> None:
+    options = {"engine": "grammar", "budget": "tiny", "jobs": 1, "forms": [BAD]}
+    laws = fit_laws(planted_table(), "loss", FACTORS, (1.6, None), **options)  # type: ignore[arg-type]
+    assert not laws.forms[0].valid
+    assert laws.forms[0].reason.startswith("falls to")
+    assert f"; not valid: {laws.forms[0].reason}" in summary(laws)
+
+
 def test_the_report_has_every_form_beside_the_selected_law(folder: Path) -> None:
     rewrite_report(folder)
     page = (folder / "report.md").read_text(encoding="utf-8").partition("## Your forms")[2]
