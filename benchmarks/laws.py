@@ -34,8 +34,9 @@ from pipeline.laws.score import Scored, r_squared
 from pipeline.laws.search import SearchOptions, find_laws
 from pipeline.provenance import provenance
 from pipeline.symbolic.engines import ENGINES, Request
-from pipeline.symbolic.fit import RULES, fit_constants, propose_starts
+from pipeline.symbolic.fit import RULES, fit_constants
 from pipeline.symbolic.program import Expression
+from pipeline.symbolic.starts import propose_starts
 
 RESULTS = Path(__file__).with_name("results")
 ROOT = Path(__file__).parent.parent

@@ -19,8 +19,9 @@ from pipeline.findings.estimates import Floats
 from pipeline.findings.forms import r2
 from pipeline.findings.searches import FAMILIES, family_rows, multi_task, predict, search
 from pipeline.findings.tables import alone
-from pipeline.symbolic.fit import RULES, Sample, fit_constants, propose_starts
+from pipeline.symbolic.fit import RULES, Sample, fit_constants
 from pipeline.symbolic.program import Expression
+from pipeline.symbolic.starts import propose_starts
 
 CURVE = "c0 + c1/(1 + (c2/n)**c3)"
 MOST_TOKENS, STEPS_OF_GRID = 1e7, 4_000

@@ -16,8 +16,9 @@ from pipeline.laws.intervals import bootstrap, interval_of
 from pipeline.laws.question import Question, pose
 from pipeline.laws.rows import Rows
 from pipeline.laws.score import r_squared, row_errors
-from pipeline.symbolic.fit import RULES, Fit, fit_constants, propose_starts
+from pipeline.symbolic.fit import RULES, Fit, fit_constants
 from pipeline.symbolic.program import Expression
+from pipeline.symbolic.starts import propose_starts
 
 SEED, STARTS, STEPS = 0, 24, 300
 

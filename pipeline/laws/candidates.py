@@ -13,10 +13,11 @@ import numpy as np
 
 from pipeline.laws.factors import find_roles
 from pipeline.laws.rows import Rows
-from pipeline.symbolic.fit import Fit, fit_constants, propose_starts
+from pipeline.symbolic.fit import Fit, fit_constants
 from pipeline.symbolic.kinds import classify
 from pipeline.symbolic.program import compiled
 from pipeline.symbolic.scaling import is_unit_free
+from pipeline.symbolic.starts import propose_starts
 from pipeline.symbolic.templates import MAX_NODES, shorter
 from pipeline.symbolic.tree import Floats, Tree
 

@@ -169,6 +169,8 @@ class SelectionRules:
     adequate_share : … or this fraction of the target's variance.
     plausible_share : laws with plausible limits come first as long as they explain this fraction of
         what the best law explains.
+    far_better : a law that is clearly better and leaves less than this fraction of the error of the
+        best plausible one is not passed over for its limits.
     worst : squared error, in variances, that a value which is not a number counts for.
     """
 
@@ -180,6 +182,7 @@ class SelectionRules:
     adequate_noise: float = 2.0
     adequate_share: float = 0.01
     plausible_share: float = 0.85
+    far_better: float = 0.5
     worst: float = 1e6
 
 
@@ -189,7 +192,8 @@ class SearchRules:
 
     Attributes
     ----------
-    max_complexity : largest law that is selected or shown.
+    max_complexity : largest law of an engine or of the grammar that is selected or shown.
+    longest : the same for response surfaces and known forms, which are read term by term.
     starts : starts of a fit on all rows.
     fold_starts : starts of an extrapolation fold's fit, beside the constants on all rows; random
         folds have no others.
@@ -206,6 +210,7 @@ class SearchRules:
     """
 
     max_complexity: int = 25
+    longest: int = 70
     starts: int = 5
     fold_starts: int = 1
     iterations: int = 30

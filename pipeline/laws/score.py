@@ -19,8 +19,9 @@ from pipeline.laws.checks import Defect, Domain, find_defect, find_limit_defect
 from pipeline.laws.folds import Fold
 from pipeline.laws.forms import OWN
 from pipeline.laws.rows import Indices, Rows
-from pipeline.symbolic.fit import Fit, fit_constants, propose_starts
+from pipeline.symbolic.fit import Fit, fit_constants
 from pipeline.symbolic.program import Columns, Expression, compiled
+from pipeline.symbolic.starts import propose_starts
 from pipeline.symbolic.tree import Floats, Tree
 
 

@@ -28,7 +28,8 @@ from pipeline.laws.rules import BUDGETS, SearchRules
 from pipeline.laws.score import Candidate, Fitted, Scored, fit_candidate, score, share_constants
 from pipeline.laws.select import front, select
 from pipeline.plugins import equipped, loaded
-from pipeline.symbolic.engines import ENGINES, Request
+from pipeline.symbolic.engines import ENGINES, Engine, Request
+from pipeline.symbolic.engines.surfaces import SURFACES
 from pipeline.symbolic.fit import Sample
 from pipeline.symbolic.kinds import classify
 from pipeline.symbolic.scaling import is_unit_free
@@ -37,6 +38,9 @@ from pipeline.symbolic.tree import Tree
 
 Result = TypeVar("Result")
 Folds: TypeAlias = tuple[Sequence[Fold], Sequence[Fold]]
+
+OWN_SOURCES = ("grammar", "surface")
+"""Sources of candidates that every search asks, whatever its engine."""
 
 MEAN = Candidate(Tree.constant("c0"), "mean")
 """No factor matters: a law has to beat this."""
@@ -154,14 +158,13 @@ def find_laws(data: Rows, held_out: Rows | None, options: SearchOptions) -> Sear
     known = [fit for fit in fits[: len(forms)] if fit]
     found = [fit for fit in fits[len(forms) :] if fit]
     found += _pruned(found, data, domain, options, clock)
-    pool = shortlist(found, budget.keep, rules.search.max_complexity)
+    pool = shortlist(found, budget.keep, rules.search)
     scored = _score_all([*known, *pool], data, folds, options, clock)
-    most = rules.search.max_complexity
-    laws = [law for law in scored if law.fitted.complexity <= most or _is_own(law)]
+    laws = [law for law in scored if _is_own(law) or _is_short(law.fitted, rules.search)]
     if data.group is not None:
         laws = _with_shared(laws, data, domain, folds, options, clock)
     fitted = {law.fitted.candidate.tree: law for law in laws if _is_own(law)}
-    laws = [law for law in laws if law.fitted.complexity <= most]
+    laws = [law for law in laws if _is_short(law.fitted, rules.search)]
     return SearchResult(
         laws=laws,
         selected=select(laws, data, options.seed),
@@ -181,10 +184,10 @@ def _is_own(law: Scored) -> bool:
     return law.fitted.candidate.origin == OWN
 
 
-def shortlist(fits: Sequence[Fitted], keep: int, max_complexity: int) -> list[Fitted]:
+def shortlist(fits: Sequence[Fitted], keep: int, rules: SearchRules) -> list[Fitted]:
     """The best of every complexity: of all, of the valid, of those with plausible limits, and of
     the plausible ones with each set of factors."""
-    ranked = [fit for fit in fits if fit.complexity <= max_complexity]
+    ranked = [fit for fit in fits if _is_short(fit, rules)]
     ranked.sort(key=lambda fit: (fit.fit.error, fit.candidate.text))
     plausible = [fit for fit in ranked if fit.valid and not fit.limits]
     valid = [fit for fit in ranked if fit.valid]
@@ -195,6 +198,12 @@ def shortlist(fits: Sequence[Fitted], keep: int, max_complexity: int) -> list[Fi
         *_best_of_each(ranked, 1, lambda fit: fit.complexity),
     ]
     return list({fit.candidate.text: fit for fit in kept}.values())
+
+
+def _is_short(fit: Fitted, rules: SearchRules) -> bool:
+    """Whether a law can be selected; surfaces and known forms, read term by term, may be longer."""
+    plain = fit.candidate.origin.startswith(("theory", SURFACES.name))
+    return fit.complexity <= (rules.longest if plain else rules.max_complexity)
 
 
 def _best_of_each(
@@ -213,8 +222,8 @@ def _candidates(
 ) -> tuple[list[Candidate], list[str]]:
     """Templates of every engine on all rows and on each fold's training rows, each once."""
     tasks = _engine_tasks(data, folds, options)
-    own = [task for task in tasks if ENGINES[task[0]].own_process]
-    shared = [task for task in tasks if not ENGINES[task[0]].own_process]
+    own = [task for task in tasks if _source(task[0]).own_process]
+    shared = [task for task in tasks if not _source(task[0]).own_process]
     answers = _in_parallel(SEARCHING, _ask, shared, options, clock)
     alone = replace(options, jobs=1)
     answers += _in_parallel(SEARCHING, _ask, own, alone, clock)
@@ -234,7 +243,7 @@ def _engine_tasks(
     """Engine, rows, evaluations and seed of every run; all rows first: a limit cuts folds."""
     budget = BUDGETS[options.budget]
     seeds = range(budget.seeds) if options.engine != "grammar" else range(0)
-    tasks = [("grammar", data, budget.grammar, options.seed)]
+    tasks = [(name, data, budget.grammar, options.seed) for name in OWN_SOURCES]
     tasks += [(options.engine, data, budget.engine, options.seed + k) for k in seeds]
     for fold in folds if budget.fold_share else ():
         train, share = data.take(~fold.test), budget.fold_share
@@ -254,7 +263,7 @@ def _engine_tasks(
 def _ask(task: tuple[str, Rows, int, int], limit: float | None) -> tuple[list[Tree], str, str]:
     """One engine run: templates, origin, and what failed."""
     name, data, evaluations, seed = task
-    engine = ENGINES[name]
+    engine = _source(name)
     sample = data.sample if engine.knows_groups else _standardised(data)
     size = data.rules.search.max_complexity - 3
     try:
@@ -265,6 +274,10 @@ def _ask(task: tuple[str, Rows, int, int], limit: float | None) -> tuple[list[Tr
     measured = classify(data.columns).measured
     kept = (tree for tree in trees if tree and is_unit_free(tree, measured))
     return list(dict.fromkeys(kept)), name, ""
+
+
+def _source(name: str) -> Engine:
+    return SURFACES if name == SURFACES.name else ENGINES[name]
 
 
 def _standardised(data: Rows) -> Sample:
@@ -290,7 +303,7 @@ def _pruned(
 
     The grammar and the catalogue hold their shorter variants already.
     """
-    rules, own = data.rules.search, ("grammar", MEAN.origin)
+    rules, own = data.rules.search, (*OWN_SOURCES, MEAN.origin)
     most = rules.max_complexity + rules.pruned_excess
     engines = [f for f in fits if f.candidate.origin not in own and f.complexity <= most]
     ranked = sorted(engines, key=lambda fit: (fit.fit.error, fit.candidate.text))

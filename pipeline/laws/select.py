@@ -65,7 +65,8 @@ def eligible(scored: Sequence[Scored], data: Rows, draws: Floats) -> list[int]:
     difference = scored[kept].by_cell(data) - scored[best].by_cell(data)
     curse = winners_curse(scored[kept], scored[best], data)
     clear = not as_good(difference, scored[best].error, draws, curse, rules.clear)
-    if clear and any(adequate(scored[i], data) for i in valid):
+    halves = scored[best].error < rules.far_better * scored[kept].error
+    if clear and (halves or any(adequate(scored[i], data) for i in valid)):
         return valid
     lags = 1.0 - scored[kept].error < rules.plausible_share * (1.0 - scored[best].error)
     return valid if lags else plausible

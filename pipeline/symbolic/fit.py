@@ -24,7 +24,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.symbolic.program import Expression, Linear, Program
+from pipeline.symbolic.program import Expression, Linear
 from pipeline.symbolic.scaling import converted, scalable
 from pipeline.symbolic.tree import Floats, Mask, Tree
 
@@ -42,7 +42,6 @@ class FitRules:
         forms, and for constants that are reported.
     first_share : fraction of the steps after which only the best third of the starts goes on.
     ridge : added to normalised normal equations, which may be singular.
-    start_rows : rows from which starts are drawn.
     max_power : largest exponent that is tried.
     """
 
@@ -53,7 +52,6 @@ class FitRules:
     exact: float = 1e-13
     first_share: float = 0.2
     ridge: float = 1e-13
-    start_rows: int = 64
     max_power: float = 30.0
 
 
@@ -463,88 +461,3 @@ def _geometric_mean(column: Floats) -> float:
     size = np.abs(column[column != 0])
     mean = float(np.exp(np.mean(np.log(size)))) if len(size) else 1.0
     return mean if np.isfinite(mean) and mean > 0 else 1.0
-
-
-def propose_starts(expression: Expression, sample: Sample, count: int, seed: int) -> Floats:
-    """Starts (count, P) at the scale of the data, so that a factor's unit does not matter.
-
-    A constant in an exponent starts between 0.1 and 2, of either sign. Any other is drawn so that
-    it matters beside what it is added to or multiplied with (a log-uniform factor around that
-    magnitude). Linear constants start at 1: they are solved for.
-    """
-    if not expression.constants:
-        return np.zeros((1, 0))
-    rng = np.random.default_rng([seed, len(expression.program.steps)])
-    scales = {name: sample.scales[name] for name in scalable(expression.tree)}
-    step = max(len(sample) // RULES.start_rows, 1)
-    columns = {
-        name: sample.columns[name][::step] / scales.get(name, 1.0) for name in expression.factors
-    }
-    starts = _Starts(expression, columns, count, rng).draw()
-    return converted(expression.tree, starts, scales)
-
-
-class _Starts:
-    """Walks the program, handing each constant the magnitude that it should have."""
-
-    def __init__(
-        self,
-        expression: Expression,
-        columns: Mapping[str, Floats],
-        count: int,
-        rng: np.random.Generator,
-    ) -> None:
-        self.expression, self.columns, self.count, self.rng = expression, columns, count, rng
-        self.program: Program = expression.program
-        self.theta = np.ones((count, len(expression.constants)))
-        steps = self.program.steps
-        self.parents = {
-            c: k for k, step in enumerate(steps) for c in (step.left, step.right) if c >= 0
-        }
-
-    def draw(self) -> Floats:
-        linear = set(self.expression.linear.names)
-        for k, step in enumerate(self.program.steps):
-            if step.op == "constant" and step.name not in linear:
-                self.theta[:, self.program.position[step.name]] = self._value(k)
-        return self.theta
-
-    def _value(self, k: int) -> Floats:
-        spread = self.rng.uniform(-1.0, 1.0, self.count)
-        at = k
-        while at in self.parents and self.program.steps[self.parents[at]].op == "neg":
-            at = self.parents[at]
-        parent = self.parents.get(at)
-        if parent is None:
-            return 10.0**spread
-        step = self.program.steps[parent]
-        if step.op == "**" and step.right == at:
-            return self._exponent(step.left)
-        beside = self._beside(at, parent)
-        return 10.0**spread / beside if step.op == "*" else beside * 10.0**spread
-
-    def _exponent(self, base: int) -> Floats:
-        """Powers of either sign: no descent gets from a rising power to a falling one, since the
-        constants beside it are infinite in between. Rising ones only where the base may be 0."""
-        size = self.rng.uniform(0.1, 2.0, self.count)
-        falling = self.rng.random(self.count) < 0.5
-        least = np.min(np.atleast_2d(self._slot(base)), axis=-1)
-        return np.where(falling & (least > 0), -size, size)
-
-    def _slot(self, k: int) -> Floats:
-        with np.errstate(all="ignore"):
-            return self.program.forward(self.columns, self.theta)[k]
-
-    def _beside(self, k: int, parent: int) -> Floats:
-        """Typical magnitude of the other operand of a constant's parent, where it is not 0."""
-        step = self.program.steps[parent]
-        other = step.left if step.right == k else step.right
-        if other < 0:
-            return np.ones(self.count)
-        with np.errstate(all="ignore"):
-            magnitude = np.abs(np.atleast_1d(self._slot(other)))
-            some = magnitude > 0
-            logs = np.where(some, np.log(np.where(some, magnitude, 1.0)), 0.0).sum(axis=-1)
-            size = np.exp(logs / np.maximum(some.sum(axis=-1), 1))
-        size = np.where(np.isfinite(size) & (size > 0), size, 1.0)
-        return np.broadcast_to(np.clip(size, 1e-9, 1e12), (self.count,))

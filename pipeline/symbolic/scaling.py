@@ -21,6 +21,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from pipeline.symbolic.logs import Monomial, is_product, lower_terms, polynomial, with_exponentials
 from pipeline.symbolic.program import BINARY, UNARY
 from pipeline.symbolic.tree import Floats, Tree
 
@@ -76,7 +77,8 @@ class _Conversion:
     def __init__(
         self, tree: Tree, given: Values, scales: Mapping[str, float], checked: bool = False
     ) -> None:
-        self.tree, self.given, self.scales, self.checked = tree, given, scales, checked
+        self.tree = tree = with_exponentials(tree)
+        self.given, self.scales, self.checked = given, scales, checked
         names = [node.name for node in tree.walk() if node.op == "constant"]
         self.single = {name for name in names if names.count(name) == 1}
         self.values = dict(given)
@@ -106,6 +108,9 @@ class _Conversion:
     def settle(self, node: Tree) -> tuple[Floats, Shift]:
         """Multiplier and shift of a node; 1 where it is free."""
         one = np.asarray(1.0)
+        terms = self.logarithms(node)
+        if terms is not None:
+            return one, self.take_polynomial(terms, one)
         if self.free(node):
             return one, self.take(node, one)
         if node.op in ("number", "constant"):
@@ -129,8 +134,46 @@ class _Conversion:
         if node.op == "log" and shift is None:
             fixed = self.scaled(node) and not self.free(node.args[0])
             return one, np.log(multiplier) if fixed else None
+        if node.op == "exp" and shift is not None:
+            self.require(multiplier, None)
+            return np.exp(shift), None
         self.require(multiplier, shift)
         return one, None
+
+    def logarithms(self, node: Tree) -> tuple[Monomial, ...] | None:
+        """The terms of a sum that is a polynomial in logarithms with products of them."""
+        if node.op not in ("+", "-"):
+            return None
+        terms = polynomial(node, frozenset(self.scales))
+        return terms if terms is not None and any(map(is_product, terms)) else None
+
+    def take_polynomial(self, terms: Sequence[Monomial], k: Floats) -> Shift:
+        """Give a polynomial in logarithms the multiplier k: log(x / g) is log(x) − log(g)."""
+        found: dict[tuple[tuple[str, ...], tuple[str, ...]], Floats] = {}
+        for term in terms:
+            constants = [self.given[name] for name in term.constants]
+            value = np.prod(np.broadcast_arrays(term.number, k, *constants), axis=0)
+            for kept, replaced in lower_terms(term.logs):
+                moved = value * np.prod([-np.log(self.scales[name]) for name in replaced])
+                place = (term.others, kept)
+                found[place] = found.get(place, np.asarray(0.0)) + moved
+        left = dict(found)
+        for term in terms:
+            place = (term.others, term.logs)
+            own = [name for name in term.constants if name in self.single]
+            if own:  # the first constant of its own takes up what the term has to be
+                rest = [self.given[name] for name in term.constants if name != own[0]]
+                beside = np.prod(np.broadcast_arrays(term.number, *rest), axis=0)
+                self.values[own[0]] = left[place] / np.where(beside == 0, 1.0, beside)
+                left[place] = np.asarray(0.0)
+            else:
+                constants = [self.given[name] for name in term.constants]
+                fixed = np.prod(np.broadcast_arrays(term.number, *constants), axis=0)
+                left[place] = left[place] - fixed
+        shift = left.pop(((), ()), np.asarray(0.0))
+        if self.checked and any(not np.allclose(rest, 0.0, atol=1e-9) for rest in left.values()):
+            raise NotClosedError
+        return None if np.all(shift == 0.0) else -np.asarray(shift)
 
     def scaled(self, node: Tree) -> bool:
         """Whether a factor with a scale stands below the node."""
@@ -170,6 +213,9 @@ class _Conversion:
         if node.op == "neg":
             shift = self.take(node.args[0], k)
             return None if shift is None else -shift
+        terms = self.logarithms(node)
+        if terms is not None:
+            return self.take_polynomial(terms, k)
         if node.op in ("+", "-"):
             return self.take_terms(_terms(node), k, [])
         if node.op in ("*", "/"):

@@ -15,7 +15,7 @@ from pipeline.symbolic.tree import Tree
 STRUCTURE = frozenset([-2.0, -1.0, -0.5, 0.5, 1.0, 2.0])
 """Exponents that are part of the form; every other number is a constant."""
 
-MAX_NODES = 60
+MAX_NODES = 75
 """Templates with more nodes are not worth a fit."""
 
 _LIKE_SUMS, _LIKE_PRODUCTS = ("+", "-"), ("*", "/")

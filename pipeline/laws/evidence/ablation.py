@@ -23,8 +23,9 @@ import numpy as np
 
 from pipeline.laws.rows import Rows
 from pipeline.laws.score import seed_of
-from pipeline.symbolic.fit import fit_constants, propose_starts
+from pipeline.symbolic.fit import fit_constants
 from pipeline.symbolic.program import Expression
+from pipeline.symbolic.starts import propose_starts
 from pipeline.symbolic.tree import Floats, Tree
 from pipeline.symbolic.uncertainty import rank
 

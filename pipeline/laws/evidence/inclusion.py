@@ -22,7 +22,8 @@ import numpy as np
 from pipeline.laws.evidence.ablation import Competitor, bic_of_error
 from pipeline.laws.rows import Rows
 from pipeline.laws.score import seed_of
-from pipeline.symbolic.fit import descend, fit_constants, propose_starts
+from pipeline.symbolic.fit import descend, fit_constants
+from pipeline.symbolic.starts import propose_starts
 from pipeline.symbolic.tree import Floats
 from pipeline.symbolic.uncertainty import rank
 

@@ -23,9 +23,10 @@ from pipeline.symbolic.engines.forms import (
     larger_sizes,
     screening_forms,
 )
-from pipeline.symbolic.fit import Sample, fit_constants, propose_starts
+from pipeline.symbolic.fit import Sample, fit_constants
 from pipeline.symbolic.kinds import Kinds, classify
 from pipeline.symbolic.program import Expression
+from pipeline.symbolic.starts import propose_starts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,9 @@ from pipeline.laws.intervals import bootstrap, constants, misfit, uncertainty
 from pipeline.laws.law import Law
 from pipeline.laws.rows import Rows
 from pipeline.laws.rules import IntervalRules
-from pipeline.symbolic.fit import RULES, Fit, fit_constants, propose_starts
+from pipeline.symbolic.fit import RULES, Fit, fit_constants
 from pipeline.symbolic.program import Expression
+from pipeline.symbolic.starts import propose_starts
 
 TRUTH = "c0 - c1*(n*(1 + (T - 1)*ami))**(-c2)"
 NOISE = 0.1

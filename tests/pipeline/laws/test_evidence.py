@@ -25,9 +25,10 @@ from pipeline.laws.question import Question, pose
 from pipeline.laws.rows import Rows
 from pipeline.laws.rules import EvidenceRules
 from pipeline.laws.score import Candidate, Scored, fit_candidate
-from pipeline.symbolic.fit import RULES, Fit, fit_constants, propose_starts
+from pipeline.symbolic.fit import RULES, Fit, fit_constants
 from pipeline.symbolic.powers import free_power, places
 from pipeline.symbolic.program import Expression
+from pipeline.symbolic.starts import propose_starts
 from pipeline.symbolic.tree import Tree
 
 FACTORS = ("n", "T", "ami")

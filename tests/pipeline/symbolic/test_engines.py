@@ -23,9 +23,10 @@ from pipeline.symbolic.engines.forms import (
 )
 from pipeline.symbolic.engines.grammar import Ranked, best_of_each_size, rank
 from pipeline.symbolic.engines.pysr import PySR, settings, to_text
-from pipeline.symbolic.fit import Sample, fit_constants, propose_starts
+from pipeline.symbolic.fit import Sample, fit_constants
 from pipeline.symbolic.kinds import classify
 from pipeline.symbolic.program import Expression, compiled
+from pipeline.symbolic.starts import propose_starts
 from pipeline.symbolic.templates import to_template
 
 

@@ -19,10 +19,11 @@ from pipeline.symbolic.engines.forms import (
     extensions,
     screening_forms,
 )
-from pipeline.symbolic.fit import RULES, Sample, fit_constants, propose_starts
+from pipeline.symbolic.fit import RULES, Sample, fit_constants
 from pipeline.symbolic.kinds import Kinds, classify
 from pipeline.symbolic.program import compiled
 from pipeline.symbolic.scaling import converted, is_unit_free, scalable
+from pipeline.symbolic.starts import propose_starts
 from pipeline.symbolic.tree import Tree
 
 UNITS = (1e-9, 1e-5, 1e-2, 7.3, 1e3, 1e9)

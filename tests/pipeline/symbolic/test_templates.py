@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from pipeline.laws.candidates import prune
 from pipeline.laws.rows import Rows, infer_domains
-from pipeline.symbolic.fit import RULES, Sample, fit_constants, propose_starts
+from pipeline.symbolic.fit import RULES, Sample, fit_constants
 from pipeline.symbolic.program import Expression, compiled
+from pipeline.symbolic.starts import propose_starts
 from pipeline.symbolic.templates import parametrized, shorter, to_template
 from pipeline.symbolic.tree import Tree
 

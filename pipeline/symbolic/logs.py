@@ -1,0 +1,130 @@
+"""Polynomials in the logarithms of factors, which products of powers with varying exponents are.
+
+``N**(c1 + c2*log(D))*D**c3`` is ``exp(c1*log(N) + c2*log(D)*log(N) + c3*log(D))``. Written that way
+it is plain which constants take up a change of unit (`scaling`), and that a logarithm of the target
+is linear in all of them (`starts`). In economics the form is called translog (Christensen,
+Jorgenson and Lau 1973).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pipeline.symbolic.tree import Tree
+
+
+@dataclass(frozen=True)
+class Monomial:
+    """A term of a polynomial: number · constants · other parts · logarithms.
+
+    Attributes
+    ----------
+    number : the numbers in it, with its sign.
+    constants : names of the constants that multiply it.
+    others : everything else that multiplies it, as text, sorted.
+    logs : factors whose logarithm multiplies it, sorted; one that occurs twice stands twice.
+    """
+
+    number: float = 1.0
+    constants: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()
+
+    def times(self, other: Monomial) -> Monomial:
+        """The product of two terms."""
+        return Monomial(
+            self.number * other.number,
+            self.constants + other.constants,
+            tuple(sorted(self.others + other.others)),
+            tuple(sorted(self.logs + other.logs)),
+        )
+
+
+@lru_cache(maxsize=50_000)
+def polynomial(tree: Tree, factors: frozenset[str]) -> tuple[Monomial, ...] | None:
+    """The terms of a polynomial in logarithms of `factors`; None for any other form."""
+    if tree.op == "number":
+        return (Monomial(number=tree.value),)
+    if tree.op == "constant":
+        return (Monomial(constants=(tree.name,)),)
+    if tree.op == "log" and tree.args[0].op == "factor" and tree.args[0].name in factors:
+        return (Monomial(logs=(tree.args[0].name,)),)
+    if tree.op in ("+", "-", "neg"):
+        parts = [polynomial(child, factors) for child in tree.args]
+        if any(part is None for part in parts):
+            return None
+        signs = (-1.0,) if tree.op == "neg" else (1.0, 1.0 if tree.op == "+" else -1.0)
+        return tuple(
+            term.times(Monomial(number=sign))
+            for sign, part in zip(signs, parts, strict=True)
+            for term in part or ()
+        )
+    if tree.op == "*":
+        left, right = (polynomial(child, factors) for child in tree.args)
+        if left is not None and right is not None:
+            return tuple(a.times(b) for a in left for b in right)
+    if tree.op == "**" and tree.args[1] == Tree.number(2.0):
+        return polynomial(Tree("*", (tree.args[0], tree.args[0])), factors)
+    inside = factors.intersection(tree.factors)
+    return None if inside else (Monomial(others=(tree.text,)),)
+
+
+@lru_cache(maxsize=50_000)
+def with_exponentials(tree: Tree) -> Tree:
+    """The tree with every product of powers whose exponents hold logarithms as an exponential."""
+    args = tuple(with_exponentials(child) for child in tree.args)
+    tree = tree if args == tree.args else Tree(tree.op, args, tree.name, tree.value)
+    if tree.op not in ("*", "**"):
+        return tree
+    parts = list(_product(tree))
+    powers = [part for part in parts if _power_of_factor(part) or part.op == "exp"]
+    if tree.op == "exp" or not any(_holds_log(part.args[-1]) for part in powers if part.args):
+        return tree
+    exponents = [_logarithm(part) for part in powers]
+    total = exponents[0]
+    for exponent in exponents[1:]:
+        total = Tree("+", (total, exponent))
+    found = Tree("exp", (total,))
+    for part in parts:
+        if part not in powers:
+            found = Tree("*", (part, found))
+    return found
+
+
+def _product(tree: Tree) -> Iterator[Tree]:
+    if tree.op != "*":
+        yield tree
+        return
+    for child in tree.args:
+        yield from _product(child)
+
+
+def _power_of_factor(tree: Tree) -> bool:
+    return tree.op == "factor" or (tree.op == "**" and tree.args[0].op == "factor")
+
+
+def _holds_log(tree: Tree) -> bool:
+    return any(node.op == "log" for node in tree.walk())
+
+
+def _logarithm(power: Tree) -> Tree:
+    """Logarithm of a factor, of a power of one, or of an exponential."""
+    if power.op == "exp":
+        return power.args[0]
+    if power.op == "factor":
+        return Tree("log", (power,))
+    return Tree("*", (power.args[1], Tree("log", (power.args[0],))))
+
+
+def lower_terms(logs: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Every way to keep some logarithms of a term and to replace the others: kept, replaced."""
+    for mask in range(2 ** len(logs)):
+        kept = tuple(name for k, name in enumerate(logs) if mask >> k & 1)
+        yield kept, tuple(name for k, name in enumerate(logs) if not mask >> k & 1)
+
+
+def is_product(term: Monomial) -> bool:
+    """Whether a logarithm is multiplied with another one or with anything that varies."""
+    return len(term.logs) > 1 or bool(term.logs and term.others)
