@@ -138,6 +138,10 @@ def fit(
         str,
         typer.Option(help="squares, huber, or auto: huber only where rows lie far off every law."),
     ] = "auto",
+    form: Annotated[
+        list[str] | None,
+        typer.Option(help="A form of your own, as in 'c0 + c1*n**c2'; always in the report."),
+    ] = None,
     engine: Engine = "auto",
     budget: Budget = "standard",
     time_limit: TimeLimit = None,
@@ -177,6 +181,7 @@ def fit(
         weights=weights,
         loss=loss,
         where=where,
+        forms=tuple(form or ()),
     )
     refuse_run_folder(out)
     source = Source(str(table), f"{target} in {table.name}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 if TYPE_CHECKING:
     from simulator import SpecError
@@ -47,7 +47,11 @@ class UserError(PipelineError):
         self.value = value
         self.expected = expected
 
-    def __reduce__(self) -> tuple[type[UserError], tuple[str, object, str]]:
+    def at(self, path: str) -> Self:
+        """The same mistake at another path."""
+        return type(self)(path, self.value, self.expected)
+
+    def __reduce__(self) -> tuple[type[UserError], tuple[Any, ...]]:
         return type(self), (self.path, self.value, self.expected)
 
 
@@ -61,6 +65,45 @@ class MissingError(UserError):
     """What has to be given is not there at all; `expected` is what it is."""
 
     form = "{path} is missing: {expected}{advice}"
+
+
+class FormulaError(UserError):
+    """A text that is not a formula, with a note that shows the place.
+
+    Parameters
+    ----------
+    value : the text; the message holds its beginning only.
+    expected : what would be accepted at the place.
+    place : position in the text, from 0; its length where something is missing at the end.
+
+    Examples
+    --------
+    >>> print(FormulaError("form", "c0 + c1*n**", "a value here", 11).__notes__[0])
+        c0 + c1*n**
+                   ^
+    """
+
+    form = "{path}: {value!r} is not a formula: expected {expected}{advice}"
+    width: ClassVar[int] = 72
+
+    def __init__(self, path: str, value: str, expected: str, place: int) -> None:
+        short = value if len(value) <= self.width else f"{value[: self.width]}…"
+        super().__init__(path, short, expected)
+        self.text, self.place = value, place
+        self.add_note(self._marked())
+
+    def _marked(self) -> str:
+        """The text around the place, and a caret below the place."""
+        plain = "".join(c if c.isprintable() else " " for c in self.text)
+        first = max(0, self.place - self.width // 2) if len(plain) > self.width else 0
+        return f"    {plain[first : first + self.width]}\n    {' ' * (self.place - first)}^"
+
+    def at(self, path: str) -> Self:
+        """The same mistake at another path."""
+        return type(self)(path, self.text, self.expected, self.place)
+
+    def __reduce__(self) -> tuple[type[UserError], tuple[Any, ...]]:
+        return type(self), (self.path, self.text, self.expected, self.place)
 
 
 class EngineError(PipelineError):
@@ -78,7 +121,7 @@ def from_simulator(error: SpecError, path: str | None = None) -> UserError:
 
 def renamed(error: Mistake, path: str) -> Mistake:
     """The same mistake at another path."""
-    return type(error)(path, error.value, error.expected)
+    return error.at(path)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from pipeline.symbolic.engines.choice import Choice, choose
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pipeline.laws.law import Law
     from pipeline.laws.lawset import LawSet
     from pipeline.laws.question import Question
     from pipeline.laws.record import Provenance
@@ -130,6 +131,7 @@ def fit_question(
         question.jobs,
         question.loss,
         question.rules.search,
+        forms=question.own_forms(),
     )
     if progress is not None:
         options = replace(options, progress=progress)
@@ -209,6 +211,7 @@ def summary(laws: LawSet) -> str:
     if laws.groups is not None:
         lines.append(f"groups: {groups_text(law, laws.groups)}")
     lines.append(f"score:  {score}")
+    lines += [f"form:   {_form(form, law)}" for form in laws.forms]
     notes = [*laws.provenance.engine_failures]
     if law.origin == MEAN.origin:
         notes.insert(0, f"no factor predicts {laws.target} better than its mean")
@@ -218,6 +221,16 @@ def summary(laws: LawSet) -> str:
         notes.append(outliers_text(laws))
     lines += [f"note:   {note}" for note in notes]
     return "\n".join(lines)
+
+
+def _form(form: Law, selected: Law) -> str:
+    """An own form on one line: its formula, its scores, its standing."""
+    from pipeline.laws.law import scores_in_words
+
+    reason = f"not valid: {form.reason}" if form.fitted and form.reason else form.reason
+    parts = [scores_in_words(form.scores), reason]
+    parts += ["selected"] if form.expression == selected.expression else []
+    return f"{readable(form.shown)}: {'; '.join(part for part in parts if part)}"
 
 
 def readable(expression: str) -> str:

@@ -146,5 +146,6 @@ def question_of(study: Study, jobs: int, engine: str | None) -> Question:
         sd=laws.sd,
         weights=laws.weights,
         loss=laws.loss,
+        forms=laws.forms,
     )
     return question if engine is None else replace(question, engine=engine)

@@ -206,6 +206,11 @@ class LawsBlock(Block):
         description="what is minimised: squares, huber, or auto (huber only where rows lie far "
         "off every good law)",
     )
+    forms: Annotated[tuple[Name, ...], BeforeValidator(_names)] = Field(
+        default=(),
+        description="forms of your own, which the report always shows: a list of formulas in the "
+        "factors, such as ['c0 + c1*n**c2']",
+    )
     engine: Identifier = Field(
         default="auto",
         description="the symbolic-regression engine: auto, pysr, operon, gplearn, grammar",

@@ -65,6 +65,11 @@ def held(condition: str, *names: str) -> Mistake:
     return fit("--hold-out", *names, more=("--hold-out", condition))
 
 
+def form(text: str, *names: str) -> Mistake:
+    """`mtl-laws fit` on a sound table with this form."""
+    return fit("--form", *names, more=("--form", text))
+
+
 def table(content: str | bytes, *names: str, name: str = "mine.csv") -> Mistake:
     """`mtl-laws fit` on a table with this content."""
     return Mistake(fit(table=name).words, names, {name: content})

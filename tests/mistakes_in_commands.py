@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mistakes import OUT, ROWS, Mistake, fit, simulate
+from mistakes import OUT, ROWS, Mistake, fit, form, simulate
 
 LAW: dict[str, Any] = {"expression": "0.5 + 0.001*n", "complexity": 5, "valid": True}
 LAWS: dict[str, Any] = {
@@ -174,6 +174,28 @@ OTHERS: dict[str, Mistake] = {
     "option too late": fit(
         *("option of fit", "'--debug'", "before the command: mtl-laws --debug fit"),
         more=("--debug",),
+    ),
+    "unfinished form": form("c0 + c1*n**", "a value here", f"\n    c0 + c1*n**\n    {' ' * 11}^"),
+    "empty form": form("", "a value here", "\n    \n    ^"),
+    "unknown function in a form": form("c0*sin(n)", "sqrt, log, exp, tanh", f"\n    {' ' * 3}^"),
+    "attribute in a form": form("c0*n.real", "an operator here", f"\n    {' ' * 4}^"),
+    "index in a form": form("c0*n[0]", "an operator here", f"\n    {' ' * 4}^"),
+    "text in a form": form("c0*'n'", "a value here", f"\n    {' ' * 3}^"),
+    "caret in a form": form("c0*n^2", "** for a power", f"\n    {' ' * 4}^"),
+    "open bracket in a form": form("c0*(n + 1", ") here", f"\n    {' ' * 9}^"),
+    "target in a form": form("c0*n + f1", "the target", f"\n    {' ' * 7}^"),
+    "form without a factor": form("c0 + c1*N", "'c0 + c1*N'", "n, T, ami", "did you mean n?"),
+    "form that is too long": form("n" + " + n" * 99, "at most 60", "it has 199"),
+    "form that is endless": form("n" + " + n" * 9999, "at most 60"),
+    "second of two forms": fit(
+        *("--form", "a value here"), more=("--form", "c0*n", "--form", "c0 + c1*n**")
+    ),
+    "form of a law without constants": changed(
+        {"forms": [{**LAW, "expression": "c0*n"}]}, "laws.json, forms[0]", "'c0'", "numbers only"
+    ),
+    "form that is not fitted but valid": changed(
+        {"forms": [{**LAW, "expression": "c0*n", "defects": [{"kind": "not_fitted"}]}]},
+        *("laws.json, forms[0]", "True", "could not be fitted"),
     ),
     "two tables": fit("(more.csv)", "in quotes", "Example: mtl-laws fit", more=("more.csv",)),
 }

@@ -122,6 +122,14 @@ STUDIES: dict[str, Mistake] = {
     "both weightings": block(
         "laws: {sd: macro_f1, weights: labels}", "laws.weights", "'labels'", "no weights beside"
     ),
+    "unfinished form": block(
+        "laws: {forms: [c0 + c1*n, c0 + c1*n**]}", "laws.forms[1]", "a value here", "c0 + c1*n**\n"
+    ),
+    "form without a factor": block(
+        "laws: {forms: [c0 + c1*N]}", "laws.forms[0]", "n, T, ami", "did you mean n?"
+    ),
+    "empty form": block("laws: {forms: ['']}", "laws.forms[0]", "formulas in the factors"),
+    "form that is a number": block("laws: {forms: [3]}", "laws.forms[0]", "3", "formulas"),
     "unknown loss": block("laws: {loss: foo}", "laws.loss", "'foo'", "squares"),
     "unknown engine": block("laws: {engine: pyser}", "laws.engine", "'pyser'", "operon"),
     "engine not ready": block("laws: {engine: pysr}", "laws.engine", "'pysr'", "--install pysr"),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mistakes import OUT, STUDY, TABLE, Mistake, fit, held, study, table
+from mistakes import OUT, STUDY, TABLE, Mistake, fit, form, held, study, table
 from mistakes_in_commands import ANALYSED, LAW, LAWS, OTHERS, REPORTS, changed, law, report
 from mistakes_in_studies import CORPORA, OPTIONS, STUDIES, WRONG_TYPES
 from mistakes_in_tables import GROUPS, TABLES, WORDS
@@ -38,6 +38,7 @@ MISTAKES = {
 }
 AS_PROCESSES = (
     "fit: no decimal",
+    "command: unfinished form",
     "table: huge cell",
     "study: engine not ready",
     "report: hostile law",
@@ -74,9 +75,14 @@ def type_in(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> tuple
 
 
 def check(code: object, error: str, names: tuple[str, ...]) -> None:
-    """Exit code 2 and one line that names field, value and remedy."""
+    """Exit code 2 and one line that names field, value and remedy.
+
+    Below a formula's line stand the formula and a caret.
+    """
     assert code == 2, error
-    assert len(error.splitlines()) == 1
+    line, *marked = error.splitlines()
+    assert len(marked) == (2 if "is not a formula" in line else 0)
+    assert all(caret.strip() == "^" for caret in marked[1:])
     assert error.startswith("mtl-laws: ")
     assert "Traceback" not in error
     for name in names:
@@ -162,6 +168,9 @@ HOSTILE: dict[str, Mistake] = {
     **{f"law {trick}": law(trick) for trick in TRICKS},
     "template": changed({"front": [{**LAW, "template": CODE}]}),
     "theory": changed({"theory": [{**LAW, "expression": CODE}]}),
+    "own form of a law": changed({"forms": [{**LAW, "expression": CODE}]}),
+    **{f"form {trick}": form(trick) for trick in TRICKS},
+    "form of a study": study(STUDY + f'laws: {{forms: ["{CODE}"]}}\n'),
     "factor of a law": changed({"factors": [CODE]}),
     "factor": fit(factors=f"{CODE}=n"),
     "column": fit(factors=f"n={CODE}"),
@@ -208,6 +217,7 @@ def test_a_report_escapes_what_it_is_told(desk: Path, capsys: pytest.CaptureFixt
         "selected": None,
         "front": [{**LAW, **texts}, {**LAW, **texts, "complexity": 7, "valid": False}],
         "theory": [{**LAW, **texts}],
+        "forms": [{**LAW, **texts}],
         "evidence": [{"factor": evil, "sentence": evil}],
         "data": {"notes": [evil], "hold_out": evil, "digest": evil, "columns": {"n": evil}},
         "provenance": {"command": evil, "engine": {"used": evil}, "engine_failures": [evil]},

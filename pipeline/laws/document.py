@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,8 +15,9 @@ from pipeline.laws.evidence.baseline import baseline
 from pipeline.laws.evidence.factor import factor_evidence
 from pipeline.laws.evidence.harm import harm
 from pipeline.laws.factors import find_roles
+from pipeline.laws.forms import OWN
 from pipeline.laws.intervals import bootstrap, constants, group_intervals, uncertainty
-from pipeline.laws.law import LATEX_DIGITS, Constant, Interval, Law, LawDefect
+from pipeline.laws.law import LATEX_DIGITS, NOT_FITTED, SCORES, Constant, Interval, Law, LawDefect
 from pipeline.laws.lawset import LawSet
 from pipeline.laws.noise import reweighted
 from pipeline.laws.question import Problem
@@ -34,7 +35,7 @@ from pipeline.laws.score import Fitted, Scored, r_squared, row_errors
 from pipeline.laws.search import SearchResult
 from pipeline.symbolic.fit import RULES, Fit, fit_constants
 from pipeline.symbolic.program import compiled
-from pipeline.symbolic.tree import Floats
+from pipeline.symbolic.tree import Floats, Tree
 from pipeline.symbolic.typeset import formula_latex
 
 
@@ -92,10 +93,36 @@ def laws_document(
         selected=selected,
         front=tuple(_beside(laws[i]) for i in order),
         theory=tuple(_beside(record_of(law)) for law in theory),
+        forms=own_forms(found, record_of, data.factors),
         **_evidence(selected, posed, found, seed),
         **record,
         rules=data.rules.to_json(),
         data=_data(posed, found),
+    )
+
+
+def own_forms(
+    found: SearchResult, record_of: Callable[[Scored], Law], factors: Sequence[str]
+) -> tuple[Law, ...]:
+    """The user's own forms as laws, in the order given; those that could not be fitted, too."""
+    return tuple(
+        _not_fitted(tree, factors) if law is None else _beside(record_of(law))
+        for tree, law in found.forms.items()
+    )
+
+
+def _not_fitted(tree: Tree, factors: Sequence[str]) -> Law:
+    """A form for which no constants were found: its template, without scores."""
+    return Law(
+        expression=tree.text,
+        template=tree.text,
+        latex=formula_latex(tree.text),
+        factors=tuple(dict.fromkeys((*factors, *tree.factors))),
+        complexity=tree.complexity,
+        scores=dict.fromkeys(SCORES),
+        valid=False,
+        defects=(LawDefect(kind=NOT_FITTED),),
+        origin=OWN,
     )
 
 

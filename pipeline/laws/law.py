@@ -38,6 +38,8 @@ SCORED = {"train": "where fitted", "extrapolation": "extrapolated", "hold_out": 
 LATEX_DIGITS = 6
 #: levels that an error message names at most
 MOST_LEVELS = 20
+#: kind of the defect of an own form for which no constants were found
+NOT_FITTED = "not_fitted"
 
 
 class Interval(Record):
@@ -87,7 +89,8 @@ class Law(Record):
     scores : the names of `SCORES`; None where there were no such rows.
     valid, reason : whether it may be used over the domain, else why not.
     limits : what is implausible about its limits; empty where nothing is.
-    defects : the same as kinds, factors and values.
+    defects : the same as kinds, factors and values. An own form with the defect ``not_fitted`` has
+        no constants: its `expression` is its template.
     origin : engine or catalogue name.
     uncertainty : what `bands` are computed from; None for laws that are only shown beside another.
     """
@@ -122,6 +125,10 @@ class Law(Record):
         """Refuse all but arithmetic in the factors, and constants without a value."""
         expression = self._whitelisted(self.expression)
         template = self._whitelisted(self.template)
+        if not self.fitted:
+            if self.valid:
+                raise wrong(self.valid, "false for a form that could not be fitted", "valid")
+            return self
         for level in self.levels or (None,):
             known = self.constants.keys() | ({} if level is None else self._of_level(level)).keys()
             unknown = set(expression.constants) | (set(template.constants) - known)
@@ -153,6 +160,11 @@ class Law(Record):
     def levels(self) -> tuple[str, ...]:
         """Groups that have constants of their own; empty where there are none."""
         return tuple(self.group_constants or ())
+
+    @property
+    def fitted(self) -> bool:
+        """Whether constants were found; false only for an own form."""
+        return all(defect.kind != NOT_FITTED for defect in self.defects)
 
     @property
     def shown(self) -> str:
@@ -265,6 +277,7 @@ class Law(Record):
         pole the function raises what Python raises there (`ZeroDivisionError`, `ValueError`,
         `OverflowError`).
         """
+        self._check_fitted()
         parsed = self._parsed()
         arguments, body = list(parsed.factors), [f"return {self.expression}"]
         if self.group_constants is not None:
@@ -337,10 +350,15 @@ class Law(Record):
         return Predictor(self._parsed(), self._template(), self.uncertainty)
 
     def _arrays(self, columns: Mapping[str, Floats]) -> dict[str, Floats]:
+        self._check_fitted()
         missing = [name for name in self._parsed().factors if name not in columns]
         if missing:
             raise UserError("columns", sorted(columns), f"also the factor {missing[0]}")
         return {name: np.asarray(column, dtype=float) for name, column in columns.items()}
+
+    def _check_fitted(self) -> None:
+        if not self.fitted:
+            raise UserError("law", self.template, "a law whose constants were fitted")
 
     def _parts(
         self, group: Sequence[str] | None, *tables: Mapping[str, Floats]

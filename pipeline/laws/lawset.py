@@ -70,6 +70,7 @@ class LawSet(Record):
     selected : the law that was chosen; None where no law is valid.
     front : laws that no simpler one beats, by complexity.
     theory : forms from the literature, fitted to the same rows; valid ones first, by error.
+    forms : the user's own forms, fitted to the same rows, in the order given.
     evidence : one record per factor.
     baseline : ``reference`` in the file: a predictor that is no formula.
     certainty : ``bands`` in the file: how wide the bands of the selected law are.
@@ -88,6 +89,7 @@ class LawSet(Record):
     selected: Law | None
     front: tuple[Law, ...]
     theory: tuple[Law, ...] = ()
+    forms: tuple[Law, ...] = ()
     evidence: tuple[FactorEvidence, ...] = ()
     baseline: Baseline | None = Field(default=None, alias="reference")
     certainty: Certainty | None = Field(default=None, alias="bands")
@@ -117,7 +119,7 @@ class LawSet(Record):
         for block in ("selected", "without_outliers"):
             if isinstance(told.get(block), Mapping):
                 told[block] = {**told[block], "factors": factors}
-        for block in ("front", "theory"):
+        for block in ("front", "theory", "forms"):
             if isinstance(told.get(block), list | tuple):
                 told[block] = [
                     {**law, "factors": factors} if isinstance(law, Mapping) else law
@@ -149,7 +151,8 @@ class LawSet(Record):
         ):
             if law is not None:
                 yield place, law
-        for block, laws in (("front", self.front), ("theory", self.theory)):
+        blocks = (("front", self.front), ("theory", self.theory), ("forms", self.forms))
+        for block, laws in blocks:
             yield from ((f"{block}[{k}]", law) for k, law in enumerate(laws))
 
     # --- files -----------------------------------------------------------------------------------

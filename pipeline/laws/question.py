@@ -14,12 +14,13 @@ import pandas as pd
 from pipeline.errors import UserError
 from pipeline.files.tablefile import LINES, numbers
 from pipeline.laws.factors import find_placeholders, mark_undefined, missing_rows
+from pipeline.laws.forms import read_forms
 from pipeline.laws.holdout import held_out_rows, rows_where
 from pipeline.laws.record import SEPARATOR
 from pipeline.laws.rows import Indices, Rows, infer_domains, number_cells
 from pipeline.laws.rules import BUDGETS, DataRules, Rules
 from pipeline.names import nearest
-from pipeline.symbolic.tree import CONSTANT_NAME, FUNCTIONS, Floats, Mask
+from pipeline.symbolic.tree import CONSTANT_NAME, FUNCTIONS, Floats, Mask, Tree
 from pipeline.table import replicates_of, unmodelled_columns
 
 MAX_SEED = 2**32 - 1
@@ -49,6 +50,8 @@ class Question:
     weights : column with the weight of each row; None for none.
     where : condition over the columns of the table; rows that do not meet it are left out.
     loss : ``squares``, ``huber``, or ``auto``: Huber only where rows lie far from every good law.
+    forms : formulas in the factors that take part in the search and are always reported; every
+        other name in them is a constant.
     rules : thresholds of the method.
     """
 
@@ -68,6 +71,7 @@ class Question:
     weights: str | None = None
     loss: str = "auto"
     where: str | None = None
+    forms: Sequence[str] = ()
     rules: Rules = field(default_factory=Rules)
 
     @property
@@ -75,7 +79,23 @@ class Question:
         """Every path at which a `UserError` can find a mistake in this question."""
         factors = (f"factors.{name}" for name in self.factors)
         domain = (f"domain.{name}" for name in self.domain)
-        return (*(attribute.name for attribute in fields(self)), *factors, *domain)
+        forms = (f"forms[{k}]" for k in range(len(self.forms)))
+        return (*(attribute.name for attribute in fields(self)), *factors, *domain, *forms)
+
+    def own_forms(self) -> tuple[Tree, ...]:
+        """The templates of `forms`, each once.
+
+        Raises
+        ------
+        UserError
+            at ``forms[k]``, if a text is not a formula in the factors.
+        """
+        columns = {
+            column: f"the factor {name}, which holds the column {column}"
+            for name, column in self.factors.items()
+        }
+        target = {self.target: f"a factor or a constant here: {self.target} is the target"}
+        return read_forms(self.forms, tuple(self.factors), {**columns, **target})
 
 
 @dataclass(frozen=True)
@@ -312,6 +332,7 @@ def check_question(question: Question) -> None:
     _check_numbers(question)
     _check_weighting(question)
     _check_effort(question)
+    question.own_forms()
 
 
 def is_factor_name(name: str) -> bool:

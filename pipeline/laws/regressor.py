@@ -23,7 +23,7 @@ from sklearn.utils import check_array, check_random_state, check_X_y
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from pipeline.errors import UserError
-from pipeline.laws.document import law_of
+from pipeline.laws.document import law_of, own_forms
 from pipeline.laws.factors import Placeholder, find_placeholders, mark_undefined
 from pipeline.laws.law import LATEX_DIGITS, SCORES, Constant, Law
 from pipeline.laws.noise import reweighted
@@ -38,6 +38,7 @@ from pipeline.laws.question import (
 from pipeline.laws.record import SEPARATOR
 from pipeline.laws.rows import Indices, Rows, infer_domains, number_cells
 from pipeline.laws.rules import Rules
+from pipeline.laws.score import Scored
 from pipeline.laws.search import SearchOptions, SearchResult, find_laws
 from pipeline.names import nearest
 from pipeline.symbolic.engines.choice import choose
@@ -90,6 +91,8 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         own in one shared form; None for none. They are no factors, and `predict` needs them.
     loss : ``"squares"``, ``"huber"``, or ``"auto"``: Huber only where rows lie far from every good
         law.
+    forms : formulas in the factor names that take part in the search and are always in ``forms_``;
+        every other name in them is a constant. None for none.
     rules : thresholds of the method; the defaults where None.
 
     Attributes
@@ -97,6 +100,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
     selected_ : the selected law. Where no law is valid, or the rows say nothing, it is the mean of
         the target (``origin == "constant"``), with a `ConstantLawWarning`.
     laws_ : the front and the selected law, by complexity.
+    forms_ : the laws of `forms`, in the order given, each once; empty where there was no search.
     factor_names_ : name of every feature in the laws, those of `groups` left out.
     levels_ : (G,) names of the groups; empty without groups.
     domains_ : factor name -> (low, high) where the laws were checked.
@@ -121,6 +125,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         n_jobs: int | None = None,
         groups: Sequence[str | int] | None = None,
         loss: str = "auto",
+        forms: Sequence[str] | None = None,
         rules: Rules | None = None,
     ) -> None:
         self.engine = engine
@@ -132,6 +137,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.groups = groups
         self.loss = loss
+        self.forms = forms
         self.rules = rules
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LawRegressor:
@@ -173,6 +179,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         self.domains_ = dict(whole.domains)
         data, small = split_small(whole)
         notes += [] if small is None else self._small_groups(small)
+        self.forms_: tuple[Law, ...] = ()
         reason = _hopeless(data) or self._search(data, small, seed, notes)
         if reason:
             notes.append(f"the law is the mean of the target: {reason}")
@@ -220,6 +227,9 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         value = self.selected_.predict(columns, level)
         inside = {k: np.clip(column, *self.domains_[k]) for k, column in columns.items()}
         return np.where(np.isfinite(value), value, self.selected_.predict(inside, level))
+
+    def _forms(self) -> Sequence[str]:
+        return (self.forms,) if isinstance(self.forms, str) else self.forms or ()
 
     def _rules(self) -> Rules:
         return Rules() if self.rules is None else self.rules
@@ -289,7 +299,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         except UserError as error:
             head, dot, rest = error.path.partition(".")
             path = f"{PARAMETERS.get(head, head)}{dot}{rest}"
-            raise ParameterError(path, error.value, error.expected) from error
+            raise _parameter_error(path, error) from error
         low, high = self._limits()
         if rows.y.min() < low or rows.y.max() > high:
             raise ParameterError("bounds", self.bounds, "bounds that hold every value of y")
@@ -317,6 +327,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
             time_limit=self.time_limit,
             seed=seed,
             loss=self.loss,
+            forms=self._forms(),
         )
 
     def _limits(self) -> tuple[float, float]:
@@ -363,11 +374,13 @@ class LawRegressor(RegressorMixin, BaseEstimator):
             effective_n_jobs(self.n_jobs),
             self.loss,
             data.rules.search,
+            forms=self._question(seed).own_forms(),
         )
         found = find_laws(data, None, options)
         notes += found.failures
         notes += ["the time limit cut the search short"] if found.cut else []
         if found.selected is None:
+            self._keep_forms(found, data, small, seed)
             return "no law is valid over the domain"
         if found.outliers is not None:
             outliers = reweighted(found.laws[found.selected].fitted, data)
@@ -386,6 +399,13 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         self.selected_ = kept[selected]
         order = sorted(kept, key=lambda i: (kept[i].complexity, found.laws[i].error))
         self.laws_ = tuple(kept[i] for i in order)
+        self._keep_forms(found, data, small, seed)
+
+    def _keep_forms(self, found: SearchResult, data: Rows, small: Rows | None, seed: int) -> None:
+        def record_of(law: Scored) -> Law:
+            return law_of(law, data, None, seed, small)
+
+        self.forms_ = own_forms(found, record_of, data.factors)
 
 
 @dataclass(frozen=True)
@@ -399,6 +419,14 @@ class Counted:
     y: Floats
     weight: Floats
     group: Indices | None = None
+
+
+def _parameter_error(path: str, error: UserError) -> ParameterError:
+    """The mistake at a parameter, with the notes that show its place."""
+    parameter = ParameterError(path, error.value, error.expected)
+    for note in getattr(error, "__notes__", ()):
+        parameter.add_note(note)
+    return parameter
 
 
 def _counted(X: Floats, y: Floats, weight: Floats, group: Indices | None = None) -> Counted:

@@ -198,6 +198,8 @@ class SearchRules:
     fold_starts : starts of an extrapolation fold's fit, beside the constants on all rows; random
         folds have no others.
     iterations, fold_iterations : steps of such a fit at most.
+    own_starts, own_iterations : starts and steps of the fit of an own form on all rows: a candidate
+        of an engine has near relatives, an own form has one chance.
     pruned : laws of each complexity of which shorter variants are tried, …
     pruned_excess : … up to so many nodes more than `max_complexity`.
     shared : laws, the best on folds, for which sharing of constants by groups is tried.
@@ -213,6 +215,8 @@ class SearchRules:
     fold_starts: int = 1
     iterations: int = 30
     fold_iterations: int = 15
+    own_starts: int = 20
+    own_iterations: int = 60
     pruned: int = 1
     pruned_excess: int = 12
     shared: int = 16

@@ -17,6 +17,7 @@ import numpy as np
 
 from pipeline.laws.checks import Defect, Domain, find_defect, find_limit_defect
 from pipeline.laws.folds import Fold
+from pipeline.laws.forms import OWN
 from pipeline.laws.rows import Indices, Rows
 from pipeline.symbolic.fit import Fit, fit_constants
 from pipeline.symbolic.program import Columns, Expression, compiled
@@ -124,8 +125,12 @@ def numeric(expression: Expression, theta: Floats) -> Expression:
 def fit_candidate(candidate: Candidate, data: Rows, domain: Domain, seed: int) -> Fitted | None:
     """Constants on all rows and validity over the domain; None where nothing fits."""
     rules, expression = data.rules.search, compiled(candidate.tree)
-    starts = propose_starts(expression, data.sample, rules.starts, seed_of(candidate.text, seed))
-    fit = fit_constants(expression, data.sample, starts, rules.iterations, pooling=True)
+    own = candidate.origin == OWN
+    count, iterations = (
+        (rules.own_starts, rules.own_iterations) if own else (rules.starts, rules.iterations)
+    )
+    starts = propose_starts(expression, data.sample, count, seed_of(candidate.text, seed))
+    fit = fit_constants(expression, data.sample, starts, iterations, pooling=True)
     return None if fit is None else checked(candidate, fit, domain)
 
 

@@ -21,6 +21,7 @@ from pipeline.errors import EngineError
 from pipeline.laws.candidates import prune, theory
 from pipeline.laws.checks import Domain
 from pipeline.laws.folds import Fold, extrapolation_folds, random_folds
+from pipeline.laws.forms import OWN
 from pipeline.laws.noise import Outliers, find_outliers
 from pipeline.laws.rows import Rows
 from pipeline.laws.rules import BUDGETS, SearchRules
@@ -63,6 +64,7 @@ class SearchOptions:
     time_limit : seconds, None for none.
     jobs : workers; −1 for all cores.
     rules : when a stage ends under a time limit.
+    forms : the user's own forms, candidates that are always scored.
     loss : ``squares``, ``huber``, or ``auto``: Huber only where rows lie far from every good law.
     """
 
@@ -74,6 +76,7 @@ class SearchOptions:
     loss: str = "auto"
     rules: SearchRules = field(default_factory=SearchRules)
     progress: Progress = field(default=lambda stage, done, total: None)
+    forms: Sequence[Tree] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,8 @@ class SearchResult:
     selected : index of the selected law in `laws`; None where no law was valid.
     front : indices of the laws on the front, by complexity.
     theory : the catalogue's forms, scored.
+    forms : the user's own forms, scored, also where they are too long to be selected; None where no
+        constants could be fitted.
     extrapolation : the folds that the laws were asked to extrapolate to.
     cut : whether the time limit cut the search short.
     failures : engines that failed, one line each.
@@ -103,6 +108,7 @@ class SearchResult:
     candidates: int
     data: Rows
     outliers: Outliers | None
+    forms: dict[Tree, Scored | None] = field(default_factory=dict)
 
 
 class Clock:
@@ -139,7 +145,8 @@ def find_laws(data: Rows, held_out: Rows | None, options: SearchOptions) -> Sear
     folds = random_folds(data, options.seed), extrapolation_folds(data)
     domain = Domain.of(data, held_out)
     candidates, failures = _candidates(data, folds[1], options, clock)
-    forms = [Candidate(form.tree, f"theory: {form.name}") for form in theory(data)]
+    own = [Candidate(tree, OWN) for tree in options.forms if set(tree.factors) <= {*data.factors}]
+    forms = [*own, *(Candidate(form.tree, f"theory: {form.name}") for form in theory(data))]
     everything = [*forms, MEAN, *candidates]
     fits = _fit_all(everything, data, domain, options, clock)
     outliers = None
@@ -153,14 +160,17 @@ def find_laws(data: Rows, held_out: Rows | None, options: SearchOptions) -> Sear
     found += _pruned(found, data, domain, options, clock)
     pool = shortlist(found, budget.keep, rules.search)
     scored = _score_all([*known, *pool], data, folds, options, clock)
-    laws = [law for law in scored if law.fitted.complexity <= _most_nodes(law.fitted, rules.search)]
+    laws = [law for law in scored if _is_own(law) or _is_short(law.fitted, rules.search)]
     if data.group is not None:
         laws = _with_shared(laws, data, domain, folds, options, clock)
+    fitted = {law.fitted.candidate.tree: law for law in laws if _is_own(law)}
+    laws = [law for law in laws if _is_short(law.fitted, rules.search)]
     return SearchResult(
         laws=laws,
         selected=select(laws, data, options.seed),
         front=front(laws),
-        theory=scored[: len(known)],
+        theory=[law for law in scored[: len(known)] if not _is_own(law)],
+        forms={tree: fitted.get(tree) for tree in options.forms},
         extrapolation=folds[1],
         cut=clock.cut,
         failures=failures,
@@ -170,10 +180,14 @@ def find_laws(data: Rows, held_out: Rows | None, options: SearchOptions) -> Sear
     )
 
 
+def _is_own(law: Scored) -> bool:
+    return law.fitted.candidate.origin == OWN
+
+
 def shortlist(fits: Sequence[Fitted], keep: int, rules: SearchRules) -> list[Fitted]:
     """The best of every complexity: of all, of the valid, of those with plausible limits, and of
     the plausible ones with each set of factors."""
-    ranked = [fit for fit in fits if fit.complexity <= _most_nodes(fit, rules)]
+    ranked = [fit for fit in fits if _is_short(fit, rules)]
     ranked.sort(key=lambda fit: (fit.fit.error, fit.candidate.text))
     plausible = [fit for fit in ranked if fit.valid and not fit.limits]
     valid = [fit for fit in ranked if fit.valid]
@@ -186,10 +200,10 @@ def shortlist(fits: Sequence[Fitted], keep: int, rules: SearchRules) -> list[Fit
     return list({fit.candidate.text: fit for fit in kept}.values())
 
 
-def _most_nodes(fit: Fitted, rules: SearchRules) -> int:
-    """Largest complexity of a law: surfaces and known forms are read term by term."""
+def _is_short(fit: Fitted, rules: SearchRules) -> bool:
+    """Whether a law can be selected; surfaces and known forms, read term by term, may be longer."""
     plain = fit.candidate.origin.startswith(("theory", SURFACES.name))
-    return rules.longest if plain else rules.max_complexity
+    return fit.complexity <= (rules.longest if plain else rules.max_complexity)
 
 
 def _best_of_each(
@@ -354,11 +368,15 @@ def _with_shared(
     options: SearchOptions,
     clock: Clock,
 ) -> list[Scored]:
-    """The laws, the best of them with those constants shared by all groups that gain by it."""
-    ranked = sorted(laws, key=lambda law: (not law.fitted.valid, law.error))
-    best = ranked[: data.rules.search.shared]
+    """The laws, the best of them with those constants shared by all groups that gain by it.
+
+    Own forms are always among these.
+    """
+    ranked = sorted(laws, key=lambda law: (not _is_own(law), not law.fitted.valid, law.error))
+    best = ranked[: data.rules.search.shared + sum(map(_is_own, laws))]
     tasks = [(law, data, domain, folds, options.seed) for law in best]
-    return [*_in_parallel(SHARING, _share_one, tasks, options, clock), *ranked[len(best) :]]
+    tried = _in_parallel(SHARING, _share_one, tasks, options, clock)
+    return [*tried, *ranked[len(tried) :]]
 
 
 def _share_one(task: tuple[Scored, Rows, Domain, Folds, int], _: float | None) -> Scored:

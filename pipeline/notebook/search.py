@@ -27,8 +27,9 @@ Bounds = tuple[float | None, float | None]
 class SearchSettings(TypedDict, total=False):
     """What may be left out; each means what the option of `mtl-laws fit` of its name means.
 
-    ``domain`` is {factor: (low, high)}; ``groups`` is a list of columns, or one column; ``rules``
-    are thresholds of the method that differ from the default.
+    ``domain`` is {factor: (low, high)}; ``groups`` is a list of columns, or one column; ``forms``
+    is a list of formulas, or one formula; ``rules`` are thresholds of the method that differ from
+    the default.
     """
 
     domain: Mapping[str, tuple[float, float]]
@@ -43,6 +44,7 @@ class SearchSettings(TypedDict, total=False):
     sd: str | None
     weights: str | None
     loss: str
+    forms: Sequence[str]
     rules: Rules
 
 
@@ -64,7 +66,7 @@ def fit_laws(
     bounds : lowest and highest value the target can take, None for none.
     progress : called with stage, done and total.
     settings : domain, hold_out, engine, budget, time_limit, seed, jobs, where, groups, sd, weights,
-        loss, rules; see `SearchSettings`.
+        loss, forms, rules; see `SearchSettings`.
 
     Raises
     ------
@@ -77,6 +79,8 @@ def fit_laws(
     named = dict(factors) if isinstance(factors, Mapping) else {name: name for name in factors}
     groups = settings.get("groups", ())
     settings["groups"] = (groups,) if isinstance(groups, str) else tuple(groups)
+    forms = settings.get("forms", ())
+    settings["forms"] = (forms,) if isinstance(forms, str) else forms
     question = Question(target, named, bounds, **settings)
     source = Source("table", f"{target} in a table", command=_call(question))
     return fit_question(table, question, source, progress).laws

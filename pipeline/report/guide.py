@@ -45,6 +45,7 @@ def guide(laws: LawSet, front: Front, surface: Surface | None) -> dict[str, str]
         **FIXED,
         "front": _front(front),
         "theory": _theory(laws.selected),
+        "forms": _forms(laws),
         "reproduce": _again(laws),
         "outliers": _outliers(laws),
     }
@@ -92,6 +93,15 @@ def _theory(law: Law | None) -> str:
     return (
         "Forms from the literature, fitted to the same rows. What counts is R² outside, beyond "
         f"the levels that were fitted{beside}."
+    )
+
+
+def _forms(laws: LawSet) -> str:
+    count = len(laws.forms)
+    given = "The form that you gave was" if count == 1 else f"The {count} forms that you gave were"
+    return (
+        f"{given} fitted to the same rows and scored like every other law, and could be selected "
+        "where valid. The selected law is in the table, too."
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -22,11 +22,15 @@ from pipeline.report.regions import region_grid
 from pipeline.report.surface import Surface
 from pipeline.report.words import describe, direction_in_words
 from pipeline.symbolic.typeset.numbers import number
+from pipeline.symbolic.typeset.plain import formula_text
 
 
 @dataclass(frozen=True)
 class Page:
-    """Everything a template needs; `law` is None where no valid law was found."""
+    """Everything a template needs; `law` is None where no valid law was found.
+
+    `forms` holds the constants of each of the user's own forms that could be fitted.
+    """
 
     context: ReportContext
     laws: LawSet
@@ -39,6 +43,7 @@ class Page:
     verdicts: tuple[str, ...]
     scores: tuple[tuple[str, str, str, str], ...]
     grids: Mapping[str, Grid]
+    forms: tuple[Grid, ...]
     guide: Mapping[str, str]
 
     @property
@@ -76,6 +81,7 @@ def build_page(laws: LawSet, table: pd.DataFrame, context: ReportContext) -> Pag
         verdicts=laws.verdicts,
         scores=tuple(tables.score_rows(law)) if law else (),
         grids=_grids(laws, table, front, surface, groups),
+        forms=tuple(_form_constants(laws)),
         guide=guide(laws, front, surface),
     )
 
@@ -118,6 +124,7 @@ def _grids(
         "others": tables.front_grid(front.others, "The other laws of the front."),
         "evidence": tables.evidence_grid(laws.evidence),
         "theory": tables.theory_grid(laws.theory),
+        "forms": tables.forms_grid(laws),
         "factors": factors_grid(laws, table),
         "card": tables.card_grid(laws),
         "provenance": tables.provenance_grid(laws),
@@ -130,6 +137,12 @@ def _grids(
         caption = "Constants of the law without these rows."
         grids["without"] = _constants(laws.without_outliers, caption)
     return grids
+
+
+def _form_constants(laws: LawSet) -> Iterator[Grid]:
+    for law in laws.forms:
+        if law.fitted and (law.constants or law.levels):
+            yield _constants(law, f"Constants of {formula_text(law.template)}.")
 
 
 def _constants(law: Law, caption: str) -> Grid:

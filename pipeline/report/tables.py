@@ -167,6 +167,47 @@ def theory_grid(theory: Sequence[Law]) -> Grid:
     return grid("Theoretical forms, best outside first.", headers, rows, numeric=(2, 3, 4, 5))
 
 
+def forms_grid(laws: LawSet) -> Grid:
+    """The user's own forms in the order given, then the selected law, with the same scores."""
+    chosen = None if laws.selected is None else laws.selected.expression
+    most = laws.rules.get("search", {}).get("max_complexity")
+    rows = [_form_row(law, law.expression == chosen, most) for law in laws.forms]
+    if rows and laws.selected is not None and all(law.expression != chosen for law in laws.forms):
+        rows.append(_form_row(laws.selected, True, most))
+    headers = (
+        *("form", "fitted here", "nodes", "R² fitted", "R² cross-validated", "R² outside"),
+        *("R² held out", "standing"),
+    )
+    caption = "Your forms, in the order given, beside the selected law."
+    return grid(caption, headers, rows, numeric=(2, 3, 4, 5, 6))
+
+
+def _form_row(law: Law, selected: bool, most: object) -> Row:
+    names = ("r2_train", "r2_cv", "r2_extrapolation", "r2_hold_out")
+    cells = (
+        Formula(law.template),
+        Formula(law.shown) if law.fitted else "",
+        str(law.complexity),
+        *(score(law.scores.get(name)) for name in names),
+        _form_standing(law, selected, most),
+    )
+    return Row(cells, emphasis="selected" if selected else "" if law.valid else "invalid")
+
+
+def _form_standing(law: Law, selected: bool, most: object) -> str:
+    if not law.fitted:
+        return law.reason or "could not be fitted"
+    parts = [
+        "selected" if selected else "",
+        "" if law.valid else f"not valid: {law.reason or 'breaks the bounds or has a pole'}",
+        f"implausible: {law.limits}" if law.valid and law.limits else "",
+        f"longer than {most} nodes: cannot be selected"
+        if isinstance(most, int) and law.complexity > most
+        else "",
+    ]
+    return "; ".join(part for part in parts if part)
+
+
 def _outside(law: Law) -> tuple[bool, float]:
     value = law.scores.get("r2_extrapolation")
     return law.valid, -np.inf if value is None else value

@@ -85,6 +85,7 @@ def with_sentences(laws: LawSet) -> LawSet:
         "selected": _in_words(laws.law),
         "front": tuple(map(_in_words, laws.front)),
         "theory": tuple(map(_in_words, laws.theory)),
+        "forms": tuple(map(_in_words, laws.forms)),
     }
     return laws.model_copy(update=update)
 
@@ -189,6 +190,7 @@ def defect_text(defect: Defect | LawDefect) -> str:
     grow = f"as {grown} {'grows' if len(defect.at) == 1 else 'grow'}"
     condition = f"at {at}, where {defect.factor} is" if at else f"where {defect.factor} is"
     texts = {
+        "not_fitted": "could not be fitted: no constants tried give it a value on every row",
         "not_finite": f"is not finite at {at}",
         "pole": f"has a pole near {at}",
         "step": f"contains a power of {value}, which acts as a step",

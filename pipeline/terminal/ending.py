@@ -45,7 +45,8 @@ def _code(app: typer.Typer, words: Sequence[str]) -> int:
     except (UserError, SimulatorError, PipelineError) as error:
         if "--debug" in words:
             raise
-        return _fail(str(error), 1 if _is_failure(error) else 2)
+        notes = [line for note in getattr(error, "__notes__", ()) for line in note.splitlines()]
+        return _fail(str(error), 1 if _is_failure(error) else 2, notes)
     if result == STOPPED:  # as Typer answers Ctrl-C
         return _fail(INTERRUPTED, STOPPED)
     return result if isinstance(result, int) else 0
@@ -56,11 +57,16 @@ def _is_failure(error: Exception) -> bool:
     return isinstance(error, PipelineError) and not isinstance(error, UserError)
 
 
-def _fail(message: str, code: int) -> int:
-    line = " ".join(message.split())
-    plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)  # no terminal codes
-    print(f"mtl-laws: {plain}", file=sys.stderr)
+def _fail(message: str, code: int, notes: Sequence[str] = ()) -> int:
+    print(f"mtl-laws: {_printable(' '.join(message.split()))}", file=sys.stderr)
+    for line in notes:
+        print(_printable(line), file=sys.stderr)
     return code
+
+
+def _printable(line: str) -> str:
+    """The line without terminal codes."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 def _one_line(kind: type[BaseException], error: BaseException, _: Any) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -173,8 +173,9 @@ def as_options() -> Iterator[None]:
         raise from_simulator(error, path) from error
 
 
-def said_as_options(paths: Iterable[str]) -> AbstractContextManager[None]:
-    """Say what is wrong with one factor as ``--factors NAME`` or ``--domain NAME``.
+def said_as_options(paths: Collection[str]) -> AbstractContextManager[None]:
+    """Say what is wrong with one factor as ``--factors NAME`` or ``--domain NAME``, and what is
+    wrong with one form as ``--form``.
 
     Parameters
     ----------
@@ -183,7 +184,8 @@ def said_as_options(paths: Iterable[str]) -> AbstractContextManager[None]:
     `Commands` does the same for paths that are an option's name.
     """
     pairs = (path.split(".", 1) for path in paths if "." in path)
-    return said_as({f"{option}.{name}": f"--{option} {name}" for option, name in pairs})
+    words = {f"{option}.{name}": f"--{option} {name}" for option, name in pairs}
+    return said_as({**words, **{path: "--form" for path in paths if path.startswith("forms[")}})
 
 
 class Commands(TyperGroup):
