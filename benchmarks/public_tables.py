@@ -152,6 +152,15 @@ def of_tables(rows: Sequence[Row], by: str, score: str) -> dict[str, float]:
     return {table: fmean(values) for table, values in found.items()}
 
 
+def coverage(rows: Sequence[Row], band: str) -> dict[str, float]:
+    """Table -> share of the test rows within a band of our law; none where no band is recorded."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        if row["by"] == OURS and row.get(band) is not None:
+            found.setdefault(row["table"], []).append(row[band])
+    return {table: fmean(values) for table, values in found.items()}
+
+
 def claims(rows: Sequence[Row]) -> dict[str, tuple[float, float]]:
     """Table -> claimed and true R² of our law, clipped, means over seeds."""
     stated = [row for row in rows if row["by"] == OURS and row.get("claimed") is not None]
@@ -253,9 +262,9 @@ def _lines(results: Results) -> Iterator[str]:
 
 def _our_table(results: Results) -> Iterator[str]:
     rows = results["rows"]
-    means = {
-        score: of_tables(rows, OURS, score) for score in ("r2", "r2_best", "claimed", "law", "run")
-    }
+    means = {score: of_tables(rows, OURS, score) for score in ("r2", "r2_best")}
+    means["claimed"] = {table: claimed for table, (claimed, _) in claims(rows).items()}
+    means |= {band: coverage(rows, band) for band in ("law", "run")}
     seconds = pd.DataFrame([row for row in rows if row["by"] == OURS])
     spent = seconds.groupby("table")["seconds"].mean().to_dict()
     yield (
@@ -307,10 +316,10 @@ def draw(results: Results, path: Path) -> None:
         figure, axes = new_panel(5.2, 4.2)
         low = min([0.0, *(min(pair) for pair in pairs.values())]) - 0.05
         axes.plot([low, 1.0], [low, 1.0], color=MUTED.light, linewidth=0.8)
-        for name, (claimed, true) in pairs.items():
-            axes.plot([claimed], [true], "o", markersize=6, color=LAW.light)
-            near = {"xytext": (-7, 0), "textcoords": "offset points", "color": INK.light}
-            axes.annotate(name, (claimed, true), ha="right", va="center", **near)
+        near: dict[str, Any] = {"textcoords": "offset points", "color": INK.light}
+        for name, point in pairs.items():
+            axes.plot(*point, "o", markersize=6, color=LAW.light)
+            axes.annotate(name, point, xytext=(-7, 0), ha="right", va="center", **near)
         label_axes(axes, "claimed: R² on extrapolation folds", "true: R² on the test rows")
         figure.savefig(path, dpi=150, facecolor=PAPER.light, metadata={"Software": None})
 

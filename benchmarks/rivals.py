@@ -110,19 +110,18 @@ def power_law(table: PublicTable, seed: int) -> Floats:
 
 
 def boosting(table: PublicTable, seed: int) -> Floats:
-    """Gradient boosting of regression trees, the group a category: (M,)."""
+    """Gradient boosting of regression trees, with an indicator column for every group: (M,)."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    codes = {label: k for k, label in enumerate(table.groups(table.train).unique())}
+    labels = sorted(set(table.groups(table.train)))
 
     def design(rows: pd.DataFrame) -> Floats:
-        group = table.groups(rows).map(codes).to_numpy(dtype=float)
-        return np.column_stack([*columns_of(rows, table.factors).values(), group])
+        own = [table.groups(rows) == label for label in labels]
+        return np.column_stack([*columns_of(rows, table.factors).values(), *own])
 
     model = HistGradientBoostingRegressor(
         min_samples_leaf=int(np.clip(len(table.train) // 50, 3, 20)),
         early_stopping=False,
-        categorical_features=[len(table.factors)],
         random_state=seed,
     )
     model.fit(design(table.train), table.train[table.target])
