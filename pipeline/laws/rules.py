@@ -170,6 +170,7 @@ class SelectionRules:
     plausible_share : laws with plausible limits come first as long as they explain this fraction of
         what the best law explains.
     worst : squared error, in variances, that a value which is not a number counts for.
+    same : two laws whose predictions differ by no more, in SDs of the target, are one on the front.
     """
 
     resamples: int = 400
@@ -181,6 +182,7 @@ class SelectionRules:
     adequate_share: float = 0.01
     plausible_share: float = 0.85
     worst: float = 1e6
+    same: float = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
