@@ -39,6 +39,7 @@ SHARED = Path(os.environ.get("MTL_LAWS_SHARED", ROOT.parent / "shared"))
 TABLES = SHARED / "tables"
 RESULTS = Path(__file__).with_name("results") / "public_tables.json"
 PAGE = ROOT / "docs" / "public-tables.md"
+FIGURE = ROOT / "docs" / "images" / "public-tables.png"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 OURS = "mtl-laws"
 HUMAN = {
@@ -298,29 +299,43 @@ def _rivals_table(results: Results) -> Iterator[str]:
     yield f"| mean, within groups | {' | '.join(within)} | – |"
 
 
-def write_page(results: Results, page: Path = PAGE) -> None:
-    """Put the results between the marks of the page."""
+def write_page(results: Results, page: Path = PAGE, figure: Path = FIGURE) -> None:
+    """Put the results between the marks of the page, and the figure where it has been drawn."""
     text = page.read_text(encoding="utf-8")
     before, after = text.partition(BEGIN)[0], text.partition(END)[2]
-    body = f"{BEGIN}\n{in_markdown(results)}\n{END}"
-    page.write_text(before + body + after, encoding="utf-8")
+    lines = [BEGIN, in_markdown(results)]
+    if figure.exists():
+        lines += ["", f"![{_alternative(results)}](images/{figure.name})"]
+    page.write_text(before + "\n".join([*lines, END]) + after, encoding="utf-8")
+
+
+def _alternative(results: Results) -> str:
+    """The figure for those who cannot see it."""
+    pairs = claims(results["rows"]).items()
+    told = ", ".join(f"{name} {two(claimed)} and {two(true)}" for name, (claimed, true) in pairs)
+    return f"Claimed and true R² of each table: {told}."
 
 
 def draw(results: Results, path: Path) -> None:
-    """Claimed against true R² of our laws, a point for each table."""
+    """Claimed and true R² of our laws, a line for each table, the best on top."""
     from pipeline.report.figures.canvas import drawing_style, label_axes, new_panel
-    from pipeline.report.palette import INK, LAW, MUTED, PAPER
+    from pipeline.report.palette import FAINT, LAW, LINE, PAPER
 
-    pairs = claims(results["rows"])
+    pairs = sorted(claims(results["rows"]).items(), key=lambda pair: pair[1][1])
+    places = range(len(pairs))
+    claimed, true = ([pair[side] for _, pair in pairs] for side in (0, 1))
     with drawing_style("public-tables"):
-        figure, axes = new_panel(5.2, 4.2)
-        low = min([0.0, *(min(pair) for pair in pairs.values())]) - 0.05
-        axes.plot([low, 1.0], [low, 1.0], color=MUTED.light, linewidth=0.8)
-        near: dict[str, Any] = {"textcoords": "offset points", "color": INK.light}
-        for name, point in pairs.items():
-            axes.plot(*point, "o", markersize=6, color=LAW.light)
-            axes.annotate(name, point, xytext=(-7, 0), ha="right", va="center", **near)
-        label_axes(axes, "claimed: R² on extrapolation folds", "true: R² on the test rows")
+        figure, axes = new_panel(5.6, 1.2 + 0.34 * len(pairs))
+        axes.grid(visible=False, axis="y")
+        axes.grid(axis="x", color=FAINT.light, linewidth=0.8)
+        axes.hlines(places, claimed, true, color=LINE.light, linewidth=2.0)
+        rings: dict[str, Any] = {"markerfacecolor": PAPER.light, "color": LAW.light}
+        axes.plot(claimed, places, "o", label="claimed: extrapolation folds", **rings)
+        axes.plot(true, places, "o", label="true: test rows", color=LAW.light)
+        axes.set_yticks(places, [name for name, _ in pairs])
+        axes.set_xlim(min(0.0, *claimed, *true) - 0.05, 1.05)
+        label_axes(axes, "R²", "")
+        figure.legend(loc="outside upper left", ncols=2, frameon=False)
         figure.savefig(path, dpi=150, facecolor=PAPER.light, metadata={"Software": None})
 
 
@@ -337,10 +352,10 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.page or arguments.figure:
         results = json.loads(arguments.results.read_text(encoding="utf-8"))
-        if arguments.page:
-            write_page(results)
         if arguments.figure:
             draw(results, arguments.figure)
+        if arguments.page:
+            write_page(results)
         return
     if not (arguments.tables / "meta.json").exists():
         print(f"{arguments.tables}: no meta.json; give a folder of tables with --tables")
