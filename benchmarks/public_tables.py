@@ -243,7 +243,8 @@ def in_markdown(results: Results) -> str:
 
 def _lines(results: Results) -> Iterator[str]:
     rows, made, totals = results["rows"], results["made_with"], results["summary"]
-    commit = made["commit"].partition("+")[0][:7]
+    commit, changed, _ = made["commit"].partition("+")
+    commit = commit[:7] + (" with changes" if changed else "")
     seeds = " and ".join(map(str, results["seeds"]))
     yield f"{len(results['tables'])} tables, seeds {seeds}, commit {commit}. Means over seeds."
     yield ""
