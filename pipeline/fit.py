@@ -203,7 +203,15 @@ def summary(laws: LawSet) -> str:
     """The law and its scores, for the terminal."""
     from pipeline.laws.law import scores_in_words
     from pipeline.laws.search import MEAN
-    from pipeline.report.text import groups_text, outliers_text, small_groups_text
+    from pipeline.report.domains import few_levels, min_levels
+    from pipeline.report.text import (
+        few_levels_text,
+        groups_text,
+        held_out_text,
+        limits_text,
+        outliers_text,
+        small_groups_text,
+    )
 
     law = laws.law
     formula, score = readable(law.shown), scores_in_words(law.scores)
@@ -212,14 +220,17 @@ def summary(laws: LawSet) -> str:
         lines.append(f"groups: {groups_text(law, laws.groups)}")
     lines.append(f"score:  {score}")
     lines += [f"form:   {_form(form, law)}" for form in laws.forms]
-    notes = [*laws.provenance.engine_failures]
-    if law.origin == MEAN.origin:
-        notes.insert(0, f"no factor predicts {laws.target} better than its mean")
-    if laws.groups is not None and laws.groups.small:
-        notes.append(small_groups_text(laws.groups))
-    if laws.outliers:
-        notes.append(outliers_text(laws))
-    lines += [f"note:   {note}" for note in notes]
+    mean = law.origin == MEAN.origin
+    notes = (
+        f"no factor predicts {laws.target} better than its mean" if mean else "",
+        held_out_text(law),
+        limits_text(law),
+        few_levels_text(few_levels(laws, laws.rows), min_levels(laws)),
+        "" if laws.groups is None else small_groups_text(laws.groups),
+        outliers_text(laws),
+        *laws.provenance.engine_failures,
+    )
+    lines += [f"note:   {note}" for note in notes if note]
     return "\n".join(lines)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +33,7 @@ from pipeline.laws.record import (
 from pipeline.laws.rows import Indices, Rows
 from pipeline.laws.score import Fitted, Scored, r_squared, row_errors
 from pipeline.laws.search import SearchResult
+from pipeline.laws.select import distinct
 from pipeline.symbolic.fit import RULES, Fit, fit_constants
 from pipeline.symbolic.program import compiled
 from pipeline.symbolic.tree import Floats, Tree
@@ -74,7 +75,6 @@ def laws_document(
 
     laws = {i: record_of(found.laws[i]) for i in {*found.front, found.selected}}
     selected, chosen = laws[found.selected], found.laws[found.selected]
-    order = sorted(laws, key=lambda i: (found.laws[i].fitted.complexity, found.laws[i].error))
     theory = sorted(found.theory, key=lambda law: (not law.fitted.valid, law.error))
     record: dict[str, Any] = {}
     if outliers is not None and len(outliers.rows):
@@ -91,7 +91,7 @@ def laws_document(
         target=data.name,
         factors=data.factors,
         selected=selected,
-        front=tuple(_beside(laws[i]) for i in order),
+        front=tuple(_beside(law) for law in _front(laws, found, data)),
         theory=tuple(_beside(record_of(law)) for law in theory),
         forms=own_forms(found, record_of, data.factors),
         **_evidence(selected, posed, found, seed),
@@ -124,6 +124,20 @@ def _not_fitted(tree: Tree, factors: Sequence[str]) -> Law:
         defects=(LawDefect(kind=NOT_FITTED),),
         origin=OWN,
     )
+
+
+def _front(laws: Mapping[int, Law], found: SearchResult, data: Rows) -> list[Law]:
+    """The laws of the front, simplest first; of those that predict the same only the simplest."""
+
+    def claims(i: int) -> tuple[int, float]:
+        return found.laws[i].fitted.complexity, found.laws[i].error
+
+    levels, tolerance = _levels(data), data.rules.selection.same * math.sqrt(data.variance)
+    with np.errstate(all="ignore"):
+        predicted = {i: law.predict(data.filled, levels) for i, law in laws.items()}
+    order = sorted(laws, key=lambda i: (i != found.selected, *claims(i)))
+    kept = distinct(order, found.laws, predicted, tolerance)
+    return [laws[i] for i in sorted(kept, key=claims)]
 
 
 def _evidence(selected: Law, problem: Problem, found: SearchResult, seed: int) -> dict[str, Any]:

@@ -172,6 +172,7 @@ class SelectionRules:
     far_better : a law that is clearly better and leaves less than this fraction of the error of the
         best plausible one is not passed over for its limits.
     worst : squared error, in variances, that a value which is not a number counts for.
+    same : two laws whose predictions differ by no more, in SDs of the target, are one on the front.
     """
 
     resamples: int = 400
@@ -184,6 +185,7 @@ class SelectionRules:
     plausible_share: float = 0.85
     far_better: float = 0.5
     worst: float = 1e6
+    same: float = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)

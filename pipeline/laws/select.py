@@ -7,7 +7,7 @@ C : cells.    d : (C,) paired difference of two laws' losses, cell by cell.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -135,6 +135,39 @@ def front(scored: Sequence[Scored]) -> list[int]:
     kept |= _undominated({i: scored[i].fitted.fit.error for i in valid}, scored)
     kept |= _undominated({i: law.fitted.fit.error for i, law in enumerate(scored)}, scored)
     return sorted(kept, key=lambda i: (scored[i].fitted.complexity, scored[i].error))
+
+
+def distinct(
+    order: Sequence[int],
+    scored: Sequence[Scored],
+    predicted: Mapping[int, Floats],
+    tolerance: float,
+) -> list[int]:
+    """Laws that predict something else than every earlier one, in the given order.
+
+    An invalid law is never the same as a valid one, nor one with implausible limits the same as one
+    without: what is said about them differs.
+
+    Parameters
+    ----------
+    order : indices of laws in `scored`, the preferred one of equal laws first.
+    predicted : index -> (N,) values on the rows; nan equals nan.
+    tolerance : difference of two values up to which they are the same.
+    """
+    kept: list[int] = []
+    for i in order:
+        if not any(
+            _same_verdict(scored[i], scored[k])
+            and np.allclose(predicted[i], predicted[k], rtol=0, atol=tolerance, equal_nan=True)
+            for k in kept
+        ):
+            kept.append(i)
+    return kept
+
+
+def _same_verdict(one: Scored, other: Scored) -> bool:
+    first, second = one.fitted, other.fitted
+    return first.valid == second.valid and (first.limits is None) == (second.limits is None)
 
 
 def _undominated(error: dict[int, float], scored: Sequence[Scored]) -> set[int]:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from pipeline.laws.lawset import LawSet
 from pipeline.laws.rows import infer_domains
+from pipeline.laws.rules import Rules
 from pipeline.report.grid import Grid, Row, grid
 from pipeline.symbolic.kinds import RULES, Kinds, classify, value_range
 from pipeline.symbolic.tree import Floats
@@ -55,6 +56,22 @@ def doubts(laws: LawSet, table: pd.DataFrame) -> list[str]:
         for low, high in [value_range(columns[name])]
         if low > 0.0 and high < RULES.half and _same(stated.get(name), inferred[name])
     ]
+
+
+def few_levels(laws: LawSet, table: pd.DataFrame) -> list[str]:
+    """Factors with too few levels in the fitted rows for an extrapolation fold, in every group."""
+    rows = table[table["role"] == "fit"]
+    parts = [rows]
+    if laws.groups is not None:
+        levels = rows["group"] if "group" in rows else laws.groups.of_rows(rows)
+        parts = [part for _, part in rows.groupby(levels)]
+    least = min_levels(laws)
+    return [name for name in laws.factors if all(part[name].nunique() < least for part in parts)]
+
+
+def min_levels(laws: LawSet) -> int:
+    """Levels that a factor needed for an extrapolation fold when the laws were found."""
+    return Rules.from_json(laws.rules).folds.min_levels
 
 
 def _fitted(laws: LawSet, table: pd.DataFrame) -> dict[str, Floats]:

@@ -12,7 +12,7 @@ from pipeline.laws.law import Law
 from pipeline.laws.lawset import LawSet
 from pipeline.report import tables
 from pipeline.report.context import ReportContext
-from pipeline.report.domains import doubts, factors_grid
+from pipeline.report.domains import doubts, factors_grid, few_levels, min_levels
 from pipeline.report.figures import Gallery, draw_gallery
 from pipeline.report.front import Front, build_front
 from pipeline.report.grid import Grid
@@ -20,6 +20,7 @@ from pipeline.report.groups import Grouped, group_constants_grid, grouped
 from pipeline.report.guide import guide
 from pipeline.report.regions import region_grid
 from pipeline.report.surface import Surface
+from pipeline.report.text import few_levels_text, held_out_text, limits_text
 from pipeline.report.words import describe, direction_in_words
 from pipeline.symbolic.typeset.numbers import number
 from pipeline.symbolic.typeset.plain import formula_text
@@ -76,7 +77,7 @@ def build_page(laws: LawSet, table: pd.DataFrame, context: ReportContext) -> Pag
         front=front,
         gallery=draw_gallery(surface, front, context.curves, groups),
         words=tuple(describe(surface)) if surface else (),
-        notes=(*context.notes, *_warnings(laws), *doubts(laws, table)),
+        notes=(*context.notes, *_warnings(laws, table), *doubts(laws, table)),
         findings=tuple(_findings(laws, surface)),
         verdicts=laws.verdicts,
         scores=tuple(tables.score_rows(law)) if law else (),
@@ -152,23 +153,23 @@ def _constants(law: Law, caption: str) -> Grid:
     return tables.constants_grid(law, caption)
 
 
-def _warnings(laws: LawSet) -> list[str]:
+def _warnings(laws: LawSet, table: pd.DataFrame) -> list[str]:
     """What a reader must know before trusting the law."""
     law = laws.selected
-    told = []
+    told = [few_levels_text(few_levels(laws, table), min_levels(laws))]
     if law is None:
         told.append("No law was valid on the whole domain; the front below says why.")
     elif not law.valid:
         told.append(f"The law shown is not valid: {law.reason or 'see the front'}.")
-    elif law.limits:
-        told.append(f"The law has an implausible limit: {law.limits}.")
+    else:
+        told += [limits_text(law), held_out_text(law)]
     if law is not None and law.levels:
         told.append(
             "The law has constants by group. The words, the curves along one factor and the map of "
             f"gains show group {law.levels[0]}, the first of {len(law.levels)}; everything else "
             "takes for each row the constants of its own group."
         )
-    return told + _noise(laws)
+    return [each for each in (*told, *_noise(laws)) if each]
 
 
 def _noise(laws: LawSet) -> list[str]:

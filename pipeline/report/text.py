@@ -183,6 +183,40 @@ def outliers_text(laws: LawSet) -> str:
     return f"{words} Without {'it' if len(laws.outliers) == 1 else 'them'} the law is {shown}."
 
 
+def limits_text(law: Law) -> str:
+    """What is implausible about the limits of a law; empty where nothing is."""
+    if not law.limits:
+        return ""
+    return f"The law {law.limits}, which is implausible. Do not use it far beyond the fitted rows."
+
+
+def held_out_text(law: Law) -> str:
+    """That the law is of no use on the held-out rows; empty where it is."""
+    r2 = law.scores.get("r2_hold_out")
+    if r2 is None or r2 >= 0.0:
+        return ""
+    return (
+        f"The law predicts the held-out rows worse than their own mean does (R² {score(r2)}, RMSE "
+        f"{number(law.scores.get('rmse_hold_out'), 2)})."
+    )
+
+
+def few_levels_text(factors: Sequence[str], least: int) -> str:
+    """Which factors have too few levels to test a law beyond them; empty where none has.
+
+    Parameters
+    ----------
+    factors : names of factors with fewer than `least` levels in the fitted rows.
+    """
+    if not factors:
+        return ""
+    has, them, these = ("has", "it", "its") if len(factors) == 1 else ("have", "them", "their")
+    return (
+        f"{_listed(factors)} {has} fewer than {least} levels in the fitted rows, so no law was "
+        f"tested beyond {them}: nothing is known outside {these} levels."
+    )
+
+
 def defect_text(defect: Defect | LawDefect) -> str:
     """What is wrong with a law, as the end of a sentence: "is not finite at n = 10"."""
     at, value = _point(defect.at), number(defect.value)

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.fit import Source, fit_to_folder, rewrite_report
+from pipeline.fit import Source, fit_to_folder, rewrite_report, summary, write_report_of
+from pipeline.laws.lawset import LawSet
 from pipeline.laws.question import Question
 
 
@@ -37,3 +38,49 @@ def test_a_report_written_again_is_the_same(folder: Path, name: str) -> None:
     path.unlink()
     rewrite_report(folder)
     assert path.read_text(encoding="utf-8") == before
+
+
+def test_no_two_laws_of_the_front_predict_the_same(folder: Path) -> None:
+    laws = LawSet.load(folder)
+    columns = {name: laws.rows[name].to_numpy(dtype=float) for name in laws.factors}
+    spread = 1e-6 * float(laws.rows["accuracy"].std(ddof=0))
+    values = [law.predict(columns) for law in laws.front if law.valid and not law.limits]
+    assert laws.law in [
+        law.model_copy(update={"uncertainty": laws.law.uncertainty}) for law in laws.front
+    ]
+    for k, one in enumerate(values):
+        assert all(np.abs(one - other).max() > spread for other in values[:k])
+
+
+def doubtful(folder: Path) -> LawSet:
+    """The laws with an implausible limit, a hopeless held-out score, and four levels needed."""
+    laws = LawSet.load(folder)
+    law = laws.law.model_copy(
+        update={
+            "limits": "turns back as n grows",
+            "scores": {**laws.law.scores, "r2_hold_out": -0.5, "rmse_hold_out": 0.2},
+        }
+    )
+    rules = {**laws.rules, "folds": {**laws.rules["folds"], "min_levels": 4}}
+    return laws.model_copy(update={"selected": law, "rules": rules}).with_rows(laws.rows)
+
+
+DOUBTS = (
+    "The law predicts the held-out rows worse than their own mean does (R² −0.500, RMSE 0.2).",
+    "The law turns back as n grows, which is implausible. "
+    "Do not use it far beyond the fitted rows.",
+    "T has fewer than 4 levels in the fitted rows, so no law was tested beyond it: "
+    "nothing is known outside its levels.",
+)
+
+
+def test_the_terminal_warns_of_a_law_that_is_not_to_be_trusted(folder: Path) -> None:
+    lines = summary(doubtful(folder)).splitlines()
+    assert [line for line in lines if line.startswith("note:")] == [f"note:   {d}" for d in DOUBTS]
+
+
+def test_the_report_warns_as_the_terminal_does(folder: Path, tmp_path: Path) -> None:
+    write_report_of(doubtful(folder), Source("rows.csv", "Of two tasks"), tmp_path)
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    for doubt in DOUBTS:
+        assert doubt in text

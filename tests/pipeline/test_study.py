@@ -202,6 +202,25 @@ def test_the_commented_study_is_a_study_and_explains_every_key() -> None:
         assert f"{name}:" in text, f"{name} is not explained"
 
 
+def test_the_commented_study_can_test_a_law_beyond_every_factor() -> None:
+    """Four fitted levels of every factor besides those held out, replicates, and a domain."""
+    study = Study.parse(commented_study())
+    assert study.laws.hold_out == "n > 1000 or T > 6"
+    assert len([n for n in study.factors.tokens if n <= 1000]) >= 4
+    assert len([T for T in study.factors.tasks if T <= 6]) >= 4
+    assert len(study.factors.ami) >= 4
+    assert max(study.factors.tokens) > 1000
+    assert max(study.factors.tasks) > 6
+    assert len(study.seeds) >= 3
+    assert "ami" in study.laws.domain
+
+
+@pytest.mark.parametrize("name", ["quick", "commented"])
+def test_a_study_to_start_from_has_no_time_limit(name: str) -> None:
+    """With one, a busy machine finds another law."""
+    assert Study.load(shipped_studies()[name]).laws.time_limit is None
+
+
 def test_the_document_holds_the_reference_as_it_is_now() -> None:
     stale = "docs/study.md is stale: put the output of `python -m pipeline.study` into it"
     assert reference(Study) in DOCUMENT.read_text(encoding="utf-8"), stale

@@ -187,7 +187,9 @@ def _paths(
             break
         before, start = _left(moments, chosen), len(chosen)
         # most explained for each term that comes in
-        chosen = max(allowed, key=lambda each: (before - _left(moments, each)) / (len(each) - start))
+        chosen = max(
+            allowed, key=lambda each: (before - _left(moments, each)) / (len(each) - start)
+        )
         yield chosen
     chosen = tuple(range(len(terms)))
     if len(terms) > rows // RULES.spare:

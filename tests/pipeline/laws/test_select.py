@@ -8,14 +8,17 @@ from support.planted import beyond, planted
 from support.rows import posed
 
 from pipeline.laws.checks import Domain
+from pipeline.laws.document import laws_document
 from pipeline.laws.folds import extrapolation_folds, random_folds
 from pipeline.laws.rows import Rows
 from pipeline.laws.rules import SelectionRules
 from pipeline.laws.score import Candidate, Scored, fit_candidate, r_squared, score
+from pipeline.laws.search import SearchResult
 from pipeline.laws.select import (
     adequate,
     as_good,
     cell_draws,
+    distinct,
     front,
     select,
     winners_curse,
@@ -163,3 +166,30 @@ def test_a_law_that_depends_on_an_undefined_factor_is_not_valid(data: Rows) -> N
         columns = {**data.filled, "ami": np.full(len(data), ami)}
         value = sound.fitted.expression.evaluate(columns, sound.fitted.fit.theta)
         np.testing.assert_allclose(predicted, value[alone], rtol=1e-12)
+
+
+def test_laws_that_predict_the_same_are_shown_once(data: Rows) -> None:
+    texts = ["c0 + c1*log(n)", "c1*log(n**2) + c0", TRUTH, "c0 + c1*sqrt(n)"]
+    laws = scored(texts, data)
+    predicted = {i: law.fitted.predict(data) for i, law in enumerate(laws)}
+    tolerance = RULES.same * float(np.std(data.target))
+    assert distinct([0, 1, 2, 3], laws, predicted, tolerance) == [0, 2, 3]
+    assert distinct([1, 0, 2], laws, predicted, tolerance) == [1, 2], "the first of equals stays"
+    apart = {**predicted, 1: predicted[0] + 3 * tolerance}
+    assert distinct([0, 1], laws, apart, tolerance) == [0, 1]
+
+
+def test_an_invalid_law_is_not_the_same_as_a_valid_one(data: Rows) -> None:
+    laws = scored(["c0 - c1/sqrt(n)", "c0 - c1/sqrt(n) + 1e-12/(n - 2171.3)"], data)
+    assert [law.fitted.valid for law in laws] == [True, False]
+    predicted = {i: law.fitted.predict(data) for i, law in enumerate(laws)}
+    assert np.allclose(predicted[0], predicted[1], rtol=0, atol=1e-6)
+    assert distinct([0, 1], laws, predicted, 1e-3) == [0, 1]
+
+
+def test_the_record_of_a_search_holds_a_law_once() -> None:
+    problem = posed(planted(noise=0.05, seed=3), bounds=(0.0, 1.0))
+    laws = scored([TRUTH, "c0 + c1*log(n)", "c1*log(n**2) + c0"], problem.data)
+    found = SearchResult(laws, 0, [1, 2, 0], [], [], False, [], 3, problem.data, None)
+    front = laws_document(problem, found, seed=0).front
+    assert [law.template for law in front] == ["c0 + c1 * log(n)", laws[0].fitted.expression.text]

@@ -20,7 +20,10 @@ from pipeline.report.text import (
     defect_text,
     exponents_text,
     factor_text,
+    few_levels_text,
     harm_text,
+    held_out_text,
+    limits_text,
     model_free_text,
     sentences,
 )
@@ -87,6 +90,37 @@ def test_an_interval_decides_on_the_root(ci95: tuple[float, float] | None, words
     text = exponents_text("n", [Exponent(0.5, ci95, "n ** c1")])
     assert words in text
     assert ("tends to 0" in text) is (ci95 is not None and ci95[1] < 0)
+
+
+def law_of(**told: Any) -> Any:
+    return SimpleNamespace(**{"limits": "", "scores": {}, **told})
+
+
+def test_an_implausible_limit_is_a_sentence() -> None:
+    text = limits_text(law_of(limits="turns back as n grows"))
+    assert text.startswith("The law turns back as n grows, which is implausible.")
+    assert limits_text(law_of()) == ""
+
+
+@pytest.mark.parametrize("r2", [None, 0.0, 0.4])
+def test_nothing_is_said_where_the_law_is_of_use_on_the_held_out_rows(r2: float | None) -> None:
+    assert held_out_text(law_of(scores={"r2_hold_out": r2})) == ""
+
+
+def test_a_law_that_fails_on_the_held_out_rows_is_named_worse_than_their_mean() -> None:
+    text = held_out_text(law_of(scores={"r2_hold_out": -0.52, "rmse_hold_out": 0.031}))
+    assert "worse than their own mean" in text
+    assert "R² −0.520, RMSE 0.031" in text
+
+
+def test_factors_with_few_levels_are_named() -> None:
+    assert few_levels_text([], 4) == ""
+    one = few_levels_text(["T"], 4)
+    assert one.startswith("T has fewer than 4 levels")
+    assert one.endswith("nothing is known outside its levels.")
+    two = few_levels_text(["n", "T"], 4)
+    assert two.startswith("n and T have fewer than 4 levels")
+    assert two.endswith("nothing is known outside their levels.")
 
 
 def test_a_minor_place_says_how_little_it_moves_the_law() -> None:
