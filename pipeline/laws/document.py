@@ -11,10 +11,12 @@ import numpy as np
 
 from pipeline.errors import PipelineError
 from pipeline.laws.bands import Certainty, certainty
+from pipeline.laws.direction import lower_is_better
 from pipeline.laws.evidence.baseline import baseline
 from pipeline.laws.evidence.factor import factor_evidence
 from pipeline.laws.evidence.harm import harm
-from pipeline.laws.factors import find_roles
+from pipeline.laws.evidence.pooled import pooled_gain
+from pipeline.laws.factors import task_roles
 from pipeline.laws.intervals import bootstrap, constants, group_intervals, uncertainty
 from pipeline.laws.law import LATEX_DIGITS, Constant, Interval, Law, LawDefect
 from pipeline.laws.lawset import LawSet
@@ -28,6 +30,7 @@ from pipeline.laws.record import (
     Groups,
     Harm,
     Outlier,
+    PooledGain,
 )
 from pipeline.laws.rows import Indices, Rows
 from pipeline.laws.score import Fitted, Scored, r_squared, row_errors
@@ -105,16 +108,18 @@ def _evidence(selected: Law, problem: Problem, found: SearchResult, seed: int) -
     With groups, only what does not need one set of constants.
     """
     data = problem.data.subsample(problem.data.rules.data.max_cells, seed)
-    beside = baseline(data, problem.held_out, seed)
+    beside, lower = baseline(data, problem.held_out, seed), lower_is_better(problem.data)
+    measured = pooled_gain(selected, problem.data, lower, problem.seeds, seed)
     record: dict[str, Any] = {
         "reference": Baseline.model_validate(beside.to_json()),
         "bands": _certainty(selected, problem),
+        "paired": None if measured is None else PooledGain.model_validate(measured.to_json()),
     }
     if data.group is not None:
         evidence = [FactorEvidence(factor=f, in_law=selected.uses(f)) for f in data.factors]
         return {**record, "evidence": tuple(evidence)}
     parts = factor_evidence(selected, found.laws, data, seed, refit=not found.cut)
-    change = harm(selected, data)
+    change = harm(selected, data, lower, measured)
     return {
         **record,
         "evidence": tuple(FactorEvidence.model_validate(part.to_json()) for part in parts),
@@ -340,7 +345,8 @@ def _data(problem: Problem, found: SearchResult) -> DataRecord:
         folds=tuple(fold.name for fold in found.extrapolation),
         loss="squares" if found.outliers is None else "huber",
         weights=problem.weighting,
-        roles=find_roles(data.columns),
+        roles=task_roles(data.columns),
+        lower_is_better=lower_is_better(data),
     )
 
 

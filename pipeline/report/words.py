@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.report.levels import Floats
+from pipeline.laws.levels import Floats
 from pipeline.report.surface import Surface
 from pipeline.report.worth import worth_in_words
 from pipeline.symbolic.typeset.numbers import level, number

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from pipeline.laws.levels import Floats
 from pipeline.report.figures.canvas import (
     FONT_SIZE,
     Drawing,
@@ -17,7 +18,6 @@ from pipeline.report.figures.canvas import (
     new_panel,
     shade_outside,
 )
-from pipeline.report.levels import Floats
 from pipeline.report.palette import MUTED, PAPER, ramp
 from pipeline.report.slices import Line, Slice, slice_along
 from pipeline.report.surface import Surface

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
+from pipeline.laws.levels import NOWHERE, UNDEFINED, Floats
 from pipeline.report.figures.canvas import (
     FONT_SIZE,
     Drawing,
@@ -14,7 +15,6 @@ from pipeline.report.figures.canvas import (
     new_panel,
     shade_outside,
 )
-from pipeline.report.levels import NOWHERE, UNDEFINED, Floats
 from pipeline.report.palette import HELD_OUT, INK, LAW, MUTED, PAPER, ramp
 from pipeline.report.slices import thin
 from pipeline.report.surface import Surface

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 
+from pipeline.laws.levels import Floats
 from pipeline.laws.record import Roles
 from pipeline.report.figures.canvas import (
     FONT_SIZE,
@@ -21,7 +22,6 @@ from pipeline.report.figures.canvas import (
     label_axes,
     new_panel,
 )
-from pipeline.report.levels import Floats
 from pipeline.report.palette import DIVERGING, INK, PAPER
 from pipeline.report.surface import SPREAD, Surface
 from pipeline.symbolic.typeset.numbers import number

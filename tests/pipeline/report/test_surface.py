@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from pipeline.laws.law import Law
+from pipeline.laws.levels import UNDEFINED, find_levels, is_logarithmic
 from pipeline.laws.record import DataRecord, Roles
 from pipeline.report.figures.gain import draw_gain, gain_over_single
-from pipeline.report.levels import UNDEFINED, find_levels, is_logarithmic
 from pipeline.report.slices import slice_along
 from pipeline.report.surface import Surface
 from pipeline.report.words import describe, direction, direction_in_words
