@@ -22,67 +22,19 @@ from pipeline.symbolic.kinds import is_size
 from pipeline.symbolic.tree import Floats
 
 LOWER = frozenset(
-    [
-        "loss",
-        "losses",
-        "error",
-        "errors",
-        "err",
-        "perplexity",
-        "ppl",
-        "nll",
-        "mse",
-        "rmse",
-        "mae",
-        "mape",
-        "wer",
-        "cer",
-        "ter",
-        "bpb",
-        "bpc",
-        "bpd",
-        "cost",
-        "regret",
-        "entropy",
-        "xent",
-        "ce",
-        "risk",
-        "fid",
-        "deviance",
-        "misclassification",
-    ]
+    {
+        *("loss", "losses", "error", "errors", "err", "mse", "rmse", "mae", "mape", "wer", "cer"),
+        *("perplexity", "ppl", "nll", "bpb", "bpc", "bpd", "entropy", "xent", "ce", "deviance"),
+        *("cost", "risk", "regret", "fid", "ter", "misclassification"),
+    }
 )
 """Words in the name of a target of which less is better."""
 HIGHER = frozenset(
-    [
-        "accuracy",
-        "acc",
-        "f1",
-        "fscore",
-        "score",
-        "scores",
-        "bleu",
-        "rouge",
-        "chrf",
-        "auc",
-        "auroc",
-        "auprc",
-        "map",
-        "precision",
-        "recall",
-        "gain",
-        "gains",
-        "benefit",
-        "improvement",
-        "r2",
-        "reward",
-        "return",
-        "iou",
-        "dice",
-        "win",
-        "likelihood",
-        "correlation",
-    ]
+    {
+        *("accuracy", "acc", "f1", "score", "scores", "precision", "recall", "auc", "auroc", "map"),
+        *("bleu", "rouge", "chrf", "iou", "dice", "r2", "correlation", "likelihood", "win"),
+        *("gain", "gains", "benefit", "improvement", "reward", "return"),
+    }
 )
 """Words in the name of a target of which more is better."""
 

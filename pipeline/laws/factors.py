@@ -66,7 +66,7 @@ def _undefined_pair(columns: Mapping[str, Floats], counts: Sequence[str]) -> tup
 
     Of several such factors the one with a name of a relatedness.
     """
-    pairs = {}
+    pairs: dict[str, str] = {}
     for name, column in columns.items():
         undefined = np.isnan(column)
         for count in counts if undefined.any() else ():

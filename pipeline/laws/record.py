@@ -252,9 +252,11 @@ class GainCell(Record):
     at : factor -> value; null where it is undefined.
     gain, pooled : its paired gain, and the mean over it and its neighbours.
     region : −1, −2, … in the first, second region of harm, 1, 2, … of gain; 0 in none.
+    group : its group; empty without groups.
     """
 
     at: dict[str, float | None] = {}
+    group: str = ""
     gain: float
     pooled: float
     region: int = 0

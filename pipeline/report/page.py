@@ -69,7 +69,7 @@ def build_page(laws: LawSet, table: pd.DataFrame, context: ReportContext) -> Pag
         laws=laws,
         law=law,
         front=front,
-        gallery=draw_gallery(surface, front, context.curves, groups),
+        gallery=draw_gallery(surface, front, context.curves, groups, laws.measured_gain),
         words=tuple(describe(surface)) if surface else (),
         notes=(*context.notes, *_warnings(laws), *doubts(laws, table)),
         findings=tuple(_findings(laws, surface)),

@@ -125,6 +125,17 @@ class Surface:
         return self.law.bands(points)
 
     @cached_property
+    def scale(self) -> float:
+        """The range of the measured target: what rounding errors are small against."""
+        known = self.measured[np.isfinite(self.measured)]
+        return float(np.ptp(known)) if len(known) else 0.0
+
+    @property
+    def sign(self) -> float:
+        """1 where a higher target is better, −1 where a lower one is."""
+        return -1.0 if self.data.lower_is_better else 1.0
+
+    @cached_property
     def within(self) -> npt.NDArray[np.bool_] | None:
         """Which rows (R,) lie in the band of a run; None where no bands were recorded."""
         run = self.law.bands(self.columns, self.group).run

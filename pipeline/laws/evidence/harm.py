@@ -1,9 +1,9 @@
-"""Harm: whether and where the law predicts less for training together than for T = 1.
+"""Harm: whether and where the law predicts a worse target for training together than for T = 1.
 
-All changes are gains: of a target of which less is better, such as a loss, the sign is turned. What
-was measured is another question, see `pooled`. The law is evaluated over the fitted ranges (never beyond) at every fitted level of the count T
+The law is evaluated over the fitted ranges (never beyond) at every fitted level of the count T
 above 1, and compared with its own value at T = 1, all other factors equal. The relatedness is
-undefined there, and a valid law does not depend on it.
+undefined there, and a valid law does not depend on it. All changes are gains: where less of the
+target is better, as of a loss, their sign is turned. Measured gains are another matter (`pooled`).
 """
 
 from __future__ import annotations

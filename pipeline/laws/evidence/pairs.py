@@ -69,7 +69,7 @@ def find_pairs(data: Rows, roles: Roles, lower: bool, seeds: Indices | None) -> 
     seeds : (N,) seed of every row; None where the table has none.
     """
     alone = data.columns[roles.tasks] == 1.0
-    levels = _levels(data, ~alone)
+    levels = _levels(data)
     base = _bases(data, roles, levels, alone)
     cell = _cells(data, levels, base)
     sign = -1.0 if lower else 1.0
@@ -109,7 +109,7 @@ class _Gains:
     freedom: float
 
 
-def _levels(data: Rows, together: Mask) -> dict[str, Levels]:
+def _levels(data: Rows) -> dict[str, Levels]:
     """Levels of every factor over all rows."""
     found = {}
     for name, column in data.columns.items():
@@ -155,10 +155,10 @@ def _pair_by_mean(runs: _Runs, together: Mask, stated: float | None, prior: floa
     """
     single = _sums(runs.base, runs.weight * runs.alone)
     level = _sums(runs.base, runs.weight * runs.alone * runs.good) / np.maximum(single, 1e-300)
-    cells, first, index = np.unique(runs.cell[together], return_index=True, return_inverse=True)
+    _, first, index = np.unique(runs.cell[together], return_index=True, return_inverse=True)
     rows = np.flatnonzero(together)
-    weight = np.bincount(index, runs.weight[rows])
-    mean = np.bincount(index, (runs.weight * runs.good)[rows]) / weight
+    weight = _sums(index, runs.weight[rows])
+    mean = _sums(index, (runs.weight * runs.good)[rows]) / weight
     base = runs.base[rows[first]]
     known = together | (runs.alone & np.isin(runs.base, np.unique(base)))
     whole = _sums(runs.cell, runs.weight * known)
@@ -166,16 +166,16 @@ def _pair_by_mean(runs: _Runs, together: Mask, stated: float | None, prior: floa
     squares = _sums(runs.base, runs.weight * known * (runs.good - centre[runs.cell]) ** 2)
     freedom = _sums(runs.base, runs.count * known)
     pairs = np.unique(np.column_stack([runs.base[known], runs.cell[known]]), axis=0)
-    freedom -= np.bincount(pairs[:, 0], minlength=len(freedom))
+    freedom = freedom - np.bincount(pairs[:, 0], minlength=len(freedom))
     noise, total = _shrunk(squares, freedom, prior)
     if noise is None and stated is not None:
         noise, total = np.full(len(single), stated), 1e6
     places, place = np.unique(base, return_inverse=True)
     gains = mean - level[base]
     if noise is None:
-        return _Gains(rows[first], gains, weight, place.ravel(), None, None, 0.0)
+        return _Gains(rows[first], gains, weight, place, None, None, 0.0)
     own, shared = noise[base] / weight, noise[places] / single[places]
-    return _Gains(rows[first], gains, weight, place.ravel(), own, shared, total)
+    return _Gains(rows[first], gains, weight, place, own, shared, total)
 
 
 def _pair_by_seed(
@@ -196,24 +196,20 @@ def _pair_by_seed(
         return None
     gain, weight = (runs.good - level[block])[rows], runs.weight[rows]
     _, first, cell = np.unique(runs.cell[rows], return_index=True, return_inverse=True)
-    cell = cell.ravel()
-    total = np.bincount(cell, weight)
-    mean = np.bincount(cell, weight * gain) / total
-    places, base = np.unique(runs.base[rows], return_inverse=True)
+    base = np.unique(runs.base[rows], return_inverse=True)[1]
     _, pair_first, pair = np.unique(block[rows], return_index=True, return_inverse=True)
-    base, pair = base.ravel(), pair.ravel()
+    total = _sums(cell, weight)
+    mean = _sums(cell, weight * gain) / total
     left = gain - mean[cell]
-    drift = np.bincount(pair, weight * left) / np.bincount(pair, weight)
-    count = np.bincount(base[pair_first], minlength=len(places))
-    spread = np.bincount(base[pair_first], drift**2, minlength=len(places))
-    common, freedom = _shrunk(spread, count - 1.0, prior)
-    rest = np.bincount(base, weight * (left - drift[pair]) ** 2, minlength=len(places))
-    cells = np.bincount(base[first], minlength=len(places))
-    spare = np.bincount(base, runs.count[rows], minlength=len(places)) - cells - (count - 1.0)
-    noise, _ = _shrunk(rest, np.maximum(spare, 0.0), prior)
+    drift = _sums(pair, weight * left) / _sums(pair, weight)
+    seeds_of = _sums(base[pair_first], np.ones(len(pair_first)))
+    common, freedom = _shrunk(_sums(base[pair_first], drift**2), seeds_of - 1.0, prior)
+    spare = _sums(base, runs.count[rows]) - _sums(base[first], np.ones(len(first)))
+    rest = _sums(base, weight * (left - drift[pair]) ** 2)
+    noise, _ = _shrunk(rest, np.maximum(spare - (seeds_of - 1.0), 0.0), prior)
     if common is None or noise is None:
         return None
-    own, shared = noise[base[first]] / total, common / count
+    own, shared = noise[base[first]] / total, common / seeds_of
     return _Gains(rows[first], mean, total, base[first], own, shared, freedom)
 
 

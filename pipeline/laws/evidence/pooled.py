@@ -59,9 +59,11 @@ class Cell:
     gain, pooled : its own paired gain, and the mean over its neighbours: cells of equal relatedness
         whose other factors are at most one level away.
     region : place in the regions of harm (−1, −2, …) or of gain (1, 2, …); 0 for neither.
+    group : its group; empty without groups.
     """
 
     at: Mapping[str, float | None]
+    group: str
     gain: float
     pooled: float
     region: int
@@ -134,6 +136,7 @@ def pooled_gain(
         cells=tuple(
             Cell(
                 at=_point(pairs, c),
+                group=data.levels[pairs.group[c]] if data.levels else "",
                 gain=float(pairs.gain[c]),
                 pooled=float(pooled[c]),
                 region=int(place[c]),
