@@ -12,10 +12,10 @@ import numpy as np
 from pipeline.errors import PipelineError
 from pipeline.laws.bands import Certainty, certainty
 from pipeline.laws.direction import lower_is_better
+from pipeline.laws.evidence import pooled
 from pipeline.laws.evidence.baseline import baseline
 from pipeline.laws.evidence.factor import factor_evidence
 from pipeline.laws.evidence.harm import harm
-from pipeline.laws.evidence.pooled import pooled_gain
 from pipeline.laws.factors import task_roles
 from pipeline.laws.intervals import bootstrap, constants, group_intervals, uncertainty
 from pipeline.laws.law import LATEX_DIGITS, Constant, Interval, Law, LawDefect
@@ -69,7 +69,7 @@ def laws_document(
     if found.outliers is not None:
         outliers = reweighted(found.laws[found.selected].fitted, data)
         data = outliers.weighted(data)
-    posed = replace(problem, data=data)
+    posed, lower = replace(problem, data=data), lower_is_better(problem.data)
 
     def record_of(law: Scored) -> Law:
         return law_of(law, data, problem.held_out, seed, problem.small)
@@ -78,6 +78,8 @@ def laws_document(
     selected, chosen = laws[found.selected], found.laws[found.selected]
     order = sorted(laws, key=lambda i: (found.laws[i].fitted.complexity, found.laws[i].error))
     theory = sorted(found.theory, key=lambda law: (not law.fitted.valid, law.error))
+    # with the weights of the user: rows off the laws are no outliers of what was measured
+    measured = pooled.pooled_gain(selected, problem.data, lower, problem.seeds, seed)
     record: dict[str, Any] = {}
     if outliers is not None and len(outliers.rows):
         record["outliers"] = _outliers(chosen.fitted, problem, outliers.rows, outliers.distance)
@@ -95,31 +97,36 @@ def laws_document(
         selected=selected,
         front=tuple(_beside(laws[i]) for i in order),
         theory=tuple(_beside(record_of(law)) for law in theory),
-        **_evidence(selected, posed, found, seed),
+        **_evidence(selected, posed, found, seed, measured),
+        paired=None if measured is None else PooledGain.model_validate(measured.to_json()),
         **record,
         rules=data.rules.to_json(),
         data=_data(posed, found),
     )
 
 
-def _evidence(selected: Law, problem: Problem, found: SearchResult, seed: int) -> dict[str, Any]:
+def _evidence(
+    selected: Law,
+    problem: Problem,
+    found: SearchResult,
+    seed: int,
+    measured: pooled.PooledGain | None,
+) -> dict[str, Any]:
     """Evidence for each factor, and the law beside other predictors, in numbers.
 
     With groups, only what does not need one set of constants.
     """
     data = problem.data.subsample(problem.data.rules.data.max_cells, seed)
-    beside, lower = baseline(data, problem.held_out, seed), lower_is_better(problem.data)
-    measured = pooled_gain(selected, problem.data, lower, problem.seeds, seed)
+    beside = baseline(data, problem.held_out, seed)
     record: dict[str, Any] = {
         "reference": Baseline.model_validate(beside.to_json()),
         "bands": _certainty(selected, problem),
-        "paired": None if measured is None else PooledGain.model_validate(measured.to_json()),
     }
     if data.group is not None:
         evidence = [FactorEvidence(factor=f, in_law=selected.uses(f)) for f in data.factors]
         return {**record, "evidence": tuple(evidence)}
     parts = factor_evidence(selected, found.laws, data, seed, refit=not found.cut)
-    change = harm(selected, data, lower, measured)
+    change = harm(selected, data, lower_is_better(data), measured)
     return {
         **record,
         "evidence": tuple(FactorEvidence.model_validate(part.to_json()) for part in parts),

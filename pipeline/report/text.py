@@ -48,6 +48,9 @@ GAPS = {
 }
 """Why a constant has no interval."""
 
+MOST_GAINS = 2
+"""Regions of measured gain that a sentence names at most; all those of harm are named."""
+
 MAX_LISTED = 8
 """Rows or groups that a sentence names at most."""
 
@@ -351,6 +354,8 @@ def certainty_text(
         if replicate is None
         else f"replicates differ by {number(replicate, 2)}, cells differ from the law by {misfit}"
     )
+    if replicate is not None and uncertainty.misfit_sd == 0.0:
+        noise = f"replicates differ by {number(replicate, 2)}, cells from the law by no more"
     inside = f"{percent(certainty.held_fit)} of the fitted rows"
     if certainty.held_out is not None:
         inside += f" and {percent(certainty.held_out)} of the held-out rows"
@@ -405,11 +410,11 @@ def measured_gain_text(target: str, paired: PooledGain | None, lower: bool = Fal
     if paired is None:
         return ""
     worse, better = ("raises", "lowers") if lower else ("lowers", "raises")
-    texts = [
-        f"Measured: training together {verb} {target} {_region_text(region, paired, lower)}."
-        for verb, regions in ((worse, paired.harm), (better, paired.help))
-        for region in regions
-    ]
+    texts: list[str] = []
+    for verb, regions in ((worse, paired.harm), (better, paired.help[:MOST_GAINS])):
+        places = "; and ".join(_region_text(region, paired, lower) for region in regions)
+        start = "It" if texts else "Measured: training together"
+        texts += [f"{start} {verb} {target} {places}."] if places else []
     return " ".join([*texts, _pooled_text(paired, lower)])
 
 

@@ -99,7 +99,7 @@ def percent(value: object) -> str:
     if not isinstance(value, int | float) or not is_number(value) or math.isinf(value):
         return MISSING
     texts = [f"{100 * value:.{decimals}f}" for decimals in range(MOST_DECIMALS + 1)]
-    exact = value in (0.0, 1.0)
+    exact = value <= 0.0 or value == 1.0
     told = next((text for text in texts if exact or abs(float(text)) not in (0.0, 100.0)), texts[0])
     return f"{_unsigned_zero(told)} %".replace("-", MINUS)
 
