@@ -37,7 +37,7 @@ class Region:
     where : factor -> lowest and highest level, of factors of which not all levels are inside.
     gain, ci95 : weighted mean of the paired gains, with its interval for all ranges at once.
     cells, below, runs : cells, those of a gain below 0, and rows (by weight) with T > 1.
-    law : mean gain that the selected law predicts for these cells; None at a pole.
+    law : mean gain that the law predicts for these cells; None at a pole.
     """
 
     where: Mapping[str, tuple[float, float]]
@@ -101,13 +101,13 @@ class PooledGain:
 
 
 def pooled_gain(
-    law: Law, data: Rows, lower: bool, seeds: Indices | None, seed: int
+    law: Law | None, data: Rows, lower: bool, seeds: Indices | None, seed: int
 ) -> PooledGain | None:
     """The measured gains of training together; None where the table has none.
 
     Parameters
     ----------
-    law : for what it predicts in the regions; no part of the test.
+    law : for what it predicts in the regions, no part of the test; None for no prediction.
     lower : whether a lower target is better.
     seeds : (N,) seed of every row; None where the table has none.
     seed : of the drawn tables.
@@ -267,8 +267,10 @@ def _region(pairs: Pairs, found: _Range, predicted: Floats) -> Region:
     )
 
 
-def _predicted(law: Law, data: Rows, pairs: Pairs, roles: Roles, lower: bool) -> Floats:
-    """The gain (C,) that the law predicts in every cell."""
+def _predicted(law: Law | None, data: Rows, pairs: Pairs, roles: Roles, lower: bool) -> Floats:
+    """The gain (C,) that the law predicts in every cell; nan without a law."""
+    if law is None:
+        return np.full(len(pairs), np.nan)
     middle = {name: sum(data.domain(name)) / 2 for name in data.columns}
     at = {n: np.where(np.isnan(value), middle[n], value) for n, value in pairs.at.items()}
     single = {**at, roles.tasks: np.ones(len(pairs))}
