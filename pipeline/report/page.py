@@ -20,6 +20,7 @@ from pipeline.report.groups import Grouped, group_constants_grid, grouped
 from pipeline.report.guide import guide
 from pipeline.report.regions import region_grid
 from pipeline.report.surface import Surface
+from pipeline.report.text import unpredicted_harm_text
 from pipeline.report.words import describe, direction_in_words
 from pipeline.symbolic.typeset.numbers import number
 
@@ -155,7 +156,8 @@ def _warnings(laws: LawSet) -> list[str]:
             f"gains show group {law.levels[0]}, the first of {len(law.levels)}; everything else "
             "takes for each row the constants of its own group."
         )
-    return told + _noise(laws)
+    missed = unpredicted_harm_text(laws.target, laws.measured_gain, laws.data.lower_is_better)
+    return [*told, *([missed] if missed else []), *_noise(laws)]
 
 
 def _noise(laws: LawSet) -> list[str]:

@@ -418,6 +418,20 @@ def measured_gain_text(target: str, paired: PooledGain | None, lower: bool = Fal
     return " ".join([*texts, _pooled_text(paired, lower)])
 
 
+def unpredicted_harm_text(target: str, paired: PooledGain | None, lower: bool = False) -> str:
+    """Where clear harm was measured that the law does not predict; empty where there is none."""
+    missed = [] if paired is None else [r for r in paired.harm if r.law is not None and r.law >= 0]
+    if paired is None or not missed:
+        return ""
+    places = ", and ".join(
+        f"{region_place(region, paired)} by {number(abs(region.gain), 2)}" for region in missed
+    )
+    return (
+        f"The law does not predict harm that was measured: training together "
+        f"{'raises' if lower else 'lowers'} {target} {places}."
+    )
+
+
 def _region_text(region: GainRegion, paired: PooledGain, lower: bool) -> str:
     """Where a region is, its mean, and what the law says there."""
     ends = sorted(abs(end) for end in region.ci95)

@@ -23,6 +23,7 @@ from pipeline.report.text import (
     harm_text,
     measured_gain_text,
     region_place,
+    unpredicted_harm_text,
     with_sentences,
 )
 from pipeline.symbolic.typeset.numbers import percent, settled, signed
@@ -58,6 +59,13 @@ def test_measured_harm_is_said_though_the_law_says_gain() -> None:
         "f1", PAIRED.model_copy(update={"harm": ()})
     )
     assert measured_gain_text("f1", None) == ""
+
+
+def test_measured_harm_that_the_law_does_not_predict_is_a_warning() -> None:
+    assert unpredicted_harm_text("f1", PAIRED).endswith("at n ≤ 100 and ami = 0.05 by 0.008.")
+    agrees = REGION.model_copy(update={"law": -0.01})
+    assert unpredicted_harm_text("f1", PAIRED.model_copy(update={"harm": (agrees,)})) == ""
+    assert unpredicted_harm_text("f1", None) == ""
 
 
 def test_of_a_loss_the_same_is_a_rise() -> None:
