@@ -53,13 +53,13 @@ def advise(
     UserError
         if the corpus, the law and the options do not go together; the field is the option.
     """
-    law, target, used, family = law_of(question.laws or DEFAULT_LAWS)
+    law, target, used, family, lower = law_of(question.laws or DEFAULT_LAWS)
     corpus = open_corpus(question)
     choice = choose_layers(question, corpus)
     known = profile(corpus, choice.main, choice.auxiliaries)
     sizes = sizes_of(question, corpus, known)
     alone = law_of(DEFAULT_ALONE)[0] if question.laws is None else None
-    oracle = Oracle(law, target, used, known, Lookup(corpus, choice.main), alone)
+    oracle = Oracle(law, target, used, known, Lookup(corpus, choice.main), alone, lower)
     singles = oracle.predict(sizes, [(name,) for name in choice.auxiliaries])
     if not any(np.isfinite(one.gain.value) for one in singles):
         expected = f"a law that has a value at n = {sizes.n} with and without auxiliaries"
@@ -80,8 +80,10 @@ def advise(
     )
 
 
-def law_of(path: Path) -> tuple[Law, str, dict[str, str], str]:
+def law_of(path: Path) -> tuple[Law, str, dict[str, str], str, bool]:
     """The selected law of a file, its target, its factors' sources, and the family it is of.
+
+    Last, whether a lower target is better.
 
     Raises
     ------
@@ -96,7 +98,7 @@ def law_of(path: Path) -> tuple[Law, str, dict[str, str], str]:
         raise UserError("laws", str(path), "a law that has the same constants in all groups")
     law = laws.with_region(laws.selected)
     used = sources([name for name in laws.factors if law.uses(name)], laws.data.columns, str(path))
-    return law, laws.target, used, _family(path, laws)
+    return law, laws.target, used, _family(path, laws), laws.data.lower_is_better
 
 
 def _family(path: Path, laws: LawSet) -> str:

@@ -77,6 +77,7 @@ class Oracle:
     ----------
     law, target : the law, and what it predicts.
     alone : a law of the score alone, to go with a law of gains; None for none.
+    lower : whether a lower target is better, so that a gain is how far it falls.
     sources : which computed factor stands for each of its factors.
     profile, lookup : the corpus.
     """
@@ -87,6 +88,7 @@ class Oracle:
     profile: Profile
     lookup: WordTables
     alone: Law | None = None
+    lower: bool = False
 
     def predict(self, sizes: Sizes, sets: Sequence[Set]) -> list[Suggestion]:
         """One suggestion for each set, in order."""
@@ -100,7 +102,8 @@ class Oracle:
         if self.target == GAIN:
             return _of_gains(sets, self.law.bands(together), self._score_alone(single))
         scores = (self.law.bands(without), self.law.bands(together))
-        return _of_scores(sets, scores, self.law.change(together, without))
+        first, second = (without, together) if self.lower else (together, without)
+        return _of_scores(sets, scores, self.law.change(first, second))
 
     def _columns(self, situations: Sequence[Situation]) -> dict[str, Floats]:
         return columns_of(situations, self.sources)

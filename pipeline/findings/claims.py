@@ -60,6 +60,26 @@ def _gain_peaks_in_the_middle(facts: Facts) -> bool:
     return bool(max(gains) > max(gains[0], gains[-1]))
 
 
+def _clear_harm_of_shared_features_is_at_few_tokens(facts: Facts) -> bool:
+    """Every range of clear harm that holds shared features holds only the smaller sizes."""
+    clear = facts["harm"]["pooled"]
+    shared = [each["where"] for each in clear["regions"] if _holds(each["where"], "overlap", 1.0)]
+    largest = max(row["n"] for row in facts["causes"]["by_n"])
+    return bool(shared) and all("n" in where and where["n"][1] < largest / 2 for where in shared)
+
+
+def _unrelated_private_features_harm_clearly(facts: Facts) -> bool:
+    first = facts["harm"]["pooled"]["regions"][0]
+    where = first["where"]
+    alone = _holds(where, "AMI", 0.0) and _holds(where, "overlap", 0.0) and "n" not in where
+    return alone and not _holds(where, "overlap", 1.0)
+
+
+def _holds(where: Mapping[str, Any], factor: str, value: float) -> bool:
+    low, high = where.get(factor, (value, value))
+    return bool(low <= value <= high)
+
+
 def _private_crosses_last(facts: Facts) -> bool:
     crossings = [family["crossing"]["value"] for family in facts["harm"]["teacher"]]
     return crossings == sorted(crossings, reverse=True) and crossings[0] > 2 * crossings[-1]
@@ -227,6 +247,12 @@ CLAIMS: Mapping[str, Claim] = {
     "gains are largest in the middle": _gain_peaks_in_the_middle,
     "private features cross zero last": _private_crosses_last,
     "harm grows with the number of tasks": _harm_grows_with_tasks,
+    "unrelated tasks on features of their own harm at all sizes": (
+        _unrelated_private_features_harm_clearly
+    ),
+    "shared features harm clearly only with few tokens": (
+        _clear_harm_of_shared_features_is_at_few_tokens
+    ),
     "few auxiliaries are enough with much data": _few_are_enough_with_much_data,
     "unrelated auxiliaries harm under noise": lambda f: negative(f["noise"]["unrelated_private"]),
     "related auxiliaries win noise back": lambda f: positive(f["noise"]["won_back"][-1]),

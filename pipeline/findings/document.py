@@ -8,6 +8,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from pipeline.laws.record import GainRegion, PooledGain
+from pipeline.report.text import region_place
+
 TEMPLATE = "findings.md.j2"
 MINUS = "−"
 
@@ -67,6 +70,12 @@ def crossing(estimate: Mapping[str, Any] | None) -> str:
     return "nowhere" if estimate is None else number(estimate)
 
 
+def place(region: Mapping[str, Any], clear: Mapping[str, Any]) -> str:
+    """Where a range of levels is: ``at n ≤ 160 and overlap = 1``."""
+    ranges = PooledGain(ranges=clear["ranges"])
+    return region_place(GainRegion(where=region["where"], gain=0.0, ci95=(0.0, 0.0)), ranges)
+
+
 def power(plain: Mapping[str, Any] | None) -> str:
     """An exponent with its interval, bold where ½ lies inside; a dash where there is none."""
     if plain is None:
@@ -122,6 +131,7 @@ FILTERS = {
         crossing,
         number,
         percent,
+        place,
         point,
         points,
         power,

@@ -10,13 +10,15 @@ from typing import Any
 import pandas as pd
 
 from pipeline.findings.estimates import by_level, crossing, mean_of, parts_of
-from pipeline.findings.tables import together
+from pipeline.findings.tables import runs, together
+from pipeline.laws.evidence.pooled import pooled_gain
+from pipeline.laws.question import Question, pose
 
 TEACHER, CHANNEL = "teacher-relatedness", "published-balanced"
 
 
 def harm() -> dict[str, Any]:
-    """Mean gain by AMI, and the AMI at which it rises through zero, per family."""
+    """Mean gain by AMI, the AMI at which it rises through zero, and where harm is clear."""
     teacher, channel = together(TEACHER), together(CHANNEL)
     overlaps = sorted(teacher["feature_overlap"].unique())
     return {
@@ -28,12 +30,35 @@ def harm() -> dict[str, Any]:
             for overlap in overlaps
         ],
         "channel": _of(channel, "gain_f1"),
+        "pooled": _pooled(),
         "by_tasks": [_tasks(teacher, int(tasks)) for tasks in sorted(teacher["T"].unique())],
         "channel_by_tasks": [
             {"T": int(tasks), **_of(channel[channel["T"] == tasks], "gain_f1")}
             for tasks in sorted(channel["T"].unique())
         ],
     }
+
+
+def _pooled() -> dict[str, Any]:
+    """Ranges of the teacher study in which training together clearly harms, as every report has."""
+    rows = runs(TEACHER)
+    factors = {"n": "n", "T": "T", "AMI": "ami", "overlap": "feature_overlap"}
+    question = Question("accuracy", factors, (0, 1))
+    problem = pose(rows, question, TEACHER)
+    found = pooled_gain(None, problem.data, False, problem.seeds, 0)
+    if found is None:
+        raise ValueError(f"{TEACHER} has no pairs")
+    regions = [
+        {
+            "where": dict(region.where),
+            "value": region.gain,
+            "low": region.ci95[0],
+            "high": region.ci95[1],
+            "cells": region.cells,
+        }
+        for region in found.harm
+    ]
+    return {"ranges": dict(found.ranges), "cells": len(found.cells), "regions": regions}
 
 
 def _of(rows: pd.DataFrame, column: str) -> dict[str, Any]:

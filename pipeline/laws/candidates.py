@@ -166,12 +166,13 @@ def _best_shorter(tree: Tree, theta: Floats, data: Rows, seed: int) -> tuple[Tre
 
 def _fit(tree: Tree, theta: Floats, data: Rows, seed: int) -> Fit | None:
     rules, expression = data.rules.search, compiled(tree)
+    sample = replace(data.sample, pooled=False)
     if tree.complexity > MAX_NODES:
         return None
     starts = theta[None, ...]
     if rules.prune_starts:
-        fresh = propose_starts(expression, data.sample, rules.prune_starts, seed)
+        fresh = propose_starts(expression, sample, rules.prune_starts, seed)
         if theta.ndim > 1:
             fresh = np.broadcast_to(fresh[:, None, :], (len(fresh), *theta.shape))
         starts = np.concatenate([starts, fresh])
-    return fit_constants(expression, data.sample, starts, rules.prune_iterations)
+    return fit_constants(expression, sample, starts, rules.prune_iterations)

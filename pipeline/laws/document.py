@@ -11,10 +11,12 @@ import numpy as np
 
 from pipeline.errors import PipelineError
 from pipeline.laws.bands import Certainty, certainty
+from pipeline.laws.direction import lower_is_better
+from pipeline.laws.evidence import pooled
 from pipeline.laws.evidence.baseline import baseline
 from pipeline.laws.evidence.factor import factor_evidence
 from pipeline.laws.evidence.harm import harm
-from pipeline.laws.factors import find_roles
+from pipeline.laws.factors import task_roles
 from pipeline.laws.forms import OWN
 from pipeline.laws.intervals import bootstrap, constants, group_intervals, uncertainty
 from pipeline.laws.law import LATEX_DIGITS, NOT_FITTED, SCORES, Constant, Interval, Law, LawDefect
@@ -29,6 +31,7 @@ from pipeline.laws.record import (
     Groups,
     Harm,
     Outlier,
+    PooledGain,
 )
 from pipeline.laws.rows import Indices, Rows
 from pipeline.laws.score import Fitted, Scored, r_squared, row_errors
@@ -68,7 +71,7 @@ def laws_document(
     if found.outliers is not None:
         outliers = reweighted(found.laws[found.selected].fitted, data)
         data = outliers.weighted(data)
-    posed = replace(problem, data=data)
+    posed, lower = replace(problem, data=data), lower_is_better(problem.data)
 
     def record_of(law: Scored) -> Law:
         return law_of(law, data, problem.held_out, seed, problem.small)
@@ -76,6 +79,8 @@ def laws_document(
     laws = {i: record_of(found.laws[i]) for i in {*found.front, found.selected}}
     selected, chosen = laws[found.selected], found.laws[found.selected]
     theory = sorted(found.theory, key=lambda law: (not law.fitted.valid, law.error))
+    # with the weights of the user: rows off the laws are no outliers of what was measured
+    measured = pooled.pooled_gain(selected, problem.data, lower, problem.seeds, seed)
     record: dict[str, Any] = {}
     if outliers is not None and len(outliers.rows):
         record["outliers"] = _outliers(chosen.fitted, problem, outliers.rows, outliers.distance)
@@ -94,7 +99,8 @@ def laws_document(
         front=tuple(_beside(law) for law in _front(laws, found, data)),
         theory=tuple(_beside(record_of(law)) for law in theory),
         forms=own_forms(found, record_of, data.factors),
-        **_evidence(selected, posed, found, seed),
+        **_evidence(selected, posed, found, seed, measured),
+        paired=None if measured is None else PooledGain.model_validate(measured.to_json()),
         **record,
         rules=data.rules.to_json(),
         data=_data(posed, found),
@@ -140,7 +146,13 @@ def _front(laws: Mapping[int, Law], found: SearchResult, data: Rows) -> list[Law
     return [laws[i] for i in sorted(kept, key=claims)]
 
 
-def _evidence(selected: Law, problem: Problem, found: SearchResult, seed: int) -> dict[str, Any]:
+def _evidence(
+    selected: Law,
+    problem: Problem,
+    found: SearchResult,
+    seed: int,
+    measured: pooled.PooledGain | None,
+) -> dict[str, Any]:
     """Evidence for each factor, and the law beside other predictors, in numbers.
 
     With groups, only what does not need one set of constants.
@@ -155,7 +167,7 @@ def _evidence(selected: Law, problem: Problem, found: SearchResult, seed: int) -
         evidence = [FactorEvidence(factor=f, in_law=selected.uses(f)) for f in data.factors]
         return {**record, "evidence": tuple(evidence)}
     parts = factor_evidence(selected, found.laws, data, seed, refit=not found.cut)
-    change = harm(selected, data)
+    change = harm(selected, data, lower_is_better(data), measured)
     return {
         **record,
         "evidence": tuple(FactorEvidence.model_validate(part.to_json()) for part in parts),
@@ -381,7 +393,8 @@ def _data(problem: Problem, found: SearchResult) -> DataRecord:
         folds=tuple(fold.name for fold in found.extrapolation),
         loss="squares" if found.outliers is None else "huber",
         weights=problem.weighting,
-        roles=find_roles(data.columns),
+        roles=task_roles(data.columns),
+        lower_is_better=lower_is_better(data),
     )
 
 

@@ -41,14 +41,39 @@ def find_roles(columns: Mapping[str, Floats]) -> Roles:
     return Roles(size=named[0] if named else largest, tasks=tasks, relatedness=relatedness)
 
 
+def task_roles(columns: Mapping[str, Floats]) -> Roles:
+    """The parts of a multi-task experiment: those of `find_roles` that are what they seem.
+
+    A count with rows at 1 is T of tasks if it is called so, or if the relatedness is undefined
+    where it is 1 and nowhere else: parallel streams and experts are no tasks. A fraction is the
+    relatedness if it is called so, or undefined there; label noise is not. Without T there is
+    neither.
+    """
+    roles = find_roles(columns)
+    if not roles.tasks or not np.any(columns[roles.tasks] == 1.0):
+        return Roles(size=roles.size)
+    share = columns.get(roles.relatedness)
+    alone = columns[roles.tasks] == 1.0
+    undefined = share is not None and np.array_equal(np.isnan(share), alone)
+    if not undefined and roles.tasks.lower() not in TASK_NAMES:
+        return Roles(size=roles.size)
+    related = undefined or roles.relatedness.lower() in RELATEDNESS_NAMES
+    return roles if related else Roles(size=roles.size, tasks=roles.tasks)
+
+
 def _undefined_pair(columns: Mapping[str, Floats], counts: Sequence[str]) -> tuple[str, str] | None:
-    """A count and a factor that is undefined where the count is 1 and nowhere else."""
+    """A count and a factor that is undefined where the count is 1 and nowhere else.
+
+    Of several such factors the one with a name of a relatedness.
+    """
+    pairs: dict[str, str] = {}
     for name, column in columns.items():
         undefined = np.isnan(column)
         for count in counts if undefined.any() else ():
             if count != name and np.array_equal(columns[count] == 1.0, undefined):
-                return count, name
-    return None
+                pairs.setdefault(name, count)
+    name = _preferred(list(pairs), RELATEDNESS_NAMES)
+    return (pairs[name], name) if name else None
 
 
 def _preferred(names: Sequence[str], known: Sequence[str]) -> str:

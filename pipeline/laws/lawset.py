@@ -34,6 +34,7 @@ from pipeline.laws.record import (
     Groups,
     Harm,
     Outlier,
+    PooledGain,
     Provenance,
     Record,
     Rule,
@@ -74,7 +75,8 @@ class LawSet(Record):
     evidence : one record per factor.
     baseline : ``reference`` in the file: a predictor that is no formula.
     certainty : ``bands`` in the file: how wide the bands of the selected law are.
-    harm : ``transfer`` in the file: where the law lies below its own value at T = 1.
+    harm : ``transfer`` in the file: where the law is worse than its own value at T = 1.
+    measured_gain : ``paired`` in the file: gains of training together as measured, pooled.
     verdicts : sentences on the law.
     rules : section -> rule -> value of every threshold of the method.
     outliers : rows that lie far from every good law.
@@ -94,6 +96,7 @@ class LawSet(Record):
     baseline: Baseline | None = Field(default=None, alias="reference")
     certainty: Certainty | None = Field(default=None, alias="bands")
     harm: Harm | None = Field(default=None, alias="transfer")
+    measured_gain: PooledGain | None = Field(default=None, alias="paired")
     verdicts: tuple[str, ...] = ()
     rules: dict[str, dict[str, Rule]] = Field(default_factory=dict)
     outliers: tuple[Outlier, ...] = ()

@@ -26,6 +26,9 @@ from pipeline.table import replicates_of, unmodelled_columns
 MAX_SEED = 2**32 - 1
 """Largest seed that every engine can use."""
 
+SEED = "seed"
+"""Column of our tables, and of others, with the seed of each run: runs of one are paired."""
+
 OWN_COLUMNS = ("role", "cell", "group")
 """Columns that the analysed table has besides factors and target."""
 
@@ -131,6 +134,7 @@ class Problem:
     small : rows to fit of groups that are too small for constants of their own; None without any.
     places : (N,) place of each row of `data` in the user's table, from 0.
     weighting : what rows are weighted by: ``rows`` (all alike), ``sd`` or ``weights``.
+    seeds : (N,) number of the seed of each row of `data`; None where the table has no `SEED`.
     """
 
     data: Rows
@@ -140,6 +144,7 @@ class Problem:
     small: Rows | None = None
     places: Indices = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     weighting: Literal["rows", "sd", "weights"] = "rows"
+    seeds: Indices | None = None
 
 
 def pose(table: pd.DataFrame, question: Question, source: str) -> Problem:
@@ -194,16 +199,26 @@ def pose(table: pd.DataFrame, question: Question, source: str) -> Problem:
     whole = replace(whole, domains=domains)
     rest = whole.take(held) if held.any() else None
     data, small = split_small(whole.take(~held))
-    places = np.asarray(table.index)[~held]
+    places, seeds = np.asarray(table.index)[~held], _seeds(table, question)
+    seeds = None if seeds is None else seeds[~held]
     if small is not None:
-        places = places[~np.isin(whole.group_index[~held], small.group_index)]
+        kept = ~np.isin(whole.group_index[~held], small.group_index)
+        places, seeds = places[kept], None if seeds is None else seeds[kept]
         for k in np.unique(small.group_index):
             count = int((small.group_index == k).sum())
             notes.append(Note("small_group", levels[k], rows=count))
     weighting: Literal["rows", "sd", "weights"] = (
         "sd" if question.sd else "weights" if question.weights else "rows"
     )
-    return Problem(data, rest, rows, tuple(notes), small, places, weighting)
+    return Problem(data, rest, rows, tuple(notes), small, places, weighting, seeds)
+
+
+def _seeds(table: pd.DataFrame, question: Question) -> Indices | None:
+    """The seed (N,) of every row by number; None without such a column, or if it is asked about."""
+    asked = (question.target, question.sd, question.weights, *question.factors.values())
+    if SEED not in table.columns or SEED in (*asked, *question.groups):
+        return None
+    return pd.factorize(table[SEED])[0].astype(np.int64)
 
 
 def _with_values(

@@ -195,18 +195,19 @@ class Baseline(Record):
 
 
 class Harm(Record):
-    """Change of the law from T = 1 over the fitted ranges.
+    """Gain of the law over its value at T = 1, over the fitted ranges.
 
     Attributes
     ----------
     count, share : names of the count (T) and of the relatedness; empty where there is none.
-    lowest, highest : extreme changes; at : factor values where it is lowest.
-    lowered : fraction of the fitted ranges on which the law lies below its value at T = 1.
-    always_below, never_from : values of the relatedness up to which it is lowered everywhere, and
-        from which nowhere.
-    surely : fraction on which the 95 % band of the change lies below 0.
-    cells, below, clearly : measured cells with single-task rows alike in all else, those below
-        these, those by more than twice the standard error.
+    lowest, highest : extreme gains, their sign turned where lower is better; at : factor values
+        where it is lowest.
+    lowered : fraction of the fitted ranges on which the gain is below 0.
+    always_below, never_from : values of the relatedness up to which it is so everywhere, and from
+        which nowhere.
+    surely : fraction on which the 95 % band of the gain lies below 0.
+    cells, below, clearly : paired cells, those of a measured gain below 0, those below it by more
+        than twice their own standard error.
     """
 
     count: str = ""
@@ -220,6 +221,69 @@ class Harm(Record):
     surely: float | None = None
     cells: int = 0
     below: int = 0
+    clearly: int | None = None
+
+
+class GainRegion(Record):
+    """Neighbouring cells whose mean paired gain is clearly below 0, or above.
+
+    Attributes
+    ----------
+    where : factor -> [lowest, highest] level, of factors of which not all levels are inside.
+    gain, ci95 : mean of the paired gains, with its interval for all ranges at once.
+    cells, below, runs : cells, those of a gain below 0, and rows with T > 1 (by weight).
+    law : mean gain that the selected law predicts for these cells; None at a pole.
+    """
+
+    where: dict[str, Range] = {}
+    gain: float
+    ci95: tuple[float, float]
+    cells: int = 0
+    below: int = 0
+    runs: float = 0.0
+    law: float | None = None
+
+
+class GainCell(Record):
+    """One cell with T > 1 beside the single-task runs alike in all else.
+
+    Attributes
+    ----------
+    at : factor -> value; null where it is undefined.
+    gain, pooled : its paired gain, and the mean over it and its neighbours.
+    region : −1, −2, … in the first, second region of harm, 1, 2, … of gain; 0 in none.
+    group : its group; empty without groups.
+    """
+
+    at: dict[str, float | None] = {}
+    group: str = ""
+    gain: float
+    pooled: float
+    region: int = 0
+
+
+class PooledGain(Record):
+    """Measured gains of training together, paired and pooled over neighbouring cells.
+
+    Attributes
+    ----------
+    count, share : names of T and of the relatedness; empty where there is none.
+    by_seed : whether runs are paired by seed, else by means of cells.
+    tested : whether there are replicates; without them there are no regions.
+    ranges : factor -> [lowest, highest] level of the paired cells.
+    harm, help : regions of harm and of gain.
+    cells : every paired cell.
+    clearly : cells below 0 by more than twice their own standard error.
+    """
+
+    count: str = ""
+    share: str = ""
+    by_seed: bool = False
+    tested: bool = False
+    ranges: dict[str, Range] = {}
+    harm: tuple[GainRegion, ...] = ()
+    help: tuple[GainRegion, ...] = ()
+    cells: tuple[GainCell, ...] = ()
     clearly: int | None = None
 
 
@@ -273,7 +337,9 @@ class DataRecord(Record):
     where : condition on the rows that were used at all.
     weights : what rows are weighted by.
     loss : what was minimised.
-    roles : which factor is n, T and the relatedness; None in a record made by hand.
+    roles : which factor is n, T and the relatedness; None in a record made by hand. T is a number
+        of tasks, with rows of one task.
+    lower_is_better : whether less of the target is better, as of a loss.
     """
 
     rows: int | None = None
@@ -293,6 +359,7 @@ class DataRecord(Record):
     weights: Literal["rows", "sd", "weights", "replicates"] = "rows"
     loss: Literal["squares", "huber"] = "squares"
     roles: Roles | None = None
+    lower_is_better: bool = False
 
 
 class EngineRecord(Record):

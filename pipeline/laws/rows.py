@@ -183,7 +183,7 @@ class Rows:
         if self.group is None:
             return Sample(columns, target, weight), index
         relative = weight * self.variance / self.scale[first]
-        return Sample(columns, target, relative, self.group[first], len(self.levels)), index
+        return Sample(columns, target, relative, self.group[first], len(self.levels), True), index
 
     def of_group(self, group: int) -> Rows:
         """The rows of one group, as a table without groups."""

@@ -26,6 +26,7 @@ class DataRules:
     min_group_rows : a group with fewer rows than this has no constants of its own.
     min_rows_of_group : a group with fewer rows than this is refused.
     max_cells : cells a search looks at; constants are refitted on all of them afterwards.
+    clear_slope : standard errors from which a target of unknown name clearly falls as a size grows.
     """
 
     min_rows: int = 8
@@ -35,6 +36,7 @@ class DataRules:
     min_group_rows: int = 4
     min_rows_of_group: int = 2
     max_cells: int = 1_500
+    clear_slope: float = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,6 +287,14 @@ class EvidenceRules:
     fractions, values, counts : points of each factor where harm is judged.
     no_change : fraction of the target's range below which a change is none.
     clear_harm : standard errors by which a measured cell lies clearly below single-task training.
+    pooled_levels : most levels of a factor whose ranges are pooled; a continuum is cut into fewer.
+    pooled_cells : cells of a range, at least, unless there are fewer in all.
+    pooled_ranges : most ranges of factor levels over which gains are pooled.
+    pooled_numbers : most products of ranges and cells; with more cells fewer ranges are tried.
+    pooled_draws : tables without any gain that are drawn to see how far chance goes.
+    pooled_regions : most separate regions of harm, and of gain, that are recorded.
+    prior_freedom : degrees of freedom with which the noise of all cells counts in that of a few.
+    seed_freedom : spare pairs of runs below which pairs by seed say nothing about noise.
     baseline_trees, baseline_rate : trees and learning rate of the gradient boosting baseline.
     baseline_leaf_share, baseline_leaf : rows in a leaf, as a fraction of all; fewest and most.
     """
@@ -321,6 +331,14 @@ class EvidenceRules:
     counts: int = 8
     no_change: float = 1e-3
     clear_harm: float = 2.0
+    pooled_levels: int = 8
+    pooled_cells: int = 3
+    pooled_ranges: int = 6_000
+    pooled_numbers: int = 6_000_000
+    pooled_draws: int = 400
+    pooled_regions: int = 4
+    prior_freedom: float = 4.0
+    seed_freedom: int = 6
     baseline_trees: int = 80
     baseline_rate: float = 0.1
     baseline_leaf_share: float = 0.02

@@ -130,7 +130,7 @@ def fit_candidate(candidate: Candidate, data: Rows, domain: Domain, seed: int) -
         (rules.own_starts, rules.own_iterations) if own else (rules.starts, rules.iterations)
     )
     starts = propose_starts(expression, data.sample, count, seed_of(candidate.text, seed))
-    fit = fit_constants(expression, data.sample, starts, iterations, pooling=True)
+    fit = fit_constants(expression, data.sample, starts, iterations)
     return None if fit is None else checked(candidate, fit, domain)
 
 
@@ -184,8 +184,7 @@ def fold_loss(fitted: Fitted, data: Rows, fold: Fold, seed: int, fresh: int) -> 
         if data.group is not None:
             drawn = np.broadcast_to(drawn[:, None, :], (len(drawn), *starts.shape[1:]))
         starts = np.concatenate([drawn, starts])
-    effort = rules.fold_iterations
-    fit = fit_constants(expression, train, starts, effort, shared=fitted.shared, pooling=True)
+    fit = fit_constants(expression, train, starts, rules.fold_iterations, shared=fitted.shared)
     test, worst = data.take(fold.test), data.rules.selection.worst
     loss = np.zeros(len(data))
     error = worst if fit is None else row_errors(expression, fit, test) / data.scale[fold.test]
@@ -232,7 +231,7 @@ def _sharing(shared: Collection[str], law: Scored, data: Rows, domain: Domain) -
     each = np.broadcast_to(starts[:, None, :], (len(starts), *fitted.fit.theta.shape))
     starts = np.concatenate([fitted.fit.theta[None, ...], each])
     fit = fit_constants(
-        fitted.expression, data.sample, starts, rules.iterations, shared=tuple(shared), pooling=True
+        fitted.expression, data.sample, starts, rules.iterations, shared=tuple(shared)
     )
     if fit is None:
         return None

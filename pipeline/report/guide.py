@@ -6,7 +6,7 @@ from pipeline.laws.law import Law
 from pipeline.laws.lawset import LawSet
 from pipeline.report.front import Front
 from pipeline.report.surface import Surface
-from pipeline.symbolic.typeset.numbers import number, score
+from pipeline.symbolic.typeset.numbers import score
 
 CHOICE = (
     "The selected law is the simplest valid one that is, on cells left out within the levels seen "
@@ -67,12 +67,15 @@ def _front(front: Front) -> str:
 
 
 def _gain(surface: Surface) -> str:
-    spread = surface.data.replicate_sd
-    luck = f" One alone may be luck: replicates differ by {number(spread, 2)}." if spread else ""
+    what = f"Predicted change in {surface.target}"
+    if surface.data.lower_is_better:
+        what = f"Predicted gain (how far {surface.target} falls)"
     return (
-        f"Predicted change in {surface.target} against training the main task alone on the same "
-        "data: blue above zero, orange below. Triangles are measured cells, pointing up where "
-        f"training together raised {surface.target} and down where it did not.{luck}"
+        f"{what} against training the main task alone on the same data: blue where training "
+        "together is better, orange where it is worse. Triangles are measured cells, set against "
+        "single-task runs and averaged over cells of the same relatedness and at most one level "
+        "away in the rest: they point up for a gain and, filled, down for harm, and are large "
+        "where the sign is clear beyond chance. Hatching marks clear harm."
     )
 
 

@@ -20,7 +20,12 @@ from pipeline.report.groups import Grouped, group_constants_grid, grouped
 from pipeline.report.guide import guide
 from pipeline.report.regions import region_grid
 from pipeline.report.surface import Surface
-from pipeline.report.text import few_levels_text, held_out_text, limits_text
+from pipeline.report.text import (
+    few_levels_text,
+    held_out_text,
+    limits_text,
+    unpredicted_harm_text,
+)
 from pipeline.report.words import describe, direction_in_words
 from pipeline.symbolic.typeset.numbers import number
 from pipeline.symbolic.typeset.plain import formula_text
@@ -75,7 +80,7 @@ def build_page(laws: LawSet, table: pd.DataFrame, context: ReportContext) -> Pag
         laws=laws,
         law=law,
         front=front,
-        gallery=draw_gallery(surface, front, context.curves, groups),
+        gallery=draw_gallery(surface, front, context.curves, groups, laws.measured_gain),
         words=tuple(describe(surface)) if surface else (),
         notes=(*context.notes, *_warnings(laws, table), *doubts(laws, table)),
         findings=tuple(_findings(laws, surface)),
@@ -169,7 +174,8 @@ def _warnings(laws: LawSet, table: pd.DataFrame) -> list[str]:
             f"gains show group {law.levels[0]}, the first of {len(law.levels)}; everything else "
             "takes for each row the constants of its own group."
         )
-    return [each for each in (*told, *_noise(laws)) if each]
+    missed = unpredicted_harm_text(laws.target, laws.measured_gain, laws.data.lower_is_better)
+    return [each for each in (*told, missed, *_noise(laws)) if each]
 
 
 def _noise(laws: LawSet) -> list[str]:

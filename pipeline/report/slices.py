@@ -22,7 +22,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline.laws.bands import Bands
-from pipeline.report.levels import UNDEFINED, Floats, scaled
+from pipeline.laws.levels import UNDEFINED, Floats, scaled
 from pipeline.report.surface import Surface
 
 Mask = npt.NDArray[np.bool_]

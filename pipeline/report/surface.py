@@ -18,10 +18,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline.laws.bands import Bands
-from pipeline.laws.factors import RELATEDNESS_NAMES, TASK_NAMES, find_roles
+from pipeline.laws.factors import task_roles
 from pipeline.laws.law import Law
+from pipeline.laws.levels import CLOSE, Floats, Levels, find_levels, is_logarithmic, scaled
 from pipeline.laws.record import DataRecord, Roles
-from pipeline.report.levels import CLOSE, Floats, Levels, find_levels, is_logarithmic, scaled
 from pipeline.symbolic.program import Expression
 
 #: where an undefined factor is put, as shares of its domain (G values)
@@ -125,6 +125,17 @@ class Surface:
         return self.law.bands(points)
 
     @cached_property
+    def scale(self) -> float:
+        """The range of the measured target: what rounding errors are small against."""
+        known = self.measured[np.isfinite(self.measured)]
+        return float(np.ptp(known)) if len(known) else 0.0
+
+    @property
+    def sign(self) -> float:
+        """1 where a higher target is better, −1 where a lower one is."""
+        return -1.0 if self.data.lower_is_better else 1.0
+
+    @cached_property
     def within(self) -> npt.NDArray[np.bool_] | None:
         """Which rows (R,) lie in the band of a run; None where no bands were recorded."""
         run = self.law.bands(self.columns, self.group).run
@@ -184,19 +195,15 @@ class Surface:
 
     @cached_property
     def multitask(self) -> Roles | None:
-        """Size, tasks and relatedness; None where rows of one task cannot be told from others.
+        """Size, tasks and relatedness; None where one of them is missing.
 
-        The parts are those of ``laws.json``. A count is one of tasks if the relatedness is
-        undefined where it is 1, or if both have customary names.
+        The parts are those of ``laws.json``, as far as the rows bear them out.
         """
-        roles = self.data.roles or find_roles(self.columns)
-        if not (roles.size and roles.tasks and roles.relatedness):
+        told, known = self.data.roles, task_roles(self.columns)
+        if told is not None and (told.tasks, told.relatedness) != (known.tasks, known.relatedness):
             return None
-        alone = self.columns[roles.tasks] == 1
-        undefined = np.isnan(self.columns[roles.relatedness])
-        named = roles.tasks.lower() in TASK_NAMES and roles.relatedness.lower() in RELATEDNESS_NAMES
-        known = alone.any() and (named or np.array_equal(alone, undefined))
-        return roles if known else None
+        roles = told or known
+        return roles if roles.size and roles.tasks and roles.relatedness else None
 
     @cached_property
     def by_effect(self) -> tuple[str, ...]:

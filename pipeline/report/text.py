@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.laws.rules import EvidenceRules
 from pipeline.symbolic.typeset import formula_text
-from pipeline.symbolic.typeset.numbers import interval, level, number, percent, score
+from pipeline.symbolic.typeset.numbers import (
+    interval,
+    level,
+    number,
+    percent,
+    score,
+    settled,
+    signed,
+)
 
 if TYPE_CHECKING:
     from pipeline.laws.bands import Certainty, Uncertainty
@@ -23,9 +31,12 @@ if TYPE_CHECKING:
     from pipeline.laws.record import (
         Baseline,
         FactorEvidence,
+        GainCell,
+        GainRegion,
         Groups,
         Harm,
         ModelFreeExponent,
+        PooledGain,
     )
     from pipeline.laws.record import PlaceExponent as Exponent
 
@@ -36,6 +47,9 @@ GAPS = {
     "too_few_resamples": "too few resamples of the cells could be fitted",
 }
 """Why a constant has no interval."""
+
+MOST_GAINS = 2
+"""Regions of measured gain that a sentence names at most; all those of harm are named."""
 
 MAX_LISTED = 8
 """Rows or groups that a sentence names at most."""
@@ -64,7 +78,8 @@ def sentences(laws: LawSet, rules: EvidenceRules = RULES) -> Sentences:
         theory_text(selected, laws.theory),
         "" if laws.baseline is None else baseline_text(selected, laws.baseline),
         certainty_text(laws.target, laws.certainty, selected.uncertainty),
-        harm_text(laws.target, laws.harm),
+        harm_text(laws.target, laws.harm, laws.data.lower_is_better),
+        measured_gain_text(laws.target, laws.measured_gain, laws.data.lower_is_better),
         shared_text(selected),
         outliers_text(laws),
         CUT if laws.provenance.cut else "",
@@ -375,6 +390,8 @@ def certainty_text(
         if replicate is None
         else f"replicates differ by {number(replicate, 2)}, cells differ from the law by {misfit}"
     )
+    if replicate is not None and uncertainty.misfit_sd == 0.0:
+        noise = f"replicates differ by {number(replicate, 2)}, cells from the law by no more"
     inside = f"{percent(certainty.held_fit)} of the fitted rows"
     if certainty.held_out is not None:
         inside += f" and {percent(certainty.held_out)} of the held-out rows"
@@ -387,38 +404,141 @@ def certainty_text(
     )
 
 
-def harm_text(target: str, harm: Harm | None) -> str:
-    """Where the law lies below its own value at T = 1; empty where there is no such factor."""
+def harm_text(target: str, harm: Harm | None, lower: bool = False) -> str:
+    """Where the law is worse than its own value at T = 1; empty where there is no such factor.
+
+    Parameters
+    ----------
+    lower : whether a lower target is better.
+    """
     if harm is None:
         return ""
     alone = f"its value at {harm.count} = 1"
+    worse, side = ("rises above", "above") if lower else ("falls below", "below")
+    changes = sorted((-harm.lowest, -harm.highest)) if lower else (harm.lowest, harm.highest)
     texts = [
-        f"Within the fitted ranges the law {'always lies' if harm.lowered else 'never falls'} "
-        f"below {alone}: {target} changes by {number(harm.lowest, 2)} to {number(harm.highest, 2)}."
+        f"Within the fitted ranges the law {'always lies' if harm.lowered else 'never'} "
+        f"{side if harm.lowered else worse} {alone}: {target} changes by "
+        f"{interval(changes, 2)}."
     ]
     if 0.0 < harm.lowered < 1.0:
         always, never = harm.always_below, harm.never_from
         texts = [
-            f"The law falls below {alone} on {percent(harm.lowered)} of the fitted ranges "
-            f"(negative transfer, if a higher {target} is better), by at most "
-            f"{number(-harm.lowest, 2)}, at {_point(harm.at)}"
+            f"The law {worse} {alone} on {percent(harm.lowered)} of the fitted ranges (negative "
+            f"transfer), by at most {number(-harm.lowest, 2)}, at {_point(harm.at)}"
             + ("" if always is None else f"; always up to {harm.share} = {level(always)}")
             + ("" if never is None else f"; never from {harm.share} = {level(never)}")
             + "."
         ]
     if harm.surely is not None and harm.lowered:
         where = f"on {percent(harm.surely)} of the fitted ranges" if harm.surely else "nowhere"
-        texts.append(f"The 95 % band of this change lies below 0 {where}.")
-    if harm.cells:
-        measured = (
-            f"In the data, {harm.below} of {harm.cells} cells with {harm.count} > 1 lie below "
-            "single-task training on the same data"
-        )
-        if harm.clearly is not None and harm.below:
-            clearly = str(harm.clearly) if harm.clearly else "none"
-            measured += f", {clearly} of them by more than two standard errors"
-        texts.append(f"{measured}.")
+        texts.append(f"The 95 % band of this change lies {side} 0 {where}.")
     return " ".join(texts)
+
+
+def measured_gain_text(target: str, paired: PooledGain | None, lower: bool = False) -> str:
+    """Where training together was measured to help and to harm; empty where it was not measured.
+
+    Parameters
+    ----------
+    lower : whether a lower target is better.
+    """
+    if paired is None:
+        return ""
+    worse, better = ("raises", "lowers") if lower else ("lowers", "raises")
+    texts: list[str] = []
+    for verb, regions in ((worse, paired.harm), (better, paired.help[:MOST_GAINS])):
+        places = "; and ".join(_region_text(region, paired, lower) for region in regions)
+        start = "It" if texts else "Measured: training together"
+        texts += [f"{start} {verb} {target} {places}."] if places else []
+    return " ".join([*texts, _pooled_text(paired, lower)])
+
+
+def unpredicted_harm_text(target: str, paired: PooledGain | None, lower: bool = False) -> str:
+    """Where clear harm was measured that the law does not predict; empty where there is none."""
+    missed = [] if paired is None else [r for r in paired.harm if r.law is not None and r.law >= 0]
+    if paired is None or not missed:
+        return ""
+    places = ", and ".join(
+        f"{region_place(region, paired)} by {number(abs(region.gain), 2)}" for region in missed
+    )
+    return (
+        f"The law does not predict harm that was measured: training together "
+        f"{'raises' if lower else 'lowers'} {target} {places}."
+    )
+
+
+def _region_text(region: GainRegion, paired: PooledGain, lower: bool) -> str:
+    """Where a region is, its mean, and what the law says there."""
+    ends = sorted(abs(end) for end in region.ci95)
+    law = region.law if region.law is None else (-region.law if lower else region.law)
+    told = "" if law is None else f"; the law says {signed(settled(law, region.gain))}"
+    cells = f"{number(region.cells)} cell{'' if region.cells == 1 else 's'}"
+    return (
+        f"{region_place(region, paired)}, by {number(abs(region.gain), 2)} on average (95 % "
+        f"{interval(ends, 2)}; {cells}, {number(round(region.runs))} runs{told})"
+    )
+
+
+def region_place(region: GainRegion, paired: PooledGain) -> str:
+    """``at n ≤ 100 and ami = 0.05``."""
+    parts = []
+    for name, (low, high) in region.where.items():
+        first, last = paired.ranges.get(name, (low, high))
+        if low == high:
+            parts.append(f"{name} = {level(low)}")
+        elif low == first:
+            parts.append(f"{name} ≤ {level(high)}")
+        elif high == last:
+            parts.append(f"{name} ≥ {level(low)}")
+        else:
+            parts.append(f"{name} from {level(low)} to {level(high)}")
+    return f"at {_listed(parts)}" if parts else "over all measured cells"
+
+
+def _pooled_text(paired: PooledGain, lower: bool) -> str:
+    """How many cells are worse than the single task, and how that was judged."""
+    side, cells = "above" if lower else "below", paired.cells
+    below, pooled = sum(c.gain < 0 for c in cells), sum(c.pooled < 0 for c in cells)
+    lie = "lies" if below == 1 else "lie"
+    counted = (
+        f"{number(below)} of {number(len(cells))} measured cells with {paired.count} > 1 {lie} "
+        f"{side} single-task training, {number(pooled)} after averaging over neighbouring cells"
+    )
+    if not paired.tested:
+        return f"{counted}; without replicates no sign is sure."
+    how = "by seed" if paired.by_seed else "with the mean of the single-task runs"
+    none = "" if paired.harm else "; no range of cells is clearly harmed"
+    return (
+        f"{counted}{none}. Runs are paired {how}, signs judged over ranges of cells, and the "
+        "intervals allow for all the ranges that were looked at."
+    )
+
+
+def gain_map_text(count: str, ends: tuple[float, float], cells: Sequence[GainCell]) -> str:
+    """What the law says on a map of gains, and what the measured cells on it say.
+
+    Parameters
+    ----------
+    ends : lowest and highest predicted gain.
+    cells : the measured cells on the map.
+    """
+    low, high = ends
+    up = [cell for cell in cells if cell.region > 0 or (cell.region == 0 and cell.pooled >= 0)]
+    clear, harmed = sum(c.region < 0 for c in cells), len(cells) - len(up)
+    contradicted = (low >= 0 and harmed > 0) or (high <= 0 and len(up) > 0)
+    if low < 0 < high:
+        law = "The line is where the law says that training together stops helping."
+    elif contradicted:
+        law = f"The law predicts {'no harm' if low >= 0 else 'no gain'} on this map."
+    elif low > 0:
+        law = "The law predicts a gain everywhere on this map."
+    else:
+        law = f"The law predicts {'no harm' if low == 0 else 'no gain'} anywhere on this map."
+    if not cells:
+        return law
+    told = f"Measured, {harmed} of {len(cells)} cells are worse than {count} = 1 once pooled"
+    return f"{law} {told}{f', {clear} of them clearly' if clear else ''}."
 
 
 def _part(exponent: Exponent) -> str:

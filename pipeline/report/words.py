@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.report.levels import Floats
+from pipeline.laws.levels import Floats
 from pipeline.report.surface import Surface
 from pipeline.report.worth import worth_in_words
-from pipeline.symbolic.typeset.numbers import level, number
+from pipeline.symbolic.typeset.numbers import level, number, settled
 
 #: rows from which the direction of a factor is judged, and steps along the factor
 PROBES, STEPS = 40, 33
@@ -99,7 +99,8 @@ def _effect(surface: Surface, factor: str) -> str:
     at = f" at {listed(others)}" if others else ""
     return (
         f"From {factor} = {level(low)} to {level(high)}{at}, "
-        f"it goes from {number(float(start))} to {number(float(end))}."
+        f"it goes from {number(settled(start, surface.scale))} to "
+        f"{number(settled(end, surface.scale))}."
     )
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.laws.levels import Floats
 from pipeline.laws.record import Roles
-from pipeline.report.levels import Floats
 from pipeline.report.surface import SPREAD, Surface
 from pipeline.symbolic.typeset.numbers import level, number
 

@@ -42,6 +42,10 @@ class FitRules:
         forms, and for constants that are reported.
     first_share : fraction of the steps after which only the best third of the starts goes on.
     ridge : added to normalised normal equations, which may be singular.
+    min_pooled : fewest groups whose constants are drawn towards each other.
+    pooling_rounds, pooling_steps : rounds of estimating centre and spread, steps of each.
+    least_freedom, least_spread : bounds from below of the degrees of freedom, as a fraction of the
+        rows, and of the spread between groups, as a fraction of that of their estimates.
     max_power : largest exponent that is tried.
     """
 
@@ -57,11 +61,13 @@ class FitRules:
     pooling_steps: int = 8
     least_freedom: float = 0.1
     least_spread: float = 0.05
-    mad: float = 1.4826
     max_power: float = 30.0
 
 
 RULES = FitRules()
+
+MAD = 1.4826
+"""Standard deviation of a normal distribution over its median absolute deviation."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,7 @@ class Sample:
     weight : (N,) weight of each row's squared error; (M, N) for M problems side by side.
     group : (N,) group of each row; None where there are no groups.
     groups : number of groups; 1 where there are none.
+    pooled : whether a group's nonlinear constants are drawn towards those of all groups.
     """
 
     columns: Mapping[str, Floats]
@@ -82,12 +89,14 @@ class Sample:
     weight: Floats
     group: Indices | None = None
     groups: int = 1
+    pooled: bool = False
 
     def take(self, rows: Mask | Indices) -> Sample:
         """The rows given by a boolean mask or by indices."""
         columns = {name: column[rows] for name, column in self.columns.items()}
         group = None if self.group is None else self.group[rows]
-        return Sample(columns, self.target[rows], self.weight[..., rows], group, self.groups)
+        weight, target = self.weight[..., rows], self.target[rows]
+        return Sample(columns, target, weight, group, self.groups, self.pooled)
 
     def weighted(self, weight: Floats) -> Sample:
         """The same rows under other weights, (N,) or (M, N)."""
@@ -137,7 +146,6 @@ def fit_constants(
     iterations: int = 40,
     tolerance: float = RULES.tolerance,
     shared: Collection[str] = (),
-    pooling: bool = False,
 ) -> Fit | None:
     """Best of several starts, or None where none gives a finite error.
 
@@ -147,7 +155,6 @@ def fit_constants(
     iterations : steps at most; the best third of the starts goes on after a fifth of them.
     tolerance : relative gain at which a fit has converged.
     shared : constants with one value for all groups.
-    pooling : whether constants of groups are drawn towards those of all groups, partial pooling.
     """
     grouped = sample.group is not None
     problem = _Problem(expression, sample, tuple(shared), tolerance < RULES.tolerance)
@@ -158,7 +165,7 @@ def fit_constants(
         others = problem.best(others, error, max(len(starts) // 3, 1))
     others, error = problem.descend(others, iterations, tolerance)
     others = problem.best(others, error, 1)
-    if pooling and problem.can_pool:
+    if problem.can_pool:
         others = problem.pooled(others, min(iterations, RULES.pooling_steps), tolerance)
     theta, error = problem.theta(others)
     total = float(error.sum())
@@ -246,8 +253,9 @@ class _Problem:
 
     @property
     def can_pool(self) -> bool:
-        """Whether groups have nonlinear constants of their own, and there are enough of them."""
-        return self.sample.groups >= RULES.min_pooled and self.own > 0
+        """Whether groups that are to be pooled have nonlinear constants of their own."""
+        enough = self.sample.groups >= RULES.min_pooled
+        return self.sample.pooled and enough and self.own > 0
 
     def pooled(self, others: Floats, iterations: int, tolerance: float) -> Floats:
         """The other constants (1, G, Q) with each group's own drawn towards those of all groups.
@@ -283,7 +291,7 @@ class _Problem:
         normal, _ = self._normal(state)
         flat = np.maximum(np.diagonal(normal[0], axis1=-2, axis2=-1), 1e-300)
         centre = np.median(value, axis=0)
-        spread = (RULES.mad * np.median(np.abs(value - centre), axis=0)) ** 2
+        spread = (MAD * np.median(np.abs(value - centre), axis=0)) ** 2
         chance = np.median(noise / flat, axis=0)
         within = np.maximum(spread - chance, RULES.least_spread * spread)
         cost = noise / np.maximum(within, 1e-300)

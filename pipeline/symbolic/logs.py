@@ -8,7 +8,7 @@ Jorgenson and Lau 1973).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -45,30 +45,34 @@ class Monomial:
 @lru_cache(maxsize=50_000)
 def polynomial(tree: Tree, factors: frozenset[str]) -> tuple[Monomial, ...] | None:
     """The terms of a polynomial in logarithms of `factors`; None for any other form."""
-    if tree.op == "number":
-        return (Monomial(number=tree.value),)
-    if tree.op == "constant":
-        return (Monomial(constants=(tree.name,)),)
-    if tree.op == "log" and tree.args[0].op == "factor" and tree.args[0].name in factors:
-        return (Monomial(logs=(tree.args[0].name,)),)
-    if tree.op in ("+", "-", "neg"):
-        parts = [polynomial(child, factors) for child in tree.args]
-        if any(part is None for part in parts):
-            return None
-        signs = (-1.0,) if tree.op == "neg" else (1.0, 1.0 if tree.op == "+" else -1.0)
-        return tuple(
-            term.times(Monomial(number=sign))
-            for sign, part in zip(signs, parts, strict=True)
-            for term in part or ()
-        )
-    if tree.op == "*":
-        left, right = (polynomial(child, factors) for child in tree.args)
-        if left is not None and right is not None:
-            return tuple(a.times(b) for a in left for b in right)
-    if tree.op == "**" and tree.args[1] == Tree.number(2.0):
-        return polynomial(Tree("*", (tree.args[0], tree.args[0])), factors)
     inside = factors.intersection(tree.factors)
+    if tree.op in ("number", "constant"):
+        names = (tree.name,) if tree.op == "constant" else ()
+        return (Monomial(number=1.0 if names else tree.value, constants=names),)
+    if tree.op == "log" and tree.args[0].op == "factor" and inside:
+        return (Monomial(logs=(tree.args[0].name,)),)
+    if tree.op == "**" and tree.args[1] == Tree.number(2.0):
+        tree = Tree("*", (tree.args[0], tree.args[0]))
+    if tree.op in ("+", "-", "neg", "*"):
+        found = _combined(tree.op, [polynomial(child, factors) for child in tree.args])
+        if found is not None or inside:
+            return found
     return None if inside else (Monomial(others=(tree.text,)),)
+
+
+def _combined(op: str, parts: Sequence[tuple[Monomial, ...] | None]) -> tuple[Monomial, ...] | None:
+    """The terms of a sum or product of polynomials; None where one is none."""
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    if op == "*":
+        return tuple(a.times(b) for a in known[0] for b in known[1])
+    signs = {"neg": (-1.0,), "+": (1.0, 1.0), "-": (1.0, -1.0)}[op]
+    return tuple(
+        term.times(Monomial(number=sign))
+        for sign, part in zip(signs, known, strict=True)
+        for term in part
+    )
 
 
 @lru_cache(maxsize=50_000)

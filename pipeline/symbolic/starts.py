@@ -119,26 +119,22 @@ def _log_linear(tree: Tree) -> _LogLinear | None:
 
 def _logarithm(tree: Tree) -> Tree | None:
     """Logarithm of a product of powers and exponentials, constant multipliers left out."""
-    zero = Tree.number(0.0)
+    inner = [_logarithm(child) for child in tree.args if tree.op in ("neg", "sqrt", "*", "/")]
+    known = [each for each in inner if each is not None]
+    found: Tree | None = None
     if tree.op in ("constant", "number"):
-        return zero
-    if tree.op == "factor":
-        return Tree("log", (tree,))
-    if tree.op == "exp":
-        return tree.args[0]
-    if tree.op == "neg":
-        return _logarithm(tree.args[0])
-    if tree.op == "sqrt":
-        inner = _logarithm(tree.args[0])
-        return None if inner is None else Tree("*", (Tree.number(0.5), inner))
-    if tree.op in ("*", "/"):
-        left, right = (_logarithm(child) for child in tree.args)
-        if left is None or right is None:
-            return None
-        return Tree("+" if tree.op == "*" else "-", (left, right)).simplify()
-    if tree.op == "**" and not tree.args[0].constants:
-        return Tree("*", (tree.args[1], Tree("log", (tree.args[0],))))
-    return None
+        found = Tree.number(0.0)
+    elif tree.op == "factor":
+        found = Tree("log", (tree,))
+    elif tree.op == "exp":
+        found = tree.args[0]
+    elif tree.op == "**" and not tree.args[0].constants:
+        found = Tree("*", (tree.args[1], Tree("log", (tree.args[0],))))
+    elif inner and len(known) == len(inner):
+        ways = {"neg": known[0], "sqrt": Tree("*", (Tree.number(0.5), known[0]))}
+        sums = {"*": "+", "/": "-"}
+        found = Tree(sums[tree.op], tuple(known)) if tree.op in sums else ways[tree.op]
+    return None if found is None else found.simplify()
 
 
 def left_of_floors(sample: Sample, floor: bool) -> Iterator[Floats]:

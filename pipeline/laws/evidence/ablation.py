@@ -81,14 +81,18 @@ def ablation(
 
 
 def r_squared(law: Competitor, data: Rows) -> float:
-    """Fraction of the variance of the rows that a law explains; −inf at a pole."""
+    """Fraction of the variance of the rows that a law explains; −inf at a pole.
+
+    `sample` holds means of equal rows: how these rows differ from them is added to both sides.
+    """
     sample = data.sample
     with np.errstate(all="ignore"):
         residual = sample.target - law.expression.evaluate(sample.columns, law.theta)
         error = float(np.sum(sample.weight * residual**2))
     mean = float(np.average(sample.target, weights=sample.weight))
-    total = max(float(np.sum(sample.weight * (sample.target - mean) ** 2)), 1e-300)
-    return 1.0 - error / total if np.isfinite(error) else -np.inf
+    between = float(np.sum(sample.weight * (sample.target - mean) ** 2))
+    total = max(float(np.sum(data.weights * (data.target - mean) ** 2)), between, 1e-300)
+    return 1.0 - (error + total - between) / total if np.isfinite(error) else -np.inf
 
 
 def cell_means(data: Rows) -> Rows:

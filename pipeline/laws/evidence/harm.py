@@ -1,8 +1,9 @@
-"""Harm: whether and where the law predicts less for training together than for T = 1.
+"""Harm: whether and where the law predicts a worse target for training together than for T = 1.
 
 The law is evaluated over the fitted ranges (never beyond) at every fitted level of the count T
 above 1, and compared with its own value at T = 1, all other factors equal. The relatedness is
-undefined there, and a valid law does not depend on it.
+undefined there, and a valid law does not depend on it. All changes are gains: where less of the
+target is better, as of a loss, their sign is turned. Measured gains are another matter (`pooled`).
 """
 
 from __future__ import annotations
@@ -14,29 +15,29 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.laws.factors import find_roles
+from pipeline.laws.evidence.pooled import PooledGain
+from pipeline.laws.factors import task_roles
 from pipeline.laws.law import Law
-from pipeline.laws.rows import Rows, number_cells
+from pipeline.laws.rows import Rows
 from pipeline.symbolic.kinds import is_size, value_range
 from pipeline.symbolic.tree import Floats, Mask
 
 
 @dataclass(frozen=True, kw_only=True)
 class Harm:
-    """Change of the law from T = 1 over the fitted ranges.
+    """Gain of the law over its value at T = 1, over the fitted ranges.
 
     Attributes
     ----------
     count, share : names of the count (T) and of the relatedness; no relatedness is "".
-    lowest, highest : extreme changes; `at` is where the lowest is.
-    lowered : fraction of the grid on which the law lies below its value at T = 1.
-    always_below, never_from : lowered everywhere where the relatedness is at most the one, nowhere
+    lowest, highest : extreme gains; `at` is where the lowest is.
+    lowered : fraction of the grid on which the gain is below 0: on which the law predicts harm.
+    always_below, never_from : harm everywhere where the relatedness is at most the one, nowhere
         where it is at least the other; None where there is no such value.
-    surely : fraction of the grid on which the 95 % band of the change lies below 0; None without
+    surely : fraction of the grid on which the 95 % band of the gain lies below 0; None without
         one.
-    cells, below, clearly : measured cells with T > 1 that have single-task rows alike in all else;
-        those below these; those below by more than twice the standard error of the difference,
-        None without replicates.
+    cells, below, clearly : paired cells, those of a measured gain below 0, and those below it by
+        more than twice their own standard error, None without replicates.
     """
 
     count: str
@@ -57,17 +58,26 @@ class Harm:
         return asdict(self)
 
 
-def harm(law: Law, data: Rows) -> Harm | None:
-    """The law against itself at T = 1; None where table or law has no such count or no T = 1."""
-    roles = find_roles(data.columns)
+def harm(
+    law: Law, data: Rows, lower: bool = False, measured: PooledGain | None = None
+) -> Harm | None:
+    """The law against itself at T = 1; None where table or law has no T of tasks or no T = 1.
+
+    Parameters
+    ----------
+    lower : whether a lower target is better.
+    measured : the paired cells, for their counts.
+    """
+    roles = task_roles(data.columns)
     count, share = roles.tasks, roles.relatedness
-    if not count or not law.uses(count) or not np.any(data.columns[count] == 1.0):
+    if not count or not law.uses(count):
         return None
     points = _points(data, count, share)
     single = {**points, count: np.ones_like(points[count])}
     if share:
         single[share] = np.full_like(points[count], np.mean(data.domains[share]))
-    change = law.predict(points) - law.predict(single)
+    sign = -1.0 if lower else 1.0
+    change = sign * (law.predict(points) - law.predict(single))
     if not np.isfinite(change).all():
         return None
     small = data.rules.evidence.no_change * float(np.ptp(data.target))
@@ -75,43 +85,28 @@ def harm(law: Law, data: Rows) -> Harm | None:
     band = law.change(points, single).law
     surely = None
     if band is not None and np.isfinite(band).all():
-        surely = float(np.mean(band[1] < -small))
+        surely = float(np.mean((-band[0] if lower else band[1]) < -small))
     below, never = _thresholds(points[share], lowered) if share else (None, None)
-    cells, lower, clearly = _measured(data, count, share)
+    cells = () if measured is None else measured.cells
     return Harm(
         count=count,
         share=share,
-        lowest=float(change.min()),
-        highest=float(change.max()),
+        lowest=_settled(float(change.min()), small),
+        highest=_settled(float(change.max()), small),
         at={name: float(column[worst]) for name, column in points.items()},
         lowered=float(lowered.mean()),
         always_below=below,
         never_from=never,
         surely=surely,
-        cells=cells,
-        below=lower,
-        clearly=clearly,
+        cells=len(cells),
+        below=sum(cell.gain < 0.0 for cell in cells),
+        clearly=None if measured is None else measured.clearly,
     )
 
 
-def _measured(data: Rows, count: str, share: str) -> tuple[int, int, int | None]:
-    """Cells with T > 1 that have a single-task one, those below it, and those clearly below."""
-    others = {n: c for n, c in data.columns.items() if n not in (count, share)}
-    group = number_cells(others) if others else np.zeros(len(data), dtype=np.int64)
-    alone = data.columns[count] == 1.0
-    size = np.bincount(group[alone], data.weights[alone], minlength=int(group.max()) + 1)
-    total = np.bincount(group[alone], (data.weights * data.target)[alone], minlength=len(size))
-    cells, below, clearly, variance = 0, 0, 0, data.replicate_variance
-    for cell in np.unique(data.cell[~alone]):
-        rows = np.flatnonzero((data.cell == cell) & ~alone)
-        single = size[group[rows[0]]]
-        if single > 0:
-            mean = float(np.average(data.target[rows], weights=data.weights[rows]))
-            change = mean - total[group[rows[0]]] / single
-            noise = (variance or 0.0) * (1 / data.weights[rows].sum() + 1 / single)
-            cells, below = cells + 1, below + int(change < 0)
-            clearly += int(change < -data.rules.evidence.clear_harm * np.sqrt(noise))
-    return cells, below, None if variance is None else clearly
+def _settled(change: float, small: float) -> float:
+    """The change, 0 where it is rounding error."""
+    return 0.0 if abs(change) < 1e-6 * small else change
 
 
 def _points(data: Rows, count: str, share: str) -> dict[str, Floats]:

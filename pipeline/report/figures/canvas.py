@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from pipeline.report.levels import Floats, Levels, scaled
+from pipeline.laws.levels import Floats, Levels, scaled
 from pipeline.report.palette import FAINT, INK, LINE, MUTED, OUTSIDE
 from pipeline.symbolic.typeset.numbers import level
 

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from pipeline.laws.levels import Floats
 from pipeline.report.figures.canvas import (
     FONT_SIZE,
     Drawing,
@@ -17,11 +18,10 @@ from pipeline.report.figures.canvas import (
     new_panel,
     shade_outside,
 )
-from pipeline.report.levels import Floats
 from pipeline.report.palette import MUTED, PAPER, ramp
 from pipeline.report.slices import Line, Slice, slice_along
 from pipeline.report.surface import Surface
-from pipeline.symbolic.typeset.numbers import level, number
+from pipeline.symbolic.typeset.numbers import level, number, settled
 
 #: names longer than this would not fit beside the end labels
 LONG_NAME = 9
@@ -165,7 +165,8 @@ def _alt(surface: Surface, piece: Slice) -> str:
         known = line.law[np.isfinite(line.law)]
         if len(known):
             name = "" if piece.hue is None else f" for {piece.hue} = {level(line.level)}"
-            told.append(f"from {number(known[0])} to {number(known[-1])}{name}")
+            ends = [number(settled(known[k], surface.scale)) for k in (0, -1)]
+            told.append(f"from {ends[0]} to {ends[1]}{name}")
     low, high = piece.span
     return (
         f"{surface.target} predicted by the law as {piece.x} goes from {number(low)} to "

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
+from pipeline.laws.levels import NOWHERE, UNDEFINED, Floats
 from pipeline.report.figures.canvas import (
     FONT_SIZE,
     Drawing,
@@ -14,11 +15,10 @@ from pipeline.report.figures.canvas import (
     new_panel,
     shade_outside,
 )
-from pipeline.report.levels import NOWHERE, UNDEFINED, Floats
 from pipeline.report.palette import HELD_OUT, INK, LAW, MUTED, PAPER, ramp
 from pipeline.report.slices import thin
 from pipeline.report.surface import Surface
-from pipeline.symbolic.typeset.numbers import level, number
+from pipeline.symbolic.typeset.numbers import level, number, settled
 
 Mask = npt.NDArray[np.bool_]
 
@@ -156,7 +156,7 @@ def draw_residuals(surface: Surface, factor: str | None) -> Drawing:
         name=f"residuals-{factor or 'predicted'}",
         title=f"Residuals along {factor or 'the prediction'}",
         caption=f"{_undefined_note(x, factor)}{_thin_note(keep | ~known)}",
-        alt=_residual_alt(means, name),
+        alt=_residual_alt(means, name, surface.scale),
         figure=figure,
     )
 
@@ -212,8 +212,8 @@ def _undefined_note(x: Floats, factor: str | None) -> str:
     )
 
 
-def _residual_alt(means: tuple[Floats, Floats], name: str) -> str:
+def _residual_alt(means: tuple[Floats, Floats], name: str, scale: float) -> str:
     if not len(means[1]):
         return f"No residuals along {name}."
-    low, high = number(float(means[1].min())), number(float(means[1].max()))
+    low, high = (number(settled(end, scale)) for end in (means[1].min(), means[1].max()))
     return f"Residuals along {name}; their mean in windows runs from {low} to {high}."

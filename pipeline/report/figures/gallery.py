@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from pipeline.laws.record import PooledGain
 from pipeline.report.figures.canvas import Drawing, drawing_style
 from pipeline.report.figures.curves import draw_curves
 from pipeline.report.figures.fit import draw_fit, draw_residuals
@@ -41,6 +42,7 @@ def draw_gallery(
     front: Front,
     curves: pd.DataFrame | None,
     groups: Grouped | None = None,
+    paired: PooledGain | None = None,
 ) -> Gallery:
     """Draw everything that the laws and the table have data for.
 
@@ -49,23 +51,26 @@ def draw_gallery(
     surface : the selected law over its table; None where no valid law was found. With groups,
         that of the first group.
     groups : the law over the rows of all groups; None without groups.
+    paired : measured gains of training together; None where there are none.
     """
     with drawing_style():
         sections = {"front": [draw_front(front.entries, front.measure)]}
-        sections |= {} if surface is None else _law_sections(surface, groups)
+        sections |= {} if surface is None else _law_sections(surface, groups, paired)
         sections["learning"] = [draw_learning(curves)]
     kept = {name: [d for d in drawings if d is not None] for name, drawings in sections.items()}
     return Gallery(_unique_names(kept))
 
 
-def _law_sections(surface: Surface, groups: Grouped | None) -> dict[str, list[Drawing | None]]:
+def _law_sections(
+    surface: Surface, groups: Grouped | None, paired: PooledGain | None
+) -> dict[str, list[Drawing | None]]:
     """Fit and residuals over all rows; what needs one set of constants for the first group."""
     whole = surface if groups is None else groups.surface
     varied = _varied(whole)
-    roles = surface.multitask
+    roles, mine = surface.multitask, "" if groups is None else groups.first
     of_one = {
         "curves": [draw_curves(surface, factor) for factor in _varied(surface)],
-        "gain": draw_gain(surface, roles) if roles else [],
+        "gain": [] if roles is None else draw_gain(surface, roles, paired, mine),
     }
     if groups is not None and whole.law.levels:
         level = groups.first

@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pipeline.laws.levels import Floats
 from pipeline.report.figures.canvas import FONT_SIZE, Drawing, factor_axis
 from pipeline.report.figures.curves import LAW_BAND
 from pipeline.report.groups import Grouped
-from pipeline.report.levels import Floats
 from pipeline.report.palette import FAINT, HELD_OUT, INK, LAW, PAPER
 from pipeline.report.slices import thin
 from pipeline.report.surface import Surface

@@ -101,7 +101,7 @@ def rank(request: Request) -> list[Ranked]:
 
 def _subsample(sample: Sample, seed: int) -> Sample:
     """Some of the rows; of some groups, where there are many."""
-    rng = np.random.default_rng([seed, 5])
+    rng, sample = np.random.default_rng([seed, 5]), replace(sample, pooled=False)
     if sample.group is not None and sample.groups > RULES.groups:
         chosen = np.argsort(-np.bincount(sample.group), kind="stable")[: RULES.groups]
         number = np.full(sample.groups, -1)

@@ -119,11 +119,9 @@ def _usable(term: Term, request: Request) -> bool:
     expression = Expression.parse(_product(term), tuple(request.sample.columns))
     for name, rows in request.undefined.items():
         if name in expression.factors:
-            ends = [
-                expression.evaluate({**rows, name: np.full_like(rows[name], end)})
-                for end in (0.3, 0.7)
-            ]
-            if not np.allclose(*ends, rtol=1e-9, atol=1e-12):
+            low = expression.evaluate({**rows, name: np.full_like(rows[name], 0.3)})
+            high = expression.evaluate({**rows, name: np.full_like(rows[name], 0.7)})
+            if not np.allclose(low, high, rtol=1e-9, atol=1e-12):
                 return False
     return True
 

@@ -17,6 +17,10 @@ MINUS = "−"
 SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 #: below this an R² says only "much worse than the mean of the data"
 WORST_SCORE = -10.0
+#: decimals by which a share is told from none and from all
+MOST_DECIMALS = 2
+#: a value below this share of what it was computed from is rounding error
+ROUNDING = 1e-9
 
 
 def is_number(value: object) -> TypeGuard[float]:
@@ -91,10 +95,23 @@ def interval(bounds: object, digits: int = 3) -> str:
 
 
 def percent(value: object) -> str:
-    """A share as a percentage without decimals."""
+    """A share as a percentage: whole, but with decimals where it would round to 0 % or 100 %."""
     if not isinstance(value, int | float) or not is_number(value) or math.isinf(value):
         return MISSING
-    return f"{_unsigned_zero(f'{100 * value:.0f}')} %".replace("-", MINUS)
+    texts = [f"{100 * value:.{decimals}f}" for decimals in range(MOST_DECIMALS + 1)]
+    exact = value <= 0.0 or value == 1.0
+    told = next((text for text in texts if exact or abs(float(text)) not in (0.0, 100.0)), texts[0])
+    return f"{_unsigned_zero(told)} %".replace("-", MINUS)
+
+
+def settled(value: float, scale: float) -> float:
+    """The value, or 0 where it is rounding error of numbers of size `scale`."""
+    return 0.0 if abs(value) < ROUNDING * abs(scale) else float(value)
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A change with its sign: ``+0.031``, ``−0.008``, ``0``."""
+    return ("+" if value > 0 else "") + number(float(value), digits)
 
 
 def _unsigned_zero(text: str) -> str:

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.laws.evidence.pooled import pooled_gain
 from pipeline.laws.law import Law
-from pipeline.laws.record import DataRecord, Roles
+from pipeline.laws.levels import UNDEFINED, find_levels, is_logarithmic
+from pipeline.laws.record import DataRecord, PooledGain, Roles
+from pipeline.laws.rows import Rows
 from pipeline.report.figures.gain import draw_gain, gain_over_single
-from pipeline.report.levels import UNDEFINED, find_levels, is_logarithmic
 from pipeline.report.slices import slice_along
 from pipeline.report.surface import Surface
 from pipeline.report.words import describe, direction, direction_in_words
@@ -217,13 +219,20 @@ def test_unused_factors_are_named(table: pd.DataFrame) -> None:
     assert describe(surface_of("0.1*log(n)", table))[-1] == "It does not use T or ami."
 
 
-def test_measured_gains_point_the_way_they_went(surface: Surface) -> None:
+def test_measured_gains_point_the_way_they_went(surface: Surface, table: pd.DataFrame) -> None:
     """In the planted table training together always helps where relatedness is high."""
     roles = surface.multitask
     assert roles is not None
-    for drawing in draw_gain(surface, roles):
-        up, down = drawing.figure.axes[0].lines[-2:]
+    fitted = table[table["role"] == "fit"]
+    columns = {name: fitted[name].to_numpy(dtype=float) for name in surface.factors}
+    target, cell = fitted["accuracy"].to_numpy(), fitted["cell"].to_numpy()
+    paired = pooled_gain(surface.law, Rows(columns, target, cell), False, None, 0)
+    assert paired is not None
+    record = PooledGain.model_validate(paired.to_json())
+    for drawing in draw_gain(surface, roles, record):
+        small_up, up, small_down, down = drawing.figure.axes[0].lines[-4:]
         assert (up.get_marker(), down.get_marker()) == ("^", "v")
-        related = np.asarray(up.get_ydata()) > 0.5
-        assert related.sum() == 12  # six fitted sizes, AMI 0.6 and 0.9
-        assert (np.asarray(down.get_ydata()) < 0.5).all()
+        related = [np.asarray(line.get_ydata()) > 0.5 for line in (small_up, up)]
+        assert np.concatenate(related).sum() == 12  # six fitted sizes, AMI 0.6 and 0.9
+        falls = [np.asarray(line.get_ydata()) for line in (small_down, down)]
+        assert (np.concatenate(falls) < 0.5).all()

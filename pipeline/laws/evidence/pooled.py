@@ -1,0 +1,291 @@
+"""Gains of training together as they were measured: paired, and pooled before they are tested.
+
+One cell's gain is mostly noise. Gains are therefore averaged over *ranges*: cells whose levels of
+every factor are neighbours, such as n ≤ 100 and AMI ≤ 0.05. All ranges are looked at, and one
+counts where its mean is further from 0 than the furthest of all ranges is by chance in 95 % of
+tables without any gain, which are drawn with the noise of this table (a scan statistic; Kulldorff
+1997, A spatial scan statistic). Intervals are widened likewise. No law enters.
+
+Notation
+--------
+C : paired cells, B : their single-task partners (`pairs`).    R : ranges.    D : drawn tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.laws.evidence.pairs import Pairs, find_pairs
+from pipeline.laws.factors import task_roles
+from pipeline.laws.law import Law
+from pipeline.laws.record import Roles
+from pipeline.laws.rows import Indices, Rows
+from pipeline.laws.rules import EvidenceRules
+from pipeline.symbolic.tree import Floats, Mask
+
+
+@dataclass(frozen=True, kw_only=True)
+class Region:
+    """Neighbouring cells whose mean gain is clearly below 0, or above.
+
+    Attributes
+    ----------
+    where : factor -> lowest and highest level, of factors of which not all levels are inside.
+    gain, ci95 : weighted mean of the paired gains, with its interval for all ranges at once.
+    cells, below, runs : cells, those of a gain below 0, and rows (by weight) with T > 1.
+    law : mean gain that the law predicts for these cells; None at a pole.
+    """
+
+    where: Mapping[str, tuple[float, float]]
+    gain: float
+    ci95: tuple[float, float]
+    cells: int
+    below: int
+    runs: float
+    law: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One paired cell.
+
+    Attributes
+    ----------
+    at : factor -> value; None where it is undefined.
+    gain, pooled : its own paired gain, and the mean over its neighbours: cells of equal relatedness
+        whose other factors are at most one level away.
+    region : place in the regions of harm (−1, −2, …) or of gain (1, 2, …); 0 for neither.
+    group : its group; empty without groups.
+    """
+
+    at: Mapping[str, float | None]
+    group: str
+    gain: float
+    pooled: float
+    region: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PooledGain:
+    """Paired gains of a table, pooled.
+
+    Attributes
+    ----------
+    count, share : T, and the relatedness or "".
+    by_seed : whether runs are paired by seed, else by the means of cells.
+    tested : whether there are replicates; without them there are no regions.
+    ranges : factor -> lowest and highest level of the paired cells.
+    harm, help : regions of harm and of gain, the clearest first; they do not overlap.
+    cells : every paired cell.
+    clearly : cells below 0 by more than `EvidenceRules.clear_harm` standard errors of their own,
+        with no regard to how many there are; None without replicates.
+    """
+
+    count: str
+    share: str
+    by_seed: bool
+    tested: bool
+    ranges: Mapping[str, tuple[float, float]]
+    harm: tuple[Region, ...]
+    help: tuple[Region, ...]
+    cells: tuple[Cell, ...]
+    clearly: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The record of ``laws.json``."""
+        return asdict(self)
+
+
+def pooled_gain(
+    law: Law | None, data: Rows, lower: bool, seeds: Indices | None, seed: int
+) -> PooledGain | None:
+    """The measured gains of training together; None where the table has none.
+
+    Parameters
+    ----------
+    law : for what it predicts in the regions, no part of the test; None for no prediction.
+    lower : whether a lower target is better.
+    seeds : (N,) seed of every row; None where the table has none.
+    seed : of the drawn tables.
+    """
+    roles = task_roles(data.columns)
+    pairs = find_pairs(data, roles, lower, seeds) if roles.tasks else None
+    if pairs is None:
+        return None
+    rules, error = data.rules.evidence, pairs.error
+    clear = None if error is None else int(np.sum(pairs.gain < -rules.clear_harm * error))
+    harm, help_ = _regions(pairs, rules, seed)
+    place = np.zeros(len(pairs), dtype=np.int64)
+    for sign, found in ((-1, harm), (1, help_)):
+        for k, each in enumerate(found):
+            place[each.inside] = sign * (k + 1)
+    predicted = _predicted(law, data, pairs, roles, lower)
+    pooled = _pooled(pairs, roles.relatedness)
+    return PooledGain(
+        count=roles.tasks,
+        share=roles.relatedness,
+        by_seed=pairs.by_seed,
+        tested=error is not None,
+        ranges={name: _ends(pairs.at[name]) for name in pairs.levels},
+        harm=tuple(_region(pairs, each, predicted) for each in harm),
+        help=tuple(_region(pairs, each, predicted) for each in help_),
+        cells=tuple(
+            Cell(
+                at=_point(pairs, c),
+                group=data.levels[pairs.group[c]] if data.levels else "",
+                gain=float(pairs.gain[c]),
+                pooled=float(pooled[c]),
+                region=int(place[c]),
+            )
+            for c in range(len(pairs))
+        ),
+        clearly=clear,
+    )
+
+
+@dataclass(frozen=True)
+class _Range:
+    """Cells (C,) of a range, their mean gain, and the ends of its interval."""
+
+    inside: Mask
+    mean: float
+    low: float
+    high: float
+
+
+def _regions(pairs: Pairs, rules: EvidenceRules, seed: int) -> tuple[list[_Range], list[_Range]]:
+    """Ranges of clear harm, then ranges of clear gain that no harm is in.
+
+    Of all that are clear, the one with the most harm for sure comes first: the end of its interval
+    that is nearer to 0, times its runs. So a range grows as long as what it takes in adds to it.
+    """
+    if pairs.own is None or pairs.shared is None:
+        return [], []
+    inside = _ranges(pairs, rules)
+    share = inside * (pairs.weight / (inside @ pairs.weight)[:, None])
+    by_base = share @ np.eye(len(pairs.shared))[pairs.base]
+    error = np.sqrt(share**2 @ pairs.own + by_base**2 @ pairs.shared)
+    mean = share @ pairs.gain
+    furthest = _by_chance(pairs, share, by_base, error, rules, seed)
+    half, runs = furthest * error, inside @ pairs.weight
+    taken = np.zeros(len(pairs), dtype=bool)
+    found: list[list[_Range]] = []
+    for sign in (-1.0, 1.0):
+        surely = runs * (sign * mean - half)
+        chosen: list[_Range] = []
+        for k in np.argsort(-surely, kind="stable"):
+            if surely[k] <= 0 or len(chosen) == rules.pooled_regions:
+                break
+            if not (inside[k] & taken).any():
+                ends = float(mean[k] - half[k]), float(mean[k] + half[k])
+                chosen.append(_Range(inside[k], float(mean[k]), *ends))
+                taken |= inside[k]
+        found.append(chosen)
+    return found[0], found[1]
+
+
+def _by_chance(
+    pairs: Pairs, share: Floats, by_base: Floats, error: Floats, rules: EvidenceRules, seed: int
+) -> float:
+    """How many standard errors the furthest range lies from 0, in 95 % of tables without gains."""
+    assert pairs.own is not None
+    assert pairs.shared is not None
+    random, draws = np.random.default_rng([seed, 59]), rules.pooled_draws
+    own = random.normal(size=(len(pairs), draws)) * np.sqrt(pairs.own)[:, None]
+    shared = random.normal(size=(len(pairs.shared), draws)) * np.sqrt(pairs.shared)[:, None]
+    score = np.abs(share @ own + by_base @ shared) / error[:, None]
+    known = np.sqrt(random.chisquare(pairs.freedom, draws) / pairs.freedom)
+    return float(np.quantile(score.max(axis=0) / known, 0.95))
+
+
+def _ranges(pairs: Pairs, rules: EvidenceRules) -> Mask:
+    """Which cells (R, C) each range holds: products of ranges of levels, every one once.
+
+    All contiguous ranges of levels if they are not too many, else those that reach an end of the
+    factor, else those of coarser levels.
+    """
+    most = min(rules.pooled_ranges, rules.pooled_numbers // max(len(pairs), 1))
+    levels, inner = rules.pooled_levels, True
+    while True:
+        axes = [_intervals(_coarse(code, levels), inner) for code in pairs.levels.values()]
+        if np.prod([float(len(axis)) for axis in axes]) <= most or levels == 1:
+            break
+        levels, inner = (levels, False) if inner else (levels - 1, False)
+    inside = np.ones((1, len(pairs)), dtype=bool)
+    for axis in axes:
+        inside = (inside[:, None, :] & axis[None, :, :]).reshape(-1, len(pairs))
+    inside = inside[inside.sum(axis=1) >= min(rules.pooled_cells, len(pairs))]
+    packed = np.packbits(inside, axis=1)
+    return np.asarray(inside[np.sort(np.unique(packed, axis=0, return_index=True)[1])])
+
+
+def _coarse(code: Indices, most: int) -> Indices:
+    count = int(code.max()) + 1
+    return code if count <= most else code * most // count
+
+
+def _intervals(code: Indices, inner: bool) -> Mask:
+    """Cells (I, C) of each contiguous range of levels."""
+    count = int(code.max()) + 1
+    ends = [(low, high) for low in range(count) for high in range(low, count)]
+    kept = [(a, b) for a, b in ends if inner or a == 0 or b == count - 1]
+    return np.array([(code >= a) & (code <= b) for a, b in kept])
+
+
+def _pooled(pairs: Pairs, share: str) -> Floats:
+    """The mean gain (C,) over the neighbours of each cell, itself among them."""
+    means = np.empty(len(pairs))
+    for rows in np.array_split(np.arange(len(pairs)), len(pairs) // 500 + 1):
+        near = np.ones((len(rows), len(pairs)), dtype=bool)
+        for name, code in pairs.levels.items():
+            near &= np.abs(code[rows, None] - code[None, :]) <= (0 if name == share else 1)
+        near &= pairs.group[rows, None] == pairs.group[None, :]
+        means[rows] = (near @ (pairs.weight * pairs.gain)) / (near @ pairs.weight)
+    return means
+
+
+def _region(pairs: Pairs, found: _Range, predicted: Floats) -> Region:
+    inside, weight = found.inside, pairs.weight[found.inside]
+    law = float(np.average(predicted[inside], weights=weight))
+    where = {
+        name: _ends(pairs.at[name][inside])
+        for name, code in pairs.levels.items()
+        if len(np.unique(code[inside])) < len(np.unique(code))
+    }
+    return Region(
+        where=where,
+        gain=found.mean,
+        ci95=(found.low, found.high),
+        cells=int(inside.sum()),
+        below=int(np.sum(pairs.gain[inside] < 0)),
+        runs=float(weight.sum()),
+        law=law if np.isfinite(law) else None,
+    )
+
+
+def _predicted(law: Law | None, data: Rows, pairs: Pairs, roles: Roles, lower: bool) -> Floats:
+    """The gain (C,) that the law predicts in every cell; nan without a law."""
+    if law is None:
+        return np.full(len(pairs), np.nan)
+    middle = {name: sum(data.domain(name)) / 2 for name in data.columns}
+    at = {n: np.where(np.isnan(value), middle[n], value) for n, value in pairs.at.items()}
+    single = {**at, roles.tasks: np.ones(len(pairs))}
+    if roles.relatedness:
+        single[roles.relatedness] = np.full(len(pairs), middle[roles.relatedness])
+    group = None if data.group is None else [data.levels[k] for k in pairs.group]
+    with np.errstate(all="ignore"):
+        change = law.predict(at, group) - law.predict(single, group)
+    return np.asarray(-change if lower else change)
+
+
+def _point(pairs: Pairs, cell: int) -> dict[str, float | None]:
+    values = {name: float(column[cell]) for name, column in pairs.at.items()}
+    return {name: value if np.isfinite(value) else None for name, value in values.items()}
+
+
+def _ends(values: Floats) -> tuple[float, float]:
+    return float(values.min()), float(values.max())
