@@ -20,8 +20,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline.symbolic.engines import ENGINES, Request
-from pipeline.symbolic.fit import RULES, Sample, fit_constants, propose_starts
+from pipeline.symbolic.fit import RULES, Sample, fit_constants
 from pipeline.symbolic.program import Expression
+from pipeline.symbolic.starts import propose_starts
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Predict: TypeAlias = Callable[["PublicTable", int], Floats]

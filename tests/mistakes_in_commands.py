@@ -185,8 +185,8 @@ OTHERS: dict[str, Mistake] = {
     "open bracket in a form": form("c0*(n + 1", ") here", f"\n    {' ' * 9}^"),
     "target in a form": form("c0*n + f1", "the target", f"\n    {' ' * 7}^"),
     "form without a factor": form("c0 + c1*N", "'c0 + c1*N'", "n, T, ami", "did you mean n?"),
-    "form that is too long": form("n" + " + n" * 99, "at most 60", "it has 199"),
-    "form that is endless": form("n" + " + n" * 9999, "at most 60"),
+    "form that is too long": form("n" + " + n" * 99, "at most 75", "it has 199"),
+    "form that is endless": form("n" + " + n" * 9999, "at most 75"),
     "second of two forms": fit(
         *("--form", "a value here"), more=("--form", "c0*n", "--form", "c0 + c1*n**")
     ),

@@ -44,7 +44,9 @@ def converted(tree: Tree, theta: Floats, scales: Mapping[str, float]) -> Floats:
     given = {name: theta[..., p] for p, name in enumerate(tree.constants)}
     with np.errstate(all="ignore"):
         values = _Conversion(tree, given, scales).run()
-    return np.stack([values[name] for name in tree.constants], axis=-1) if given else theta
+    if not given:
+        return theta
+    return np.stack(np.broadcast_arrays(*(values[name] for name in tree.constants)), axis=-1)
 
 
 @lru_cache(maxsize=50_000)
