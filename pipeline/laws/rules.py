@@ -173,6 +173,7 @@ class SelectionRules:
         what the best law explains.
     far_better : a law that is clearly better and leaves less than this fraction of the error of the
         best plausible one is not passed over for its limits.
+    no_worse : fraction by which the error of a fold may grow where a constant is shared by groups.
     worst : squared error, in variances, that a value which is not a number counts for.
     same : two laws whose predictions differ by no more, in SDs of the target, are one on the front.
     """
@@ -187,6 +188,7 @@ class SelectionRules:
     plausible_share: float = 0.85
     far_better: float = 0.5
     worst: float = 1e6
+    no_worse: float = 0.02
     same: float = 1e-6
 
 

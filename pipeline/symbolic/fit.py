@@ -224,7 +224,7 @@ class _Problem:
         self.place = [position[name] for name in self.linear.others]
         self.place_linear = [position[name] for name in self.linear.names]
         self.eye = np.eye(len(self.linear.names))
-        self.prior: tuple[Floats, Floats] | None = None
+        self.prior: _Prior | None = None
         self.exact = exact
         self.positive = np.array([n in _positive(self.tree) for n in self.linear.others], bool)
         self.exponent = np.array([n in _exponents(self.tree) for n in self.linear.others], bool)
@@ -267,7 +267,7 @@ class _Problem:
         for _ in range(RULES.pooling_rounds):
             with np.errstate(all="ignore"):
                 self.prior = self._prior(others)
-            centre = np.broadcast_to(self.prior[0], others.shape)
+            centre = np.broadcast_to(self.prior.centre, others.shape)
             trials = np.concatenate([others, np.where(self._own, centre, others)])
             found, error = self.descend(trials, iterations, tolerance)
             others = self.best(found, error, 1)
@@ -279,23 +279,20 @@ class _Problem:
         """Which of the other constants (Q,) are a group's own."""
         return np.arange(len(self.linear.others)) < self.own
 
-    def _prior(self, others: Floats) -> tuple[Floats, Floats]:
-        """Centre (Q,) of the groups' own constants and what a squared distance from it costs."""
+    def _prior(self, others: Floats) -> _Prior:
+        """What the groups' own constants have in common, and what a distance from it costs."""
         self.prior = None
         state = self._state(others)
-        value = others[0]
-        rows = (self.weight > 0).sum(axis=-1)
-        constants = len(self.place_linear) + others.shape[-1]
-        freedom = np.maximum(rows.sum() - constants * len(value), RULES.least_freedom * rows.sum())
-        noise = float(state.error.sum()) / float(freedom)
+        rows = (self.weight > 0).sum()
+        constants = (len(self.place_linear) + self.own) * self.sample.groups
+        freedom = max(float(rows - constants), RULES.least_freedom * float(rows))
+        noise = float(state.error.sum()) / freedom
         normal, _ = self._normal(state)
-        flat = np.maximum(np.diagonal(normal[0], axis1=-2, axis2=-1), 1e-300)
-        centre = np.median(value, axis=0)
-        spread = (MAD * np.median(np.abs(value - centre), axis=0)) ** 2
-        chance = np.median(noise / flat, axis=0)
-        within = np.maximum(spread - chance, RULES.least_spread * spread)
-        cost = noise / np.maximum(within, 1e-300)
-        return centre, np.where(self._own & np.isfinite(cost), cost, 0.0)
+        centre, cost = _centre_and_cost(others[0], normal[0], noise)
+        linear, linear_cost = _centre_and_cost(
+            state.beta[0], state.gram[0][0] * (state.gram[1][0][..., None] ** 2), noise
+        )
+        return _Prior(centre, np.where(self._own, cost, 0.0), linear, linear_cost)
 
     def best(self, others: Floats, error: Floats, count: int) -> Floats:
         """The best so many starts: of each group, or of all groups together where coupled."""
@@ -326,16 +323,21 @@ class _Problem:
         sound = np.asarray(np.isfinite(gram).all(axis=(-2, -1)) & np.isfinite(rest).all(axis=-1))
         unit = gram / (size[..., :, None] * size[..., None, :])
         unit = np.where(sound[..., None, None], unit, self.eye) + RULES.ridge * self.eye
+        prior = self.prior
+        if prior is not None:
+            unit = unit + (prior.linear_cost / size**2)[..., None] * self.eye
         beta, residual = np.zeros(size.shape), rest
         for _ in range(2 if self.exact else 1):  # a second solution mends the rounding of the first
             slope = (weighted @ residual[..., None])[..., 0] / size
             slope = np.where(sound[..., None], slope, 0.0)
+            if prior is not None:
+                slope = slope + prior.linear_cost * (prior.linear - beta) / size
             beta = beta + np.linalg.solve(unit, slope[..., None])[..., 0] / size
             residual = rest - (beta[..., None, :] @ basis)[..., 0, :]
         error = np.sum(self.weight * residual**2, axis=-1)
-        if self.prior is not None:
-            centre, cost = self.prior
-            error = error + np.sum(cost * (others - centre) ** 2, axis=-1)
+        if prior is not None:
+            error = error + np.sum(prior.cost * (others - prior.centre) ** 2, axis=-1)
+            error = error + np.sum(prior.linear_cost * (beta - prior.linear) ** 2, axis=-1)
         error = np.where(sound & np.isfinite(error), error, np.inf)
         return _State(others, slots, basis, (unit, size), beta, residual, error)
 
@@ -412,9 +414,8 @@ class _Problem:
         projected = projected + lift[..., None] * np.eye(lift.shape[-1])
         slope = np.where(sound[..., None], slope, 0.0)
         if self.prior is not None:
-            centre, cost = self.prior
-            projected = projected + np.diag(cost)
-            slope = slope + cost * (centre - state.others)
+            projected = projected + np.diag(self.prior.cost)
+            slope = slope + self.prior.cost * (self.prior.centre - state.others)
         return projected, slope
 
     def _step(self, normal: Floats, slope: Floats, damping: Floats) -> Floats:
@@ -484,6 +485,28 @@ class _State:
             np.where(one, other.residual, self.residual),
             np.where(where, other.error, self.error),
         )
+
+
+@dataclass(frozen=True)
+class _Prior:
+    """Centres of the groups' own constants and the cost of a squared distance from them: (Q,) of
+    the constants that are searched for, (K,) of the linear ones."""
+
+    centre: Floats
+    cost: Floats
+    linear: Floats
+    linear_cost: Floats
+
+
+def _centre_and_cost(value: Floats, normal: Floats, noise: float) -> tuple[Floats, Floats]:
+    """Of constants (G, Q) with normal equations (G, Q, Q), by the method of moments."""
+    centre = np.median(value, axis=0)
+    spread = (MAD * np.median(np.abs(value - centre), axis=0)) ** 2
+    flat = np.maximum(np.diagonal(normal, axis1=-2, axis2=-1), 1e-300)
+    chance = np.median(noise / flat, axis=0)
+    within = np.maximum(spread - chance, RULES.least_spread * spread)
+    cost = noise / np.maximum(within, 1e-300)
+    return centre, np.where(np.isfinite(cost), cost, 0.0)
 
 
 @lru_cache(maxsize=50_000)
