@@ -83,7 +83,7 @@ def raw(engine: str) -> Callable[[Problem, int], str]:
 
 
 def theory(problem: Problem, seed: int) -> str:
-    from pipeline.laws.candidates import theory as forms
+    from pipeline.laws.catalogue import theory as forms
     from pipeline.laws.checks import Domain
     from pipeline.laws.score import Candidate, fit_candidate
 

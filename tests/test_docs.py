@@ -23,7 +23,7 @@ from pipeline.cli import app
 from pipeline.export import Publication, PublishedTable
 from pipeline.export.dataset import description
 from pipeline.export.gather import CURVES, FRONT
-from pipeline.laws.candidates import CATALOGUE
+from pipeline.laws.catalogue import CATALOGUE
 from pipeline.laws.checks import Domain
 from pipeline.laws.document import laws_document
 from pipeline.laws.folds import extrapolation_folds, random_folds

@@ -8,8 +8,9 @@ in training; cells are never split.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -49,9 +50,9 @@ def random_folds(data: Rows, seed: int) -> list[Fold]:
 
 
 def extrapolation_folds(data: Rows) -> list[Fold]:
-    """The highest levels of each factor in turn, shallow and deep; of all sizes jointly.
+    """The highest levels of each factor in turn, shallow and deep; of several sizes jointly.
 
-    The joint fold keeps out every row that is high in any of the sizes (n, T, …), the shape of the
+    A joint fold keeps out every row that is high in any of the sizes (n, T, …), the shape of the
     region in which laws are used.
     """
     rules = data.rules.folds
@@ -63,11 +64,28 @@ def extrapolation_folds(data: Rows) -> list[Fold]:
                 high[name, share] = fold
     sizes = [name for name in data.factors if _grows(data.columns[name])]
     deep = [high[name, rules.deep] for name in sizes if (name, rules.deep) in high]
-    folds = [*high.values()]
-    if len(deep) > 1:
-        joint = np.any([fold.test for fold in deep], axis=0)
-        folds.append(Fold(" or ".join(fold.name for fold in deep), joint))
-    return list(_distinct(folds, data))
+    shallow = [high[name, rules.shallow] for name in sizes if (name, rules.shallow) in high]
+    return list(_distinct([*high.values(), *_joint(deep, shallow, data)], data))
+
+
+def _joint(deep: Sequence[Fold], shallow: Sequence[Fold], data: Rows) -> list[Fold]:
+    """Folds that keep out what is high in any of several sizes: as many sizes as leave enough rows.
+
+    Where all sizes together leave too few, they are taken over smaller sets of sizes, and with
+    higher cuts where even pairs leave too few.
+    """
+    for count in range(len(deep), 1, -1):
+        for cuts in (deep, shallow):
+            found = [_any_of(some) for some in combinations(cuts, count)]
+            enough = [fold for fold in found if _enough(fold, data)]
+            if enough:
+                return enough
+    return []
+
+
+def _any_of(folds: Sequence[Fold]) -> Fold:
+    joint = np.any([fold.test for fold in folds], axis=0)
+    return Fold(" or ".join(fold.name for fold in folds), joint)
 
 
 def _grows(column: Floats) -> bool:

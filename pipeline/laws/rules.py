@@ -149,7 +149,7 @@ class FoldRules:
     random: int = 5
     shallow: float = 0.25
     deep: float = 0.5
-    min_levels: int = 3
+    min_levels: int = 4
     min_test_cells: int = 3
     min_train_cells: int = 4
     min_train_share: float = 0.25
@@ -209,10 +209,14 @@ class SearchRules:
     pruned : laws of each complexity of which shorter variants are tried, …
     pruned_excess : … up to so many nodes more than `max_complexity`.
     shared : laws, the best on folds, for which sharing of constants by groups is tried.
+    seats : laws that are scored for their error on extrapolation folds alone, beside the best of
+        every complexity.
+    seats_tried, seat_iterations : laws of each complexity that compete for them, steps of each fit.
     prune_loss : factor by which a shorter variant may raise the error.
     prune_starts, prune_iterations : starts and steps of a shorter variant's fit.
     grammar_fold_share : fraction of a fold's evaluations that the grammar spends.
-    engine_time, pruning_time, fitting_time : fraction of a time limit by which a stage ends.
+    engine_time, pruning_time, screening_time, fitting_time : fraction of a time limit by which a
+        stage ends.
     """
 
     max_complexity: int = 25
@@ -226,12 +230,16 @@ class SearchRules:
     pruned: int = 1
     pruned_excess: int = 12
     shared: int = 16
+    seats: int = 16
+    seats_tried: int = 20
+    seat_iterations: int = 6
     prune_loss: float = 1.35
     prune_starts: int = 0
     prune_iterations: int = 8
     grammar_fold_share: float = 0.25
     engine_time: float = 0.55
     pruning_time: float = 0.75
+    screening_time: float = 0.8
     fitting_time: float = 0.8
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -18,14 +18,23 @@ import numpy as np
 from joblib import Parallel, cpu_count, delayed
 
 from pipeline.errors import EngineError
-from pipeline.laws.candidates import prune, theory
+from pipeline.laws.catalogue import theory
 from pipeline.laws.checks import Domain
 from pipeline.laws.folds import Fold, extrapolation_folds, random_folds
 from pipeline.laws.forms import OWN
 from pipeline.laws.noise import Outliers, find_outliers
+from pipeline.laws.pruning import prune
 from pipeline.laws.rows import Rows
 from pipeline.laws.rules import BUDGETS, SearchRules
-from pipeline.laws.score import Candidate, Fitted, Scored, fit_candidate, score, share_constants
+from pipeline.laws.score import (
+    Candidate,
+    Fitted,
+    Scored,
+    fit_candidate,
+    fold_loss,
+    score,
+    share_constants,
+)
 from pipeline.laws.select import front, select
 from pipeline.plugins import equipped, loaded
 from pipeline.symbolic.engines import ENGINES, Engine, Request
@@ -155,10 +164,13 @@ def find_laws(data: Rows, held_out: Rows | None, options: SearchOptions) -> Sear
     if outliers is not None:
         data = outliers.weighted(data)
         fits = _fit_all(everything, data, domain, options, clock)
-    known = [fit for fit in fits[: len(forms)] if fit]
+    known = _each_once(fit for fit in fits[: len(forms)] if fit)
     found = [fit for fit in fits[len(forms) :] if fit]
     found += _pruned(found, data, domain, options, clock)
     pool = shortlist(found, budget.keep, rules.search)
+    taken = {fit.candidate.tree for fit in (*known, *pool)}
+    rest = [fit for fit in found if fit.candidate.tree not in taken]
+    pool += _good_outside(rest, data, folds, options, clock)
     scored = _score_all([*known, *pool], data, folds, options, clock)
     laws = [law for law in scored if _is_own(law) or _is_short(law.fitted, rules.search)]
     if data.group is not None:
@@ -182,6 +194,51 @@ def find_laws(data: Rows, held_out: Rows | None, options: SearchOptions) -> Sear
 
 def _is_own(law: Scored) -> bool:
     return law.fitted.candidate.origin == OWN
+
+
+def _each_once(fits: Iterable[Fitted]) -> list[Fitted]:
+    """Own forms; of a known form, which factors can enter in several ways, the way that fits."""
+    best: dict[str, Fitted] = {}
+    for fit in fits:
+        name = fit.candidate.text if fit.candidate.origin == OWN else fit.candidate.origin
+        known = best.get(name)
+        if known is None or (fit.valid, -fit.fit.error) > (known.valid, -known.fit.error):
+            best[name] = fit
+    return list(best.values())
+
+
+def _good_outside(
+    fits: Sequence[Fitted], data: Rows, folds: Folds, options: SearchOptions, clock: Clock
+) -> list[Fitted]:
+    """Those that extrapolate best of the candidates that training error alone left out.
+
+    Their folds are fitted from the constants on all rows alone, in few steps.
+    """
+    rules = data.rules.search
+    if not folds[1] or not rules.seats:
+        return []
+    ranked = [fit for fit in fits if fit.valid and _is_short(fit, rules)]
+    ranked.sort(key=lambda fit: (fit.fit.error, fit.candidate.text))
+    tried = list(_best_of_each(ranked, rules.seats_tried, lambda fit: fit.complexity))
+    tasks = [(chunk, data, folds[1], options.seed) for chunk in _chunks(tried, 16)]
+    errors = [e for part in _in_parallel(SCREENING, _outside, tasks, options, clock) for e in part]
+    order = sorted(range(len(errors)), key=lambda k: errors[k])
+    best = [tried[k] for k in order]
+    kept = [*best[: rules.seats], *_best_of_each(best, 1, lambda fit: fit.complexity)]
+    return list({fit.candidate.text: fit for fit in kept}.values())
+
+
+def _outside(
+    task: tuple[Sequence[Fitted], Rows, Sequence[Fold], int], _: float | None
+) -> list[float]:
+    """Extrapolation error of each candidate, from fits of few steps."""
+    chunk, data, folds, seed = task
+    quick = replace(data.rules.search, fold_iterations=data.rules.search.seat_iterations)
+    data = replace(data, rules=replace(data.rules, search=quick))
+    return [
+        float(np.mean([fold_loss(fitted, data, fold, seed, 0).sum() for fold in folds]))
+        for fitted in chunk
+    ]
 
 
 def shortlist(fits: Sequence[Fitted], keep: int, rules: SearchRules) -> list[Fitted]:
@@ -397,6 +454,7 @@ class Stage:
 
 SEARCHING, FITTING = Stage("searching", "engine_time"), Stage("fitting", "fitting_time")
 PRUNING, SCORING = Stage("shortening", "pruning_time"), Stage("scoring")
+SCREENING = Stage("screening", "screening_time")
 SHARING = Stage("sharing constants")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.laws.candidates import theory
+from pipeline.laws.catalogue import theory
 from pipeline.laws.document import laws_document
 from pipeline.laws.evidence.harm import harm
 from pipeline.laws.factors import find_roles

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.laws.candidates import CATALOGUE
+from pipeline.laws.catalogue import CATALOGUE
 from pipeline.symbolic.engines.forms import (
     OUTERS,
     SCREENING,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.laws.candidates import prune
+from pipeline.laws.pruning import prune
 from pipeline.laws.rows import Rows, infer_domains
 from pipeline.symbolic.fit import RULES, Sample, fit_constants
 from pipeline.symbolic.program import Expression, compiled

@@ -1,0 +1,65 @@
+"""Shorter variants of the forms that were found, by dropping constants one by one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.laws.rows import Rows
+from pipeline.symbolic.fit import Fit, fit_constants
+from pipeline.symbolic.kinds import classify
+from pipeline.symbolic.program import compiled
+from pipeline.symbolic.scaling import is_unit_free
+from pipeline.symbolic.starts import propose_starts
+from pipeline.symbolic.templates import MAX_NODES, shorter
+from pipeline.symbolic.tree import Floats, Tree
+
+
+def prune(tree: Tree, theta: Floats, data: Rows, seed: int) -> list[Tree]:
+    """Ever shorter variants of a template, from its constants on.
+
+    Each round drops the constant that costs least; the path ends where the error has grown by more
+    than `prune_loss` over the first.
+
+    Parameters
+    ----------
+    theta : (P,) or (G, P) constants on the rows.
+    """
+    pruned: list[Tree] = []
+    fit = _fit(tree, theta, data, seed)
+    first = fit.error if fit else 0.0
+    while fit is not None:
+        found = _best_shorter(tree, fit.theta, data, seed)
+        if found is None or found[1].error > data.rules.search.prune_loss * first:
+            break
+        tree, fit = found
+        pruned.append(tree)
+    return pruned
+
+
+def _best_shorter(tree: Tree, theta: Floats, data: Rows, seed: int) -> tuple[Tree, Fit] | None:
+    place = {name: p for p, name in enumerate(tree.constants)}
+    fits = []
+    measured = classify(data.columns).measured
+    for variant, names in shorter(tree).items():
+        smaller = variant.complexity < tree.complexity and variant.factors
+        if smaller and is_unit_free(variant, measured):
+            start = theta[..., [place[name] for name in names]]
+            fit = _fit(variant, start, data, seed)
+            fits += [(variant, fit)] if fit else []
+    return min(fits, key=lambda pair: pair[1].error, default=None)
+
+
+def _fit(tree: Tree, theta: Floats, data: Rows, seed: int) -> Fit | None:
+    rules, expression = data.rules.search, compiled(tree)
+    sample = replace(data.sample, pooled=False)
+    if tree.complexity > MAX_NODES:
+        return None
+    starts = theta[None, ...]
+    if rules.prune_starts:
+        fresh = propose_starts(expression, sample, rules.prune_starts, seed)
+        if theta.ndim > 1:
+            fresh = np.broadcast_to(fresh[:, None, :], (len(fresh), *theta.shape))
+        starts = np.concatenate([starts, fresh])
+    return fit_constants(expression, sample, starts, rules.prune_iterations)
