@@ -24,6 +24,9 @@ from pipeline.symbolic.program import Columns, Expression, compiled
 from pipeline.symbolic.starts import propose_starts
 from pipeline.symbolic.tree import Floats, Tree
 
+STRUCTURED = ("mean", "grammar", "surface", OWN)
+"""Origins of candidates whose forms were known beforehand, beside the catalogue."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -36,6 +39,11 @@ class Candidate:
     def text(self) -> str:
         """The template as text."""
         return self.tree.text
+
+    @property
+    def structured(self) -> bool:
+        """Whether its form was known beforehand: an engine's form was one of thousands."""
+        return self.origin in STRUCTURED or self.origin.startswith("theory")
 
 
 @dataclass(frozen=True)

@@ -91,12 +91,14 @@ def winners_curse(law: Scored, best: Scored, data: Rows) -> float:
 
     The winner among M candidates owes 2 ln M cells' worth of its error to each constant that it
     chose, where error is that of noise: the error on random folds (Foster and George 1994). Without
-    a factor of the best law's, two were chosen: the factor and its constant. Chance is in the
+    a factor of the best law's, one more was chosen: the factor. Beside a law of a form that is
+    known, an engine's law has one more choice, too: its form. Chance is in the
     extrapolation, which rests on few cells: a law that is clearly worse on random folds, which test
     every cell, misses something.
     """
     rules = data.rules.selection
-    choices = 2 if law.fitted.used < best.fitted.used else 1
+    choices = 1 + (law.fitted.used < best.fitted.used)
+    choices += law.fitted.candidate.structured and not best.fitted.candidate.structured
     curse = rules.winners_curse / len(np.unique(data.cell))
     inside, least = (float(each.random.sum(axis=1).mean()) for each in (law, best))
     near = inside <= (1.0 + curse) * least
