@@ -69,7 +69,7 @@ def search(name: str) -> Found:
         raise ValueError(f"no law is valid for {rows.name}")
 
     def law(scored: Scored) -> Law:
-        return law_of(scored, problem.data, problem.held_out, SEED)
+        return law_of(scored, problem.data, problem.held_out, SEED, outside=found.outside)
 
     theory = {
         form.fitted.candidate.origin.removeprefix("theory: "): law(form) for form in found.theory

@@ -1,18 +1,20 @@
 """Prediction bands of a law: how sure the law is, and how far one more trained model may lie off.
 
-Two things are kept apart. The law's constants come from a sample of cells; other cells would have
-given other constants. That is the band of the *law*, from bootstrap draws of the constants, and it
-is given the form of the law. One more trained model also has luck of its own: replicates of a cell
-differ, and a cell may lie off the law by more than its replicates do. Both are added, in
-quadrature, for the band of a *run*. That another form might be right is in neither.
+Three things make a law's prediction uncertain. Its constants come from a sample of cells: that is
+in bootstrap draws of them. Its form may be another one: that is in the spread of laws that score
+about as well (`Rival`). And outside the fitted region the truth drifts away from both, by as much
+as the law's own errors on its extrapolation folds show (`drift`), the further the more (`region`).
+One more trained model also has luck of its own: replicates of a cell differ, and a cell may lie off
+the law by more than its replicates do. All are added in quadrature.
 
 Notation
 --------
-N : rows asked about.    M : draws.    P : constants of the template.    S : stand-ins.
+N : rows asked about.    M : draws.    P : constants of the template.    J : rivals.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
@@ -27,11 +29,14 @@ from pydantic import (
 )
 
 from pipeline.laws.record import Bounds, Range, Record, wrong
+from pipeline.laws.region import Region
 from pipeline.symbolic.program import Expression
-from pipeline.symbolic.tree import Floats
+from pipeline.symbolic.tree import Floats, Tree
 
 #: how often a band holds what it is a band of, and the half-width of that in standard deviations
 LEVEL, WIDTH = 0.95, 1.96
+#: times the median distance of rivals beyond which one counts no more
+RIVAL_REACH = 3.0
 #: rows evaluated at once: draws of many rows would fill the memory
 CHUNK = 2_000
 
@@ -47,7 +52,7 @@ class Bands:
     Attributes
     ----------
     mean : (N,) the law.
-    law : lowest and highest (N,) value of the law, given its form; None where nothing is known.
+    law : lowest and highest (N,) value of the mean over models; None where nothing is known.
     run : lowest and highest (N,) value of one more trained model; None likewise.
     outside : for each row the factors that lie beyond the range the law was fitted on.
     level : how often the bands hold the truth.
@@ -75,19 +80,50 @@ class Bands:
         return Bands(mean, law, run, tuple(outside))
 
 
+class Rival(Record):
+    """A law that scores about as well as the selected one.
+
+    Attributes
+    ----------
+    expression : in the factor names with numbers; with groups, a template.
+    weight : how much it counts; 1 for one that scores as well as the selected law.
+    constants : level -> constant -> value; None without groups.
+    """
+
+    expression: str
+    weight: float = Field(gt=0)
+    constants: dict[str, dict[str, float]] | None = None
+
+    def for_group(self, level: str) -> Rival:
+        """The rival of one group, with numbers."""
+        own = (self.constants or {}).get(level)
+        if own is None:
+            return self
+        names = tuple(node for node in IDENTIFIER.findall(self.expression) if node not in own)
+        tree = Tree.parse(self.expression, names)
+        return Rival(expression=tree.with_constants(own).text, weight=self.weight)
+
+
+IDENTIFIER = re.compile(r"[^\W\d]\w*")
+
+
 class GroupUncertainty(Record):
     """What differs between groups.
 
     Attributes
     ----------
     draws : constant -> M values, for all constants of the template, the shared ones too.
-    replicate_sd, misfit_sd, ranges : as in `Uncertainty`; None for the same as there.
+    replicate_sd, misfit_sd, fit_sd, target_sd, ranges, region : as in `Uncertainty`; None for the
+        same as there.
     """
 
     draws: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     replicate_sd: float | None = Field(default=None, ge=0)
     misfit_sd: float | None = Field(default=None, ge=0)
+    fit_sd: float | None = Field(default=None, ge=0)
+    target_sd: float | None = Field(default=None, ge=0)
     ranges: dict[str, Range] | None = None
+    region: Region | None = None
 
     @model_validator(mode="after")
     def _draws_belong_together(self) -> Self:
@@ -108,8 +144,15 @@ class Uncertainty(Record):
     draws : constant -> M values over resamples of cells; entries of equal place belong together.
         With groups, those of the shared constants.
     replicate_sd : standard deviation of replicates about their cell's mean; None without any.
-    misfit_sd : standard deviation of cells about the law beyond that noise; without replicates,
-        of rows about the law.
+    fit_sd : standard deviation of cells about the law beyond that noise; without replicates, of
+        rows about the law.
+    misfit_sd : the same, or that on the extrapolation folds where it is larger: for a reader that
+        knows nothing of rivals and drift.
+    rivals : laws that score about as well.
+    drift : standard deviation of the truth about law and rivals at a distance of one width of the
+        region, in units of `target_sd`; it grows with the root of the distance.
+    target_sd : standard deviation of the target.
+    region : where the law was fitted; None where it is not known.
     ranges : factor -> lowest and highest value that the law was fitted on.
     domain : factor -> where a law must be valid; an undefined factor is taken at its middle.
     bounds : of the target; None for none.
@@ -119,6 +162,11 @@ class Uncertainty(Record):
     draws: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     replicate_sd: float | None = Field(default=None, ge=0)
     misfit_sd: float | None = Field(default=None, ge=0)
+    fit_sd: float | None = Field(default=None, ge=0)
+    rivals: tuple[Rival, ...] = ()
+    drift: float = Field(default=0.0, ge=0)
+    target_sd: float | None = Field(default=None, ge=0)
+    region: Region | None = None
     ranges: dict[str, Range] = Field(default_factory=dict)
     domain: dict[str, Range] = Field(default_factory=dict)
     bounds: Bounds = (None, None)
@@ -132,16 +180,17 @@ class Uncertainty(Record):
     @property
     def noise_sd(self) -> float | None:
         """Standard deviation of one run about the law; None where nothing is known."""
-        known = [sd for sd in (self.replicate_sd, self.misfit_sd) if sd is not None]
+        about = self.misfit_sd if self.fit_sd is None else self.fit_sd
+        known = [sd for sd in (self.replicate_sd, about) if sd is not None]
         return float(np.hypot.reduce(known)) if known else None
 
     def for_group(self, level: str) -> Uncertainty:
         """The uncertainty of one group, without the others."""
         own = (self.groups or {}).get(level)
-        if own is None:
-            return self.model_copy(update={"groups": None})
-        given = {name: value for name, value in dict(own).items() if value is not None}
-        return self.model_copy(update={**given, "groups": None})
+        given = {} if own is None else dict(own)
+        told = {name: value for name, value in given.items() if value is not None}
+        rivals = tuple(rival.for_group(level) for rival in self.rivals)
+        return self.model_copy(update={**told, "rivals": rivals, "groups": None})
 
     def theta(self, expression: Expression) -> Floats:
         """Draws (M, P) in the order of a template's constants; M = 0 where there are none."""
@@ -196,21 +245,50 @@ class Predictor:
         mean, drawn = self._mean(table), self._drawn(table)
         told = self.uncertainty
         noise = None if told is None else told.noise_sd
-        law = _percentiles(drawn, mean)
+        law = _widened(mean, _percentiles(drawn, mean), np.sqrt(self._beyond(table)))
         run = _widened(mean, law, noise)
-        if run is not None and told is not None:
-            run = _clipped(run, told.bounds)
+        if told is not None:
+            law, run = (
+                None if band is None else _clipped(band, told.bounds) for band in (law, run)
+            )
         return Bands(mean, law, run, self._outside(table))
 
     def change(self, table: Table, baseline: Table) -> Bands:
         """Bands of the law's change from one table to another, row by row; see `Law.change`."""
         mean = self._mean(table) - self._mean(baseline)
-        law = _percentiles(self._drawn(table) - self._drawn(baseline), mean)
+        drawn = _percentiles(self._drawn(table) - self._drawn(baseline), mean)
+        law = _widened(mean, drawn, np.sqrt(self._beyond(table, baseline)))
         noise = None if self.uncertainty is None else self.uncertainty.noise_sd
         run = _widened(mean, law, None if noise is None else np.sqrt(2.0) * noise)
         both = zip(self._outside(table), self._outside(baseline), strict=True)
         outside = tuple(tuple(dict.fromkeys([*one, *other])) for one, other in both)
         return Bands(mean, law, run, outside)
+
+    def _beyond(self, table: Table, baseline: Table | None = None) -> Floats:
+        """Variance (N,) of the form and of the drift, of the law or of its change."""
+        told = self.uncertainty
+        if told is None:
+            return np.zeros(_size(table))
+        mean, others = self._mean(table), self._rivals(table)
+        away = np.zeros(_size(table)) if told.region is None else told.region.distance(table)
+        if baseline is not None:
+            mean, others = mean - self._mean(baseline), others - self._rivals(baseline)
+            if told.region is not None:
+                away = np.abs(away - told.region.distance(baseline))
+        weight = np.array([rival.weight for rival in told.rivals])
+        drift = told.drift * (told.target_sd or 0.0)
+        return np.asarray(rival_spread(others, weight, mean) ** 2 + drift**2 * away)
+
+    def _rivals(self, table: Table) -> Floats:
+        """Values (J, N) of the laws that score about as well."""
+        rivals = () if self.uncertainty is None else self.uncertainty.rivals
+        filled, size = self._filled(table), _size(table)
+        found = np.zeros((len(rivals), size))
+        for k, rival in enumerate(rivals):
+            expression = Expression.parse(rival.expression, tuple(filled))
+            with np.errstate(all="ignore"):
+                found[k] = expression.evaluate(filled)
+        return found
 
     def _mean(self, table: Table) -> Floats:
         return self.numeric.evaluate(self._filled(table))
@@ -295,6 +373,24 @@ def certainty(fit: Bands, target: Floats, rest: Bands | None, held: Floats) -> C
     )
 
 
+def rival_spread(others: Floats, weight: Floats, mean: Floats) -> Floats:
+    """Standard deviation (N,) of laws (J, N) about the selected one, which counts, too.
+
+    A law that is far off at a row counts there as three times the median distance: it is no better
+    than the others, and says no more than that they do not know.
+    """
+    if not len(others):
+        return np.zeros(len(mean))
+    with np.errstate(all="ignore"):
+        square = (others - mean) ** 2
+    square = np.where(np.isfinite(square), square, np.inf)
+    middle = np.median(square, axis=0)
+    middle = np.where(np.isfinite(middle), middle, np.min(square, axis=0))
+    square = np.minimum(square, RIVAL_REACH**2 * middle)
+    square = np.where(np.isfinite(square), square, 0.0)
+    return np.asarray(np.sqrt(weight @ square / weight.sum()))
+
+
 def _held(band: Band, values: Floats) -> float:
     return float(np.mean((band[0] <= values) & (values <= band[1])))
 
@@ -322,15 +418,17 @@ def _percentiles(drawn: Floats, mean: Floats) -> Band | None:
     return np.fmin(ends[0], mean), np.fmax(ends[1], mean)
 
 
-def _widened(mean: Floats, law: Band | None, noise: float | None) -> Band | None:
-    """A band with independent noise of a standard deviation added, side by side."""
+def _widened(mean: Floats, law: Band | None, noise: Floats | float | None) -> Band | None:
+    """A band with independent errors of a standard deviation added, side by side."""
     if law is None or noise is None:
         return None
     low, high = (np.hypot(end - mean, WIDTH * noise) for end in law)
     return mean - low, mean + high
 
 
-def _clipped(band: Band, bounds: tuple[float | None, float | None]) -> Band:
+def _clipped(band: Band | None, bounds: tuple[float | None, float | None]) -> Band | None:
+    if band is None:
+        return None
     low = -np.inf if bounds[0] is None else bounds[0]
     high = np.inf if bounds[1] is None else bounds[1]
     return np.clip(band[0], low, high), np.clip(band[1], low, high)

@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.errors import PipelineError
 from pipeline.laws.bands import Certainty, certainty
 from pipeline.laws.direction import lower_is_better
+from pipeline.laws.drift import with_form
 from pipeline.laws.evidence import pooled
 from pipeline.laws.evidence.baseline import baseline
 from pipeline.laws.evidence.factor import factor_evidence
@@ -22,6 +23,7 @@ from pipeline.laws.intervals import bootstrap, constants, group_intervals, uncer
 from pipeline.laws.law import LATEX_DIGITS, NOT_FITTED, SCORES, Constant, Interval, Law, LawDefect
 from pipeline.laws.lawset import LawSet
 from pipeline.laws.noise import reweighted
+from pipeline.laws.outside import Outside
 from pipeline.laws.question import Problem
 from pipeline.laws.record import (
     SEPARATOR,
@@ -74,10 +76,10 @@ def laws_document(
     posed, lower = replace(problem, data=data), lower_is_better(problem.data)
 
     def record_of(law: Scored) -> Law:
-        return law_of(law, data, problem.held_out, seed, problem.small)
+        return law_of(law, data, problem.held_out, seed, problem.small, found.outside)
 
     laws = {i: record_of(found.laws[i]) for i in {*found.front, found.selected}}
-    selected, chosen = laws[found.selected], found.laws[found.selected]
+    selected, chosen = with_form(laws[found.selected], found), found.laws[found.selected]
     theory = sorted(found.theory, key=lambda law: (not law.fitted.valid, law.error))
     # with the weights of the user: rows off the laws are no outliers of what was measured
     measured = pooled.pooled_gain(selected, problem.data, lower, problem.seeds, seed)
@@ -190,13 +192,19 @@ def _levels(data: Rows) -> list[str] | None:
 
 
 def law_of(
-    law: Scored, data: Rows, held_out: Rows | None, seed: int, small: Rows | None = None
+    law: Scored,
+    data: Rows,
+    held_out: Rows | None,
+    seed: int,
+    small: Rows | None = None,
+    outside: Outside | None = None,
 ) -> Law:
     """A scored law with its constants on all rows, their intervals, and its scores everywhere.
 
     Parameters
     ----------
     small : rows of groups that are too small for constants of their own.
+    outside : what extrapolated R² is computed by; None for 1 − the mean loss.
     """
     fitted = _on_all_rows(law.fitted, data)
     expression, fit, shared = fitted.expression, fitted.fit, fitted.shared
@@ -218,7 +226,7 @@ def law_of(
         ),
         factors=data.factors,
         complexity=numeric.complexity,
-        scores=_scores(law, fitted, data, held_out),
+        scores=_scores(law, fitted, data, held_out) | _extrapolated(law, outside),
         valid=fitted.valid,
         defects=tuple(
             LawDefect(**each.to_json()) for each in (fitted.defect, fitted.limits) if each
@@ -326,6 +334,10 @@ def _scores(
         scores[f"rmse_{name}"] = None if share is None else math.sqrt(share * data.variance)
     scores["rmse_hold_out"] = None if squared is None else math.sqrt(squared)
     return scores
+
+
+def _extrapolated(law: Scored, outside: Outside | None) -> dict[str, float | None]:
+    return {} if outside is None else {"r2_extrapolation": outside.r2(law)}
 
 
 def _mean_loss(loss: Floats) -> float | None:

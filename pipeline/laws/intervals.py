@@ -13,12 +13,13 @@ import numpy as np
 
 from pipeline.laws.bands import GroupUncertainty, Uncertainty
 from pipeline.laws.law import Constant, Interval
+from pipeline.laws.region import Region
 from pipeline.laws.rows import Rows
 from pipeline.laws.score import values
 from pipeline.symbolic.fit import Fit
 from pipeline.symbolic.program import Expression
 from pipeline.symbolic.tree import Floats
-from pipeline.symbolic.uncertainty import cluster_bootstrap, sandwich_draws, unidentified
+from pipeline.symbolic.uncertainty import SCATTERED, cluster_bootstrap, sandwich_draws, unidentified
 
 TOO_FEW = "too_few_resamples"
 
@@ -81,7 +82,10 @@ def _intervals(
             found[name] = Interval(reason=loose.get(name, TOO_FEW))
         else:
             ci95 = (float(ends[0, p]), float(ends[1, p]))
-            found[name] = Interval(se=float(draws[:, p].std(ddof=1)), ci95=ci95)
+            with np.errstate(over="ignore", invalid="ignore"):
+                se = float(draws[:, p].std(ddof=1))
+            known = np.isfinite([se, *ci95]).all()
+            found[name] = Interval(se=se, ci95=ci95) if known else Interval(reason=SCATTERED)
     return found
 
 
@@ -119,14 +123,18 @@ def uncertainty(
             groups[level] = GroupUncertainty(
                 draws=_stored(expression.constants, draws[:, k], data),
                 misfit_sd=misfit(expression, Fit(fit.theta[k], 0.0), part) if inside else None,
+                target_sd=float(np.sqrt(part.scale[0])) if inside else None,
                 ranges=_ranges(part.columns) if inside else None,
+                region=Region.of(part.columns) if inside else None,
             )
     place = [expression.constants.index(name) for name in names]
     return Uncertainty(
         draws=_stored(names, own[:, place], data),
         replicate_sd=None if variance is None else float(np.sqrt(variance)),
         misfit_sd=misfit(expression, fit, data),
+        target_sd=float(np.sqrt(data.variance)),
         ranges=_ranges(data.columns),
+        region=Region.of(data.columns),
         domain={name: (float(a), float(b)) for name, (a, b) in data.domains.items()},
         bounds=(low, high),
         groups=groups,
@@ -166,6 +174,8 @@ def misfit(expression: Expression, fit: Fit, data: Rows) -> float | None:
     if freedom < 1:
         return None
     square = float(np.sum(left**2 / count)) / freedom
+    if not np.isfinite(square):
+        return None
     replicate = data.replicate_variance
     if replicate is None:
         return float(np.sqrt(square))

@@ -24,6 +24,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from pipeline.errors import UserError
 from pipeline.laws.document import law_of, own_forms
+from pipeline.laws.drift import with_form
 from pipeline.laws.factors import Placeholder, find_placeholders, mark_undefined
 from pipeline.laws.law import LATEX_DIGITS, SCORES, Constant, Law
 from pipeline.laws.noise import reweighted
@@ -395,15 +396,15 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         self, found: SearchResult, selected: int, data: Rows, small: Rows | None, seed: int
     ) -> None:
         indices = {*found.front, selected}
-        kept = {i: law_of(found.laws[i], data, None, seed, small) for i in indices}
-        self.selected_ = kept[selected]
+        kept = {i: law_of(found.laws[i], data, None, seed, small, found.outside) for i in indices}
+        self.selected_ = with_form(kept[selected], found)
         order = sorted(kept, key=lambda i: (kept[i].complexity, found.laws[i].error))
         self.laws_ = tuple(kept[i] for i in order)
         self._keep_forms(found, data, small, seed)
 
     def _keep_forms(self, found: SearchResult, data: Rows, small: Rows | None, seed: int) -> None:
         def record_of(law: Scored) -> Law:
-            return law_of(law, data, None, seed, small)
+            return law_of(law, data, None, seed, small, found.outside)
 
         self.forms_ = own_forms(found, record_of, data.factors)
 

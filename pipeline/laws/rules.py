@@ -144,15 +144,19 @@ class FoldRules:
     min_levels : levels of a factor below which it has no extrapolation fold.
     min_test_cells : cells a fold needs for testing.
     min_train_cells, min_train_share : cells a fold needs for training, and their fraction of all.
+    min_nested : folds from which on the optimism of the choice is estimated.
+    min_group_test : rows in every group that a fold needs for R² about each group's own mean.
     """
 
     random: int = 5
     shallow: float = 0.25
     deep: float = 0.5
     min_levels: int = 4
-    min_test_cells: int = 3
+    min_test_cells: int = 2
     min_train_cells: int = 4
     min_train_share: float = 0.25
+    min_nested: int = 3
+    min_group_test: int = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,6 +259,11 @@ class IntervalRules:
     max_rows : with more rows, draws come from the sandwich covariance instead.
     min_resamples : fraction of the resamples that must have been fitted.
     stored_digits : significant digits of a stored draw.
+    rivals, rival_error, rival_distance : laws that stand for the uncertainty of the form: so many
+        at most, with at most so many times the selected law's error, and apart from each other by
+        so many standard deviations of the target somewhere.
+    least_distance : a row of a fold is at least so far outside, in widths of the region.
+    most_drift : what a prediction that is not finite counts for, in standard deviations.
     """
 
     level: float = 0.95
@@ -263,6 +272,11 @@ class IntervalRules:
     max_rows: int = 5_000
     min_resamples: float = 0.5
     stored_digits: int = 9
+    rivals: int = 10
+    rival_error: float = 2.0
+    rival_distance: float = 1e-3
+    least_distance: float = 0.05
+    most_drift: float = 100.0
 
 
 @dataclass(frozen=True, kw_only=True)

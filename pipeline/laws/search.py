@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -23,6 +24,7 @@ from pipeline.laws.checks import Domain
 from pipeline.laws.folds import Fold, extrapolation_folds, random_folds
 from pipeline.laws.forms import OWN
 from pipeline.laws.noise import Outliers, find_outliers
+from pipeline.laws.outside import Outside
 from pipeline.laws.pruning import prune
 from pipeline.laws.rows import Rows
 from pipeline.laws.rules import BUDGETS, SearchRules
@@ -105,6 +107,7 @@ class SearchResult:
     failures : engines that failed, one line each.
     data : the rows that the search looked at, with the weights of the loss.
     outliers : rows that lie far from every good law; None where the loss is squares.
+    seed : of the search.
     """
 
     laws: list[Scored]
@@ -118,6 +121,12 @@ class SearchResult:
     data: Rows
     outliers: Outliers | None
     forms: dict[Tree, Scored | None] = field(default_factory=dict)
+    seed: int = 0
+
+    @cached_property
+    def outside(self) -> Outside:
+        """Scores of the laws on the extrapolation folds."""
+        return Outside(self.laws, self.selected, self.data, self.extrapolation, self.seed)
 
 
 class Clock:
@@ -189,6 +198,7 @@ def find_laws(data: Rows, held_out: Rows | None, options: SearchOptions) -> Sear
         candidates=len(candidates),
         data=data,
         outliers=outliers,
+        seed=options.seed,
     )
 
 

@@ -1,0 +1,186 @@
+"""How far predictions drift from the truth outside the fitted region, learned from the folds.
+
+The constants of a law are uncertain, and so is its form: laws that score about as well part ways
+outside. What both leave unexplained of the errors on the extrapolation folds is taken for a drift
+whose variance grows in proportion to the distance from the rows fitted, like a random walk. It is
+as large as it has to be for the 95 % intervals of the folds to hold 95 % of their rows (conformal
+in spirit; Vovk, Gammerman and Shafer 2005).
+
+Notation
+--------
+N : rows a fold tests.    K : extrapolation folds.    J : rivals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.laws.bands import WIDTH, GroupUncertainty, Rival, rival_spread
+from pipeline.laws.folds import Fold
+from pipeline.laws.law import Law
+from pipeline.laws.region import Region
+from pipeline.laws.rows import Rows
+from pipeline.laws.score import Fitted, Scored, values
+from pipeline.laws.search import SearchResult
+from pipeline.symbolic.fit import fit_constants
+from pipeline.symbolic.tree import Floats
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """Laws that score about as well as the selected one, with their weights.
+
+    Attributes
+    ----------
+    laws : valid laws, the best first; none that predicts what an earlier one does.
+    weight : (J,) the squared ratio of the selected law's error to theirs.
+    """
+
+    laws: tuple[Fitted, ...]
+    weight: Floats
+
+    @property
+    def pairs(self) -> Iterator[tuple[Fitted, float]]:
+        """Each law with its weight."""
+        return zip(self.laws, self.weight.tolist(), strict=True)
+
+
+def with_form(law: Law, found: SearchResult) -> Law:
+    """The selected law, its uncertainty with that of its form and with the drift outside."""
+    told, data = law.uncertainty, found.data
+    if told is None or found.selected is None:
+        return law
+    chosen = found.laws[found.selected]
+    rivals = rivals_of(found.laws, found.selected, data)
+    spread = float(np.sqrt(max(data.variance, 1e-300)))
+    noise = (told.noise_sd or 0.0) / spread
+    drift = drift_of(chosen.fitted, rivals, data, found.extrapolation, noise)
+    # a law without constants by group is asked without a group, which rivals would need
+    recorded = rivals if law.levels or data.group is None else Rivals((), np.zeros(0))
+    update: dict[str, Any] = {
+        "rivals": tuple(_recorded(rival, w, data) for rival, w in recorded.pairs),
+        "drift": drift,
+        "fit_sd": told.misfit_sd,
+    }
+    if len(chosen.extrapolation):
+        outside = float(np.sqrt(chosen.extrapolation.sum(axis=1).mean()))
+        update["misfit_sd"] = max(told.misfit_sd or 0.0, outside * spread)
+        if told.groups is not None:
+            update["groups"] = {
+                level: own.model_copy(update=_outside_too(own, outside))
+                for level, own in told.groups.items()
+            }
+    return law.model_copy(update={"uncertainty": told.model_copy(update=update)})
+
+
+def _outside_too(own: GroupUncertainty, outside: float) -> dict[str, float | None]:
+    wide = max(own.misfit_sd or 0.0, outside * (own.target_sd or 0.0))
+    return {"fit_sd": own.misfit_sd, "misfit_sd": wide}
+
+
+def _recorded(rival: Fitted, weight: float, data: Rows) -> Rival:
+    if data.group is None:
+        return Rival(expression=rival.numeric().text, weight=weight)
+    names, theta = rival.expression.constants, np.atleast_2d(rival.fit.theta)
+    constants = {
+        level: dict(zip(names, theta[k].tolist(), strict=True))
+        for k, level in enumerate(data.levels)
+    }
+    return Rival(expression=rival.expression.text, weight=weight, constants=constants)
+
+
+def rivals_of(laws: Sequence[Scored], selected: int, data: Rows) -> Rivals:
+    """The laws whose error is at most `rival_error` times that of the selected one."""
+    rules, chosen = data.rules.intervals, laws[selected]
+    near = [
+        law
+        for law in laws
+        if law.fitted.valid
+        and law.error <= rules.rival_error * chosen.error
+        and (not law.fitted.limits or chosen.fitted.limits)
+    ]
+    kept: list[Scored] = []
+    predicted = [chosen.fitted.predict(data)]
+    for law in sorted(near, key=lambda law: law.error):
+        value, scale = law.fitted.predict(data), rules.rival_distance * np.sqrt(data.scale)
+        if all(np.max(np.abs(value - other) / scale) > 1.0 for other in predicted):
+            kept.append(law)
+            predicted.append(value)
+        if len(kept) == rules.rivals:
+            break
+    weight = np.array([(chosen.error / law.error) ** 2 for law in kept])
+    return Rivals(tuple(law.fitted for law in kept), weight)
+
+
+def drift_of(
+    fitted: Fitted, rivals: Rivals, data: Rows, folds: Sequence[Fold], noise: float
+) -> float:
+    """Drift in standard deviations of the target (of its group) at a distance of one width.
+
+    Parameters
+    ----------
+    noise : standard deviation of a row about the law on the rows it was fitted to.
+    """
+    needed, weight = [], []
+    for fold in folds:
+        found = _needed(fitted, rivals, data, fold, noise)
+        if found is not None:
+            needed.append(found)
+            weight.append(np.full(len(found), 1.0 / len(found)))
+    if not needed:
+        return 0.0
+    every, share = np.concatenate(needed), np.concatenate(weight)
+    order = np.argsort(every)
+    reached = np.cumsum(share[order]) / share.sum()
+    place = int(np.searchsorted(reached, data.rules.intervals.level - 1e-9))
+    return float(every[order][min(place, len(every) - 1)])
+
+
+def _needed(fitted: Fitted, rivals: Rivals, data: Rows, fold: Fold, noise: float) -> Floats | None:
+    """The drift (N,) with which the interval of each row just holds it."""
+    rules, test = data.rules.intervals, data.take(fold.test)
+    mean = _refitted(fitted, data, fold)
+    if mean is None:
+        return None
+    others = [_refitted(rival, data, fold) for rival in rivals.laws]
+    known = [k for k, other in enumerate(others) if other is not None]
+    spread = rival_spread(
+        np.array([others[k] for k in known]).reshape(len(known), len(test)),
+        rivals.weight[known],
+        mean,
+    )
+    distance = _distance(data, fold)
+    left = ((test.target - mean) / WIDTH) ** 2 - spread**2 - noise**2 * test.scale
+    step = np.sqrt(np.maximum(distance, rules.least_distance) * test.scale)
+    needed = np.sqrt(np.maximum(left, 0.0)) / step
+    return np.where(np.isfinite(needed), needed, rules.most_drift)
+
+
+def _refitted(fitted: Fitted, data: Rows, fold: Fold) -> Floats | None:
+    """Predictions (N,) of the fold's test rows with constants from its training rows."""
+    train, steps = data.take(~fold.test).sample, data.rules.search.fold_iterations
+    start = fitted.fit.theta[None, ...]
+    fit = fit_constants(fitted.expression, train, start, steps, shared=fitted.shared)
+    if fit is None:
+        return None
+    test = data.take(fold.test)
+    with np.errstate(all="ignore"):
+        found = values(fitted.expression, fit.theta, test.filled, test.group)
+    return np.broadcast_to(found, (len(test),)).astype(float)
+
+
+def _distance(data: Rows, fold: Fold) -> Floats:
+    """How far (N,) each row that is tested lies from the rows fitted, of its group."""
+    train, test = data.take(~fold.test), data.take(fold.test)
+    found = np.zeros(len(test))
+    for k in np.unique(test.group_index):
+        inside, mask = train.group_index == k, test.group_index == k
+        if not inside.any():
+            continue
+        region = Region.of({name: column[inside] for name, column in train.columns.items()})
+        found[mask] = region.distance({n: column[mask] for n, column in test.columns.items()})
+    return found
