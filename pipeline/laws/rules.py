@@ -192,7 +192,7 @@ class SelectionRules:
     plausible_share: float = 0.85
     far_better: float = 0.5
     worst: float = 1e6
-    no_worse: float = 0.02
+    no_worse: float = 0.2
     same: float = 1e-6
 
 
