@@ -133,7 +133,7 @@ REPEATED: Sequence[Form] = (
         "c2: repetitions after which repeated data are worth little",
     ),
 )
-"""{u}: what is distinct of {n}."""
+"""{u}: what is distinct of {n}, so never more than it."""
 
 TASKS: Sequence[Form] = (
     Form(

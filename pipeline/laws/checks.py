@@ -100,6 +100,8 @@ class Undefined:
 class Growth:
     """How the sizes grow towards unlimited data.
 
+    A target without bounds may grow for ever, but not turn back.
+
     Attributes
     ----------
     start : (S,) factor values from which they grow.
@@ -115,6 +117,11 @@ class Growth:
     fractions: tuple[str, ...]
     bounds: tuple[float, float]
     tolerance: float
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the target has a bound."""
+        return bool(np.isfinite(self.bounds).any())
 
     def limit(
         self, expression: Expression, theta: Floats, start: Columns, sizes: Sequence[str]
@@ -137,7 +144,7 @@ class Domain:
     bounds : lowest and highest value that a valid law may take there.
     undefined : factors that are undefined on some rows.
     rounding : change of a law that is rounding error.
-    growth : None for a target without bounds and for a table without sizes.
+    growth : None for a table without sizes.
     rules : thresholds.
     """
 
@@ -199,7 +206,7 @@ def find_limit_defect(expression: Expression, theta: Floats, domain: Domain) -> 
     for sizes in dict.fromkeys([*((name,) for name in growth.largest), tuple(growth.largest)]):
         value = growth.limit(expression, theta, growth.start, sizes)
         at = {name: float(growth.multiples[-1] * growth.largest[name]) for name in sizes}
-        if not np.isfinite(value[-1]).all():
+        if growth.bounded and not np.isfinite(value[-1]).all():
             return Defect("limit_not_finite", at=at)
         for end, sign in zip(growth.bounds, (-1.0, 1.0), strict=True):
             worst = float(value[-1][np.argmax(sign * value[-1])])
@@ -211,7 +218,7 @@ def find_limit_defect(expression: Expression, theta: Floats, domain: Domain) -> 
                 "limit_turns_back", value=turning if np.isfinite(turning) else None, at=at
             )
     spread = float(np.ptp(value[-1]))
-    if growth.fractions and spread > 2.0 * growth.tolerance:
+    if growth.bounded and growth.fractions and spread > 2.0 * growth.tolerance:
         moves = {name: _moves(name, expression, theta, growth) for name in growth.fractions}
         factor = max(moves, key=lambda name: moves[name])
         return Defect("limit_depends_on_fraction", factor, spread, at)
@@ -354,7 +361,7 @@ def _undefined(factor: str, data: Rows) -> Undefined:
 
 def _growth(data: Rows, spread: float) -> Growth | None:
     rules, kinds = data.rules.checks, classify(data.columns)
-    if not kinds.sizes or not np.isfinite(data.bounds).any():
+    if not kinds.sizes:
         return None
     ends = np.array([data.domains[name] for name in data.factors])
     if len(ends) > rules.grow_factors:
@@ -363,16 +370,12 @@ def _growth(data: Rows, spread: float) -> Growth | None:
     else:
         axes = [np.linspace(low, high, rules.grow_steps) for low, high in ends.tolist()]
         points = np.array(list(product(*axes)))
-    variance = data.replicate_variance
+    variance, bounded = data.replicate_variance, bool(np.isfinite(data.bounds).any())
+    far = np.geomspace(rules.far_from, rules.far, rules.far_steps)
     return Growth(
         start={name: points[:, i] for i, name in enumerate(data.factors)},
         largest={name: value_range(data.columns[name])[1] for name in kinds.sizes},
-        multiples=np.concatenate(
-            [
-                2.0 ** np.arange(*rules.near),
-                np.geomspace(rules.far_from, rules.far, rules.far_steps),
-            ]
-        ),
+        multiples=np.concatenate([2.0 ** np.arange(*rules.near), far if bounded else far[:0]]),
         fractions=kinds.fractions,
         bounds=data.bounds,
         tolerance=(

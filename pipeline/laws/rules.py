@@ -73,7 +73,7 @@ class NoiseRules:
     max_share : more rows than this fraction are no outliers, but another population.
     """
 
-    huber: float = 2.5
+    huber: float = 1.345
     outlier: float = 5.0
     reweightings: int = 10
     steps: int = 10

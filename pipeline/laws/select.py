@@ -45,9 +45,11 @@ def select(scored: Sequence[Scored], data: Rows, seed: int) -> int | None:
     return min(near, key=lambda i: _claims(scored[i]))
 
 
-def _claims(law: Scored) -> tuple[int, int, float]:
-    """How much a law claims: its length, then its factors; of equals the better one comes first."""
-    return law.fitted.complexity, len(law.fitted.used), law.error
+def _claims(law: Scored) -> tuple[int, int, bool, float]:
+    """How much a law claims: its length, then its factors; of equals one of a known form, then the
+    better one, comes first."""
+    fitted = law.fitted
+    return fitted.complexity, len(fitted.used), not fitted.candidate.structured, law.error
 
 
 def eligible(scored: Sequence[Scored], data: Rows, draws: Floats) -> list[int]:
