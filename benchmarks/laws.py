@@ -89,7 +89,7 @@ def theory(problem: Problem, seed: int) -> str:
 
     domain = Domain.of(problem.data)
     fits = [
-        fit_candidate(Candidate(f.text, f.name), problem.data, domain, seed)
+        fit_candidate(Candidate(f.tree, f.name), problem.data, domain, seed)
         for f in forms(problem.data)
     ]
     return min((f for f in fits if f), key=lambda f: f.fit.error).numeric().text
