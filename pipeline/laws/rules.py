@@ -273,7 +273,7 @@ class IntervalRules:
     min_resamples: float = 0.5
     stored_digits: int = 9
     rivals: int = 10
-    rival_error: float = 2.0
+    rival_error: float = 3.0
     rival_distance: float = 1e-3
     least_distance: float = 0.05
     most_drift: float = 100.0
