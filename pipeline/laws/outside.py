@@ -1,7 +1,8 @@
 """The extrapolated R² of a law, computed as that on held-out rows is, and without optimism.
 
-On each extrapolation fold, R² is about the mean of the fold's own test rows, clipped at −1; the
-figure is the mean over folds. The law that was chosen because it does well on these folds does less
+Squared errors and squares about the mean of a fold's own test rows are summed over the extrapolation
+folds, every fold with the same weight, as the R² of held-out rows takes both. No fold counts for
+more than twice its squares: its R² is at least −1. The law that was chosen because it does well on these folds does less
 well elsewhere. How much less is found by choosing without a fold and scoring on it; all
 laws of a search are less good than they seem by that *optimism*.
 """
@@ -44,8 +45,7 @@ class Outside:
         """Extrapolated R² of a law; None without folds."""
         if not len(law.extrapolation):
             return None
-        every = [self._fold_r2(law, k) for k in range(len(self.folds))]
-        return float(np.mean(every)) - self.optimism
+        return self._r2([law] * len(self.folds)) - self.optimism
 
     @cached_property
     def optimism(self) -> float:
@@ -53,11 +53,14 @@ class Outside:
         few = len(self.folds) < self.data.rules.folds.min_nested
         if self.selected is None or few:
             return 0.0
-        loss = []
-        for k in range(len(self.folds)):
-            law = self._chosen_without(k)
-            loss.append(self._fold_r2(self.laws[self.selected], k) - self._fold_r2(law, k))
-        return max(float(np.mean(loss)), 0.0)
+        chosen = [self._chosen_without(k) for k in range(len(self.folds))]
+        own = [self.laws[self.selected]] * len(self.folds)
+        return max(self._r2(own) - self._r2(chosen), 0.0)
+
+    def _r2(self, laws: Sequence[Scored]) -> float:
+        """R² over all folds, each predicted by a law of its own."""
+        losses = [law.extrapolation[k] for k, law in enumerate(laws)]
+        return outside_r2(losses, self.data, self.folds)
 
     def _chosen_without(self, fold: int) -> Scored:
         """The law that is selected when one fold is not looked at."""
@@ -67,13 +70,18 @@ class Outside:
         assert chosen is not None  # validity does not depend on folds
         return self.laws[chosen]
 
-    def _fold_r2(self, law: Scored, k: int) -> float:
-        return fold_r2(law.extrapolation[k], self.data, self.folds[k])
+
+def outside_r2(losses: Sequence[Floats], data: Rows, folds: Sequence[Fold]) -> float:
+    """R² over folds, from the (N,) losses of each; at least −1."""
+    error, total = np.transpose(
+        [fold_squares(*pair, data) for pair in zip(losses, folds, strict=True)]
+    )
+    return 1.0 - float(np.minimum(error, 2.0 * total).sum() / max(total.sum(), 1e-300))
 
 
-def fold_r2(loss: Floats, data: Rows, fold: Fold) -> float:
-    """R² on the test rows of a fold, at least −1, about their mean: that of each group where every
-    group has rows enough.
+def fold_squares(loss: Floats, fold: Fold, data: Rows) -> tuple[float, float]:
+    """Mean squared error on the test rows of a fold, and their variance: about the mean of each
+    group where every group has rows enough, else about one.
 
     Parameters
     ----------
@@ -86,5 +94,4 @@ def fold_r2(loss: Floats, data: Rows, fold: Fold) -> float:
     index = np.zeros(len(test), dtype=np.int64) if alone or group is None else group
     mean = np.bincount(index, share * test.target) / np.maximum(np.bincount(index, share), 1e-300)
     total = float(np.sum(share * (test.target - mean[index]) ** 2))
-    error = float(np.sum(loss[fold.test] * data.scale[fold.test]))
-    return max(1.0 - error / total, -1.0) if total > 0 else -1.0
+    return float(np.sum(loss[fold.test] * data.scale[fold.test])), total

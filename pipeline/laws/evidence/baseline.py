@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from pipeline.laws.folds import Fold, extrapolation_folds, random_folds
-from pipeline.laws.outside import fold_r2
+from pipeline.laws.outside import outside_r2
 from pipeline.laws.rows import Rows
 from pipeline.laws.score import r_squared
 from pipeline.symbolic.tree import Floats
@@ -64,13 +64,13 @@ def baseline(data: Rows, held_out: Rows | None, seed: int) -> Baseline:
             "cv": _fold_error(data, random_folds(data, seed), predict),
             "extrapolation": _fold_error(data, outside_folds, predict),
         }
-        scored = [_fold_r2(data, fold, predict) for fold in outside_folds]
+        losses = [_fold_loss(data, fold, predict) for fold in outside_folds]
         outside = None if held_out is None else predict(data, held_out)
     scores: dict[str, float | None] = {
         f"r2_{name}": None if error is None else 1.0 - error / variance
         for name, error in errors.items()
     }
-    scores["r2_extrapolation"] = float(np.mean(scored)) if scored else None
+    scores["r2_extrapolation"] = outside_r2(losses, data, outside_folds) if losses else None
     scores["r2_hold_out"], errors["hold_out"] = None, None
     if held_out is not None and outside is not None:
         scores["r2_hold_out"] = r_squared(held_out.target, outside, held_out.group)
@@ -93,11 +93,12 @@ def _fold_error(data: Rows, folds: Sequence[Fold], predict: Predict) -> float | 
     return float(np.mean(errors)) if errors else None
 
 
-def _fold_r2(data: Rows, fold: Fold, predict: Predict) -> float:
+def _fold_loss(data: Rows, fold: Fold, predict: Predict) -> Floats:
+    """Loss (N,) of one fold, as that of a law."""
     test, loss = data.take(fold.test), np.zeros(len(data))
     square = (test.target - predict(data.take(~fold.test), test)) ** 2 / data.scale[fold.test]
     loss[fold.test] = test.weights / test.weights.sum() * square
-    return fold_r2(loss, data, fold)
+    return loss
 
 
 def _matrix(data: Rows) -> Floats:
