@@ -1,10 +1,10 @@
 """The extrapolated R² of a law, computed as that on held-out rows is, and without optimism.
 
-Squared errors and squares about the mean of a fold's own test rows are summed over the extrapolation
-folds, every fold with the same weight, as the R² of held-out rows takes both. No fold counts for
-more than twice its squares: its R² is at least −1. The law that was chosen because it does well on these folds does less
-well elsewhere. How much less is found by choosing without a fold and scoring on it; all
-laws of a search are less good than they seem by that *optimism*.
+Squared errors, and squares about the mean of a fold's own test rows, are summed over the
+extrapolation folds, every fold with the same weight, as the R² of held-out rows takes both. No fold
+counts for more than twice its squares: its R² is at least −1. The law that was chosen because it
+does well on these folds does less well elsewhere. How much less is found by choosing without a fold
+and scoring on it. All laws of a search are less good than they seem by that *optimism*.
 """
 
 from __future__ import annotations
