@@ -211,6 +211,7 @@ def summary(laws: LawSet) -> str:
         limits_text,
         outliers_text,
         small_groups_text,
+        trust_text,
     )
 
     law = laws.law
@@ -219,6 +220,8 @@ def summary(laws: LawSet) -> str:
     if laws.groups is not None:
         lines.append(f"groups: {groups_text(law, laws.groups)}")
     lines.append(f"score:  {score}")
+    if laws.reach:
+        lines.append(f"trust:  {trust_text(laws.reach[0])}")
     lines += [f"form:   {_form(form, law)}" for form in laws.forms]
     mean = law.origin == MEAN.origin
     notes = (

@@ -55,6 +55,9 @@ class Bands:
     law : lowest and highest (N,) value of the mean over models; None where nothing is known.
     run : lowest and highest (N,) value of one more trained model; None likewise.
     outside : for each row the factors that lie beyond the range the law was fitted on.
+    distance : how far (N,) each row lies outside the fitted region, in widths of the region; more
+        than 0 also where two factors meet in a corner that no row reaches, though each alone was
+        fitted. nan where the region is not known.
     level : how often the bands hold the truth.
     """
 
@@ -62,6 +65,7 @@ class Bands:
     law: Band | None
     run: Band | None
     outside: tuple[tuple[str, ...], ...]
+    distance: Floats
     level: float = LEVEL
 
     @staticmethod
@@ -77,7 +81,8 @@ class Bands:
         mean = _scattered([(rows, part.mean) for rows, part in parts], size)
         law = _joined_band([(rows, part.law) for rows, part in parts], size)
         run = _joined_band([(rows, part.run) for rows, part in parts], size)
-        return Bands(mean, law, run, tuple(outside))
+        distance = _scattered([(rows, part.distance) for rows, part in parts], size)
+        return Bands(mean, law, run, tuple(outside), distance)
 
 
 class Rival(Record):
@@ -251,7 +256,7 @@ class Predictor:
             law, run = (
                 None if band is None else _clipped(band, told.bounds) for band in (law, run)
             )
-        return Bands(mean, law, run, self._outside(table))
+        return Bands(mean, law, run, self._outside(table), self._distance(table))
 
     def change(self, table: Table, baseline: Table) -> Bands:
         """Bands of the law's change from one table to another, row by row; see `Law.change`."""
@@ -262,7 +267,14 @@ class Predictor:
         run = _widened(mean, law, None if noise is None else np.sqrt(2.0) * noise)
         both = zip(self._outside(table), self._outside(baseline), strict=True)
         outside = tuple(tuple(dict.fromkeys([*one, *other])) for one, other in both)
-        return Bands(mean, law, run, outside)
+        distance = np.fmax(self._distance(table), self._distance(baseline))
+        return Bands(mean, law, run, outside, distance)
+
+    def spread(self, table: Table) -> Floats:
+        """Standard deviation (N,) of the rivals about the law; see `Law.rival_spread`."""
+        rivals = () if self.uncertainty is None else self.uncertainty.rivals
+        weight = np.array([rival.weight for rival in rivals])
+        return rival_spread(self._rivals(table), weight, self._mean(table))
 
     def _beyond(self, table: Table, baseline: Table | None = None) -> Floats:
         """Variance (N,) of the form and of the drift, of the law or of its change."""
@@ -318,6 +330,13 @@ class Predictor:
             name: np.where(np.isnan(column), sum(domain.get(name, (0.0, 1.0))) / 2, column)
             for name, column in table.items()
         }
+
+    def _distance(self, table: Table) -> Floats:
+        """How far (N,) each row lies outside the region; nan where that is not known."""
+        told = self.uncertainty
+        if told is None or told.region is None:
+            return np.full(_size(table), np.nan)
+        return told.region.distance(table)
 
     def _outside(self, table: Table) -> tuple[tuple[str, ...], ...]:
         """Which factors of the law lie beyond the fitted range, row by row."""

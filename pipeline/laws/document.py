@@ -17,6 +17,7 @@ from pipeline.laws.evidence import pooled
 from pipeline.laws.evidence.baseline import baseline
 from pipeline.laws.evidence.factor import factor_evidence
 from pipeline.laws.evidence.harm import harm
+from pipeline.laws.evidence.reach import reach
 from pipeline.laws.factors import task_roles
 from pipeline.laws.forms import OWN
 from pipeline.laws.intervals import bootstrap, constants, group_intervals, uncertainty
@@ -34,6 +35,7 @@ from pipeline.laws.record import (
     Harm,
     Outlier,
     PooledGain,
+    Reach,
 )
 from pipeline.laws.rows import Indices, Rows
 from pipeline.laws.score import Fitted, Scored, r_squared, row_errors
@@ -164,6 +166,7 @@ def _evidence(
     record: dict[str, Any] = {
         "reference": Baseline.model_validate(beside.to_json()),
         "bands": _certainty(selected, problem),
+        "reach": tuple(Reach.model_validate(r.to_json()) for r in reach(selected, problem.data)),
     }
     if data.group is not None:
         evidence = [FactorEvidence(factor=f, in_law=selected.uses(f)) for f in data.factors]

@@ -266,6 +266,21 @@ class Law(Record):
         ]
         return Bands.joined(parts, _size(first, group))
 
+    def rival_spread(
+        self, columns: Mapping[str, Floats], group: Sequence[str] | None = None
+    ) -> Floats:
+        """Standard deviation (N,) of the laws that score about as well, about this one.
+
+        0 where no such laws were recorded. Columns, groups and errors as in `bands`.
+        """
+        arrays = self._arrays(columns)
+        if self.group_constants is None:
+            return self._predictor().spread(arrays)
+        spread = np.full(_size(arrays, group), np.nan)
+        for law, rows, (part,) in self._parts(group, arrays):
+            spread[rows] = law.rival_spread(part)
+        return spread
+
     def uses(self, factor: str) -> bool:
         """Whether the factor appears in the law."""
         return factor in self._parsed().factors

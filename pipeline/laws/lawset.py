@@ -36,6 +36,7 @@ from pipeline.laws.record import (
     Outlier,
     PooledGain,
     Provenance,
+    Reach,
     Record,
     Rule,
     read_json,
@@ -77,6 +78,7 @@ class LawSet(Record):
     certainty : ``bands`` in the file: how wide the bands of the selected law are.
     harm : ``transfer`` in the file: where the law is worse than its own value at T = 1.
     measured_gain : ``paired`` in the file: gains of training together as measured, pooled.
+    reach : how far each size of the law can grow, that of the amount of data first.
     verdicts : sentences on the law.
     rules : section -> rule -> value of every threshold of the method.
     outliers : rows that lie far from every good law.
@@ -97,6 +99,7 @@ class LawSet(Record):
     certainty: Certainty | None = Field(default=None, alias="bands")
     harm: Harm | None = Field(default=None, alias="transfer")
     measured_gain: PooledGain | None = Field(default=None, alias="paired")
+    reach: tuple[Reach, ...] = ()
     verdicts: tuple[str, ...] = ()
     rules: dict[str, dict[str, Rule]] = Field(default_factory=dict)
     outliers: tuple[Outlier, ...] = ()
@@ -288,8 +291,10 @@ class LawSet(Record):
     def intervals(self, table: pd.DataFrame) -> pd.DataFrame:
         """Predictions with 95 % intervals, in units of the target; null where nothing is known.
 
-        Columns: the target; ``law_low``, ``law_high`` (the law, given its form); ``run_low``,
-        ``run_high`` (one more trained model); ``outside``, the factors beyond the fitted range.
+        Columns: the target; ``law_low``, ``law_high`` (the mean of such models); ``run_low``,
+        ``run_high`` (one more trained model); ``outside``, the factors beyond the fitted range;
+        ``distance``, how far the row lies outside the fitted region, in widths of the region. The
+        distance is also more than 0 where two factors meet in a corner that no row reaches.
         Parameters and errors as in `predict`.
         """
         bands = self._bands(table)
@@ -298,7 +303,8 @@ class LawSet(Record):
             low, high = (None, None) if band is None else band
             columns |= {f"{name}_low": low, f"{name}_high": high}
         outside = [", ".join(names) for names in bands.outside]
-        return pd.DataFrame({**columns, "outside": outside}, index=table.index)
+        columns_of_region = {"outside": outside, "distance": bands.distance}
+        return pd.DataFrame({**columns, **columns_of_region}, index=table.index)
 
     def _bands(self, table: pd.DataFrame) -> Bands:
         law = self.with_region(self.law)

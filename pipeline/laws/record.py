@@ -287,6 +287,30 @@ class PooledGain(Record):
     clearly: int | None = None
 
 
+class Reach(Record):
+    """How far one size of the law can grow beyond the fitted values.
+
+    Attributes
+    ----------
+    factor : the size.
+    fitted_to, asked_to : its largest fitted value, and the largest one asked about.
+    trusted_to : up to this value the half-width of the interval of the mean is at most `limit`;
+        None where it is larger at `fitted_to`.
+    half_width : the largest one up to there, or that at `fitted_to`; None where it is not finite.
+    limit : the half-width up to which the law is trusted.
+    parts_at : from this value on, laws that score about as well differ by more than the noise of a
+        run; None where they do nowhere up to `asked_to`.
+    """
+
+    factor: str
+    fitted_to: float
+    asked_to: float
+    trusted_to: float | None = None
+    half_width: float | None = None
+    limit: float
+    parts_at: float | None = None
+
+
 class Outlier(Record):
     """A row that lies far from every good law.
 

@@ -59,7 +59,7 @@ class Region(Record):
                 low, high = float(known.min()), float(known.max())
                 axes[name] = Axis(low=low, high=high, logarithm=name in kinds.sizes and low > 0)
         empty = Region(axes=axes)
-        places = empty._places(columns)
+        places = empty.places(columns)
         edges = [
             Edge(signs=signs, reach=float(np.max(_along(signs, places))))
             for signs in _directions(tuple(axes))
@@ -68,7 +68,7 @@ class Region(Record):
 
     def distance(self, columns: Mapping[str, Floats]) -> Floats:
         """How far (N,) each row lies outside, in widths of the region; 0 inside."""
-        places = self._places(columns)
+        places = self.places(columns)
         size = max((len(column) for column in columns.values()), default=1)
         found = np.zeros(size)
         for edge in self.edges:
@@ -76,7 +76,7 @@ class Region(Record):
                 found = np.maximum(found, _along(edge.signs, places) - edge.reach)
         return found
 
-    def _places(self, columns: Mapping[str, Floats]) -> dict[str, Floats]:
+    def places(self, columns: Mapping[str, Floats]) -> dict[str, Floats]:
         """Places (N,) on each axis: 0 and 1 at the ends of the range; the middle where unknown."""
         places = {}
         for name, axis in self.axes.items():

@@ -319,6 +319,12 @@ class EvidenceRules:
     pooled_regions : most separate regions of harm, and of gain, that are recorded.
     prior_freedom : degrees of freedom with which the noise of all cells counts in that of a few.
     seed_freedom : spare pairs of runs below which pairs by seed say nothing about noise.
+    reach_multiples : multiples of a size's largest fitted value at which the law is asked how sure
+        it is, from 1.
+    reach_noise, reach_range : a law is trusted while the half-width of its interval is at most so
+        many standard deviations of a run, or this fraction of the target's fitted range.
+    reach_edge : fraction of a size's range, from the largest value, in which the highest fitted
+        corner is looked for.
     baseline_trees, baseline_rate : trees and learning rate of the gradient boosting baseline.
     baseline_leaf_share, baseline_leaf : rows in a leaf, as a fraction of all; fewest and most.
     """
@@ -363,6 +369,10 @@ class EvidenceRules:
     pooled_regions: int = 4
     prior_freedom: float = 4.0
     seed_freedom: int = 6
+    reach_multiples: tuple[float, ...] = (1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128)
+    reach_noise: float = 2.0
+    reach_range: float = 0.1
+    reach_edge: float = 0.1
     baseline_trees: int = 80
     baseline_rate: float = 0.1
     baseline_leaf_share: float = 0.02

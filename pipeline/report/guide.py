@@ -16,7 +16,8 @@ CHOICE = (
 FIXED = {
     "curves": (
         "Each picture moves one factor and holds the others: where points lie on the lines, the "
-        "law tells them. Grey marks values on which nothing was fitted."
+        "law tells them. Grey marks values on which nothing was fitted; a size is drawn to four "
+        "times the largest value measured."
     ),
     "constants": (
         "The numbers that the fit put into the formula. The wider an interval, the less the rows "

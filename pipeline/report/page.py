@@ -24,6 +24,7 @@ from pipeline.report.text import (
     few_levels_text,
     held_out_text,
     limits_text,
+    main_reach_text,
     unpredicted_harm_text,
 )
 from pipeline.report.words import describe, direction_in_words
@@ -81,7 +82,7 @@ def build_page(laws: LawSet, table: pd.DataFrame, context: ReportContext) -> Pag
         law=law,
         front=front,
         gallery=draw_gallery(surface, front, context.curves, groups, laws.measured_gain),
-        words=tuple(describe(surface)) if surface else (),
+        words=_words(laws, surface),
         notes=(*context.notes, *_warnings(laws, table), *doubts(laws, table)),
         findings=tuple(_findings(laws, surface)),
         verdicts=laws.verdicts,
@@ -90,6 +91,14 @@ def build_page(laws: LawSet, table: pd.DataFrame, context: ReportContext) -> Pag
         forms=tuple(_form_constants(laws)),
         guide=guide(laws, front, surface),
     )
+
+
+def _words(laws: LawSet, surface: Surface | None) -> tuple[str, ...]:
+    """The law in words, and how far it can be trusted."""
+    if surface is None:
+        return ()
+    reach = main_reach_text(laws)
+    return (*describe(surface), *([reach] if reach else []))
 
 
 def _findings(laws: LawSet, surface: Surface | None) -> list[tuple[str, str]]:

@@ -23,7 +23,8 @@ import pandas as pd
 
 from pipeline.laws.bands import Bands
 from pipeline.laws.levels import UNDEFINED, Floats, scaled
-from pipeline.report.surface import Surface
+from pipeline.report.surface import GRID, Surface
+from pipeline.symbolic.kinds import is_size
 
 Mask = npt.NDArray[np.bool_]
 
@@ -32,6 +33,8 @@ MOST_LINES = 4
 ENOUGH = 3
 #: adjusted points are for looking through, not for counting
 MOST_ADJUSTED = 300
+#: a size is drawn to so many times the largest value measured
+BEYOND = 4.0
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,16 @@ class Line:
 
 @dataclass(frozen=True)
 class Slice:
-    """Everything one curve panel draws."""
+    """Everything one curve panel draws.
+
+    Attributes
+    ----------
+    x, hue, held : see the head of this module.
+    lines : one for each level of the hue factor.
+    span : ends of the horizontal axis; of a size, beyond what was measured.
+    adjusted : whether rows were moved to the held values.
+    logarithmic : whether the horizontal axis is.
+    """
 
     x: str
     hue: str | None
@@ -65,6 +77,7 @@ class Slice:
     lines: tuple[Line, ...]
     span: tuple[float, float]
     adjusted: bool
+    logarithmic: bool
 
 
 def slice_along(surface: Surface, x: str) -> Slice:
@@ -83,14 +96,32 @@ def slice_along(surface: Surface, x: str) -> Slice:
     )
     if not crowded:
         lines = _share_rows(surface, x, hue, lines)
-    return Slice(x, hue, held, lines, _span(surface, x), adjusted=not crowded)
+    return Slice(x, hue, held, lines, _span(surface, x), not crowded, _logarithmic(surface, x))
 
 
 def _span(surface: Surface, x: str) -> tuple[float, float]:
-    """From the smallest value met or allowed to the largest measured, and a little further."""
+    """From the smallest value met or allowed to the largest measured, and further.
+
+    A size goes on to `BEYOND` times its largest value, a little less far where its values are
+    within a factor of less than that of each other.
+    """
     low, high = surface.extent(x)
+    if is_size(surface.columns[x]):
+        return low, high * min(BEYOND, high / low)
     start, end = surface.domain(x)
     return min(low, max(start, low)), min(max(high, end), 2 * high if high > 0 else high)
+
+
+def _logarithmic(surface: Surface, x: str) -> bool:
+    """Whether the axis is logarithmic: that of every size, which reaches far."""
+    return surface.logarithmic(x) or is_size(surface.columns[x])
+
+
+def _grid(surface: Surface, x: str) -> Floats:
+    low, high = _span(surface, x)
+    if _logarithmic(surface, x) and low > 0:
+        return np.geomspace(low, high, GRID)
+    return np.linspace(low, high, GRID)
 
 
 def _held(surface: Surface, x: str, hue: str | None) -> dict[str, float]:
@@ -150,7 +181,7 @@ def _distinct(surface: Surface, x: str, mask: Mask) -> int:
 def _line(
     surface: Surface, x: str, level: float, others: Mapping[str, float], mask: Mask | None
 ) -> Line:
-    grid = surface.grid(x, *_span(surface, x))
+    grid = _grid(surface, x)
     law = surface.along(x, grid, others)
     at = {
         name: np.full(len(grid), others.get(name, surface.reference[name]))

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Harm,
         ModelFreeExponent,
         PooledGain,
+        Reach,
     )
     from pipeline.laws.record import PlaceExponent as Exponent
 
@@ -54,6 +55,7 @@ MOST_GAINS = 2
 MAX_LISTED = 8
 """Rows or groups that a sentence names at most."""
 
+OVER_GROUPS = "These are medians over the groups."
 CUT = "Inclusion was not computed, because the time limit ended the search early."
 SCORES = {"r2_cv": "cross-validated", "r2_extrapolation": "extrapolated", "r2_hold_out": "held out"}
 
@@ -80,6 +82,7 @@ def sentences(laws: LawSet, rules: EvidenceRules = RULES) -> Sentences:
         certainty_text(laws.target, laws.certainty, selected.uncertainty),
         harm_text(laws.target, laws.harm, laws.data.lower_is_better),
         measured_gain_text(laws.target, laws.measured_gain, laws.data.lower_is_better),
+        all_reach_text(laws.reach, bool(selected.levels)),
         shared_text(selected),
         outliers_text(laws),
         CUT if laws.provenance.cut else "",
@@ -384,24 +387,102 @@ def certainty_text(
     """How certain the law is, and how far one more trial may lie off; empty without intervals."""
     if certainty is None or uncertainty is None:
         return ""
-    misfit, replicate = number(uncertainty.misfit_sd, 2), uncertainty.replicate_sd
+    about, replicate = uncertainty.fit_sd, uncertainty.replicate_sd
+    about = uncertainty.misfit_sd if about is None else about
+    misfit = number(about, 2)
     noise = (
         f"rows differ from the law by {misfit}"
         if replicate is None
         else f"replicates differ by {number(replicate, 2)}, cells differ from the law by {misfit}"
     )
-    if replicate is not None and uncertainty.misfit_sd == 0.0:
+    if replicate is not None and about == 0.0:
         noise = f"replicates differ by {number(replicate, 2)}, cells from the law by no more"
     inside = f"{percent(certainty.held_fit)} of the fitted rows"
     if certainty.held_out is not None:
         inside += f" and {percent(certainty.held_out)} of the held-out rows"
     return (
-        f"Given its form, the law predicts the mean {target} to within ± "
+        f"The law predicts the mean {target} to within ± "
         f"{number(certainty.law, 2)} at the median fitted row and ± "
         f"{number(certainty.law_most, 2)} at the least certain one (95 %). One more trial lies "
         f"within ± {number(certainty.run, 2)} of the law ({noise}, standard deviations). This "
         f"interval contains {inside}."
     )
+
+
+def reach_text(reach: Reach) -> str:
+    """How far one size of the law can grow, and from where good laws differ."""
+    name, last = reach.factor, level(reach.fitted_to)
+    allowed, width = f"± {number(reach.limit, 2)}", f"± {number(reach.half_width, 2)}"
+    parting = (
+        "laws that score about as well differ by more than the noise of a run"
+        if reach.parts_at is not None
+        else ""
+    )
+    if reach.trusted_to is None:
+        told = "has no finite width" if reach.half_width is None else f"is {width}, wider than"
+        told += "" if reach.half_width is None else f" {allowed}"
+        first = (
+            f"At {name} = {last}, the largest {name} fitted, the 95 % interval of the mean {told}: "
+            "the law says little from there on"
+        )
+    elif reach.trusted_to == reach.fitted_to:
+        first = (
+            f"Beyond {name} = {last}, the largest {name} fitted, the 95 % interval of the mean is "
+            f"wider than {allowed}: the law says little there"
+        )
+    else:
+        first = (
+            f"Up to {name} = {level(reach.trusted_to)}, {_times(reach)} the largest {name} fitted, "
+            f"the 95 % interval of the mean stays within {width}"
+        )
+    if reach.parts_at is None:
+        return f"{first}."
+    if reach.parts_at == reach.fitted_to:
+        return f"{first}. At {name} = {last} {parting}."
+    return f"{first}; from {name} = {level(reach.parts_at)} on, {parting}."
+
+
+def all_reach_text(reaches: Sequence[Reach], grouped: bool = False) -> str:
+    """`reach_text` of every size, and what holds for all of them; empty without any.
+
+    Parameters
+    ----------
+    grouped : whether the law has constants by group.
+    """
+    if not reaches:
+        return ""
+    texts = [reach_text(reach) for reach in reaches]
+    texts.append(
+        "The other factors are held at their medians and at the largest fitted ones, whichever is "
+        "less certain."
+    )
+    return " ".join([*texts, *([OVER_GROUPS] if grouped else [])])
+
+
+def main_reach_text(laws: LawSet) -> str:
+    """`reach_text` of the law's first size; empty where it has none."""
+    if not laws.reach or laws.selected is None:
+        return ""
+    text = reach_text(laws.reach[0])
+    return f"{text} {OVER_GROUPS}" if laws.selected.levels else text
+
+
+def trust_text(reach: Reach) -> str:
+    """How far one size can grow, for a line of the terminal: "up to n = 12,800, …"."""
+    name, last, width = reach.factor, level(reach.fitted_to), number(reach.half_width, 2)
+    if reach.trusted_to is None:
+        return f"not even at {name} = {last}, the largest fitted"
+    how_far = "" if reach.trusted_to == reach.fitted_to else f"{_times(reach)} "
+    return (
+        f"up to {name} = {level(reach.trusted_to)}, {how_far}the largest fitted, the mean is known "
+        f"to within ± {width} (95 %)"
+    )
+
+
+def _times(reach: Reach) -> str:
+    """``twice`` or ``4 times``."""
+    times = number((reach.trusted_to or 0.0) / reach.fitted_to, 2)
+    return "twice" if times == "2" else f"{times} times"
 
 
 def harm_text(target: str, harm: Harm | None, lower: bool = False) -> str:

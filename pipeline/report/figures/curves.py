@@ -33,7 +33,7 @@ def draw_curves(surface: Surface, x: str) -> Drawing:
     """One panel: the law along `x` for a few levels of the factor that matters most beside it."""
     piece = slice_along(surface, x)
     figure, axes = new_panel()
-    factor_axis(axes, surface.logarithmic(x), surface.levels[x], piece.span)
+    factor_axis(axes, piece.logarithmic, surface.levels[x], piece.span)
     colours = ramp(len(piece.lines))
     for line, colour in zip(piece.lines, colours, strict=True):
         _draw_line(axes, line, colour)
@@ -113,7 +113,8 @@ def _limits(surface: Surface, piece: Slice) -> tuple[float, float]:
     known = surface.measured[np.isfinite(surface.measured)]
     low, high = float(known.min()), float(known.max())
     room = 0.35 * ((high - low) or 1.0)
-    drawn = np.concatenate([*measured, *[line.law for line in piece.lines]])
+    bands = [end for line in piece.lines for end in line.bands.law or ()]
+    drawn = np.concatenate([*measured, *bands, *[line.law for line in piece.lines]])
     drawn = drawn[np.isfinite(drawn)].clip(low - room, high + room)
     if not len(drawn):
         return low, high
@@ -153,10 +154,20 @@ def _caption(piece: Slice) -> str:
     if any(np.isfinite(line.flat) for line in piece.lines):
         parts.append(f"Dotted: measured where {piece.x} is undefined.")
     if piece.lines[0].bands.law is not None:
-        parts.append("Narrow band: how sure the law is, given its form.")
+        parts.append(_band_text(piece))
     if piece.lines[0].bands.run is not None:
         parts.append("Wide band: where 95 % of further runs are expected.")
     return " ".join(parts)
+
+
+def _band_text(piece: Slice) -> str:
+    """What the narrow band holds; a law of an older file knows nothing of other forms."""
+    if not np.isfinite(piece.lines[0].bands.distance).any():
+        return "Narrow band: how sure the law is, given its form."
+    return (
+        "Narrow band: the 95 % interval of the mean; it includes the uncertainty of the form and "
+        "grows outside the fitted region."
+    )
 
 
 def _alt(surface: Surface, piece: Slice) -> str:

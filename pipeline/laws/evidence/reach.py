@@ -1,0 +1,164 @@
+"""Reach: how far beyond the fitted values the law can be trusted, and where good laws part.
+
+Each size of the law grows in multiples of its largest fitted value. The other factors are held at
+two combinations of levels: their medians, and the highest fitted corner, the row with the largest
+other factors among those at the largest sizes. Of the two, the less certain one counts. A fraction
+is bounded and does not grow.
+
+With groups, each group has combinations of its own, sizes are multiples of the largest value of any
+group, and half-widths, spreads and thresholds are medians over the groups.
+
+Notation
+--------
+K : sizes asked about.    N : rows.    G : groups, 1 without any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.laws.factors import task_roles
+from pipeline.laws.law import Law
+from pipeline.laws.region import Region
+from pipeline.laws.rows import Rows
+from pipeline.symbolic.kinds import classify
+from pipeline.symbolic.tree import Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """How far one size can grow.
+
+    Attributes
+    ----------
+    factor : the size.
+    fitted_to, asked_to : its largest fitted value, and the largest one that was asked about.
+    trusted_to : up to this value the half-width of the interval of the mean is at most `limit`;
+        None where it is larger already at `fitted_to`.
+    half_width : the largest one up to there, or that at `fitted_to`; None where it is not finite.
+    limit : the larger of twice the noise of a run and a tenth of the target's range.
+    parts_at : the smallest value from `fitted_to` on at which laws that score about as well differ
+        by more than the noise of a run; None where they do nowhere up to `asked_to`.
+    """
+
+    factor: str
+    fitted_to: float
+    asked_to: float
+    trusted_to: float | None
+    half_width: float | None
+    limit: float
+    parts_at: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The record of ``laws.json``."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """How uncertain the law of one group is as a size grows.
+
+    Attributes
+    ----------
+    width : (K,) half-width of the 95 % interval of the mean.
+    spread : (K,) standard deviation of the rivals about the law.
+    limit : half-width up to which the law is trusted.
+    noise : what the spread is compared with.
+    """
+
+    width: Floats
+    spread: Floats
+    limit: float
+    noise: float
+
+
+def reach(law: Law, data: Rows) -> list[Reach]:
+    """The reach of every size of the law, that of the amount of data first; empty without bands.
+
+    Parameters
+    ----------
+    data : the rows that the law was fitted to.
+    """
+    parts = _by_group(law, data)
+    if any(part.bands(rows.columns).law is None for part, rows in parts):
+        return []
+    kinds, main = classify(data.columns), task_roles(data.columns).size
+    sizes = [name for name in data.factors if name in (*kinds.sizes, *kinds.amounts)]
+    used = sorted((name for name in sizes if law.uses(name)), key=lambda name: name != main)
+    return [_of_factor(factor, parts, data) for factor in used]
+
+
+def _by_group(law: Law, data: Rows) -> list[tuple[Law, Rows]]:
+    """The law of every group that has rows, with these."""
+    if not law.levels:
+        return [(law, data)]
+    groups = np.unique(data.group_index)
+    return [(law.for_group(data.levels[k]), data.of_group(k)) for k in groups]
+
+
+def _of_factor(factor: str, parts: Sequence[tuple[Law, Rows]], data: Rows) -> Reach:
+    sizes = _sizes(data.columns[factor], data.rules.evidence.reach_multiples)
+    doubts = [_doubt(law, rows, factor, sizes) for law, rows in parts]
+    width = np.median([doubt.width for doubt in doubts], axis=0)
+    spread = np.median([doubt.spread for doubt in doubts], axis=0)
+    limit = float(np.median([doubt.limit for doubt in doubts]))
+    narrow = width <= limit
+    count = int(np.argmin(narrow)) if not narrow.all() else len(narrow)
+    apart = spread > float(np.median([doubt.noise for doubt in doubts]))
+    half_width = float(width[: max(count, 1)].max())
+    return Reach(
+        factor=factor,
+        fitted_to=float(sizes[0]),
+        asked_to=float(sizes[-1]),
+        trusted_to=float(sizes[count - 1]) if count else None,
+        half_width=half_width if np.isfinite(half_width) else None,
+        limit=limit,
+        parts_at=float(sizes[np.argmax(apart)]) if apart.any() else None,
+    )
+
+
+def _sizes(column: Floats, multiples: Sequence[float]) -> Floats:
+    """Multiples (K,) of the largest fitted value, whole where the column is."""
+    known = column[np.isfinite(column)]
+    sizes = known.max() * np.asarray(multiples, dtype=float)
+    return np.unique(np.floor(sizes)) if np.array_equal(known, np.round(known)) else sizes
+
+
+def _doubt(law: Law, data: Rows, factor: str, sizes: Floats) -> Doubt:
+    rules, told = data.rules.evidence, law.uncertainty
+    width, spread = np.zeros(len(sizes)), np.zeros(len(sizes))
+    for held in (_middle(data), _corner(data, factor)):
+        points = {name: np.full(len(sizes), value) for name, value in held.items()}
+        points[factor] = sizes
+        band = law.bands(points).law
+        assert band is not None  # there are draws
+        with np.errstate(all="ignore"):
+            half = (band[1] - band[0]) / 2
+        width = np.maximum(width, np.where(np.isfinite(half), half, np.inf))
+        spread = np.maximum(spread, law.rival_spread(points))
+    noise = (0.0 if told is None else told.noise_sd) or 0.0
+    extent = float(np.ptp(data.target))
+    limit = max(rules.reach_noise * noise, rules.reach_range * extent)
+    return Doubt(width, spread, limit, max(noise, rules.no_change * extent))
+
+
+def _middle(data: Rows) -> dict[str, float]:
+    """The median level of every factor."""
+    return {
+        name: float(np.quantile(column[np.isfinite(column)], 0.5, method="lower"))
+        for name, column in data.columns.items()
+        if np.isfinite(column).any()
+    }
+
+
+def _corner(data: Rows, factor: str) -> dict[str, float]:
+    """The row with the largest other factors among those at the largest values of one."""
+    places = Region.of(data.columns).places(data.columns)
+    others = sum((place for name, place in places.items() if name != factor), np.zeros(len(data)))
+    edge = places[factor] >= 1.0 - data.rules.evidence.reach_edge
+    row = int(np.argmax(np.where(edge, others, -np.inf)))
+    return {name: float(column[row]) for name, column in data.columns.items()}
