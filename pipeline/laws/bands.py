@@ -292,9 +292,14 @@ class Predictor:
         return np.asarray(rival_spread(others, weight, mean) ** 2 + drift**2 * away)
 
     def _rivals(self, table: Table) -> Floats:
-        """Values (J, N) of the laws that score about as well."""
-        rivals = () if self.uncertainty is None else self.uncertainty.rivals
-        filled, size = self._filled(table), _size(table)
+        """Values (J, N) of the laws that score about as well.
+
+        A factor that only they use may be missing; it is taken at the middle of its fitted range.
+        """
+        told, size = self.uncertainty, _size(table)
+        rivals, ranges = ((), {}) if told is None else (told.rivals, told.ranges)
+        middle = {name: np.full(size, sum(ends) / 2) for name, ends in ranges.items()}
+        filled = {**middle, **self._filled(table)}
         found = np.zeros((len(rivals), size))
         for k, rival in enumerate(rivals):
             expression = Expression.parse(rival.expression, tuple(filled))

@@ -410,36 +410,32 @@ def certainty_text(
 
 
 def reach_text(reach: Reach) -> str:
-    """How far one size of the law can grow, and from where good laws differ."""
-    name, last = reach.factor, level(reach.fitted_to)
-    allowed, width = f"± {number(reach.limit, 2)}", f"± {number(reach.half_width, 2)}"
-    parting = (
-        "laws that score about as well differ by more than the noise of a run"
-        if reach.parts_at is not None
-        else ""
-    )
-    if reach.trusted_to is None:
-        told = "has no finite width" if reach.half_width is None else f"is {width}, wider than"
-        told += "" if reach.half_width is None else f" {allowed}"
-        first = (
-            f"At {name} = {last}, the largest {name} fitted, the 95 % interval of the mean {told}: "
-            "the law says little from there on"
-        )
-    elif reach.trusted_to == reach.fitted_to:
-        first = (
-            f"Beyond {name} = {last}, the largest {name} fitted, the 95 % interval of the mean is "
-            f"wider than {allowed}: the law says little there"
-        )
-    else:
-        first = (
-            f"Up to {name} = {level(reach.trusted_to)}, {_times(reach)} the largest {name} fitted, "
-            f"the 95 % interval of the mean stays within {width}"
-        )
+    """How far one size of the law can grow, and from where on good laws differ."""
+    name, text = reach.factor, _trusted_text(reach)
     if reach.parts_at is None:
-        return f"{first}."
+        return f"{text}."
+    differ = "laws that score about as well differ by more than the noise of a run"
     if reach.parts_at == reach.fitted_to:
-        return f"{first}. At {name} = {last} {parting}."
-    return f"{first}; from {name} = {level(reach.parts_at)} on, {parting}."
+        return f"{text}. At {name} = {level(reach.fitted_to)} already, {differ}."
+    return f"{text}; from {name} = {level(reach.parts_at)} on, {differ}."
+
+
+def _trusted_text(reach: Reach) -> str:
+    """Up to where the interval of the mean is narrow, without a full stop."""
+    name, width, limit = reach.factor, number(reach.half_width, 2), number(reach.limit, 2)
+    edge = f"{name} = {level(reach.fitted_to)}, the largest {name} fitted,"
+    mean = "the 95 % interval of the mean"
+    if reach.trusted_to is None and reach.half_width is None:
+        return f"At {edge} {mean} has no finite width: the law says nothing beyond"
+    if reach.trusted_to is None:
+        return f"At {edge} {mean} is ± {width}, wider than ± {limit}: the law says little beyond"
+    if reach.trusted_to == reach.fitted_to:
+        return f"Beyond {edge} {mean} is wider than ± {limit}: the law says little there"
+    furthest = ", the furthest that was tried," if reach.trusted_to == reach.asked_to else ","
+    return (
+        f"Up to {name} = {level(reach.trusted_to)}, {_times(reach)} the largest {name} fitted"
+        f"{furthest} {mean} stays within ± {width}"
+    )
 
 
 def all_reach_text(reaches: Sequence[Reach], grouped: bool = False) -> str:

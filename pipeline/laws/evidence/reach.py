@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.laws.bands import Bands
 from pipeline.laws.factors import task_roles
 from pipeline.laws.law import Law
 from pipeline.laws.region import Region
@@ -37,8 +38,8 @@ class Reach:
     ----------
     factor : the size.
     fitted_to, asked_to : its largest fitted value, and the largest one that was asked about.
-    trusted_to : up to this value the half-width of the interval of the mean is at most `limit`;
-        None where it is larger already at `fitted_to`.
+    trusted_to : up to this value the half-width of the 95 % interval of the mean, the wider half
+        where they differ, is at most `limit`; None where it is larger at `fitted_to`.
     half_width : the largest one up to there, or that at `fitted_to`; None where it is not finite.
     limit : the larger of twice the noise of a run and a tenth of the target's range.
     parts_at : the smallest value from `fitted_to` on at which laws that score about as well differ
@@ -64,7 +65,7 @@ class Doubt:
 
     Attributes
     ----------
-    width : (K,) half-width of the 95 % interval of the mean.
+    width : (K,) half-width of the 95 % interval of the mean: the wider half.
     spread : (K,) standard deviation of the rivals about the law.
     limit : half-width up to which the law is trusted.
     noise : what the spread is compared with.
@@ -134,16 +135,20 @@ def _doubt(law: Law, data: Rows, factor: str, sizes: Floats) -> Doubt:
     for held in (_middle(data), _corner(data, factor)):
         points = {name: np.full(len(sizes), value) for name, value in held.items()}
         points[factor] = sizes
-        band = law.bands(points).law
-        assert band is not None  # there are draws
-        with np.errstate(all="ignore"):
-            half = (band[1] - band[0]) / 2
-        width = np.maximum(width, np.where(np.isfinite(half), half, np.inf))
+        width = np.maximum(width, _half_width(law.bands(points)))
         spread = np.maximum(spread, law.rival_spread(points))
     noise = (0.0 if told is None else told.noise_sd) or 0.0
     extent = float(np.ptp(data.target))
     limit = max(rules.reach_noise * noise, rules.reach_range * extent)
     return Doubt(width, spread, limit, max(noise, rules.no_change * extent))
+
+
+def _half_width(bands: Bands) -> Floats:
+    """Distance (N,) from the law to the further end of its interval; inf where there is none."""
+    assert bands.law is not None  # there are draws
+    with np.errstate(all="ignore"):
+        half = np.maximum(bands.mean - bands.law[0], bands.law[1] - bands.mean)
+    return np.where(np.isfinite(half), half, np.inf)
 
 
 def _middle(data: Rows) -> dict[str, float]:
