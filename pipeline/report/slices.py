@@ -102,8 +102,7 @@ def slice_along(surface: Surface, x: str) -> Slice:
 def _span(surface: Surface, x: str) -> tuple[float, float]:
     """From the smallest value met or allowed to the largest measured, and further.
 
-    A size goes on to `BEYOND` times its largest value, a little less far where its values are
-    within a factor of less than that of each other.
+    A size goes on to `BEYOND` times its largest value, but no further than its values are apart.
     """
     low, high = surface.extent(x)
     if is_size(surface.columns[x]):

@@ -180,7 +180,7 @@ def test_all_sentences_need_only_attributes() -> None:
         valid=True,
         levels=(),
         shared=(),
-        uncertainty=SimpleNamespace(misfit_sd=0.01, replicate_sd=0.02),
+        uncertainty=SimpleNamespace(misfit_sd=0.01, fit_sd=None, replicate_sd=0.02),
     )
     form = SimpleNamespace(scores={"r2_extrapolation": 0.7}, origin="theory: roots", valid=True)
     laws = SimpleNamespace(
@@ -193,6 +193,7 @@ def test_all_sentences_need_only_attributes() -> None:
         certainty=SimpleNamespace(**bands),
         harm=SimpleNamespace(**dataclasses.asdict(HARM)),
         measured_gain=None,
+        reach=(),
         data=SimpleNamespace(lower_is_better=False),
         provenance=SimpleNamespace(cut=True),
     )
