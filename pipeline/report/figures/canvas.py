@@ -26,6 +26,8 @@ WIDTH, HEIGHT = 4.6, 3.2  # inches
 FONT_SIZE = 8.8
 #: ticks closer than this share of the axis would overprint
 TICK_GAP = 0.115
+#: what a character of a tick's label takes of the axis, and the space between two labels
+CHARACTER, SPACE = 0.018, 0.02
 #: space left of the first and right of the last value, as a share of the axis
 MARGIN = 0.03
 
@@ -131,11 +133,13 @@ def _level_ticks(
 
 def _spaced(levels: Floats, logarithmic: bool, ends: tuple[float, float]) -> Floats:
     """Levels far enough from each other to be labelled, the ends first, then from the largest."""
-    gap = TICK_GAP * ((ends[1] - ends[0]) or 1.0)
+    width = (ends[1] - ends[0]) or 1.0
     places = scaled(levels, logarithmic)
+    length = np.array([len(level(value)) for value in levels], dtype=float)
     kept: list[int] = []
     for k in [0, *range(len(levels) - 1, 0, -1)] if len(levels) else []:
-        if all(abs(places[k] - places[other]) >= gap for other in kept):
+        gaps = SPACE + CHARACTER * (length[k] + length[kept]) / 2
+        if (np.abs(places[k] - places[kept]) >= width * np.maximum(gaps, TICK_GAP)).all():
             kept.append(k)
     return np.asarray(levels[sorted(kept)])
 

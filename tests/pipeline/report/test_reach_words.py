@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +176,22 @@ def test_the_panel_shows_the_band_outside(known: LawSet, table: pd.DataFrame) ->
     lowest = min(band[0].min() for band in bands if band is not None)
     assert axes.get_ylim()[0] <= max(lowest, measured.min() - room)
     assert any("not fitted" in text.get_text() for text in axes.texts)
+
+
+def test_labels_of_large_sizes_do_not_overprint(laws: Mapping[str, Any]) -> None:
+    """Levels of data-constrained training, to which the end of the axis is added."""
+    sizes = [1e8, 4e9, 1.4e10, 2.75e10, 5.75e10, 1.04e11, 1.74e11]
+    table = pd.DataFrame({"n": np.repeat(sizes, 2), "role": "fit", "cell": np.repeat(range(7), 2)})
+    table["accuracy"] = 0.02 * np.log(table["n"])
+    bare = {**laws, "factors": ["n"], "selected": law("0.02*log(n)", 4, 0.5), "front": []}
+    known = LawSet.from_json({**bare, "theory": [], "evidence": [], "data": {}})
+    figure = draw_curves(Surface(known.law, "accuracy", table, known.data), "n").figure
+    figure.draw_without_rendering()
+    low, high = figure.axes[0].get_xlim()
+    labels = [
+        label.get_window_extent()
+        for label in figure.axes[0].get_xticklabels()
+        if low <= label.get_position()[0] <= high
+    ]
+    assert len(labels) >= 3
+    assert all(one.x1 < other.x0 for one, other in pairwise(labels))
