@@ -29,9 +29,11 @@ from statistics import fmean
 from types import ModuleType
 from typing import Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 from rivals import PublicTable, read_tables, ready_rivals
 
+from pipeline.laws.lawset import LawSet
 from pipeline.provenance import provenance
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -92,7 +94,28 @@ def ours(table: PublicTable, seed: int, jobs: int, scorer: ModuleType) -> Row:
         if done.returncode:
             return {**row, "r2": None, "r2_all": None, "failed": done.stderr.strip()[-300:]}
         laws = json.loads((Path(folder) / "laws.json").read_text(encoding="utf-8"))
-    return {**row, **scores_of_laws(laws, table, scorer)}
+        intervals = LawSet.load(folder).intervals(table.test)
+    scores = scores_of_laws(laws, table, scorer)
+    return {**row, **scores, **interval_scores(intervals, table)}
+
+
+def interval_scores(found: pd.DataFrame, table: PublicTable) -> Row:
+    """Fraction of the test rows within the 95 % intervals that `LawSet` gives, and the score of
+    those of a run over that of mean ± 1.96 SD of the training rows (Gneiting and Raftery 2007)."""
+    target, train = table.test[table.target], table.train[table.target]
+    held = {}
+    for band in ("law", "run"):
+        low, high = (found[f"{band}_{end}"].astype(float) for end in ("low", "high"))
+        held[band] = float(((low <= target) & (target <= high)).mean())
+    plain = (train.mean() - 1.96 * train.std(), train.mean() + 1.96 * train.std())
+    ours_ = interval_score(found["run_low"], found["run_high"], target)
+    return {**held, "score": ours_ / interval_score(*plain, target)}
+
+
+def interval_score(low: Any, high: Any, target: pd.Series) -> float:
+    """Mean width of 95 % intervals, and 40 times what they miss the target by."""
+    missed = (low - target).clip(lower=0) + (target - high).clip(lower=0)
+    return float(np.mean(high - low + 40.0 * missed))
 
 
 def scores_of_laws(laws: Mapping[str, Any], table: PublicTable, scorer: ModuleType) -> Row:
@@ -106,8 +129,7 @@ def scores_of_laws(laws: Mapping[str, Any], table: PublicTable, scorer: ModuleTy
     valid = [law for law in [*laws["front"], selected] if law.get("valid", True)]
     return {
         **_figures(found),
-        "law": found["law"],
-        "run": found["run"],
+        "draws": found["law"],
         "r2_best": finite(max(score(law)["r2"] for law in valid)),
         "claimed": selected["scores"]["r2_extrapolation"],
         "formula": selected.get("expression") or selected["template"],
@@ -154,7 +176,7 @@ def of_tables(rows: Sequence[Row], by: str, score: str) -> dict[str, float]:
 
 
 def coverage(rows: Sequence[Row], band: str) -> dict[str, float]:
-    """Table -> share of the test rows within a band of our law; none where no band is recorded."""
+    """Table -> what the band of our law scores; none where no band is recorded."""
     found: dict[str, list[float]] = {}
     for row in rows:
         if row["by"] == OURS and row.get(band) is not None:
@@ -266,14 +288,14 @@ def _our_table(results: Results) -> Iterator[str]:
     rows = results["rows"]
     means = {score: of_tables(rows, OURS, score) for score in ("r2", "r2_best")}
     means["claimed"] = {table: claimed for table, (claimed, _) in claims(rows).items()}
-    means |= {band: coverage(rows, band) for band in ("law", "run")}
+    means |= {band: coverage(rows, band) for band in ("law", "run", "score")}
     seconds = pd.DataFrame([row for row in rows if row["by"] == OURS])
     spent = seconds.groupby("table")["seconds"].mean().to_dict()
     yield (
         "| table | rows, train + test | R² | best of the front | claimed R² "
-        "| in the law's band | in a run's band | processor time, s |"
+        "| in the law's band | in a run's band | interval score | processor time, s |"
     )
-    yield "|---|---|---|---|---|---|---|---|"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for name, facts in results["tables"].items():
         figures = [two(means[score].get(name)) for score in means]
         counts = f"{facts['train']} + {facts['test']}"
