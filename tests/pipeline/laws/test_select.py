@@ -190,6 +190,7 @@ def test_an_invalid_law_is_not_the_same_as_a_valid_one(data: Rows) -> None:
 def test_the_record_of_a_search_holds_a_law_once() -> None:
     problem = posed(planted(noise=0.05, seed=3), bounds=(0.0, 1.0))
     laws = scored([TRUTH, "c0 + c1*log(n)", "c1*log(n**2) + c0"], problem.data)
-    found = SearchResult(laws, 0, [1, 2, 0], [], [], False, [], 3, problem.data, None)
+    folds = extrapolation_folds(problem.data)
+    found = SearchResult(laws, 0, [1, 2, 0], [], folds, False, [], 3, problem.data, None)
     front = laws_document(problem, found, seed=0).front
     assert [law.template for law in front] == ["c0 + c1 * log(n)", laws[0].fitted.expression.text]
