@@ -102,12 +102,14 @@ def test_the_terminal_names_groups_and_outliers(fitted: Path) -> None:
 
     laws = LawSet.load(fitted / "laws")
     lines = summary(laws).splitlines()
-    assert [line.partition(":")[0] for line in lines] == ["law", "groups", "score", "note", "note"]
+    heads = ["law", "groups", "score", "note", "note", "note"]
+    assert [line.partition(":")[0] for line in lines] == heads
     assert all(name in lines[0] for name in laws.law.group_constants["cnn"])  # type: ignore[index]
     assert not any(name in lines[0] for name in laws.law.shared)
     assert "4 levels of encoder" in lines[1]
-    assert f"{SMALL} (3 rows)" in lines[3]
-    assert f"row {OUTLIER + 1} " in lines[4]
+    assert "T has fewer than 4 levels" in lines[3]
+    assert f"{SMALL} (3 rows)" in lines[4]
+    assert f"row {OUTLIER + 1} " in lines[5]
 
 
 @pytest.mark.reference
