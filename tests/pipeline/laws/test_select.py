@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.planted import beyond, planted
@@ -132,6 +134,19 @@ def test_the_fewer_cells_the_stronger_the_winners_curse(data: Rows) -> None:
             max(curse * noise_share(law), LEAST)
         )
         assert winners_curse(poor, law, rows) == pytest.approx(2 * LEAST)
+
+
+def test_the_form_of_an_engine_is_one_more_choice(data: Rows) -> None:
+    """Beside a known form an engine's was chosen among thousands, constants apart."""
+    engine = Candidate(Tree.parse(f"{TRUTH} + c2*(n - n)", data.factors), "operon")
+    known = Candidate(Tree.parse(TRUTH, data.factors), "theory: effective sample size")
+    (law,) = scored([TRUTH], data)
+    one, other = (
+        replace(law, fitted=replace(law.fitted, candidate=each)) for each in (known, engine)
+    )
+    alone = winners_curse(other, other, data)
+    assert winners_curse(one, other, data) == pytest.approx(2 * alone)
+    assert winners_curse(other, one, data) == winners_curse(one, one, data) == alone
 
 
 def noise_share(law: Scored) -> float:

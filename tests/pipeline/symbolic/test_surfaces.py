@@ -150,10 +150,8 @@ def test_an_undefined_factor_is_only_used_multiplied_by_log_t() -> None:
         expression = Expression.parse(text, tuple(table))
         for _ in range(3):
             theta = rng.uniform(-1.0, 1.0, len(expression.constants))
-            low, high = (
-                expression.evaluate({**undefined, "ami": np.full(len(undefined["n"]), value)}, theta)
-                for value in (0.0, 1.0)
-            )
+            ends = ({**undefined, "ami": np.full(len(undefined["n"]), x)} for x in (0.0, 1.0))
+            low, high = (expression.evaluate(end, theta) for end in ends)
             np.testing.assert_allclose(low, high, rtol=1e-9, err_msg=text)
             elsewhere = {"n": np.full(2, 1.5), "T": np.full(2, 4.0), "ami": np.array([0.1, 0.9])}
             first, last = expression.evaluate(elsewhere, theta)
