@@ -163,7 +163,7 @@ def describe(table: pd.DataFrame) -> pd.DataFrame:
 
 def predict(table: pd.DataFrame, path: Path) -> np.ndarray:
     """The gain that a law predicts for each row."""
-    law, target, used, _ = law_of(path)
+    law, target, used, *_ = law_of(path)
     values = np.empty(len(table))
     for row, one in enumerate(table.situation):
         oracle = Oracle(law, target, used, one.profile, Fixed(one))

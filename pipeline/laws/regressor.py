@@ -397,7 +397,8 @@ class LawRegressor(RegressorMixin, BaseEstimator):
     ) -> None:
         indices = {*found.front, selected}
         kept = {i: law_of(found.laws[i], data, None, seed, small, found.outside) for i in indices}
-        self.selected_ = with_form(kept[selected], found)
+        kept[selected] = with_form(kept[selected], found)
+        self.selected_ = kept[selected]
         order = sorted(kept, key=lambda i: (kept[i].complexity, found.laws[i].error))
         self.laws_ = tuple(kept[i] for i in order)
         self._keep_forms(found, data, small, seed)

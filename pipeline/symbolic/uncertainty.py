@@ -190,7 +190,8 @@ def unidentified(
     spread = float(np.sqrt(np.average((sample.target - mean) ** 2, weights=sample.weight)))
     drawn = np.abs(ends - theta).max(axis=0)
     reach = np.maximum(drawn, linear)
-    moved = reach * length / np.sqrt(total) / max(spread, 1e-300)
+    with np.errstate(over="ignore", invalid="ignore"):
+        moved = reach * length / np.sqrt(total) / max(spread, 1e-300)
     size = np.maximum(np.abs(theta), 1e-300)
     too_wide = ~np.isfinite(reach) | (moved > RULES.far) | (reach > RULES.wild * size)
     wild = too_wide | (linear > RULES.stuck * drawn)

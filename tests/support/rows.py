@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -16,12 +18,14 @@ def posed(table: pd.DataFrame, **options: object) -> Problem:
     return pose(table, question, "table.csv")
 
 
-def grid_data(bounds: tuple[float, float] = (-np.inf, np.inf)) -> Rows:
+def grid_data(
+    bounds: tuple[float, float] = (-np.inf, np.inf), tasks: Sequence[float] = (1.0, 2.0, 4.0)
+) -> Rows:
     """n x T x AMI with AMI null at T = 1; the target is n's logarithm, which no test looks at."""
     rows = [
         (n, T, ami)
         for n in (10.0, 20.0, 40.0, 80.0)
-        for T in (1.0, 2.0, 4.0)
+        for T in tasks
         for ami in ((np.nan,) if T == 1 else (0.1, 0.4, 0.7, 0.9))
     ]
     table = pd.DataFrame(rows, columns=["n", "T", "ami"])

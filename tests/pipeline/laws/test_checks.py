@@ -178,6 +178,13 @@ def test_a_target_without_bounds_may_grow() -> None:
     assert limit_defect("0.1*log(n)", grid_data()) is None
 
 
+@pytest.mark.parametrize("text", ["n*T*exp(-n*T/400)/400", "0.3*log(n) - 0.03*log(n)**2"])
+def test_a_target_without_bounds_may_not_turn_back(text: str) -> None:
+    found = limit_defect(text, grid_data())
+    assert found is not None
+    assert found.kind == "limit_turns_back"
+
+
 def test_thresholds_come_from_the_rules() -> None:
     steep = "0.5 + 0.1*T**(-30)"
     assert defect(steep) is not None

@@ -25,11 +25,12 @@ from pipeline.laws.question import Question, pose
 from pipeline.laws.rows import Rows
 from pipeline.laws.rules import EvidenceRules
 from pipeline.laws.score import Candidate, Scored, fit_candidate
-from pipeline.symbolic.fit import RULES, Fit, fit_constants
+from pipeline.symbolic.fit import RULES, Fit, Sample, fit_constants
 from pipeline.symbolic.powers import free_power, places
 from pipeline.symbolic.program import Expression
 from pipeline.symbolic.starts import propose_starts
 from pipeline.symbolic.tree import Tree
+from pipeline.symbolic.uncertainty import SCATTERED, unidentified
 
 FACTORS = ("n", "T", "ami")
 TRUTH = "c0 - c1/sqrt(n*(1 + (T - 1)*ami))"
@@ -345,6 +346,16 @@ def test_a_constant_that_another_can_replace_has_a_reason_and_no_interval(data: 
         assert told[name].ci95 is None
         assert told[name].reason == "confounded"
     assert Law.from_json(law("c0 - c1/sqrt(n)", data).to_json()).constants["c0"].reason == ""
+
+
+def test_constants_that_run_away_are_scattered_and_overflow_nothing() -> None:
+    """A power of 35 makes slopes of 1e105, and resamples of its multiplier span 1e250."""
+    n = np.geomspace(500.0, 1_000.0, 20)
+    sample = Sample({"n": n}, np.sin(n), np.ones(20))
+    expression = Expression.parse("c0 + c1*n**c2", ("n",))
+    theta, ends = np.array([0.0, 1e-105, 35.0]), np.array([[-0.5, -1e250, -30], [0.5, 1e250, 35]])
+    found = unidentified(expression, theta, ends, sample, np.arange(20))
+    assert found["c1"] == SCATTERED
 
 
 def test_an_interval_without_bounds_is_not_printed(data: Rows) -> None:

@@ -25,12 +25,13 @@ def levels(*counts: int) -> list[float]:
     ("counts", "names"),
     [
         ((3, 3, 3, 3), ["n > 30", "n > 20"]),
-        ((3, 3, 3, 2), ["n > 20"]),  # two cells are too few to test on
+        ((3, 3, 3, 2), ["n > 30", "n > 20"]),  # two cells are enough to test on
+        ((3, 3, 3, 1), ["n > 20"]),  # one is not
         ((2, 2, 3, 3), ["n > 30", "n > 20"]),  # four cells are enough to train on
         ((2, 1, 3, 3), ["n > 30"]),  # three are not
         ((5, 5, 15, 15), ["n > 30", "n > 20"]),  # a quarter of the cells is enough
         ((5, 4, 15, 16), ["n > 30"]),  # less is not
-        ((1, 1, 1), []),
+        ((9, 9, 9), []),  # three levels are too few to ask beyond
     ],
 )
 def test_a_fold_needs_cells_on_both_sides(counts: tuple[int, ...], names: list[str]) -> None:

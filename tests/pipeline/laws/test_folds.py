@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from support.planted import planted
 from support.rows import grid_data, posed
 
 from pipeline.laws.folds import extrapolation_folds, random_folds, top_cut
+from pipeline.laws.rows import Rows
 
 
 def test_random_folds_test_every_cell_once_and_never_split_one() -> None:
@@ -28,12 +31,45 @@ def test_random_folds_depend_on_the_seed_only() -> None:
 
 
 def test_extrapolation_folds_ask_beyond_what_they_train_on() -> None:
-    data = grid_data()
+    data = grid_data(tasks=(1.0, 2.0, 4.0, 8.0))
+    alone = ["n > 40", "n > 20", "T > 4", "T > 2", "ami > 0.7", "ami > 0.4"]
     names = [fold.name for fold in extrapolation_folds(data)]
-    assert names == ["n > 40", "n > 20", "T > 2", "ami > 0.7", "ami > 0.4", "n > 20 or T > 2"]
+    # up to the middle of both there is less than a quarter of the cells
+    assert names == [*alone, "n > 40 or T > 4"]
     for fold in extrapolation_folds(data)[:-1]:
         column = data.columns[fold.name.split()[0]]
         assert np.nanmax(column[~fold.test]) < column[fold.test].min()
+
+
+def test_three_levels_are_too_few_to_ask_beyond() -> None:
+    """No fold of T, alone or with n; the folds of other factors stay."""
+    names = [fold.name for fold in extrapolation_folds(grid_data())]
+    assert names == ["n > 40", "n > 20", "ami > 0.7", "ami > 0.4"]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "together", "folds", "kept"),
+    [
+        (2, 2, 1, 0.5**2),
+        (3, 3, 1, 0.75**3),  # half of the levels of three sizes would keep an eighth
+        (4, 4, 1, 0.75**4),
+        (6, 4, 15, 0.75**4),  # of five sizes less than a quarter is left
+    ],
+)
+def test_joint_folds_are_about_as_many_sizes_as_leave_a_quarter_of_the_cells(
+    sizes: int, together: int, folds: int, kept: float
+) -> None:
+    grid = np.array(list(product([8.0, 16.0, 32.0, 64.0], repeat=sizes)))
+    columns = dict(zip("abcdef", grid.T, strict=False))
+    data = Rows(columns, np.zeros(len(grid)), np.arange(len(grid)))
+    joint = [fold for fold in extrapolation_folds(data) if " or " in fold.name]
+    assert len(joint) == folds
+    for fold in joint:
+        parts = [part.split(" > ") for part in fold.name.split(" or ")]
+        assert len(parts) == together
+        above = [data.columns[name] > float(cut) for name, cut in parts]
+        np.testing.assert_array_equal(fold.test, np.any(above, axis=0))
+        assert np.mean(~fold.test) == pytest.approx(kept)
 
 
 def test_rows_without_a_factor_are_trained_on_in_its_folds() -> None:

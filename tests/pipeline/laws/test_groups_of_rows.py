@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -71,6 +73,29 @@ def test_the_exponent_is_found_shared_and_within_its_interval() -> None:
     assert theta[0, 2] == pytest.approx(-0.4, abs=0.03)
     for k, level in enumerate(problem.data.levels):
         np.testing.assert_allclose(theta[k, :2], LEVELS[level], atol=0.25)
+
+
+def test_sharing_costs_no_fold_more_than_the_rules_allow() -> None:
+    """One group's exponent is a bit off: its constants are shared only as far as no fold suffers.
+
+    Every step of sharing is compared with the one before it.
+    """
+    rows = table()
+    off = rows["language"] == "zh"
+    rows.loc[off, "y"] = 1.0 - 3.0 * rows.loc[off, "n"] ** -0.33
+    problem = problem_of(rows)
+    for slack in (0.2, 0.0):
+        rules = problem.data.rules
+        rules = replace(rules, selection=replace(rules.selection, no_worse=slack))
+        data = replace(problem.data, rules=rules)
+        own, law = scored("c0 + c1*n**c2", replace(problem, data=data))
+        steps = len(law.fitted.shared)
+        before, after = (each.extrapolation.sum(axis=1) for each in (own, law))
+        assert (after <= (1 + slack) ** steps * before).all()
+    strict = replace(rules, selection=replace(rules.selection, no_worse=-0.9))
+    data = replace(problem_of(table()).data, rules=strict)
+    _, law = scored("c0 + c1*n**c2", replace(problem, data=data))
+    assert law.fitted.shared == ()
 
 
 def test_the_search_selects_the_planted_form_with_one_exponent(laws: LawSet) -> None:

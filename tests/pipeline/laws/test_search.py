@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -133,6 +134,24 @@ def test_workers_do_not_change_the_law() -> None:
         assert found.selected is not None
         texts.append(found.laws[found.selected].fitted.numeric().text)
     assert texts[0] == texts[1]
+
+
+def test_seats_only_add_laws_that_extrapolate() -> None:
+    """Everything that is found without seats is there with them; what comes in is valid."""
+    problem = posed(planted(noise=0.2, seed=12), bounds=(0.0, 1.0))
+    found = {}
+    for seats in (0, problem.data.rules.search.seats):
+        search = replace(problem.data.rules.search, seats=seats)
+        data = replace(problem.data, rules=replace(problem.data.rules, search=search))
+        laws = find_laws(data, None, TINY).laws
+        found[seats] = {law.fitted.candidate.tree: law for law in laws}
+    without, seated = found.values()
+    new = [law for tree, law in seated.items() if tree not in without]
+    assert without.keys() <= seated.keys()
+    assert len(new) >= 8
+    assert all(law.fitted.valid for law in new)
+    best = min(float(law.extrapolation.sum()) for law in new)
+    assert best < np.median([float(law.extrapolation.sum()) for law in without.values()])
 
 
 @pytest.mark.parametrize("budget", ["tiny", pytest.param("quick", marks=pytest.mark.slow)])

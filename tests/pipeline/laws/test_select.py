@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.planted import beyond, planted
@@ -134,6 +136,19 @@ def test_the_fewer_cells_the_stronger_the_winners_curse(data: Rows) -> None:
         assert winners_curse(poor, law, rows) == pytest.approx(2 * LEAST)
 
 
+def test_the_form_of_an_engine_is_one_more_choice(data: Rows) -> None:
+    """Beside a known form an engine's was chosen among thousands, constants apart."""
+    engine = Candidate(Tree.parse(f"{TRUTH} + c2*(n - n)", data.factors), "operon")
+    known = Candidate(Tree.parse(TRUTH, data.factors), "theory: effective sample size")
+    (law,) = scored([TRUTH], data)
+    one, other = (
+        replace(law, fitted=replace(law.fitted, candidate=each)) for each in (known, engine)
+    )
+    alone = winners_curse(other, other, data)
+    assert winners_curse(one, other, data) == pytest.approx(2 * alone)
+    assert winners_curse(other, one, data) == winners_curse(one, one, data) == alone
+
+
 def noise_share(law: Scored) -> float:
     """Error on random folds as a fraction of the whole error, at most 1."""
     return min(float(law.random.sum(axis=1).mean()) / law.error, 1.0)
@@ -190,6 +205,7 @@ def test_an_invalid_law_is_not_the_same_as_a_valid_one(data: Rows) -> None:
 def test_the_record_of_a_search_holds_a_law_once() -> None:
     problem = posed(planted(noise=0.05, seed=3), bounds=(0.0, 1.0))
     laws = scored([TRUTH, "c0 + c1*log(n)", "c1*log(n**2) + c0"], problem.data)
-    found = SearchResult(laws, 0, [1, 2, 0], [], [], False, [], 3, problem.data, None)
+    folds = extrapolation_folds(problem.data)
+    found = SearchResult(laws, 0, [1, 2, 0], [], folds, False, [], 3, problem.data, None)
     front = laws_document(problem, found, seed=0).front
     assert [law.template for law in front] == ["c0 + c1 * log(n)", laws[0].fitted.expression.text]

@@ -224,8 +224,8 @@ def test_a_search_goes_on_without_it_and_says_so() -> None:
 @pytest.mark.usefixtures("searched_with")
 def test_the_laws_of_a_search_without_it_say_so(tmp_path: Path) -> None:
     question = Question("y", FACTORS, (0.0, 1.0), engine="pysr", budget="tiny", seed=DIES, jobs=1)
-    document = fit_to_folder(TABLE, question, Source("planted", "Planted"), tmp_path)
-    assert document["provenance"]["engine_failures"] == FAILURES[1:]
-    assert document["selected"]["scores"]["r2_train"] > 0.9
-    assert summary(document).endswith(f"note:   {FAILURES[1]}")
+    laws = fit_to_folder(TABLE, question, Source("planted", "Planted"), tmp_path)
+    assert laws.provenance.engine_failures == tuple(FAILURES[1:])
+    assert laws.law.scores["r2_train"] > 0.9
+    assert summary(laws).endswith(f"note:   {FAILURES[1]}")
     assert f"Engine failure: {FAILURES[1]}" in (tmp_path / "report.md").read_text(encoding="utf-8")

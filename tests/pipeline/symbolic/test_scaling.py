@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.laws.catalogue import CATALOGUE
+from pipeline.laws.catalogue import CATALOGUE, REPEATED
 from pipeline.symbolic.engines.forms import (
     OUTERS,
     SCREENING,
@@ -30,23 +30,31 @@ UNITS = (1e-9, 1e-5, 1e-2, 7.3, 1e3, 1e9)
 
 
 def table(count: int = 60) -> dict[str, np.ndarray]:
-    """A measured size, a count and a fraction."""
+    """A measured size, a count and a fraction; then another size, and what is distinct of n."""
     rng = np.random.default_rng(5)
+    n = np.exp(rng.uniform(np.log(30), np.log(3_000), count))
     return {
-        "n": np.exp(rng.uniform(np.log(30), np.log(3_000), count)),
+        "n": n,
         "T": rng.integers(1, 9, count).astype(float),
         "ami": rng.uniform(0.05, 0.95, count),
+        "m": np.exp(rng.uniform(np.log(200), np.log(90_000), count)),
+        "u": n / rng.uniform(1.0, 6.0, count),
     }
 
 
 COLUMNS = table()
-KINDS = classify(COLUMNS)
+GRAMMAR = ("n", "T", "ami")
+KINDS = classify({name: COLUMNS[name] for name in GRAMMAR})
+MEASURED = classify(COLUMNS).measured
 NAMES = tuple(COLUMNS)
+TOGETHER = tuple(form.text.format(n="n", u="u", m="m") for form in REPEATED)
+"""Forms with a ratio of two sizes: they belong to a unit that both are counted in."""
 
 
-def target(columns: Mapping[str, np.ndarray]) -> np.ndarray:
-    n, T, ami = columns.values()
-    clean = 0.9 - 2.0 * (n * (1 + (T - 1) * ami)) ** -0.4
+def target(columns: Mapping[str, np.ndarray], of_m: float = 0.0) -> np.ndarray:
+    """A law of the first three, and as much of the second size as is asked for."""
+    n, T, ami = (columns[name] for name in GRAMMAR)
+    clean = 0.9 - 2.0 * (n * (1 + (T - 1) * ami)) ** -0.4 - of_m * n**-0.2 * columns["m"] ** -0.3
     return clean + np.random.default_rng(6).normal(0, 0.01, len(n))
 
 
@@ -65,7 +73,8 @@ def grammar_forms(kinds: Kinds) -> dict[str, list[str]]:
 
 
 def catalogue() -> list[str]:
-    return [form.text.format(n="n", T="T", s="ami") for form in CATALOGUE]
+    places = {"n": "n", "m": "m", "u": "u", "k": "T", "T": "T", "s": "ami"}
+    return [form.text.format(**places) for form in CATALOGUE]
 
 
 FORMS = {**grammar_forms(KINDS), "catalogue": catalogue()}
@@ -78,6 +87,8 @@ def trees(source: str) -> Iterator[Tree]:
 
 def test_the_table_has_a_factor_of_each_kind() -> None:
     assert (KINDS.measured, KINDS.counts, KINDS.fractions) == (("n",), ("T",), ("ami",))
+    assert MEASURED == ("n", "m", "u")
+    assert (COLUMNS["u"] <= COLUMNS["n"]).all()
     assert {source: len(set(texts)) > 10 for source, texts in FORMS.items()} == dict.fromkeys(
         FORMS, True
     )
@@ -85,7 +96,21 @@ def test_the_table_has_a_factor_of_each_kind() -> None:
 
 @pytest.mark.parametrize("source", ["screening", "catalogue"])
 def test_forms_are_unit_free_in_measured_sizes(source: str) -> None:
-    assert [tree.text for tree in trees(source) if not is_unit_free(tree, KINDS.measured)] == []
+    bound = [tree for tree in trees(source) if not is_unit_free(tree, MEASURED)]
+    together = [Tree.parse(text, NAMES) for text in TOGETHER]
+    assert bound == (together if source == "catalogue" else [])
+
+
+@pytest.mark.parametrize("text", TOGETHER)
+def test_a_ratio_of_sizes_is_fitted_alike_where_both_change_their_unit(text: str) -> None:
+    y, tree = target(COLUMNS), Tree.parse(text, NAMES)
+    plain = fitted(tree, COLUMNS, y)
+    assert plain is not None
+    for unit in UNITS:
+        changed = {name: COLUMNS[name] * unit for name in ("n", "u")}
+        other = fitted(tree, {**COLUMNS, **changed}, y)
+        assert other is not None
+        np.testing.assert_allclose(other, plain, rtol=1e-6, err_msg=f"n and u in {unit}")
 
 
 @pytest.mark.parametrize("source", FORMS)
@@ -118,7 +143,7 @@ def fitted(tree: Tree, columns: dict[str, np.ndarray], y: np.ndarray) -> np.ndar
 @pytest.mark.parametrize("source", FORMS)
 def test_a_fit_does_not_depend_on_the_unit(source: str) -> None:
     """The same unexplained variance and the same predictions, whatever n is counted in."""
-    y = target(COLUMNS)
+    y = target(COLUMNS, of_m=float(source == "catalogue"))  # so that forms with m are determined
     units, tried = np.random.default_rng(8), 0
     for tree in trees(source):
         if "n" not in tree.factors or not is_unit_free(tree, ["n"]):
