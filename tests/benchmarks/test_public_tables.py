@@ -166,7 +166,7 @@ def test_the_page_changes_between_its_marks_only(tmp_path: Path) -> None:
         f"before\n{bench.BEGIN}\n3 tables, seeds 0 and 1, commit 0123456 with changes."
     )
     assert once.endswith(f"\n{bench.END}\nafter\n")
-    assert "| `a` | 14 + 4 | −0.25 | −0.25 | 0.80 | – | 0.90 | 2 |" in once
+    assert "| `a` | 14 + 4 | −0.25 | −0.25 | 0.80 | – | 0.90 | – | 2 |" in once
     assert "Without gplearn: gplearn is not installed." in once
     assert "images/" not in once
     bench.draw(results(), figure)

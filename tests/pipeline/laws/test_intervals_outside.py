@@ -18,7 +18,7 @@ from pipeline.laws.lawset import LawSet
 from pipeline.laws.search import SearchOptions, find_laws
 from pipeline.symbolic.tree import Floats
 
-TINY = SearchOptions(engine="grammar", budget="tiny", jobs=1)
+QUICK = SearchOptions(engine="grammar", budget="quick", jobs=1)
 SIZES, OTHER, NOISE = (100.0, 12_800.0), (30.0, 1_000.0), 0.02
 Truth = Callable[[Floats, Floats], Floats]
 
@@ -85,7 +85,7 @@ def outside(points: int = 150) -> dict[str, Floats]:
 def found_law(rows: pd.DataFrame) -> Law:
     """The selected law with the uncertainty that is recorded with it."""
     problem = posed(rows)
-    found = find_laws(problem.data, None, TINY)
+    found = find_laws(problem.data, None, QUICK)
     assert found.selected is not None
     law = law_of(found.laws[found.selected], problem.data, None, 0, outside=found.outside)
     return with_form(law, found)
