@@ -20,8 +20,8 @@ LAYERS_NOTE = (
     "open once the layer's labels are known."
 )
 GAINS_NOTE = (
-    "Alone: the main layer trained by itself. In brackets: 95 % of the law, given its form. One "
-    "training: where 95 % of single pairs of trainings are expected, luck included."
+    "Alone: the main layer trained by itself. In brackets: the 95 % interval of the mean{given}. "
+    "One training: where 95 % of single pairs of trainings are expected, luck included."
 )
 OUTSIDE_NOTE = " Outside: what lies beyond the law's fitted region."
 CHECK_NOTE = "Measured: the mean over seeds, with its 95 % interval."
@@ -114,8 +114,15 @@ def gains_grid(advice: Advice) -> Grid:
     if advice.best is not None and advice.best not in shown:
         shown.append(advice.best)
     title = f"Predicted for n = {advice.sizes.n:,} tokens of {advice.profile.main.name}"
-    note = GAINS_NOTE + (OUTSIDE_NOTE if any(one.outside for one in shown) else "")
+    note = _gains_note(advice) + (OUTSIDE_NOTE if any(one.outside for one in shown) else "")
     return Grid(title, heads, tuple(_gain_row(advice, one) for one in shown), note)
+
+
+def _gains_note(advice: Advice) -> str:
+    """How to read the gains; the intervals of a law of an older file leave out other forms."""
+    told = advice.law.uncertainty
+    older = told is None or not (told.rivals or told.drift)
+    return GAINS_NOTE.format(given=", given the form of the law" if older else "")
 
 
 def _gain_row(advice: Advice, one: Suggestion) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from planted_laws import HARBOUR, write_laws
 from pipeline.advice.advising import advise, write_advice
 from pipeline.advice.check import Plan, plan_trials
 from pipeline.advice.question import Question
-from pipeline.advice.words import as_text, headline, signed
+from pipeline.advice.words import as_text, gains_grid, headline, signed
 from pipeline.cli import main
 from pipeline.errors import UserError
 
@@ -62,6 +63,16 @@ def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     assert advice._repr_html_() in page
     assert 'aria-label="Train chunk' in page
     assert escape(headline(advice).split(":")[0]) in page
+
+
+def test_only_the_interval_of_an_older_law_is_given_its_form() -> None:
+    advice = advise(SCARCE)
+    assert "given the form of the law" in gains_grid(advice).note, "the law that ships"
+    told = advice.law.uncertainty
+    assert told is not None
+    present = advice.law.model_copy(update={"uncertainty": told.model_copy(update={"drift": 0.1})})
+    note = gains_grid(replace(advice, law=present)).note
+    assert "the 95 % interval of the mean. One training" in note
 
 
 def test_the_family_of_a_law_and_what_is_outside_are_said(tmp_path: Path) -> None:
