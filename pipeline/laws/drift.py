@@ -131,8 +131,8 @@ def drift_of(
         if found is not None:
             needed.append(found)
             weight.append(np.full(len(found), 1.0 / len(found)))
-    if not needed:
-        return 0.0
+    if not needed:  # nothing was asked beyond what was fitted, so nothing is known there
+        return data.rules.intervals.unknown_drift
     every, share = np.concatenate(needed), np.concatenate(weight)
     order = np.argsort(every)
     reached = np.cumsum(share[order]) / share.sum()

@@ -263,6 +263,7 @@ class IntervalRules:
         at most, with at most so many times the selected law's error, and apart from each other by
         so many standard deviations of the target somewhere.
     least_distance : a row of a fold is at least so far outside, in widths of the region.
+    unknown_drift : drift where there is no extrapolation fold, in standard deviations.
     most_drift : what a prediction that is not finite counts for, in standard deviations.
     """
 
@@ -276,6 +277,7 @@ class IntervalRules:
     rival_error: float = 3.0
     rival_distance: float = 1e-3
     least_distance: float = 0.05
+    unknown_drift: float = 1.0
     most_drift: float = 100.0
 
 

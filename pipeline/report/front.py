@@ -6,7 +6,7 @@ A valid law that no simpler valid one beats outside *leads*.
 Notation
 --------
 error : unexplained share of the variance in the extrapolation folds, 1 − R², the figure that the
-    selection compares; the RMSE there where no R² is recorded.
+    report calls extrapolated; the RMSE there where no R² is recorded.
 """
 
 from __future__ import annotations

@@ -88,7 +88,8 @@ def test_r2_of_a_fold_is_at_least_minus_one() -> None:
 
 
 def scored_by(loss: np.ndarray, like: Scored) -> Scored:
-    return replace(like, extrapolation=loss)
+    """A law with these losses outside and none inside: only the folds outside decide."""
+    return replace(like, random=np.zeros_like(like.random), extrapolation=loss)
 
 
 def test_optimism_is_what_the_choice_gained_by_looking() -> None:
@@ -106,7 +107,7 @@ def test_optimism_is_what_the_choice_gained_by_looking() -> None:
     chosen = select(lucky, data, 0)
     assert chosen is not None
     scores = Outside(lucky, chosen, data, folds, 0)
-    assert scores.optimism > 0.02
+    assert scores.optimism > 0.003
     plain = outside_r2(list(lucky[chosen].extrapolation), data, folds)
     assert scores.r2(lucky[chosen]) == pytest.approx(plain - scores.optimism)
 
