@@ -193,9 +193,9 @@ class Uncertainty(Record):
         """The uncertainty of one group, without the others."""
         own = (self.groups or {}).get(level)
         given = {} if own is None else dict(own)
-        told = {name: value for name, value in given.items() if value is not None}
+        own_values = {name: value for name, value in given.items() if value is not None}
         rivals = tuple(rival.for_group(level) for rival in self.rivals)
-        return self.model_copy(update={**told, "rivals": rivals, "groups": None})
+        return self.model_copy(update={**own_values, "rivals": rivals, "groups": None})
 
     def theta(self, expression: Expression) -> Floats:
         """Draws (M, P) in the order of a template's constants; M = 0 where there are none."""
@@ -248,13 +248,13 @@ class Predictor:
     def bands(self, table: Table) -> Bands:
         """Bands of the law at every row; see `Law.bands`."""
         mean, drawn = self._mean(table), self._drawn(table)
-        told = self.uncertainty
-        noise = None if told is None else told.noise_sd
+        stored = self.uncertainty
+        noise = None if stored is None else stored.noise_sd
         law = _widened(mean, _percentiles(drawn, mean), np.sqrt(self._beyond(table)))
         run = _widened(mean, law, noise)
-        if told is not None:
+        if stored is not None:
             law, run = (
-                None if band is None else _clipped(band, told.bounds) for band in (law, run)
+                None if band is None else _clipped(band, stored.bounds) for band in (law, run)
             )
         return Bands(mean, law, run, self._outside(table), self._distance(table))
 
@@ -278,17 +278,17 @@ class Predictor:
 
     def _beyond(self, table: Table, baseline: Table | None = None) -> Floats:
         """Variance (N,) of the form and of the drift, of the law or of its change."""
-        told = self.uncertainty
-        if told is None:
+        stored = self.uncertainty
+        if stored is None:
             return np.zeros(_size(table))
         mean, others = self._mean(table), self._rivals(table)
-        away = np.zeros(_size(table)) if told.region is None else told.region.distance(table)
+        away = np.zeros(_size(table)) if stored.region is None else stored.region.distance(table)
         if baseline is not None:
             mean, others = mean - self._mean(baseline), others - self._rivals(baseline)
-            if told.region is not None:
-                away = np.abs(away - told.region.distance(baseline))
-        weight = np.array([rival.weight for rival in told.rivals])
-        drift = told.drift * (told.target_sd or 0.0)
+            if stored.region is not None:
+                away = np.abs(away - stored.region.distance(baseline))
+        weight = np.array([rival.weight for rival in stored.rivals])
+        drift = stored.drift * (stored.target_sd or 0.0)
         return np.asarray(rival_spread(others, weight, mean) ** 2 + drift**2 * away)
 
     def _rivals(self, table: Table) -> Floats:
@@ -296,8 +296,8 @@ class Predictor:
 
         A factor that only they use may be missing; it is taken at the middle of its fitted range.
         """
-        told, size = self.uncertainty, _size(table)
-        rivals, ranges = ((), {}) if told is None else (told.rivals, told.ranges)
+        stored, size = self.uncertainty, _size(table)
+        rivals, ranges = ((), {}) if stored is None else (stored.rivals, stored.ranges)
         middle = {name: np.full(size, sum(ends) / 2) for name, ends in ranges.items()}
         filled = {**middle, **self._filled(table)}
         found = np.zeros((len(rivals), size))
@@ -338,10 +338,10 @@ class Predictor:
 
     def _distance(self, table: Table) -> Floats:
         """How far (N,) each row lies outside the region; nan where that is not known."""
-        told = self.uncertainty
-        if told is None or told.region is None:
+        stored = self.uncertainty
+        if stored is None or stored.region is None:
             return np.full(_size(table), np.nan)
-        return told.region.distance(table)
+        return stored.region.distance(table)
 
     def _outside(self, table: Table) -> tuple[tuple[str, ...], ...]:
         """Which factors of the law lie beyond the fitted range, row by row."""

@@ -51,30 +51,30 @@ class Rivals:
 
 def with_form(law: Law, found: SearchResult) -> Law:
     """The selected law, its uncertainty with that of its form and with the drift outside."""
-    told, data = law.uncertainty, found.data
-    if told is None or found.selected is None:
+    stored, data = law.uncertainty, found.data
+    if stored is None or found.selected is None:
         return law
     chosen = found.laws[found.selected]
     rivals = rivals_of(found.laws, found.selected, data)
     spread = float(np.sqrt(max(data.variance, 1e-300)))
-    noise = (told.noise_sd or 0.0) / spread
+    noise = (stored.noise_sd or 0.0) / spread
     drift = drift_of(chosen.fitted, rivals, data, found.extrapolation, noise)
     # a law without constants by group is asked without a group, which rivals would need
     recorded = rivals if law.levels or data.group is None else Rivals((), np.zeros(0))
     update: dict[str, Any] = {
         "rivals": tuple(_recorded(rival, w, data) for rival, w in recorded.pairs),
         "drift": drift,
-        "fit_sd": told.misfit_sd,
+        "fit_sd": stored.misfit_sd,
     }
     if len(chosen.extrapolation):
         outside = float(np.sqrt(chosen.extrapolation.sum(axis=1).mean()))
-        update["misfit_sd"] = max(told.misfit_sd or 0.0, outside * spread)
-        if told.groups is not None:
+        update["misfit_sd"] = max(stored.misfit_sd or 0.0, outside * spread)
+        if stored.groups is not None:
             update["groups"] = {
                 level: own.model_copy(update=_outside_too(own, outside))
-                for level, own in told.groups.items()
+                for level, own in stored.groups.items()
             }
-    return law.model_copy(update={"uncertainty": told.model_copy(update=update)})
+    return law.model_copy(update={"uncertainty": stored.model_copy(update=update)})
 
 
 def _outside_too(own: GroupUncertainty, outside: float) -> dict[str, float | None]:

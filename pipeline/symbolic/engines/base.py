@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
+
 from pipeline.symbolic.fit import Sample
-from pipeline.symbolic.program import Columns
+from pipeline.symbolic.program import Columns, Expression
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,20 @@ class Request:
     max_complexity: int = 24
     time_limit: float | None = None
     undefined: Mapping[str, Columns] = field(default_factory=dict)
+
+    def allows(self, text: str) -> bool:
+        """Whether a template is independent of every factor where that is undefined."""
+        if not self.undefined:
+            return True
+        expression = Expression.parse(text, tuple(self.sample.columns))
+        theta = np.sqrt(np.arange(2.0, 2.0 + len(expression.constants)))  # nothing cancels
+        for name, rows in self.undefined.items():
+            if name in expression.factors:
+                low = expression.evaluate({**rows, name: np.full_like(rows[name], 0.3)}, theta)
+                high = expression.evaluate({**rows, name: np.full_like(rows[name], 0.7)}, theta)
+                if not np.allclose(low, high, rtol=1e-9, atol=0.0, equal_nan=True):
+                    return False
+        return True
 
 
 class Engine(Protocol):

@@ -91,7 +91,7 @@ def rank(request: Request) -> list[Ranked]:
     for grow, share in STAGES:
         tried = [ranked for ranked in seen.values() if ranked]
         fresh = (form for form in grow(tried, kinds) if form.text not in seen)
-        usable = (form for form in fresh if _usable(form, request))
+        usable = (form for form in fresh if request.allows(form.text))
         for form in islice(usable, max(int(share * allowed) - len(seen), 0)):
             if request.time_limit and time.monotonic() - clock > request.time_limit:
                 return [ranked for ranked in seen.values() if ranked]
@@ -122,21 +122,6 @@ def _try(form: Form, sample: Sample, request: Request) -> Ranked | None:
     fit = fit_constants(expression, sample, starts, RULES.steps, 1e-4)
     used = tuple(sorted(expression.factors))
     return Ranked(form, fit.error, expression.complexity, used) if fit else None
-
-
-def _usable(form: Form, request: Request) -> bool:
-    """Whether the form is independent of every factor where that is undefined."""
-    if not request.undefined:
-        return True
-    expression = Expression.parse(form.text, tuple(request.sample.columns))
-    theta = np.sqrt(np.arange(2.0, 2.0 + len(expression.constants)))  # nothing cancels by chance
-    for name, rows in request.undefined.items():
-        if name in expression.factors:
-            low = expression.evaluate({**rows, name: np.full_like(rows[name], 0.3)}, theta)
-            high = expression.evaluate({**rows, name: np.full_like(rows[name], 0.7)}, theta)
-            if not np.allclose(low, high, rtol=1e-9, atol=0.0, equal_nan=True):
-                return False
-    return True
 
 
 def best_of_each_size(tried: Sequence[Ranked], keep: int) -> list[Ranked]:

@@ -24,7 +24,6 @@ import numpy as np
 from pipeline.symbolic.engines.base import Readiness, Request
 from pipeline.symbolic.fit import Sample
 from pipeline.symbolic.kinds import Kinds, classify
-from pipeline.symbolic.program import Expression
 from pipeline.symbolic.starts import left_of_floors
 from pipeline.symbolic.tree import Floats
 
@@ -90,7 +89,7 @@ SURFACES = Surfaces()
 def surfaces(request: Request) -> list[str]:
     """Templates of surfaces of growing size for every link that the target allows."""
     sample, kinds = _some_rows(request.sample), classify(request.sample.columns)
-    terms = [term for term in _terms(kinds) if _usable(term, request)]
+    terms = [term for term in _terms(kinds) if request.allows(_product(term))]
     if not terms:
         return []
     values = np.array([_values(term, sample) for term in terms])
@@ -112,18 +111,6 @@ def _terms(kinds: Kinds) -> list[Term]:
     variables = [*logs, *plain]
     pairs = combinations_with_replacement(variables, 2) if len(variables) <= RULES.factors else ()
     return [*((variable,) for variable in variables), *pairs]
-
-
-def _usable(term: Term, request: Request) -> bool:
-    """Whether the term is constant in every factor where that is undefined."""
-    expression = Expression.parse(_product(term), tuple(request.sample.columns))
-    for name, rows in request.undefined.items():
-        if name in expression.factors:
-            low = expression.evaluate({**rows, name: np.full_like(rows[name], 0.3)})
-            high = expression.evaluate({**rows, name: np.full_like(rows[name], 0.7)})
-            if not np.allclose(low, high, rtol=1e-9, atol=1e-12):
-                return False
-    return True
 
 
 def _values(term: Term, sample: Sample) -> Floats:

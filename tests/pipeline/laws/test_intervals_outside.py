@@ -192,3 +192,23 @@ def test_the_intervals_of_groups_hold_their_own_truth(saved: tuple[LawSet, LawSe
     found = laws.intervals(points)
     held = (found["law_low"] <= value) & (value <= found["law_high"])
     assert held.groupby(points["g"]).mean().min() >= 0.7
+
+
+def test_without_a_fold_the_interval_widens_at_once() -> None:
+    """Three levels of the only factor: nothing was asked beyond them, so nothing is known there."""
+    rng = np.random.default_rng(3)
+    n = np.repeat([100.0, 1_000.0, 10_000.0], 4)
+    rows = pd.DataFrame({"n": n, "y": 1.0 + 5.0 * n**-0.5 + rng.normal(0, 0.005, len(n))})
+    data = posed(rows).data
+    found = find_laws(data, None, SearchOptions(engine="grammar", budget="tiny", jobs=1))
+    assert found.extrapolation == []
+    assert found.selected is not None
+    law = with_form(law_of(found.laws[found.selected], data, None, 0), found)
+    assert law.uncertainty is not None
+    assert law.uncertainty.drift == data.rules.intervals.unknown_drift
+    band = law.bands({"n": np.array([10_000.0, 100_000.0])}).law
+    assert band is not None
+    inside, beyond = band[1] - band[0]
+    assert beyond > 2 * inside
+    # a decade beyond two decades: half a width of the region, on either side
+    assert beyond > 2 * 1.96 * float(np.std(rows["y"])) * np.sqrt(0.5) * 0.999
