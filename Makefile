@@ -16,7 +16,7 @@ test: lint
 test-all: lint
 	$(BIN)/python -m pytest -n 2 -m ""
 
-lint: $(VENV)/.developed
+lint: $(VENV)/.developed build/package/mtl_laws
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -30,15 +30,15 @@ mutation: $(VENV)/.developed
 	$(BIN)/mutmut results
 
 findings: $(VENV)/.installed
-	$(BIN)/python -m pipeline.findings
+	PYTHONPATH=benchmarks $(BIN)/python -m reference_study
 
 docs: $(VENV)/.developed
 	$(BIN)/python docs/generate_cli.py
-	$(BIN)/python -m pipeline.table > docs/columns.md
-	$(BIN)/python -m pipeline.laws.lawset > docs/laws.schema.json
+	$(BIN)/python -m mtl_laws.pipeline.columns > docs/columns.md
+	$(BIN)/python -m mtl_laws.pipeline.laws.lawset > docs/laws.schema.json
 
 clean:
-	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build runs .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -48,3 +48,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 $(VENV)/.developed: $(VENV)/.installed
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
+
+# The package as it is installed, as links: mypy does not follow an editable install.
+build/package/mtl_laws:
+	mkdir -p $@
+	ln -sfn ../../../src/mtl_laws/__init__.py ../../../src/mtl_laws/__main__.py ../../../src/mtl_laws/py.typed $@
+	ln -sfn ../../../pipeline ../../../simulator $@

@@ -29,15 +29,15 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from pipeline.advice.advising import DEFAULT_LAWS, law_of
-from pipeline.advice.factors import FACTORS, Situation, Sizes
-from pipeline.advice.lookup import Lookup
-from pipeline.advice.prediction import Oracle
-from pipeline.advice.profile import profile
-from pipeline.advice.question import Question, open_corpus
-from pipeline.advice.trials import Laboratory, Trial
-from pipeline.provenance import provenance
-from pipeline.training import TrainingSettings
+from mtl_laws.pipeline.advice.advising import DEFAULT_LAWS, law_of
+from mtl_laws.pipeline.advice.factors import FACTORS, Situation, Sizes
+from mtl_laws.pipeline.advice.prediction import Oracle
+from mtl_laws.pipeline.advice.profile import profile
+from mtl_laws.pipeline.advice.question import Question, open_corpus
+from mtl_laws.pipeline.advice.trials import Laboratory, Trial
+from mtl_laws.pipeline.advice.word_table import Lookup
+from mtl_laws.pipeline.provenance import provenance
+from mtl_laws.pipeline.training import TrainingSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "advice.json"

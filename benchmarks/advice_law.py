@@ -28,16 +28,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.advice.advising import SHIPPED
-from pipeline.advice.lookup import Lookup
-from pipeline.advice.profile import Profile, profile
-from pipeline.advice.trials import Laboratory, Trial
-from pipeline.fit import Source, fit_to_folder, summary
-from pipeline.laws.lawset import LawSet
-from pipeline.laws.question import Question
-from pipeline.terminal.search_progress import SearchProgress
-from pipeline.training import TrainingSettings
-from simulator import Split, TaskSpec, UnreachableAMIError, load_corpus, make_taskset
+from mtl_laws.pipeline.advice.advising import SHIPPED
+from mtl_laws.pipeline.advice.profile import Profile, profile
+from mtl_laws.pipeline.advice.trials import Laboratory, Trial
+from mtl_laws.pipeline.advice.word_table import Lookup
+from mtl_laws.pipeline.cli.progress import SearchProgress
+from mtl_laws.pipeline.fit import Source, fit_to_folder, summary
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.laws.question import Question
+from mtl_laws.pipeline.training import TrainingSettings
+from mtl_laws.simulator import Split, TaskSpec, UnreachableAMIError, load_corpus, make_taskset
 
 Labels = NDArray[np.int16]
 

@@ -37,7 +37,7 @@ def run(checkout: Path, table: Path, out: Path) -> tuple[float, float]:
     """Processor seconds of one fit, and the R² held out."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     asked = [part for option in QUESTION.items() for part in option]
-    command = [sys.executable, "-m", "pipeline.cli", "fit", str(table), *asked]
+    command = [sys.executable, "-m", "mtl_laws.pipeline.cli.app", "fit", str(table), *asked]
     subprocess.run(
         [*command, "--out", str(out)],
         cwd=checkout,

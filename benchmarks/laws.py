@@ -26,17 +26,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from planted import SUITE, Planted, beyond, table
 
-from pipeline.laws.intervals import constants
-from pipeline.laws.question import Problem, Question, pose
-from pipeline.laws.score import Scored, r_squared
-from pipeline.laws.search import SearchOptions, find_laws
-from pipeline.provenance import provenance
-from pipeline.symbolic.engines import ENGINES, Request
-from pipeline.symbolic.fit import RULES, fit_constants
-from pipeline.symbolic.program import Expression
-from pipeline.symbolic.starts import propose_starts
+from mtl_laws.pipeline.laws.intervals import constants
+from mtl_laws.pipeline.laws.question import Problem, Question, pose
+from mtl_laws.pipeline.laws.score import Scored, r_squared
+from mtl_laws.pipeline.laws.search import SearchOptions, find_laws
+from mtl_laws.pipeline.provenance import provenance
+from mtl_laws.pipeline.symbolic.engines import ENGINES, Request
+from mtl_laws.pipeline.symbolic.fit import RULES, fit_constants
+from mtl_laws.pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.symbolic.starts import propose_starts
+from planted import SUITE, Planted, beyond, table
 
 RESULTS = Path(__file__).with_name("results")
 ROOT = Path(__file__).parent.parent
@@ -83,9 +83,9 @@ def raw(engine: str) -> Callable[[Problem, int], str]:
 
 
 def theory(problem: Problem, seed: int) -> str:
-    from pipeline.laws.catalogue import theory as forms
-    from pipeline.laws.checks import Domain
-    from pipeline.laws.score import Candidate, fit_candidate
+    from mtl_laws.pipeline.laws.catalogue import theory as forms
+    from mtl_laws.pipeline.laws.checks import Domain
+    from mtl_laws.pipeline.laws.score import Candidate, fit_candidate
 
     domain = Domain.of(problem.data)
     fits = [

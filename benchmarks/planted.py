@@ -38,7 +38,7 @@ class Planted:
 
     def value(self, columns: Columns) -> Floats:
         """The target (N,) without noise."""
-        from pipeline.symbolic.program import Expression
+        from mtl_laws.pipeline.symbolic.program import Expression
 
         expression = Expression.parse(self.template, ("n", "T", "ami"))
         return expression.evaluate(columns, np.array(self.constants))

@@ -31,10 +31,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
-from rivals import PublicTable, read_tables, ready_rivals
 
-from pipeline.laws.lawset import LawSet
-from pipeline.provenance import provenance
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.provenance import provenance
+from rivals import PublicTable, read_tables, ready_rivals
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("MTL_LAWS_SHARED", ROOT.parent / "shared"))
@@ -71,7 +71,7 @@ def scorer_of(folder: Path) -> ModuleType:
 def command(table: PublicTable, seed: int, jobs: int, out: Path) -> list[str]:
     """The call of ``mtl-laws fit`` that a user would make."""
     low, high = ("" if bound is None else f"{bound:g}" for bound in table.bounds)
-    words = [sys.executable, "-m", "pipeline.cli", "fit", str(table.path)]
+    words = [sys.executable, "-m", "mtl_laws.pipeline.cli.app", "fit", str(table.path)]
     words += ["--target", table.target, "--factors", ",".join(f"{f}={f}" for f in table.factors)]
     words += ["--bounds", f"{low},{high}", "--where", f"{table.test_column} == 0"]
     words += ["--groups", table.group] if table.group else []
@@ -341,8 +341,8 @@ def _alternative(results: Results) -> str:
 
 def draw(results: Results, path: Path) -> None:
     """Claimed and true R² of our laws, a line for each table, the best on top."""
-    from pipeline.report.figures.canvas import drawing_style, label_axes, new_panel
-    from pipeline.report.palette import FAINT, LAW, LINE, PAPER
+    from mtl_laws.pipeline.report.figures.canvas import drawing_style, label_axes, new_panel
+    from mtl_laws.pipeline.report.palette import FAINT, LAW, LINE, PAPER
 
     pairs = sorted(claims(results["rows"]).items(), key=lambda pair: pair[1][1])
     places = range(len(pairs))

@@ -19,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.symbolic.engines import ENGINES, Request
-from pipeline.symbolic.fit import RULES, Sample, fit_constants
-from pipeline.symbolic.program import Expression
-from pipeline.symbolic.starts import propose_starts
+from mtl_laws.pipeline.symbolic.engines import ENGINES, Request
+from mtl_laws.pipeline.symbolic.fit import RULES, Sample, fit_constants
+from mtl_laws.pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.symbolic.starts import propose_starts
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Predict: TypeAlias = Callable[["PublicTable", int], Floats]

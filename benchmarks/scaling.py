@@ -23,12 +23,12 @@ from typing import Any
 
 import cloudpickle
 
-from pipeline.cells import Cell, expand, group
-from pipeline.running import dispatch, workers
-from pipeline.running.workers import Result
-from pipeline.runs import TABLE_NAME, RunOptions, run_study
-from pipeline.store import STORE_NAME, read_summary
-from pipeline.study import Study
+from mtl_laws.pipeline.study import dispatch, workers
+from mtl_laws.pipeline.study.store import STORE_NAME, read_summary
+from mtl_laws.pipeline.study.study import Study
+from mtl_laws.pipeline.study.train import TABLE_NAME, RunOptions, train_study
+from mtl_laws.pipeline.study.trials import Cell, expand, group
+from mtl_laws.pipeline.study.workers import Result
 
 STUDY = """
 question: what does a run cost beside the training?
@@ -86,7 +86,7 @@ def measure(count: int, told: Connection) -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         before, began = memory(), time.process_time()
-        run_study(study, out, RunOptions(jobs=1, progress=False))
+        train_study(study, out, RunOptions(jobs=1, progress=False))
         seconds = time.process_time() - began
         began = time.process_time()
         read_summary(out / STORE_NAME)

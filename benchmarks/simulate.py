@@ -20,8 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from simulator import TaskSpec, export_taskset, make_taskset
-from simulator.relatedness import measure
+from mtl_laws.simulator import TaskSpec, export_taskset, make_taskset
+from mtl_laws.simulator.relatedness import measure
 
 
 def timed(work: Callable[[], object]) -> tuple[float, object]:

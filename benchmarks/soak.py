@@ -24,9 +24,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.runs import LOG_NAME, TABLE_NAME
-from pipeline.store import STORE_NAME, read_rows
-from pipeline.table import CLOCKED
+from mtl_laws.pipeline.columns import CLOCKED
+from mtl_laws.pipeline.study.store import STORE_NAME, read_rows
+from mtl_laws.pipeline.study.train import LOG_NAME, TABLE_NAME
 
 STUDY = """
 question: does a run survive being killed?
@@ -41,11 +41,11 @@ CELLS_PER_SEED = 6
 CODE = """
 import sys
 from pathlib import Path
-from pipeline.runs import RunOptions, run_study
-from pipeline.study import Study
+from mtl_laws.pipeline.study.train import RunOptions, train_study
+from mtl_laws.pipeline.study.study import Study
 if __name__ == "__main__":
     study, out, jobs = sys.argv[1:]
-    run_study(Study.load(Path(study)), Path(out), RunOptions(jobs=int(jobs), progress=False))
+    train_study(Study.load(Path(study)), Path(out), RunOptions(jobs=int(jobs), progress=False))
 """
 AT_WORK = 0.75
 """Share of faults that wait for a new row; the others may strike while the run begins."""

@@ -34,8 +34,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.training import Job, TrainingSettings, max_group, train_group
-from simulator import TaskSpec, make_taskset
+from mtl_laws.pipeline.training import Job, TrainingSettings, max_group, train_group
+from mtl_laws.simulator import TaskSpec, make_taskset
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = TrainingSettings()
@@ -215,7 +215,8 @@ def ways(cells: list[Cell], device: str) -> list[Way]:
 def compile_seconds() -> float:
     """Time to build the inner loops in a process and a cache that never saw them."""
     code = (
-        "import time, torch; from pipeline.training.kernel import find_kernel; t = time.time(); "
+        "import time, torch; from mtl_laws.pipeline.training.kernel import find_kernel; "
+        "t = time.time(); "
         f"find_kernel(torch.zeros(1), {SETTINGS.hidden}); find_kernel(torch.zeros(1)); "
         "print(time.time() - t)"
     )

@@ -19,18 +19,19 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.cells import expand
-from pipeline.export.hub import KINDS
-from pipeline.export.publication import PublishedTable, published
-from pipeline.files.tablefile import write_parquet
-from pipeline.files.wholefile import write_whole
-from pipeline.reference_data import MANIFEST
-from pipeline.runs import study_digest
-from pipeline.store import STORE_NAME, read_rows, read_runs
-from pipeline.study import Study, shipped_studies
-from pipeline.table import GLOSSARY, Column, outcomes_table
-from simulator.card import pipe_table
-from simulator.croissant import Field, Records, dataset
+from mtl_laws.pipeline.columns import GLOSSARY, Column
+from mtl_laws.pipeline.export.hub import KINDS
+from mtl_laws.pipeline.export.publication import PublishedTable, published
+from mtl_laws.pipeline.io.tablefile import write_parquet
+from mtl_laws.pipeline.io.wholefile import write_whole
+from mtl_laws.pipeline.reference_data import MANIFEST
+from mtl_laws.pipeline.study.run import study_digest
+from mtl_laws.pipeline.study.store import STORE_NAME, read_rows, read_runs
+from mtl_laws.pipeline.study.study import Study, shipped_studies
+from mtl_laws.pipeline.study.table import outcomes_table
+from mtl_laws.pipeline.study.trials import expand
+from mtl_laws.simulator.card import pipe_table
+from mtl_laws.simulator.croissant import Field, Records, dataset
 
 FOLDER = Path(__file__).parent / "reference"
 STUDIES = (
@@ -142,7 +143,7 @@ drawn from them are in [docs/findings.md](../../docs/findings.md).
 {tables}
 
 ```python
-from pipeline.reference_data import load_reference
+from mtl_laws.pipeline.reference_data import load_reference
 
 table = load_reference("teacher-relatedness")
 ```

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from typer.models import ArgumentInfo, OptionInfo
 
-from pipeline.cli import app
+from mtl_laws.pipeline.cli.app import app
 
 PAGE = Path(__file__).with_name("cli.md")
 HEAD = """\

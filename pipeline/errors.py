@@ -6,12 +6,13 @@ the notebook, scikit-learn) says the path in its own words, by `said_as` or `ren
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import difflib
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 if TYPE_CHECKING:
-    from simulator import SpecError
+    from mtl_laws.simulator import SpecError
 
 Mistake = TypeVar("Mistake", bound="UserError")
 
@@ -138,3 +139,30 @@ def said_as(words: Mapping[str, str]) -> Iterator[None]:
         if error.path not in words:
             raise
         raise renamed(error, words[error.path]) from error
+
+
+def mistyped(name: str, given: Iterable[str]) -> str | None:
+    """That of the `given` names that is most like `name`, where one is."""
+    close = difflib.get_close_matches(name, list(given), n=1, cutoff=0.7)
+    return close[0] if close else None
+
+
+def nearest(name: str, known: Iterable[object], kind: str = "a valid name") -> str:
+    """What was expected instead of an unknown `name`: its `kind`, the nearest one, then all."""
+    names = [str(other) for other in known]
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"; the nearest is {close[0]!r}" if close else ""
+    return f"{kind}{hint}; valid: {', '.join(names)}" if names else kind
+
+
+def check_settings(function: str, given: Iterable[str], known: Collection[str]) -> None:
+    """Refuse a setting that a function does not have.
+
+    Raises
+    ------
+    UserError
+        naming the nearest one.
+    """
+    for name in given:
+        if name not in known:
+            raise UserError(function, name, nearest(name, known))

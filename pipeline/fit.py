@@ -10,27 +10,30 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
-from pipeline.errors import UserError
-from pipeline.files.storefile import STORE_NAME
-from pipeline.provenance import provenance
-from pipeline.symbolic.engines.choice import Choice, choose
+from typing_extensions import Unpack
+
+from mtl_laws.pipeline.errors import UserError, check_settings
+from mtl_laws.pipeline.provenance import provenance
+from mtl_laws.pipeline.study.storefile import STORE_NAME
+from mtl_laws.pipeline.symbolic.engines.choice import Choice, choose
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pipeline.laws.law import Law
-    from pipeline.laws.lawset import LawSet
-    from pipeline.laws.question import Question
-    from pipeline.laws.record import Provenance
-    from pipeline.laws.search import Progress, SearchResult
-    from pipeline.report import ReportContext
+    from mtl_laws.pipeline.laws.law import Law
+    from mtl_laws.pipeline.laws.lawset import LawSet
+    from mtl_laws.pipeline.laws.question import Question
+    from mtl_laws.pipeline.laws.record import Provenance
+    from mtl_laws.pipeline.laws.rules import Rules
+    from mtl_laws.pipeline.laws.search import Progress, SearchResult
+    from mtl_laws.pipeline.report import ReportContext
 
 #: what a report has to know of a learning curve's model
 CURVE_COLUMNS = ("T", "n", "ami", "best_step")
@@ -76,6 +79,73 @@ class Fit:
         write_report_of(self.laws, self.source, out)
 
 
+Bounds = tuple[float | None, float | None]
+
+
+class SearchSettings(TypedDict, total=False):
+    """What may be left out; each means what the option of `mtl-laws fit` of its name means.
+
+    ``domain`` is {factor: (low, high)}; ``groups`` is a list of columns, or one column; ``forms``
+    is a list of formulas, or one formula; ``rules`` are thresholds of the method that differ from
+    the default.
+    """
+
+    domain: Mapping[str, tuple[float, float]]
+    hold_out: str | None
+    engine: str
+    budget: str
+    time_limit: float | None
+    seed: int
+    jobs: int
+    where: str | None
+    groups: Sequence[str]
+    sd: str | None
+    weights: str | None
+    loss: str
+    forms: Sequence[str]
+    rules: Rules
+
+
+def fit_laws(
+    table: pd.DataFrame,
+    target: str,
+    factors: Mapping[str, str] | Sequence[str],
+    bounds: Bounds = (None, None),
+    progress: Progress | None = None,
+    **settings: Unpack[SearchSettings],
+) -> LawSet:
+    """Find laws in a table of results, as `mtl-laws fit` does; nothing is written or printed.
+
+    Parameters
+    ----------
+    table : one row per trained model; a missing value is an undefined factor (AMI at T = 1).
+    target : column to explain.
+    factors : {name in the formula: column}, or the columns, each under its own name.
+    bounds : lowest and highest value the target can take, None for none.
+    progress : called with stage, done and total.
+    settings : domain, hold_out, engine, budget, time_limit, seed, jobs, where, groups, sd, weights,
+        loss, forms, rules; see `SearchSettings`.
+
+    Raises
+    ------
+    UserError
+        if the question does not fit the table; the path is the argument.
+    NoLawError
+        if no law is valid over the domain.
+    """
+    from mtl_laws.pipeline.laws.question import Question
+
+    _check(table, settings)
+    named = dict(factors) if isinstance(factors, Mapping) else {name: name for name in factors}
+    groups = settings.get("groups", ())
+    settings["groups"] = (groups,) if isinstance(groups, str) else tuple(groups)
+    forms = settings.get("forms", ())
+    settings["forms"] = (forms,) if isinstance(forms, str) else forms
+    question = Question(target, named, bounds, **settings)
+    source = Source("table", f"{target} in a table", command=_call(question))
+    return fit_question(table, question, source, progress).laws
+
+
 def fit_to_folder(
     table: pd.DataFrame,
     question: Question,
@@ -114,10 +184,10 @@ def fit_question(
     NoLawError
         if no law is valid over the domain.
     """
-    from pipeline.laws.document import laws_document
-    from pipeline.laws.question import pose
-    from pipeline.laws.search import SearchOptions, find_laws
-    from pipeline.report.text import note_text, with_sentences
+    from mtl_laws.pipeline.laws.document import laws_document
+    from mtl_laws.pipeline.laws.question import pose
+    from mtl_laws.pipeline.laws.search import SearchOptions, find_laws
+    from mtl_laws.pipeline.report.text import note_text, with_sentences
 
     begin = time.monotonic()
     choice = choose(question.engine)
@@ -156,7 +226,7 @@ def read_fit(folder: Path) -> Fit:
     UserError
         if the folder holds no laws or they cannot be read.
     """
-    from pipeline.laws.lawset import LAWS_NAME, LawSet
+    from mtl_laws.pipeline.laws.lawset import LAWS_NAME, LawSet
 
     if not folder.is_dir():
         raise UserError("FOLDER", str(folder), f"a folder with {LAWS_NAME}, as run or fit left it")
@@ -181,9 +251,10 @@ def rewrite_report(folder: Path) -> None:
 
 def curves_of(folder: Path) -> pd.DataFrame | None:
     """Learning curves of the models trained in a folder, with what each was; None without any."""
-    from pipeline.files.tablefile import read_table
-    from pipeline.store import read_rows
-    from pipeline.table import RESULTS_NAME, learning_curves
+    from mtl_laws.pipeline.columns import RESULTS_NAME
+    from mtl_laws.pipeline.io.tablefile import read_table
+    from mtl_laws.pipeline.study.store import read_rows
+    from mtl_laws.pipeline.study.table import learning_curves
 
     if not (folder / STORE_NAME).exists() or not (folder / RESULTS_NAME).exists():
         return None
@@ -194,17 +265,17 @@ def curves_of(folder: Path) -> pd.DataFrame | None:
 
 def write_report_of(laws: LawSet, source: Source, out: Path) -> None:
     """The report of laws whose rows are known."""
-    from pipeline.report import write_report
+    from mtl_laws.pipeline.report import write_report
 
     write_report(out, laws, laws.rows, _context(laws, source))
 
 
 def summary(laws: LawSet) -> str:
     """The law and its scores, for the terminal."""
-    from pipeline.laws.law import scores_in_words
-    from pipeline.laws.search import MEAN
-    from pipeline.report.domains import few_levels, min_levels
-    from pipeline.report.text import (
+    from mtl_laws.pipeline.laws.law import scores_in_words
+    from mtl_laws.pipeline.laws.search import MEAN
+    from mtl_laws.pipeline.report.domains import few_levels, min_levels
+    from mtl_laws.pipeline.report.text import (
         few_levels_text,
         groups_text,
         held_out_text,
@@ -239,7 +310,7 @@ def summary(laws: LawSet) -> str:
 
 def _form(form: Law, selected: Law) -> str:
     """An own form on one line: its formula, its scores, its standing."""
-    from pipeline.laws.law import scores_in_words
+    from mtl_laws.pipeline.laws.law import scores_in_words
 
     reason = f"not valid: {form.reason}" if form.fitted and form.reason else form.reason
     parts = [scores_in_words(form.scores), reason]
@@ -286,7 +357,7 @@ def make_folder(out: Path) -> None:
 def _provenance(
     question: Question, choice: Choice, found: SearchResult, source: Source, begin: float
 ) -> Provenance:
-    from pipeline.laws.record import EngineRecord, Provenance
+    from mtl_laws.pipeline.laws.record import EngineRecord, Provenance
 
     here = provenance()
     return Provenance(
@@ -317,7 +388,7 @@ def _installed(name: str) -> str | None:
 
 
 def _context(laws: LawSet, source: Source) -> ReportContext:
-    from pipeline.report import ReportContext
+    from mtl_laws.pipeline.report import ReportContext
 
     notes = list(laws.data.notes)
     if laws.provenance.cut:
@@ -330,3 +401,28 @@ def _context(laws: LawSet, source: Source) -> ReportContext:
         notes=tuple(notes),
         curves=source.curves,
     )
+
+
+def _check(table: pd.DataFrame, settings: SearchSettings) -> None:
+    import pandas as pd
+
+    if not isinstance(table, pd.DataFrame):
+        raise UserError("table", type(table).__name__, "a pandas DataFrame")
+    twice = table.columns[table.columns.duplicated()]
+    if len(twice):
+        raise UserError("table", str(twice[0]), "every column name once")
+    check_settings("fit_laws", settings, SearchSettings.__annotations__)
+
+
+def _call(question: Question) -> str:
+    """The call that asks this question, for the record."""
+    from mtl_laws.pipeline.laws.question import Question
+
+    plain = Question(question.target, question.factors, question.bounds)
+    given = [
+        f"{name}={'rules' if name == 'rules' else repr(getattr(question, name))}"
+        for name in SearchSettings.__annotations__
+        if getattr(question, name) != getattr(plain, name)
+    ]
+    told = (repr(question.target), repr(dict(question.factors)), repr(tuple(question.bounds)))
+    return f"fit_laws({', '.join(['table', *told, *given])})"

@@ -18,8 +18,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from pipeline.errors import UserError
-from pipeline.names import nearest
+from mtl_laws.pipeline.errors import UserError, nearest
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")

@@ -11,8 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import UserError
-from pipeline.names import nearest
+from mtl_laws.pipeline.errors import UserError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,13 +20,8 @@ PREFIX = "reference:"
 """What stands before a table's name where a file could stand, too."""
 
 MANIFEST = "manifest.json"
-INSTALLED = Path(__file__).parent / "reference_tables"
-CHECKOUT = Path(__file__).resolve().parents[1] / "data" / "reference"
-
-
-def reference_folder() -> Path:
-    """The folder of the tables: inside the installed package, or in the checkout."""
-    return INSTALLED if INSTALLED.is_dir() else CHECKOUT
+FOLDER = Path(__file__).resolve().parents[1] / "data" / "reference"
+"""The folder of the tables: beside this package, in a checkout and in an installed package."""
 
 
 def reference_names() -> list[str]:
@@ -42,7 +36,7 @@ def reference_manifest() -> dict[str, Any]:
     ------
     UserError : the tables are not there.
     """
-    path = reference_folder() / MANIFEST
+    path = FOLDER / MANIFEST
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -55,7 +49,7 @@ def load_reference(name: str) -> pd.DataFrame:
     """The outcome table of a study that ships: one row per trained model.
 
     Control runs are among the rows, their column `control` names them; a law wants
-    `pipeline.table.ordinary_rows`. Columns are those of ``docs/columns.md``.
+    `pipeline.columns.ordinary_rows`. Columns are those of ``docs/columns.md``.
 
     Parameters
     ----------
@@ -69,13 +63,13 @@ def load_reference(name: str) -> pd.DataFrame:
     --------
     >>> table = load_reference("teacher-relatedness")
     """
-    from pipeline.files.tablefile import read_table
+    from mtl_laws.pipeline.io.tablefile import read_table
 
     wanted = name.removeprefix(PREFIX)
     studies = reference_manifest()["studies"]
     if wanted not in studies:
         raise UserError(name, wanted, nearest(wanted, sorted(studies), "a reference table"))
-    return read_table(reference_folder() / studies[wanted]["file"])
+    return read_table(FOLDER / studies[wanted]["file"])
 
 
 def read_source(source: Path) -> pd.DataFrame:
@@ -85,8 +79,8 @@ def read_source(source: Path) -> pd.DataFrame:
     ------
     UserError : no such table, or a file that is none.
     """
-    from pipeline.files.tablefile import read_table
-    from pipeline.table import ordinary_rows
+    from mtl_laws.pipeline.columns import ordinary_rows
+    from mtl_laws.pipeline.io.tablefile import read_table
 
     named = str(source).startswith(PREFIX)
     return ordinary_rows(load_reference(str(source)) if named else read_table(source))

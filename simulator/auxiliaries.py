@@ -19,15 +19,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.errors import UnreachableAMIError
-from simulator.innovations import InnovationKey, equicorrelated_tables, innovation
-from simulator.keeping import kept
-from simulator.labelling import Windows
-from simulator.layout import reference_offsets, with_noise
-from simulator.relatedness import TOLERANCE, Relatedness, contingency, measure, quick_ami
-from simulator.solver import Search, solve_ami
-from simulator.teachers import mix_scores
-from simulator.world import World, WorldOptions, world
+from mtl_laws.simulator.errors import UnreachableAMIError
+from mtl_laws.simulator.innovations import InnovationKey, equicorrelated_tables, innovation
+from mtl_laws.simulator.labelling import Windows
+from mtl_laws.simulator.layout import reference_offsets, with_noise
+from mtl_laws.simulator.memory_bounded_cache import kept
+from mtl_laws.simulator.relatedness import TOLERANCE, Relatedness, contingency, measure, quick_ami
+from mtl_laws.simulator.solver import Search, solve_ami
+from mtl_laws.simulator.teachers import mix_scores
+from mtl_laws.simulator.world import World, WorldOptions, world
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int16]

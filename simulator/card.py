@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.relatedness import label_counts
-from simulator.tasks import TaskSet
+from mtl_laws.simulator.relatedness import label_counts
+from mtl_laws.simulator.tasks import TaskSet
 
 _CITATION = {
     "channel": "Symmetric channel: Bettgenhäuser, Hedderich and Klakow 2020, arXiv 2006.05561.",

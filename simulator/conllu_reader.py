@@ -14,7 +14,7 @@ import conllu
 from conllu.exceptions import ParseException
 from conllu.models import Token
 
-from simulator.readers import ABSENT, Lines, ReaderOptions, Sentence, broken
+from mtl_laws.simulator.readers import ABSENT, Lines, ReaderOptions, Sentence, broken
 
 _COLUMNS = 10
 _PLAIN = ("upos", "xpos", "deprel")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.errors import SpecError
+from mtl_laws.simulator.errors import SpecError
 
 UNKNOWN = "<unk>"
 

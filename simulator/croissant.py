@@ -8,8 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from simulator.card import licence_of, summary
-from simulator.tasks import TaskSet
+from mtl_laws.simulator.card import licence_of, summary
+from mtl_laws.simulator.tasks import TaskSet
 
 CONTEXT: dict[str, Any] = {
     "@language": "en",

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import yaml
 
-from simulator.card import card, front_matter
-from simulator.errors import SpecError
-from simulator.folders import whole_folder
-from simulator.formats.base import Header, format_named
-from simulator.relatedness import Relatedness
-from simulator.spec import TaskSpec
-from simulator.tasks import TaskSet
+from mtl_laws.simulator.card import card, front_matter
+from mtl_laws.simulator.errors import SpecError
+from mtl_laws.simulator.folders import whole_folder
+from mtl_laws.simulator.formats.base import Header, format_named
+from mtl_laws.simulator.relatedness import Relatedness
+from mtl_laws.simulator.spec import TaskSpec
+from mtl_laws.simulator.tasks import TaskSet
 
 SCHEMA = 1
 _MATRICES = ("ami", "ami_clean", "conditional_entropy", "entropy")

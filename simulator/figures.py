@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from simulator.relatedness import contingency, label_counts
-from simulator.tasks import TaskSet
+from mtl_laws.simulator.relatedness import contingency, label_counts
+from mtl_laws.simulator.tasks import TaskSet
 
 _MOST_PANELS = 6
 _MOST_NUMBERS = 12

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
-from simulator.errors import SpecError
+from mtl_laws.simulator.errors import SpecError
 
 
 @contextmanager

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.keeping import kept
-from simulator.labelling import Labels, PlainDecoder, Ruler, first_best
-from simulator.relatedness import contingency, quick_ami
-from simulator.streams import stream
-from simulator.synthetic import white_features
-from simulator.teachers import score_tables, settle_frame
-from simulator.world import World, WorldOptions, world
+from mtl_laws.simulator.labelling import Labels, PlainDecoder, Ruler, first_best
+from mtl_laws.simulator.memory_bounded_cache import kept
+from mtl_laws.simulator.relatedness import contingency, quick_ami
+from mtl_laws.simulator.streams import stream
+from mtl_laws.simulator.synthetic import white_features
+from mtl_laws.simulator.teachers import score_tables, settle_frame
+from mtl_laws.simulator.world import World, WorldOptions, world
 
 Floats = NDArray[np.float64]
 

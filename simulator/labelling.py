@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.corpus import Text
+from mtl_laws.simulator.corpus import Text
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int16]

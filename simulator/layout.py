@@ -23,13 +23,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.corpus import Corpus, Text, join_texts
-from simulator.errors import SpecError
-from simulator.relatedness import POOL_TOKENS, Relatedness, measure
-from simulator.spec import JSON, TaskSpec
-from simulator.streams import stream
-from simulator.synthetic import TokenSource, nearest_count
-from simulator.tasks import ALL_TASKS, Split, TaskSet
+from mtl_laws.simulator.corpus import Corpus, Text, join_texts
+from mtl_laws.simulator.errors import SpecError
+from mtl_laws.simulator.relatedness import POOL_TOKENS, Relatedness, measure
+from mtl_laws.simulator.spec import JSON, TaskSpec
+from mtl_laws.simulator.streams import stream
+from mtl_laws.simulator.synthetic import TokenSource, nearest_count
+from mtl_laws.simulator.tasks import ALL_TASKS, Split, TaskSet
 
 Labels = NDArray[np.int16]
 Places = NDArray[np.int64]

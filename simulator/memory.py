@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from simulator.errors import SpecError
-from simulator.spec import TaskSpec
+from mtl_laws.simulator.errors import SpecError
+from mtl_laws.simulator.spec import TaskSpec
 
 TOKEN_BYTES, LABEL_BYTES = 36, 4
 """Least memory per token: text while it is drawn, and each task's label (measured at N = 2·10⁶)."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from simulator.tasks import TaskSet
+from mtl_laws.simulator.tasks import TaskSet
 
 
 def plot_taskset(taskset: TaskSet, out: Path) -> list[Path]:
@@ -16,5 +16,7 @@ def plot_taskset(taskset: TaskSet, out: Path) -> list[Path]:
     -------
     The files written.
     """
-    draw: Callable[[TaskSet, Path], list[Path]] = import_module("simulator.figures").draw_taskset
+    draw: Callable[[TaskSet, Path], list[Path]] = import_module(
+        "mtl_laws.simulator.figures"
+    ).draw_taskset
     return draw(taskset, out)

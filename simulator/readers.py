@@ -13,8 +13,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TypeGuard
 
-from simulator.corpus import Corpus, VocabularyOptions, index_corpus
-from simulator.errors import CorpusError
+from mtl_laws.simulator.corpus import Corpus, VocabularyOptions, index_corpus
+from mtl_laws.simulator.errors import CorpusError
 
 DOCUMENT_START = "-DOCSTART-"
 ABSENT = "_"
@@ -60,12 +60,12 @@ Lines = list[str]
 Reader = Callable[[Path, Lines, ReaderOptions], Iterator[Sentence]]
 
 READERS: dict[str, str] = {
-    ".conll": "simulator.readers:read_columns",
-    ".conllu": "simulator.conllu_reader:read_conllu",
-    ".iob": "simulator.readers:read_columns",
-    ".jsonl": "simulator.readers:read_jsonl",
-    ".tsv": "simulator.readers:read_columns",
-    ".txt": "simulator.readers:read_columns",
+    ".conll": "mtl_laws.simulator.readers:read_columns",
+    ".conllu": "mtl_laws.simulator.conllu_reader:read_conllu",
+    ".iob": "mtl_laws.simulator.readers:read_columns",
+    ".jsonl": "mtl_laws.simulator.readers:read_jsonl",
+    ".tsv": "mtl_laws.simulator.readers:read_columns",
+    ".txt": "mtl_laws.simulator.readers:read_columns",
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, MutableMapping
 from importlib import import_module
 from typing import TypeVar
 
-from simulator.errors import SpecError
+from mtl_laws.simulator.errors import SpecError
 
 Entry = TypeVar("Entry")
 

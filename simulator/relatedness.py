@@ -22,8 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.chance import expected_information
-from simulator.errors import SpecError
+from mtl_laws.simulator.errors import SpecError
+from mtl_laws.simulator.expected_mutual_information import expected_information
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]

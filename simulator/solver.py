@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from simulator.errors import UnreachableAMIError
-from simulator.relatedness import TOLERANCE
+from mtl_laws.simulator.errors import UnreachableAMIError
+from mtl_laws.simulator.relatedness import TOLERANCE
 
 _STEPS = 30
 

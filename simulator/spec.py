@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from simulator.errors import SpecError
+from mtl_laws.simulator.errors import SpecError
 
 JSON = None | bool | int | float | str | list[Any] | dict[str, Any]
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.corpus import Text, bounds_of
-from simulator.keeping import kept
-from simulator.streams import stream
+from mtl_laws.simulator.corpus import Text, bounds_of
+from mtl_laws.simulator.memory_bounded_cache import kept
+from mtl_laws.simulator.streams import stream
 
 Floats = NDArray[np.float64]
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.relatedness import Relatedness
-from simulator.spec import JSON, TaskSpec
+from mtl_laws.simulator.relatedness import Relatedness
+from mtl_laws.simulator.spec import JSON, TaskSpec
 
 IntArray = NDArray[np.int64]
 

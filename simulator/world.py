@@ -13,14 +13,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.corpus import Text
-from simulator.errors import SpecError
-from simulator.keeping import kept
-from simulator.labelling import Decoder, PlainDecoder, Ruler, SpanDecoder, Windows, windows_of
-from simulator.relatedness import POOL_TOKENS
-from simulator.streams import stream
-from simulator.synthetic import TextOptions, TokenSource, token_source, white_features
-from simulator.teachers import FrameShape, draw_frame, score_tables
+from mtl_laws.simulator.corpus import Text
+from mtl_laws.simulator.errors import SpecError
+from mtl_laws.simulator.labelling import (
+    Decoder,
+    PlainDecoder,
+    Ruler,
+    SpanDecoder,
+    Windows,
+    windows_of,
+)
+from mtl_laws.simulator.memory_bounded_cache import kept
+from mtl_laws.simulator.relatedness import POOL_TOKENS
+from mtl_laws.simulator.streams import stream
+from mtl_laws.simulator.synthetic import TextOptions, TokenSource, token_source, white_features
+from mtl_laws.simulator.teachers import FrameShape, draw_frame, score_tables
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int16]

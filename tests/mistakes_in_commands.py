@@ -214,7 +214,10 @@ def plugin(text: str, *names: str, name: str = "mine.py") -> Mistake:
     return Mistake(("--plugin", name, "engines"), names, {name: text})
 
 
-TAKEN = "from pipeline.symbolic.engines import ENGINES, register_engine\nregister_engine(ENGINES"
+TAKEN = (
+    "from mtl_laws.pipeline.symbolic.engines import ENGINES, register_engine\n"
+    "register_engine(ENGINES"
+)
 PATH_COLUMN = {
     "mine/laws.json": json.dumps({**LAWS, "target": "../f1"}),
     "mine/table.parquet": ANALYSED.replace("f1", "../f1"),

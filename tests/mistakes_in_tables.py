@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
 from mistakes import ROWS, TABLE, Mistake, fit, grouped, held, table
 
 HEAD = TABLE.splitlines()[0]

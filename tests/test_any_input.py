@@ -21,17 +21,17 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from mistakes import TABLE
 from mistakes_in_commands import LAW, LAWS
-
-from pipeline.cells import expand
-from pipeline.errors import UserError
-from pipeline.files.tablefile import read_table
-from pipeline.files.yamlfile import parse_yaml
-from pipeline.laws.holdout import held_out_rows
-from pipeline.laws.lawset import LawSet
-from pipeline.laws.question import Question, pose
-from pipeline.study import Study, commented_study
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.io.tablefile import read_table
+from mtl_laws.pipeline.io.yamlfile import parse_yaml
+from mtl_laws.pipeline.laws.holdout import held_out_rows
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.laws.question import Question, pose
+from mtl_laws.pipeline.study.study import Study, commented_study
+from mtl_laws.pipeline.study.trials import expand
 
 FUZZ = settings(max_examples=150, deadline=None, derandomize=True)
 SOUND_LAWS = json.dumps({**LAWS, "theory": [LAW], "data": {"ranges": {"n": [1, 2]}}})

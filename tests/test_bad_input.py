@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from mistakes import OUT, STUDY, TABLE, Mistake, fit, form, held, study, table
 from mistakes_in_commands import ANALYSED, LAW, LAWS, OTHERS, REPORTS, changed, law, report
 from mistakes_in_studies import CORPORA, OPTIONS, STUDIES, WRONG_TYPES
 from mistakes_in_tables import GROUPS, TABLES, WORDS
-
-from pipeline.cli import main
-from pipeline.laws.lawset import LawSet
-from pipeline.symbolic.engines import Readiness
-from pipeline.symbolic.engines.pysr import HINT, PySR
+from mtl_laws.pipeline.cli.app import main
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.symbolic.engines import Readiness
+from mtl_laws.pipeline.symbolic.engines.pysr import HINT, PySR
 
 MISTAKES = {
     f"{place}: {name}": mistake
@@ -55,8 +55,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # `main` sets it
-    monkeypatch.setattr("pipeline.laws.search.find_laws", refuse)
-    monkeypatch.setattr("pipeline.runs.outcomes", refuse)
+    monkeypatch.setattr("mtl_laws.pipeline.laws.search.find_laws", refuse)
+    monkeypatch.setattr("mtl_laws.pipeline.study.train.outcomes", refuse)
     monkeypatch.setattr(PySR, "readiness", lambda _: Readiness(False, f"no Julia: {HINT}"))
     return tmp_path
 
@@ -126,7 +126,7 @@ def test_a_real_process_says_the_same(name: str, tmp_path: Path) -> None:
     mistake.lay_out(tmp_path)
     before = contents(tmp_path)
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", *mistake.words],
+        [sys.executable, "-m", "mtl_laws.pipeline.cli.app", *mistake.words],
         cwd=tmp_path,
         env={**os.environ, "PYTHON_JULIACALL_EXE": str(tmp_path / "no-julia")},
         capture_output=True,

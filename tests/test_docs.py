@@ -16,25 +16,26 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import yaml
-from documents import ROOT, Block, anchors, blocks, commands, links, name, pages
 from typer.main import get_command
 
-from pipeline.cli import app
-from pipeline.export import Publication, PublishedTable
-from pipeline.export.dataset import description
-from pipeline.export.gather import CURVES, FRONT
-from pipeline.laws.catalogue import CATALOGUE
-from pipeline.laws.checks import Domain
-from pipeline.laws.document import laws_document
-from pipeline.laws.folds import extrapolation_folds, random_folds
-from pipeline.laws.question import Question, pose
-from pipeline.laws.rows import Rows
-from pipeline.laws.rules import BUDGETS, Rules
-from pipeline.laws.score import Candidate, Scored, fit_candidate, score
-from pipeline.laws.search import SearchResult
-from pipeline.symbolic.engines.grammar import RULES as GRAMMAR
-from pipeline.symbolic.tree import Tree
-from pipeline.table import Column
+from documents import ROOT, Block, anchors, blocks, commands, links, name, pages
+from mtl_laws import __version__
+from mtl_laws.pipeline.cli.app import app
+from mtl_laws.pipeline.columns import Column
+from mtl_laws.pipeline.export import Publication, PublishedTable
+from mtl_laws.pipeline.export.dataset import description
+from mtl_laws.pipeline.export.gather import CURVES, FRONT
+from mtl_laws.pipeline.laws.catalogue import CATALOGUE
+from mtl_laws.pipeline.laws.checks import Domain
+from mtl_laws.pipeline.laws.document import laws_document
+from mtl_laws.pipeline.laws.folds import extrapolation_folds, random_folds
+from mtl_laws.pipeline.laws.question import Question, pose
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.laws.rules import BUDGETS, Rules
+from mtl_laws.pipeline.laws.score import Candidate, Scored, fit_candidate, score
+from mtl_laws.pipeline.laws.search import SearchResult
+from mtl_laws.pipeline.symbolic.engines.grammar import RULES as GRAMMAR
+from mtl_laws.pipeline.symbolic.tree import Tree
 
 PAGES = pages()
 README, TUTORIAL = ROOT / "README.md", ROOT / "docs" / "tutorial.md"
@@ -215,9 +216,9 @@ def test_version_is_the_same_everywhere() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert citation["version"] == project["version"]
+    assert citation["version"] == __version__
     assert citation["license"] == project["license"]
-    assert f"## [{project['version']}]" in changes
+    assert f"## [{__version__}]" in changes
 
 
 def small_document() -> dict[str, Any]:

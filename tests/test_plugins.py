@@ -9,22 +9,23 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
-from documents import ROOT, blocks
 
-from pipeline import plug_in, plugins
-from pipeline.errors import UserError
-from pipeline.export.formats import EXPORTS, export_format
-from pipeline.plugins import equipped, loaded
-from pipeline.symbolic.engines import ENGINES, Request
-from pipeline.symbolic.fit import Sample
-from pipeline.symbolic.templates import to_template
-from pipeline.training import Job, Status, TrainingSettings, train_group
-from pipeline.training.encoders import ENCODERS
-from pipeline.training.weighting import WEIGHTINGS
-from simulator import SpecError, TaskSpec, make_taskset
-from simulator.families.base import FAMILIES, family, register_family
-from simulator.formats.base import FORMATS, format_names
-from simulator.registry import enter
+from documents import ROOT, blocks
+from mtl_laws import plug_in
+from mtl_laws.pipeline import plugins
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.export.formats import EXPORTS, export_format
+from mtl_laws.pipeline.plugins import equipped, loaded
+from mtl_laws.pipeline.symbolic.engines import ENGINES, Request
+from mtl_laws.pipeline.symbolic.fit import Sample
+from mtl_laws.pipeline.symbolic.templates import to_template
+from mtl_laws.pipeline.training import Job, Status, TrainingSettings, train_group
+from mtl_laws.pipeline.training.encoders import ENCODERS
+from mtl_laws.pipeline.training.weighting import WEIGHTINGS
+from mtl_laws.simulator import SpecError, TaskSpec, make_taskset
+from mtl_laws.simulator.families.base import FAMILIES, family, register_family
+from mtl_laws.simulator.formats.base import FORMATS, format_names
+from mtl_laws.simulator.registry import enter
 
 REGISTRIES = (EXPORTS, ENGINES, ENCODERS, WEIGHTINGS, FAMILIES, FORMATS)
 EXAMPLES = {b.file: b.text for b in blocks(ROOT / "docs" / "extend.md") if b.file.endswith(".py")}
@@ -100,8 +101,8 @@ def test_a_format_keeps_what_it_is_given(page: Path) -> None:
 
 
 FORMAT = """
-from simulator.formats.base import register_format
-from simulator.formats.jsonl import JsonlFormat
+from mtl_laws.simulator.formats.base import register_format
+from mtl_laws.simulator.formats.jsonl import JsonlFormat
 register_format("mine", JsonlFormat)
 """
 

@@ -1,44 +1,94 @@
 """Advice: a user's corpus and a law give the gain to expect from each auxiliary layer.
 
->>> advice = advise(Question((Path("corpus.conllu"),), "upos"))
->>> print(as_text(advice))
+>>> from mtl_laws import advise
+>>> advise("corpus.conllu", "upos")
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
+from typing_extensions import Unpack
 
-from pipeline.advice.check import Plan, Progress, check
-from pipeline.advice.factors import Sizes, sources
-from pipeline.advice.lookup import Lookup
-from pipeline.advice.page import ShownAdvice, advice_html
-from pipeline.advice.prediction import Oracle, Suggestion
-from pipeline.advice.profile import profile
-from pipeline.advice.question import (
+from mtl_laws.pipeline.advice.check import Plan, Progress, check
+from mtl_laws.pipeline.advice.factors import Sizes, sources
+from mtl_laws.pipeline.advice.page import ShownAdvice, advice_html
+from mtl_laws.pipeline.advice.prediction import Oracle, Suggestion
+from mtl_laws.pipeline.advice.profile import profile
+from mtl_laws.pipeline.advice.question import (
     Question,
     choose_layers,
     open_corpus,
     same_sentences,
     sizes_of,
 )
-from pipeline.advice.record import Advice
-from pipeline.errors import UserError
-from pipeline.files.wholefile import write_whole
-from pipeline.fit import make_folder
-from pipeline.laws.law import Law
-from pipeline.laws.lawset import LawSet
-from pipeline.table import RESULTS_NAME
+from mtl_laws.pipeline.advice.record import Advice
+from mtl_laws.pipeline.advice.word_table import Lookup
+from mtl_laws.pipeline.columns import RESULTS_NAME
+from mtl_laws.pipeline.errors import UserError, check_settings
+from mtl_laws.pipeline.fit import make_folder
+from mtl_laws.pipeline.io.wholefile import write_whole
+from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.laws.lawset import LawSet
 
 #: the laws of gains and of the score alone that ship (`benchmarks/advice_law.py`)
-SHIPPED = Path(str(resources.files("pipeline") / "advice"))
+SHIPPED = Path(str(resources.files("mtl_laws.pipeline") / "advice"))
 DEFAULT_LAWS, DEFAULT_ALONE = SHIPPED / "laws.json", SHIPPED / "alone.json"
 
 
+class AdviceSettings(TypedDict, total=False):
+    """What may be left out; each means what the option of `mtl-laws advise` of its name means."""
+
+    aux: Sequence[str]
+    laws: Path | str | None
+    tokens: int | None
+    aux_tokens: int | None
+    columns: Sequence[str] | None
+
+
 def advise(
+    corpus: Path | str | Sequence[Path | str],
+    main: str,
+    check: bool = False,
+    progress: Progress | None = None,
+    **settings: Unpack[AdviceSettings],
+) -> Advice:
+    """Predict what each auxiliary layer of a corpus would do for the main one.
+
+    Parameters
+    ----------
+    corpus : one file or several, read one after another: CoNLL columns, CoNLL-U or JSONL.
+    main : layer of the main task.
+    check : whether to train the top suggestions on the corpus, too.
+    progress : called with stage, done and total.
+    settings : aux, laws, tokens, aux_tokens, columns; see `AdviceSettings`.
+
+    Raises
+    ------
+    UserError
+        if corpus, law and settings do not go together; the path is the argument.
+    """
+    check_settings("advise", settings, AdviceSettings.__annotations__)
+    files = [corpus] if isinstance(corpus, str | Path) else corpus
+    laws, columns = settings.get("laws"), settings.get("columns")
+    question = Question(
+        tuple(map(Path, files)),
+        main,
+        tuple(settings.get("aux", ())),
+        None if laws is None else Path(laws),
+        settings.get("tokens"),
+        settings.get("aux_tokens"),
+        None if columns is None else tuple(columns),
+    )
+    return answer_question(question, Plan() if check else None, progress)
+
+
+def answer_question(
     question: Question, plan: Plan | None = None, progress: Progress | None = None
 ) -> ShownAdvice:
     """Predict what each auxiliary layer of a corpus would do for the main one.
@@ -108,7 +158,7 @@ def _family(path: Path, laws: LawSet) -> str:
     table = path.parent / RESULTS_NAME
     if not table.is_file():
         return ""
-    from pipeline.files.tablefile import read_table
+    from mtl_laws.pipeline.io.tablefile import read_table
 
     rows = read_table(table)
     return ", ".join(sorted(set(rows["family"]))) if "family" in rows else ""

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 from markupsafe import Markup, escape
 
-from pipeline.advice.prediction import Suggestion
-from pipeline.advice.record import Advice
-from pipeline.advice.words import headline, signed
+from mtl_laws.pipeline.advice.prediction import Suggestion
+from mtl_laws.pipeline.advice.record import Advice
+from mtl_laws.pipeline.advice.words import headline, signed
 
 #: widths and heights in pixels of the drawing's own scale
 LABELS, PLOT, ROW, FOOT = 230, 400, 28, 34

@@ -18,13 +18,13 @@ from statistics import fmean, stdev
 
 from scipy.stats import t as student
 
-from pipeline.advice.factors import Sizes
-from pipeline.advice.prediction import Oracle, Suggestion
-from pipeline.advice.profile import Profile
-from pipeline.advice.trials import Laboratory, Trial
-from pipeline.errors import UserError
-from pipeline.training import TrainingSettings
-from simulator.spec import JSON
+from mtl_laws.pipeline.advice.factors import Sizes
+from mtl_laws.pipeline.advice.prediction import Oracle, Suggestion
+from mtl_laws.pipeline.advice.profile import Profile
+from mtl_laws.pipeline.advice.trials import Laboratory, Trial
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.training import TrainingSettings
+from mtl_laws.simulator.spec import JSON
 
 Progress = Callable[[str, int, int], None]
 Set = tuple[str, ...]

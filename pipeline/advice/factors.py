@@ -18,8 +18,8 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.advice.profile import PairProfile, Profile
-from pipeline.errors import UserError
+from mtl_laws.pipeline.advice.profile import PairProfile, Profile
+from mtl_laws.pipeline.errors import UserError
 
 Floats = NDArray[np.float64]
 
@@ -47,7 +47,7 @@ class Situation:
     profile, sizes : of the corpus, and the tokens to train on.
     auxiliaries : names of layers.
     lookup : share of tokens that word tables get right with the main layer's tokens and those of
-        these auxiliaries (`pipeline.advice.lookup`).
+        these auxiliaries (`pipeline.advice.word_table`).
     lookup_alone : the same with the main layer's tokens only.
     """
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from pipeline.advice.chart import gain_chart
-from pipeline.advice.record import Advice
-from pipeline.advice.words import chart_note, grids, headline, law_notes
-from pipeline.files.templates import templates_in
-from pipeline.symbolic.typeset import formula_markup
-from pipeline.symbolic.typeset.mathml import left_side
+from mtl_laws.pipeline.advice.chart import gain_chart
+from mtl_laws.pipeline.advice.record import Advice
+from mtl_laws.pipeline.advice.words import chart_note, grids, headline, law_notes
+from mtl_laws.pipeline.io.templates import templates_in
+from mtl_laws.pipeline.symbolic.typeset import formula_markup
+from mtl_laws.pipeline.symbolic.typeset.mathml import left_side
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -16,10 +16,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.advice.factors import Situation, Sizes, columns_of
-from pipeline.advice.profile import Profile
-from pipeline.laws.bands import Bands
-from pipeline.laws.law import Law
+from mtl_laws.pipeline.advice.factors import Situation, Sizes, columns_of
+from mtl_laws.pipeline.advice.profile import Profile
+from mtl_laws.pipeline.laws.bands import Bands
+from mtl_laws.pipeline.laws.law import Law
 
 Floats = NDArray[np.float64]
 Set = tuple[str, ...]
@@ -62,7 +62,7 @@ class Suggestion:
 
 
 class WordTables(Protocol):
-    """What tables of words get right, as `pipeline.advice.lookup.Lookup` tells it."""
+    """What tables of words get right, as `pipeline.advice.word_table.Lookup` tells it."""
 
     def accuracy(self, n: int, n_aux: Mapping[str, int], sets: Sequence[Set]) -> Floats:
         """One share for each set of auxiliaries."""

@@ -16,8 +16,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.corpus import Corpus
-from simulator.relatedness import ami_of_table, contingency, entropy_of, label_counts, quick_ami
+from mtl_laws.simulator.corpus import Corpus
+from mtl_laws.simulator.relatedness import (
+    ami_of_table,
+    contingency,
+    entropy_of,
+    label_counts,
+    quick_ami,
+)
 
 Counts = NDArray[np.int64]
 

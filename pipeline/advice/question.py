@@ -9,15 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.advice.factors import Sizes
-from pipeline.advice.profile import Profile
-from pipeline.errors import UserError, from_simulator
-from pipeline.names import nearest
-from simulator.corpus import Corpus
-from simulator.errors import SpecError
-from simulator.families.base import read_options
-from simulator.families.corpus_options import CorpusOptions
-from simulator.spec import JSON
+from mtl_laws.pipeline.advice.factors import Sizes
+from mtl_laws.pipeline.advice.profile import Profile
+from mtl_laws.pipeline.errors import UserError, from_simulator, nearest
+from mtl_laws.simulator.corpus import Corpus
+from mtl_laws.simulator.errors import SpecError
+from mtl_laws.simulator.families.base import read_options
+from mtl_laws.simulator.families.corpus_options import CorpusOptions
+from mtl_laws.simulator.spec import JSON
 
 #: how words are read: folded, the most frequent types, the others by their last letters
 READING: Mapping[str, JSON] = {"lowercase": True, "max_types": 1000, "affixes": 2}

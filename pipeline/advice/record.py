@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.advice.check import Check
-from pipeline.advice.factors import Sizes
-from pipeline.advice.prediction import Suggestion
-from pipeline.advice.profile import Profile
-from pipeline.laws.law import Law
+from mtl_laws.pipeline.advice.check import Check
+from mtl_laws.pipeline.advice.factors import Sizes
+from mtl_laws.pipeline.advice.prediction import Suggestion
+from mtl_laws.pipeline.advice.profile import Profile
+from mtl_laws.pipeline.laws.law import Law
 
 #: version of ``advice.json``
 SCHEMA = 1

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, product
 
-from pipeline.cells import single_task
-from pipeline.training import Job, Outcome, TrainingSettings, max_group, train_group
-from simulator import TaskSpec, make_taskset
-from simulator.spec import JSON
+from mtl_laws.pipeline.study.trials import single_task
+from mtl_laws.pipeline.training import Job, Outcome, TrainingSettings, max_group, train_group
+from mtl_laws.simulator import TaskSpec, make_taskset
+from mtl_laws.simulator.spec import JSON
 
 Progress = Callable[[int], None]
 

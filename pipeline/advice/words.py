@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.advice.check import Checked
-from pipeline.advice.factors import MEANINGS
-from pipeline.advice.prediction import Estimate, Suggestion
-from pipeline.advice.record import Advice
+from mtl_laws.pipeline.advice.check import Checked
+from mtl_laws.pipeline.advice.factors import MEANINGS
+from mtl_laws.pipeline.advice.prediction import Estimate, Suggestion
+from mtl_laws.pipeline.advice.record import Advice
 
 Pair = tuple[float, float]
 

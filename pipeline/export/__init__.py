@@ -1,8 +1,13 @@
 """The results and the laws of a run or a fit as a dataset to publish, and the dataset read back."""
 
-from pipeline.export.dataset import export_results, read_export
-from pipeline.export.formats import TableFormat, export_format, export_names, register_export
-from pipeline.export.publication import Publication, PublishedTable
+from mtl_laws.pipeline.export.dataset import export_results, read_export
+from mtl_laws.pipeline.export.formats import (
+    TableFormat,
+    export_format,
+    export_names,
+    register_export,
+)
+from mtl_laws.pipeline.export.publication import Publication, PublishedTable
 
 __all__ = [
     "Publication",

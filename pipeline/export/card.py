@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.export.publication import Publication, PublishedTable
-from pipeline.laws.law import scores_in_words
-from pipeline.symbolic.typeset.latex import formula_latex
-from simulator.card import pipe_table
+from mtl_laws.pipeline.export.publication import Publication, PublishedTable
+from mtl_laws.pipeline.laws.law import scores_in_words
+from mtl_laws.pipeline.symbolic.typeset.latex import formula_latex
+from mtl_laws.simulator.card import pipe_table
 
 PAPER = "Bettgenhäuser, Hedderich and Klakow 2020, arXiv 2006.05561"
 LIMITS = """\

@@ -11,13 +11,13 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.errors import UserError
-from pipeline.export.card import card
-from pipeline.export.formats import TableFormat, export_format
-from pipeline.export.gather import gather
-from pipeline.export.publication import DTYPES, Publication, PublishedTable
-from pipeline.laws.lawset import LAWS_NAME
-from simulator.folders import whole_folder
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.export.card import card
+from mtl_laws.pipeline.export.formats import TableFormat, export_format
+from mtl_laws.pipeline.export.gather import gather
+from mtl_laws.pipeline.export.publication import DTYPES, Publication, PublishedTable
+from mtl_laws.pipeline.laws.lawset import LAWS_NAME
+from mtl_laws.simulator.folders import whole_folder
 
 SCHEMA = 1
 DESCRIPTION = "dataset.json"
@@ -29,7 +29,9 @@ READING = {
     "parquet": 'import pandas as pd\n\ntable = pd.read_parquet("{first}")',
     "hf": 'from datasets import load_dataset\n\ntable = load_dataset("FOLDER", "{table}")',
 }
-ANYWHERE = 'from pipeline.export import read_export\n\ntable = read_export("FOLDER")["{table}"]'
+ANYWHERE = (
+    'from mtl_laws.pipeline.export import read_export\n\ntable = read_export("FOLDER")["{table}"]'
+)
 
 Files = dict[str, list[dict[str, Any]]]
 

@@ -12,10 +12,9 @@ import pyarrow.csv
 import pyarrow.parquet
 from typing_extensions import override
 
-from pipeline.errors import UserError
-from pipeline.export.publication import WHOLE, Publication, PublishedTable
-from pipeline.names import nearest
-from simulator.registry import enter, made
+from mtl_laws.pipeline.errors import UserError, nearest
+from mtl_laws.pipeline.export.publication import WHOLE, Publication, PublishedTable
+from mtl_laws.simulator.registry import enter, made
 
 
 class TableFormat(ABC):
@@ -101,7 +100,7 @@ class Parquet(TableFormat):
 
 EXPORTS: dict[str, str | Callable[[], TableFormat]] = {
     "csv": Csv,
-    "hf": "pipeline.export.hub:Hub",
+    "hf": "mtl_laws.pipeline.export.hub:Hub",
     "jsonl": JsonLines,
     "parquet": Parquet,
 }

@@ -13,21 +13,24 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.errors import UserError
-from pipeline.export.publication import Publication, PublishedTable, published
-from pipeline.fit import read_fit
-from pipeline.laws.law import SCORES
-from pipeline.laws.lawset import LAWS_NAME, LawSet
-from pipeline.provenance import provenance
-from pipeline.store import FAILED, STORE_NAME, Row, Summary, read_rows, read_runs, read_summary
-from pipeline.table import (
-    GLOSSARY,
-    RESULTS_NAME,
-    Column,
-    learning_curves,
-    outcomes_table,
-    read_table,
+from mtl_laws.pipeline.columns import GLOSSARY, RESULTS_NAME, Column
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.export.publication import Publication, PublishedTable, published
+from mtl_laws.pipeline.fit import read_fit
+from mtl_laws.pipeline.io.tablefile import read_table
+from mtl_laws.pipeline.laws.law import SCORES
+from mtl_laws.pipeline.laws.lawset import LAWS_NAME, LawSet
+from mtl_laws.pipeline.provenance import provenance
+from mtl_laws.pipeline.study.store import (
+    FAILED,
+    STORE_NAME,
+    Row,
+    Summary,
+    read_rows,
+    read_runs,
+    read_summary,
 )
+from mtl_laws.pipeline.study.table import learning_curves, outcomes_table
 
 LEFT_OUT = ("host",)
 PATHS = ("corpus", "option_corpus")

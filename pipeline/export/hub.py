@@ -15,9 +15,9 @@ import pyarrow as pa
 import yaml
 from typing_extensions import override
 
-from pipeline.export.formats import Parquet
-from pipeline.export.publication import Publication, PublishedTable
-from simulator.croissant import Field, Records, dataset
+from mtl_laws.pipeline.export.formats import Parquet
+from mtl_laws.pipeline.export.publication import Publication, PublishedTable
+from mtl_laws.simulator.croissant import Field, Records, dataset
 
 #: what Croissant calls the four types
 KINDS = {"str": "sc:Text", "int64": "sc:Integer", "float64": "sc:Float", "bool": "sc:Boolean"}

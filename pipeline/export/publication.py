@@ -15,9 +15,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.errors import UserError
-from pipeline.laws.lawset import LawSet
-from pipeline.table import Column
+from mtl_laws.pipeline.columns import Column
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.laws.lawset import LawSet
 
 #: a longer name is no name
 LONGEST_NAME = 100

@@ -28,10 +28,10 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.laws.record import Bounds, Range, Record, wrong
-from pipeline.laws.region import Region
-from pipeline.symbolic.program import Expression
-from pipeline.symbolic.tree import Floats, Tree
+from mtl_laws.pipeline.laws.record import Bounds, Range, Record, wrong
+from mtl_laws.pipeline.laws.region import Region
+from mtl_laws.pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.symbolic.tree import Floats, Tree
 
 #: how often a band holds what it is a band of, and the half-width of that in standard deviations
 LEVEL, WIDTH = 0.95, 1.96

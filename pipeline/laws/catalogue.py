@@ -13,10 +13,10 @@ from itertools import permutations
 
 import numpy as np
 
-from pipeline.laws.factors import task_roles
-from pipeline.laws.rows import Rows
-from pipeline.symbolic.kinds import classify
-from pipeline.symbolic.tree import Tree
+from mtl_laws.pipeline.laws.factors import task_roles
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.symbolic.kinds import classify
+from mtl_laws.pipeline.symbolic.tree import Tree
 
 
 @dataclass(frozen=True)

@@ -30,11 +30,11 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from pipeline.laws.rows import Rows
-from pipeline.laws.rules import CheckRules
-from pipeline.symbolic.kinds import classify, value_range
-from pipeline.symbolic.program import Expression
-from pipeline.symbolic.tree import Floats, Mask
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.laws.rules import CheckRules
+from mtl_laws.pipeline.symbolic.kinds import classify, value_range
+from mtl_laws.pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.symbolic.tree import Floats, Mask
 
 Kind: TypeAlias = Literal[
     "not_finite",

@@ -16,10 +16,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipeline.laws.factors import find_roles
-from pipeline.laws.rows import Rows
-from pipeline.symbolic.kinds import is_size
-from pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.laws.factors import find_roles
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.symbolic.kinds import is_size
+from mtl_laws.pipeline.symbolic.tree import Floats
 
 LOWER = frozenset(
     {

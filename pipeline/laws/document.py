@@ -9,24 +9,32 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import PipelineError
-from pipeline.laws.bands import Certainty, certainty
-from pipeline.laws.direction import lower_is_better
-from pipeline.laws.drift import with_form
-from pipeline.laws.evidence import pooled
-from pipeline.laws.evidence.baseline import baseline
-from pipeline.laws.evidence.factor import factor_evidence
-from pipeline.laws.evidence.harm import harm
-from pipeline.laws.evidence.reach import reach
-from pipeline.laws.factors import task_roles
-from pipeline.laws.forms import OWN
-from pipeline.laws.intervals import bootstrap, constants, group_intervals, uncertainty
-from pipeline.laws.law import LATEX_DIGITS, NOT_FITTED, SCORES, Constant, Interval, Law, LawDefect
-from pipeline.laws.lawset import LawSet
-from pipeline.laws.noise import reweighted
-from pipeline.laws.outside import Outside
-from pipeline.laws.question import Problem
-from pipeline.laws.record import (
+from mtl_laws.pipeline.errors import PipelineError
+from mtl_laws.pipeline.laws.bands import Certainty, certainty
+from mtl_laws.pipeline.laws.direction import lower_is_better
+from mtl_laws.pipeline.laws.drift import with_form
+from mtl_laws.pipeline.laws.evidence import pooled
+from mtl_laws.pipeline.laws.evidence.baseline import baseline
+from mtl_laws.pipeline.laws.evidence.factor import factor_evidence
+from mtl_laws.pipeline.laws.evidence.harm import harm
+from mtl_laws.pipeline.laws.evidence.reach import reach
+from mtl_laws.pipeline.laws.factors import task_roles
+from mtl_laws.pipeline.laws.forms import OWN
+from mtl_laws.pipeline.laws.intervals import bootstrap, constants, group_intervals, uncertainty
+from mtl_laws.pipeline.laws.law import (
+    LATEX_DIGITS,
+    NOT_FITTED,
+    SCORES,
+    Constant,
+    Interval,
+    Law,
+    LawDefect,
+)
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.laws.noise import reweighted
+from mtl_laws.pipeline.laws.outside import Outside
+from mtl_laws.pipeline.laws.question import Problem
+from mtl_laws.pipeline.laws.record import (
     SEPARATOR,
     Baseline,
     DataRecord,
@@ -37,14 +45,14 @@ from pipeline.laws.record import (
     PooledGain,
     Reach,
 )
-from pipeline.laws.rows import Indices, Rows
-from pipeline.laws.score import Fitted, Scored, r_squared, row_errors
-from pipeline.laws.search import SearchResult
-from pipeline.laws.select import distinct
-from pipeline.symbolic.fit import RULES, Fit, fit_constants
-from pipeline.symbolic.program import compiled
-from pipeline.symbolic.tree import Floats, Tree
-from pipeline.symbolic.typeset import formula_latex
+from mtl_laws.pipeline.laws.rows import Indices, Rows
+from mtl_laws.pipeline.laws.score import Fitted, Scored, r_squared, row_errors
+from mtl_laws.pipeline.laws.search import SearchResult
+from mtl_laws.pipeline.laws.select import distinct
+from mtl_laws.pipeline.symbolic.fit import RULES, Fit, fit_constants
+from mtl_laws.pipeline.symbolic.program import compiled
+from mtl_laws.pipeline.symbolic.tree import Floats, Tree
+from mtl_laws.pipeline.symbolic.typeset import formula_latex
 
 
 class NoLawError(PipelineError):

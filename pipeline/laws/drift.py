@@ -19,15 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.laws.bands import WIDTH, GroupUncertainty, Rival, rival_spread
-from pipeline.laws.folds import Fold
-from pipeline.laws.law import Law
-from pipeline.laws.region import Region
-from pipeline.laws.rows import Rows
-from pipeline.laws.score import Fitted, Scored, values
-from pipeline.laws.search import SearchResult
-from pipeline.symbolic.fit import fit_constants
-from pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.laws.bands import WIDTH, GroupUncertainty, Rival, rival_spread
+from mtl_laws.pipeline.laws.folds import Fold
+from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.laws.region import Region
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.laws.score import Fitted, Scored, values
+from mtl_laws.pipeline.laws.search import SearchResult
+from mtl_laws.pipeline.symbolic.fit import fit_constants
+from mtl_laws.pipeline.symbolic.tree import Floats
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.laws.record import Roles
-from pipeline.laws.rows import Indices, number_cells
-from pipeline.laws.rules import FactorRules
-from pipeline.symbolic.kinds import classify
-from pipeline.symbolic.tree import Floats, Mask
+from mtl_laws.pipeline.laws.record import Roles
+from mtl_laws.pipeline.laws.rows import Indices, number_cells
+from mtl_laws.pipeline.laws.rules import FactorRules
+from mtl_laws.pipeline.symbolic.kinds import classify
+from mtl_laws.pipeline.symbolic.tree import Floats, Mask
 
 TASK_NAMES = ("t", "tasks", "n_tasks", "num_tasks")
 SIZE_NAMES = ("n", "tokens", "n_main")

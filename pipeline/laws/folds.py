@@ -14,9 +14,9 @@ from itertools import combinations
 
 import numpy as np
 
-from pipeline.laws.rows import Rows
-from pipeline.symbolic.kinds import is_amount, is_size
-from pipeline.symbolic.tree import Floats, Mask
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.symbolic.kinds import is_amount, is_size
+from mtl_laws.pipeline.symbolic.tree import Floats, Mask
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
-from pipeline.errors import FormulaError, UserError
-from pipeline.names import mistyped
-from pipeline.symbolic.templates import MAX_NODES
-from pipeline.symbolic.tree import CONSTANT_NAME, FUNCTIONS, Tree
+from mtl_laws.pipeline.errors import FormulaError, UserError, mistyped
+from mtl_laws.pipeline.symbolic.templates import MAX_NODES
+from mtl_laws.pipeline.symbolic.tree import CONSTANT_NAME, FUNCTIONS, Tree
 
 OWN = "own form"
 """Origin of a law whose form the user gave."""

@@ -15,10 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.errors import UserError
-from pipeline.names import nearest
-from pipeline.symbolic.kinds import value_range
-from pipeline.symbolic.tree import Floats, Mask
+from mtl_laws.pipeline.errors import UserError, nearest
+from mtl_laws.pipeline.symbolic.kinds import value_range
+from mtl_laws.pipeline.symbolic.tree import Floats, Mask
 
 COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Gt: operator.gt,

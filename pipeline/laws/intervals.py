@@ -11,15 +11,20 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pipeline.laws.bands import GroupUncertainty, Uncertainty
-from pipeline.laws.law import Constant, Interval
-from pipeline.laws.region import Region
-from pipeline.laws.rows import Rows
-from pipeline.laws.score import values
-from pipeline.symbolic.fit import Fit
-from pipeline.symbolic.program import Expression
-from pipeline.symbolic.tree import Floats
-from pipeline.symbolic.uncertainty import SCATTERED, cluster_bootstrap, sandwich_draws, unidentified
+from mtl_laws.pipeline.laws.bands import GroupUncertainty, Uncertainty
+from mtl_laws.pipeline.laws.law import Constant, Interval
+from mtl_laws.pipeline.laws.region import Region
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.laws.score import values
+from mtl_laws.pipeline.symbolic.fit import Fit
+from mtl_laws.pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.symbolic.uncertainty import (
+    SCATTERED,
+    cluster_bootstrap,
+    sandwich_draws,
+    unidentified,
+)
 
 TOO_FEW = "too_few_resamples"
 

@@ -14,13 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from pipeline.errors import UserError
-from pipeline.laws.bands import Bands, Predictor, Uncertainty
-from pipeline.laws.record import Record, wrong
-from pipeline.names import nearest
-from pipeline.symbolic.program import Expression, rows_of
-from pipeline.symbolic.tree import FUNCTIONS, Floats, format_number
-from pipeline.symbolic.typeset import formula_latex, formula_markup
+from mtl_laws.pipeline.errors import UserError, nearest
+from mtl_laws.pipeline.laws.bands import Bands, Predictor, Uncertainty
+from mtl_laws.pipeline.laws.record import Record, wrong
+from mtl_laws.pipeline.symbolic.program import Expression, rows_of
+from mtl_laws.pipeline.symbolic.tree import FUNCTIONS, Floats, format_number
+from mtl_laws.pipeline.symbolic.typeset import formula_latex, formula_markup
 
 SCORES = (
     "r2_train",

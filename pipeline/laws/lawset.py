@@ -4,7 +4,7 @@ They write the file, read it, and check what anybody may have written there: exp
 by the whitelist of `pipeline.symbolic.tree`, names are those that may stand in a formula, and
 everything else is a plain value of the declared kind. ``docs/laws.schema.json`` is made of them:
 
-    python -m pipeline.laws.lawset > docs/laws.schema.json
+    python -m mtl_laws.pipeline.laws.lawset > docs/laws.schema.json
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, PrivateAttr, model_validator
 
-from pipeline.errors import MissingError, UserError
-from pipeline.files.blocks import short
-from pipeline.files.tablefile import numbers, read_table, write_parquet
-from pipeline.files.wholefile import write_whole
-from pipeline.laws.bands import Bands, Certainty, Uncertainty
-from pipeline.laws.law import SCORES, Law, scores_in_words
-from pipeline.laws.question import is_factor_name
-from pipeline.laws.record import (
+from mtl_laws.pipeline.errors import MissingError, UserError
+from mtl_laws.pipeline.io.blocks import short
+from mtl_laws.pipeline.io.tablefile import numbers, read_table, write_parquet
+from mtl_laws.pipeline.io.wholefile import write_whole
+from mtl_laws.pipeline.laws.bands import Bands, Certainty, Uncertainty
+from mtl_laws.pipeline.laws.law import SCORES, Law, scores_in_words
+from mtl_laws.pipeline.laws.question import is_factor_name
+from mtl_laws.pipeline.laws.record import (
     ACCEPTED,
     Baseline,
     DataRecord,
@@ -42,10 +42,10 @@ from pipeline.laws.record import (
     read_json,
     wrong,
 )
-from pipeline.laws.show import laws_html
-from pipeline.symbolic.tree import Floats
-from pipeline.symbolic.typeset.latex import formula_latex
-from pipeline.symbolic.typeset.plain import formula_text
+from mtl_laws.pipeline.laws.show import laws_html
+from mtl_laws.pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.symbolic.typeset.latex import formula_latex
+from mtl_laws.pipeline.symbolic.typeset.plain import formula_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -375,7 +375,7 @@ class LawSet(Record):
         UserError
             if a name is not known.
         """
-        from pipeline.laws.plot import LawPlot
+        from mtl_laws.pipeline.laws.plot import LawPlot
 
         column = self.groups.column if self.groups is not None and self.law.levels else None
         return LawPlot(

@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.laws.rows import Indices, Rows
-from pipeline.laws.score import Fitted, values
-from pipeline.symbolic.fit import fit_constants
-from pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.laws.rows import Indices, Rows
+from mtl_laws.pipeline.laws.score import Fitted, values
+from mtl_laws.pipeline.symbolic.fit import fit_constants
+from mtl_laws.pipeline.symbolic.tree import Floats
 
 
 @dataclass(frozen=True)

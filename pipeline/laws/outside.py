@@ -15,11 +15,11 @@ from functools import cached_property
 
 import numpy as np
 
-from pipeline.laws.folds import Fold
-from pipeline.laws.rows import Rows
-from pipeline.laws.score import Scored
-from pipeline.laws.select import select
-from pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.laws.folds import Fold
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.laws.score import Scored
+from mtl_laws.pipeline.laws.select import select
+from mtl_laws.pipeline.symbolic.tree import Floats
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pipeline.errors import UserError
-from pipeline.laws.law import Law
-from pipeline.names import nearest
-from pipeline.symbolic.tree import Floats
-from pipeline.symbolic.typeset.numbers import number
+from mtl_laws.pipeline.errors import UserError, nearest
+from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.symbolic.typeset.numbers import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

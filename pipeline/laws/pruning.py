@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.laws.rows import Rows
-from pipeline.symbolic.fit import Fit, fit_constants
-from pipeline.symbolic.kinds import classify
-from pipeline.symbolic.program import compiled
-from pipeline.symbolic.scaling import is_unit_free
-from pipeline.symbolic.starts import propose_starts
-from pipeline.symbolic.templates import MAX_NODES, shorter
-from pipeline.symbolic.tree import Floats, Tree
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.symbolic.fit import Fit, fit_constants
+from mtl_laws.pipeline.symbolic.kinds import classify
+from mtl_laws.pipeline.symbolic.program import compiled
+from mtl_laws.pipeline.symbolic.scaling import is_unit_free
+from mtl_laws.pipeline.symbolic.starts import propose_starts
+from mtl_laws.pipeline.symbolic.templates import MAX_NODES, shorter
+from mtl_laws.pipeline.symbolic.tree import Floats, Tree
 
 
 def prune(tree: Tree, theta: Floats, data: Rows, seed: int) -> list[Tree]:

@@ -11,17 +11,16 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from pipeline.errors import UserError
-from pipeline.files.tablefile import LINES, numbers
-from pipeline.laws.factors import find_placeholders, mark_undefined, missing_rows
-from pipeline.laws.forms import read_forms
-from pipeline.laws.holdout import held_out_rows, rows_where
-from pipeline.laws.record import SEPARATOR
-from pipeline.laws.rows import Indices, Rows, infer_domains, number_cells
-from pipeline.laws.rules import BUDGETS, DataRules, Rules
-from pipeline.names import nearest
-from pipeline.symbolic.tree import CONSTANT_NAME, FUNCTIONS, Floats, Mask, Tree
-from pipeline.table import replicates_of, unmodelled_columns
+from mtl_laws.pipeline.columns import replicates_of, unmodelled_columns
+from mtl_laws.pipeline.errors import UserError, nearest
+from mtl_laws.pipeline.io.tablefile import LINES, numbers
+from mtl_laws.pipeline.laws.factors import find_placeholders, mark_undefined, missing_rows
+from mtl_laws.pipeline.laws.forms import read_forms
+from mtl_laws.pipeline.laws.holdout import held_out_rows, rows_where
+from mtl_laws.pipeline.laws.record import SEPARATOR
+from mtl_laws.pipeline.laws.rows import Indices, Rows, infer_domains, number_cells
+from mtl_laws.pipeline.laws.rules import BUDGETS, DataRules, Rules
+from mtl_laws.pipeline.symbolic.tree import CONSTANT_NAME, FUNCTIONS, Floats, Mask, Tree
 
 MAX_SEED = 2**32 - 1
 """Largest seed that every engine can use."""

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, Self, TypeA
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from pipeline.errors import FileError, MissingError, UserError
-from pipeline.files.blocks import short
+from mtl_laws.pipeline.errors import FileError, MissingError, UserError
+from mtl_laws.pipeline.io.blocks import short
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,9 +17,9 @@ from itertools import combinations, product
 import numpy as np
 from pydantic import Field
 
-from pipeline.laws.record import Record
-from pipeline.symbolic.kinds import classify
-from pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.laws.record import Record
+from mtl_laws.pipeline.symbolic.kinds import classify
+from mtl_laws.pipeline.symbolic.tree import Floats
 
 
 class Axis(Record):

@@ -22,13 +22,13 @@ from joblib import effective_n_jobs
 from sklearn.utils import check_array, check_random_state, check_X_y
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from pipeline.errors import UserError
-from pipeline.laws.document import law_of, own_forms
-from pipeline.laws.drift import with_form
-from pipeline.laws.factors import Placeholder, find_placeholders, mark_undefined
-from pipeline.laws.law import LATEX_DIGITS, SCORES, Constant, Law
-from pipeline.laws.noise import reweighted
-from pipeline.laws.question import (
+from mtl_laws.pipeline.errors import UserError, nearest
+from mtl_laws.pipeline.laws.document import law_of, own_forms
+from mtl_laws.pipeline.laws.drift import with_form
+from mtl_laws.pipeline.laws.factors import Placeholder, find_placeholders, mark_undefined
+from mtl_laws.pipeline.laws.law import LATEX_DIGITS, SCORES, Constant, Law
+from mtl_laws.pipeline.laws.noise import reweighted
+from mtl_laws.pipeline.laws.question import (
     MAX_SEED,
     Question,
     check_levels,
@@ -36,15 +36,14 @@ from pipeline.laws.question import (
     is_factor_name,
     split_small,
 )
-from pipeline.laws.record import SEPARATOR
-from pipeline.laws.rows import Indices, Rows, infer_domains, number_cells
-from pipeline.laws.rules import Rules
-from pipeline.laws.score import Scored
-from pipeline.laws.search import SearchOptions, SearchResult, find_laws
-from pipeline.names import nearest
-from pipeline.symbolic.engines.choice import choose
-from pipeline.symbolic.tree import Floats, format_number
-from pipeline.symbolic.typeset import formula_latex
+from mtl_laws.pipeline.laws.record import SEPARATOR
+from mtl_laws.pipeline.laws.rows import Indices, Rows, infer_domains, number_cells
+from mtl_laws.pipeline.laws.rules import Rules
+from mtl_laws.pipeline.laws.score import Scored
+from mtl_laws.pipeline.laws.search import SearchOptions, SearchResult, find_laws
+from mtl_laws.pipeline.symbolic.engines.choice import choose
+from mtl_laws.pipeline.symbolic.tree import Floats, format_number
+from mtl_laws.pipeline.symbolic.typeset import formula_latex
 
 if TYPE_CHECKING:  # scikit-learn ships no types: what is inherited, in our words
 

@@ -16,10 +16,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.laws.rules import Rules
-from pipeline.symbolic.fit import Sample
-from pipeline.symbolic.kinds import is_amount, is_fraction, is_size, value_range
-from pipeline.symbolic.tree import Floats, Mask
+from mtl_laws.pipeline.laws.rules import Rules
+from mtl_laws.pipeline.symbolic.fit import Sample
+from mtl_laws.pipeline.symbolic.kinds import is_amount, is_fraction, is_size, value_range
+from mtl_laws.pipeline.symbolic.tree import Floats, Mask
 
 Indices = npt.NDArray[np.int64]
 

@@ -15,14 +15,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.laws.checks import Defect, Domain, find_defect, find_limit_defect
-from pipeline.laws.folds import Fold
-from pipeline.laws.forms import OWN
-from pipeline.laws.rows import Indices, Rows
-from pipeline.symbolic.fit import Fit, fit_constants
-from pipeline.symbolic.program import Columns, Expression, compiled
-from pipeline.symbolic.starts import propose_starts
-from pipeline.symbolic.tree import Floats, Tree
+from mtl_laws.pipeline.laws.checks import Defect, Domain, find_defect, find_limit_defect
+from mtl_laws.pipeline.laws.folds import Fold
+from mtl_laws.pipeline.laws.forms import OWN
+from mtl_laws.pipeline.laws.rows import Indices, Rows
+from mtl_laws.pipeline.symbolic.fit import Fit, fit_constants
+from mtl_laws.pipeline.symbolic.program import Columns, Expression, compiled
+from mtl_laws.pipeline.symbolic.starts import propose_starts
+from mtl_laws.pipeline.symbolic.tree import Floats, Tree
 
 STRUCTURED = ("mean", "grammar", "surface", OWN)
 """Origins of candidates whose forms were known beforehand, beside the catalogue."""

@@ -18,17 +18,17 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 import numpy as np
 from joblib import Parallel, cpu_count, delayed
 
-from pipeline.errors import EngineError
-from pipeline.laws.catalogue import theory
-from pipeline.laws.checks import Domain
-from pipeline.laws.folds import Fold, extrapolation_folds, random_folds
-from pipeline.laws.forms import OWN
-from pipeline.laws.noise import Outliers, find_outliers
-from pipeline.laws.outside import Outside
-from pipeline.laws.pruning import prune
-from pipeline.laws.rows import Rows
-from pipeline.laws.rules import BUDGETS, SearchRules
-from pipeline.laws.score import (
+from mtl_laws.pipeline.errors import EngineError
+from mtl_laws.pipeline.laws.catalogue import theory
+from mtl_laws.pipeline.laws.checks import Domain
+from mtl_laws.pipeline.laws.folds import Fold, extrapolation_folds, random_folds
+from mtl_laws.pipeline.laws.forms import OWN
+from mtl_laws.pipeline.laws.noise import Outliers, find_outliers
+from mtl_laws.pipeline.laws.outside import Outside
+from mtl_laws.pipeline.laws.pruning import prune
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.laws.rules import BUDGETS, SearchRules
+from mtl_laws.pipeline.laws.score import (
     Candidate,
     Fitted,
     Scored,
@@ -37,15 +37,15 @@ from pipeline.laws.score import (
     score,
     share_constants,
 )
-from pipeline.laws.select import front, select
-from pipeline.plugins import equipped, loaded
-from pipeline.symbolic.engines import ENGINES, Engine, Request
-from pipeline.symbolic.engines.surfaces import SURFACES
-from pipeline.symbolic.fit import Sample
-from pipeline.symbolic.kinds import classify
-from pipeline.symbolic.scaling import is_unit_free
-from pipeline.symbolic.templates import to_template
-from pipeline.symbolic.tree import Tree
+from mtl_laws.pipeline.laws.select import front, select
+from mtl_laws.pipeline.plugins import equipped, loaded
+from mtl_laws.pipeline.symbolic.engines import ENGINES, Engine, Request
+from mtl_laws.pipeline.symbolic.engines.surfaces import SURFACES
+from mtl_laws.pipeline.symbolic.fit import Sample
+from mtl_laws.pipeline.symbolic.kinds import classify
+from mtl_laws.pipeline.symbolic.scaling import is_unit_free
+from mtl_laws.pipeline.symbolic.templates import to_template
+from mtl_laws.pipeline.symbolic.tree import Tree
 
 Result = TypeVar("Result")
 Folds: TypeAlias = tuple[Sequence[Fold], Sequence[Fold]]

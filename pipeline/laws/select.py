@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pipeline.laws.rows import Rows
-from pipeline.laws.rules import SelectionRules
-from pipeline.laws.score import Scored
-from pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.laws.rules import SelectionRules
+from mtl_laws.pipeline.laws.score import Scored
+from mtl_laws.pipeline.symbolic.tree import Floats
 
 
 def select(scored: Sequence[Scored], data: Rows, seed: int) -> int | None:

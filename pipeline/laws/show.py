@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from pipeline.laws.law import Law, scores_in_words
-from pipeline.symbolic.typeset.mathml import formula_markup, left_side
-from pipeline.symbolic.typeset.numbers import score
+from mtl_laws.pipeline.laws.law import Law, scores_in_words
+from mtl_laws.pipeline.symbolic.typeset.mathml import formula_markup, left_side
+from mtl_laws.pipeline.symbolic.typeset.numbers import score
 
 MOST_LAWS = 8
 WIDE = "overflow-x:auto;max-width:100%"

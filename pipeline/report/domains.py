@@ -6,13 +6,13 @@ from typing import TypeAlias
 
 import pandas as pd
 
-from pipeline.laws.lawset import LawSet
-from pipeline.laws.rows import infer_domains
-from pipeline.laws.rules import Rules
-from pipeline.report.grid import Grid, Row, grid
-from pipeline.symbolic.kinds import RULES, Kinds, classify, value_range
-from pipeline.symbolic.tree import Floats
-from pipeline.symbolic.typeset.numbers import interval, number
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.laws.rows import infer_domains
+from mtl_laws.pipeline.laws.rules import Rules
+from mtl_laws.pipeline.report.grid import Grid, Row, grid
+from mtl_laws.pipeline.symbolic.kinds import RULES, Kinds, classify, value_range
+from mtl_laws.pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.symbolic.typeset.numbers import interval, number
 
 Pair: TypeAlias = tuple[float, float]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Template
 
-from pipeline.files.templates import templates_in
+from mtl_laws.pipeline.io.templates import templates_in
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from itertools import count
 from string import ascii_uppercase
 
-from pipeline.laws.law import Law
-from pipeline.symbolic.typeset.numbers import score
-from pipeline.symbolic.typeset.plain import formula_text
+from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.symbolic.typeset.numbers import score
+from mtl_laws.pipeline.symbolic.typeset.plain import formula_text
 
 UNEXPLAINED = "unexplained share outside (1 − R²)"
 OUTSIDE_RMSE = "error outside (RMSE)"

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from pipeline.laws.law import Constant, Interval, Law
-from pipeline.laws.lawset import LawSet
-from pipeline.report.grid import Grid, Row, grid
-from pipeline.report.surface import Surface
-from pipeline.symbolic.program import Expression
-from pipeline.symbolic.typeset import formula_text
-from pipeline.symbolic.typeset.numbers import MISSING, interval, number
+from mtl_laws.pipeline.laws.law import Constant, Interval, Law
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.report.grid import Grid, Row, grid
+from mtl_laws.pipeline.report.surface import Surface
+from mtl_laws.pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.symbolic.typeset import formula_text
+from mtl_laws.pipeline.symbolic.typeset.numbers import MISSING, interval, number
 
 #: name of the column of levels in the analysed rows
 LEVEL = "group"

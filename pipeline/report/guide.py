@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pipeline.laws.law import Law
-from pipeline.laws.lawset import LawSet
-from pipeline.report.front import Front
-from pipeline.report.surface import Surface
-from pipeline.symbolic.typeset.numbers import score
+from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.report.front import Front
+from mtl_laws.pipeline.report.surface import Surface
+from mtl_laws.pipeline.symbolic.typeset.numbers import score
 
 CHOICE = (
     "The selected law is the simplest valid one that is, on cells left out within the levels seen "

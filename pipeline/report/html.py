@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
-from pipeline.report import palette
-from pipeline.report.environment import TEMPLATES, template
-from pipeline.report.figures.canvas import Drawing
-from pipeline.report.grid import Cell, Code, Formula
-from pipeline.report.page import Page
-from pipeline.report.svg import inline
-from pipeline.symbolic.typeset.latex import formula_latex
-from pipeline.symbolic.typeset.mathml import formula_markup, left_side
-from pipeline.symbolic.typeset.width import formula_width
+from mtl_laws.pipeline.report import palette
+from mtl_laws.pipeline.report.environment import TEMPLATES, template
+from mtl_laws.pipeline.report.figures.canvas import Drawing
+from mtl_laws.pipeline.report.grid import Cell, Code, Formula
+from mtl_laws.pipeline.report.page import Page
+from mtl_laws.pipeline.report.svg import inline
+from mtl_laws.pipeline.symbolic.typeset.latex import formula_latex
+from mtl_laws.pipeline.symbolic.typeset.mathml import formula_markup, left_side
+from mtl_laws.pipeline.symbolic.typeset.width import formula_width
 
 #: what a line must not break, with a no-break space or a word joiner in it
 KEPT = {" %": "\u00a0%", "± ": "±\u00a0", " = ": "\u00a0=\u00a0", "1/√": "1/\u2060√"}

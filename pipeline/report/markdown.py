@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from pipeline.report.environment import template
-from pipeline.report.grid import Cell, Code, Formula, Grid
-from pipeline.report.page import Page
-from pipeline.report.words import listed
-from pipeline.symbolic.typeset.latex import formula_latex
+from mtl_laws.pipeline.report.environment import template
+from mtl_laws.pipeline.report.grid import Cell, Code, Formula, Grid
+from mtl_laws.pipeline.report.page import Page
+from mtl_laws.pipeline.report.words import listed
+from mtl_laws.pipeline.symbolic.typeset.latex import formula_latex
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#$~])")
 

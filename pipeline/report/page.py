@@ -7,29 +7,29 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from pipeline.errors import UserError
-from pipeline.laws.law import Law
-from pipeline.laws.lawset import LawSet
-from pipeline.report import tables
-from pipeline.report.context import ReportContext
-from pipeline.report.domains import doubts, factors_grid, few_levels, min_levels
-from pipeline.report.figures import Gallery, draw_gallery
-from pipeline.report.front import Front, build_front
-from pipeline.report.grid import Grid
-from pipeline.report.groups import Grouped, group_constants_grid, grouped
-from pipeline.report.guide import guide
-from pipeline.report.regions import region_grid
-from pipeline.report.surface import Surface
-from pipeline.report.text import (
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.report import tables
+from mtl_laws.pipeline.report.context import ReportContext
+from mtl_laws.pipeline.report.domains import doubts, factors_grid, few_levels, min_levels
+from mtl_laws.pipeline.report.figures import Gallery, draw_gallery
+from mtl_laws.pipeline.report.front import Front, build_front
+from mtl_laws.pipeline.report.grid import Grid
+from mtl_laws.pipeline.report.groups import Grouped, group_constants_grid, grouped
+from mtl_laws.pipeline.report.guide import guide
+from mtl_laws.pipeline.report.regions import region_grid
+from mtl_laws.pipeline.report.surface import Surface
+from mtl_laws.pipeline.report.text import (
     few_levels_text,
     held_out_text,
     limits_text,
     main_reach_text,
     unpredicted_harm_text,
 )
-from pipeline.report.words import describe, direction_in_words
-from pipeline.symbolic.typeset.numbers import number
-from pipeline.symbolic.typeset.plain import formula_text
+from mtl_laws.pipeline.report.words import describe, direction_in_words
+from mtl_laws.pipeline.symbolic.typeset.numbers import number
+from mtl_laws.pipeline.symbolic.typeset.plain import formula_text
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.report.grid import Grid, Row, grid
-from pipeline.report.surface import Surface
-from pipeline.report.words import listed
-from pipeline.symbolic.typeset.numbers import is_number, number, percent, score
+from mtl_laws.pipeline.report.grid import Grid, Row, grid
+from mtl_laws.pipeline.report.surface import Surface
+from mtl_laws.pipeline.report.words import listed
+from mtl_laws.pipeline.symbolic.typeset.numbers import is_number, number, percent, score
 
 #: an R² over fewer rows says more about the rows than about the law
 FEWEST_ROWS = 5

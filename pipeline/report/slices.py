@@ -21,10 +21,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.laws.bands import Bands
-from pipeline.laws.levels import UNDEFINED, Floats, scaled
-from pipeline.report.surface import GRID, Surface
-from pipeline.symbolic.kinds import is_size
+from mtl_laws.pipeline.laws.bands import Bands
+from mtl_laws.pipeline.laws.levels import UNDEFINED, Floats, scaled
+from mtl_laws.pipeline.report.surface import GRID, Surface
+from mtl_laws.pipeline.symbolic.kinds import is_size
 
 Mask = npt.NDArray[np.bool_]
 

@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.laws.bands import Bands
-from pipeline.laws.factors import task_roles
-from pipeline.laws.law import Law
-from pipeline.laws.levels import CLOSE, Floats, Levels, find_levels, is_logarithmic, scaled
-from pipeline.laws.record import DataRecord, Roles
-from pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.laws.bands import Bands
+from mtl_laws.pipeline.laws.factors import task_roles
+from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.laws.levels import CLOSE, Floats, Levels, find_levels, is_logarithmic, scaled
+from mtl_laws.pipeline.laws.record import DataRecord, Roles
+from mtl_laws.pipeline.symbolic.program import Expression
 
 #: where an undefined factor is put, as shares of its domain (G values)
 SPREAD = (0.0, 0.25, 0.5, 0.75, 1.0)

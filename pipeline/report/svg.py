@@ -12,8 +12,8 @@ import re
 from collections.abc import Mapping
 from xml.etree import ElementTree
 
-from pipeline.report.figures.canvas import Drawing, drawing_style
-from pipeline.report.palette import TONES
+from mtl_laws.pipeline.report.figures.canvas import Drawing, drawing_style
+from mtl_laws.pipeline.report.palette import TONES
 
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"

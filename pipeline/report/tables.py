@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.laws.law import Constant, Law
-from pipeline.laws.lawset import LawSet
-from pipeline.laws.record import EngineRecord, ExponentEstimate, FactorEvidence
-from pipeline.report.front import Entry
-from pipeline.report.grid import Formula, Grid, Row, grid
-from pipeline.symbolic.typeset.numbers import (
+from mtl_laws.pipeline.laws.law import Constant, Law
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.laws.record import EngineRecord, ExponentEstimate, FactorEvidence
+from mtl_laws.pipeline.report.front import Entry
+from mtl_laws.pipeline.report.grid import Formula, Grid, Row, grid
+from mtl_laws.pipeline.symbolic.typeset.numbers import (
     MISSING,
     duration,
     interval,
@@ -19,7 +19,7 @@ from pipeline.symbolic.typeset.numbers import (
     percent,
     score,
 )
-from pipeline.symbolic.typeset.signs import subtracted
+from mtl_laws.pipeline.symbolic.typeset.signs import subtracted
 
 SCORES = (
     ("r2_train", "rmse_train", "fitted rows", "the rows its constants were fitted on"),

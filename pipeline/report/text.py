@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.laws.rules import EvidenceRules
-from pipeline.symbolic.typeset import formula_text
-from pipeline.symbolic.typeset.numbers import (
+from mtl_laws.pipeline.laws.rules import EvidenceRules
+from mtl_laws.pipeline.symbolic.typeset import formula_text
+from mtl_laws.pipeline.symbolic.typeset.numbers import (
     interval,
     level,
     number,
@@ -23,12 +23,12 @@ from pipeline.symbolic.typeset.numbers import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.laws.bands import Certainty, Uncertainty
-    from pipeline.laws.checks import Defect
-    from pipeline.laws.law import Law, LawDefect
-    from pipeline.laws.lawset import LawSet
-    from pipeline.laws.question import Note
-    from pipeline.laws.record import (
+    from mtl_laws.pipeline.laws.bands import Certainty, Uncertainty
+    from mtl_laws.pipeline.laws.checks import Defect
+    from mtl_laws.pipeline.laws.law import Law, LawDefect
+    from mtl_laws.pipeline.laws.lawset import LawSet
+    from mtl_laws.pipeline.laws.question import Note
+    from mtl_laws.pipeline.laws.record import (
         Baseline,
         FactorEvidence,
         GainCell,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         PooledGain,
         Reach,
     )
-    from pipeline.laws.record import PlaceExponent as Exponent
+    from mtl_laws.pipeline.laws.record import PlaceExponent as Exponent
 
 RULES = EvidenceRules()
 GAPS = {

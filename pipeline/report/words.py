@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.laws.levels import Floats
-from pipeline.report.surface import Surface
-from pipeline.report.worth import worth_in_words
-from pipeline.symbolic.typeset.numbers import level, number, settled
+from mtl_laws.pipeline.laws.levels import Floats
+from mtl_laws.pipeline.report.surface import Surface
+from mtl_laws.pipeline.report.worth import worth_in_words
+from mtl_laws.pipeline.symbolic.typeset.numbers import level, number, settled
 
 #: rows from which the direction of a factor is judged, and steps along the factor
 PROBES, STEPS = 40, 33

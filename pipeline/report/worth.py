@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.laws.levels import Floats
-from pipeline.laws.record import Roles
-from pipeline.report.surface import SPREAD, Surface
-from pipeline.symbolic.typeset.numbers import level, number
+from mtl_laws.pipeline.laws.levels import Floats
+from mtl_laws.pipeline.laws.record import Roles
+from mtl_laws.pipeline.report.surface import SPREAD, Surface
+from mtl_laws.pipeline.symbolic.typeset.numbers import level, number
 
 #: how far beyond the fitted sizes the law for one task is followed, as a factor; and in G steps
 REACH, STEPS = 10.0, 600

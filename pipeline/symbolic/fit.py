@@ -24,9 +24,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.symbolic.program import Expression, Linear
-from pipeline.symbolic.scaling import converted, scalable
-from pipeline.symbolic.tree import Floats, Mask, Tree
+from mtl_laws.pipeline.symbolic.program import Expression, Linear
+from mtl_laws.pipeline.symbolic.scaling import converted, scalable
+from mtl_laws.pipeline.symbolic.tree import Floats, Mask, Tree
 
 Indices: TypeAlias = npt.NDArray[np.int64]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.symbolic.tree import Floats
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pipeline.symbolic.tree import Tree
+from mtl_laws.pipeline.symbolic.tree import Tree
 
 
 @dataclass(frozen=True)

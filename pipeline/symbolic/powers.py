@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.symbolic.tree import Tree
+from mtl_laws.pipeline.symbolic.tree import Tree
 
 
 @dataclass(frozen=True, kw_only=True)

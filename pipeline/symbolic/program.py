@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from pipeline.symbolic.tree import Floats, Tree
+from mtl_laws.pipeline.symbolic.tree import Floats, Tree
 
 Columns: TypeAlias = Mapping[str, Floats]
 Gradient: TypeAlias = Callable[[Floats, Floats, Floats, Floats], Floats]

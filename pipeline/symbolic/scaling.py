@@ -21,9 +21,15 @@ from typing import TypeAlias
 
 import numpy as np
 
-from pipeline.symbolic.logs import Monomial, is_product, lower_terms, polynomial, with_exponentials
-from pipeline.symbolic.program import BINARY, UNARY
-from pipeline.symbolic.tree import Floats, Tree
+from mtl_laws.pipeline.symbolic.logs import (
+    Monomial,
+    is_product,
+    lower_terms,
+    polynomial,
+    with_exponentials,
+)
+from mtl_laws.pipeline.symbolic.program import BINARY, UNARY
+from mtl_laws.pipeline.symbolic.tree import Floats, Tree
 
 Values: TypeAlias = dict[str, Floats]
 Shift: TypeAlias = Floats | None

@@ -17,10 +17,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from pipeline.symbolic.fit import Sample
-from pipeline.symbolic.program import Expression, Linear, Program
-from pipeline.symbolic.scaling import converted, scalable
-from pipeline.symbolic.tree import Floats, Tree
+from mtl_laws.pipeline.symbolic.fit import Sample
+from mtl_laws.pipeline.symbolic.program import Expression, Linear, Program
+from mtl_laws.pipeline.symbolic.scaling import converted, scalable
+from mtl_laws.pipeline.symbolic.tree import Floats, Tree
 
 
 @dataclass(frozen=True, kw_only=True)

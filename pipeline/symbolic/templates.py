@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from pipeline.errors import UserError
-from pipeline.symbolic.tree import Tree
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.symbolic.tree import Tree
 
 STRUCTURE = frozenset([-2.0, -1.0, -0.5, 0.5, 1.0, 2.0])
 """Exponents that are part of the form; every other number is a constant."""

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.symbolic.fit import Indices, Sample, descend
-from pipeline.symbolic.program import Expression
-from pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.symbolic.fit import Indices, Sample, descend
+from mtl_laws.pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.symbolic.tree import Floats
 
 
 @dataclass(frozen=True, kw_only=True)

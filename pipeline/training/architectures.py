@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from pipeline.training.encoders import Encoder
-from pipeline.training.modules import linear
-from pipeline.training.parameters import Layout, Start, Views, fan_in
-from pipeline.training.sizes import Sizes
+from mtl_laws.pipeline.training.encoders import Encoder
+from mtl_laws.pipeline.training.modules import linear
+from mtl_laws.pipeline.training.parameters import Layout, Start, Views, fan_in
+from mtl_laws.pipeline.training.sizes import Sizes
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from pipeline.training.lstm import bilstm
-from pipeline.training.modules import embed, linear, windows
-from pipeline.training.parameters import Layout, Start, Views, fan_in
-from pipeline.training.sizes import Sizes
-from simulator.registry import enter
+from mtl_laws.pipeline.training.lstm import bilstm
+from mtl_laws.pipeline.training.modules import embed, linear, windows
+from mtl_laws.pipeline.training.parameters import Layout, Start, Views, fan_in
+from mtl_laws.pipeline.training.sizes import Sizes
+from mtl_laws.simulator.registry import enter
 
 
 class Encoder(Protocol):

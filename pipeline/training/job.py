@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.errors import UserError
-from pipeline.training.settings import TrainingSettings
-from pipeline.training.sizes import Sizes
-from simulator.tasks import TaskSet
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.training.settings import TrainingSettings
+from mtl_laws.pipeline.training.sizes import Sizes
+from mtl_laws.simulator.tasks import TaskSet
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from pipeline.training.kernel import Kernel, find_kernel
+from mtl_laws.pipeline.training.kernel import Kernel, find_kernel
 
 CLOSED = -1e4
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from pipeline.training.kernel import Kernel, find_kernel
+from mtl_laws.pipeline.training.kernel import Kernel, find_kernel
 
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.training.kernel import find_kernel
+from mtl_laws.pipeline.training.kernel import find_kernel
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 

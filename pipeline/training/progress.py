@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from pipeline.training.outcome import Status
-from pipeline.training.settings import TrainingSettings
+from mtl_laws.pipeline.training.outcome import Status
+from mtl_laws.pipeline.training.settings import TrainingSettings
 
 EXPLOSION = 1e3
 """Nats per token beyond which a loss counts as diverged; guessing among K labels costs log K."""

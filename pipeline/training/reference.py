@@ -22,12 +22,12 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from pipeline.training.architectures import SHARINGS, Phase
-from pipeline.training.buckets import MOST, VARIETY, golden_stride
-from pipeline.training.job import Job
-from pipeline.training.settings import TrainingSettings
-from pipeline.training.sizes import Sizes
-from simulator.tasks import Split
+from mtl_laws.pipeline.training.architectures import SHARINGS, Phase
+from mtl_laws.pipeline.training.buckets import MOST, VARIETY, golden_stride
+from mtl_laws.pipeline.training.job import Job
+from mtl_laws.pipeline.training.settings import TrainingSettings
+from mtl_laws.pipeline.training.sizes import Sizes
+from mtl_laws.simulator.tasks import Split
 
 Index = tuple[int | slice, ...]
 Piece = tuple[str, Index, Tensor]

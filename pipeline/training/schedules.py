@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from pipeline.training.architectures import every_task
+from mtl_laws.pipeline.training.architectures import every_task
 
 
 class Schedule(Protocol):

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pipeline.training.architectures import Tagger, every_task
-from pipeline.training.job import Job
-from pipeline.training.metrics import accuracy, confusion_counts, macro_f1
-from pipeline.training.parameters import Views
-from pipeline.training.sentences import stack_sentences
-from pipeline.training.spans import SpanLabels, span_f1
-from pipeline.training.width import sentences_at_once
+from mtl_laws.pipeline.training.architectures import Tagger, every_task
+from mtl_laws.pipeline.training.job import Job
+from mtl_laws.pipeline.training.metrics import accuracy, confusion_counts, macro_f1
+from mtl_laws.pipeline.training.parameters import Views
+from mtl_laws.pipeline.training.sentences import stack_sentences
+from mtl_laws.pipeline.training.spans import SpanLabels, span_f1
+from mtl_laws.pipeline.training.width import sentences_at_once
 
 MODELS = 8
 """Scored at a time on a CPU: few enough for the cache."""

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from simulator.tasks import ALL_TASKS, Split
+from mtl_laws.simulator.tasks import ALL_TASKS, Split
 
 Shuffled = Sequence[int | None]
 

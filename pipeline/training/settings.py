@@ -6,13 +6,12 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from pipeline.errors import UserError
-from pipeline.names import nearest
-from pipeline.training.architectures import SHARINGS
-from pipeline.training.encoders import ENCODERS
-from pipeline.training.schedules import SCHEDULES
-from pipeline.training.sizes import Sizes
-from pipeline.training.weighting import WEIGHTINGS
+from mtl_laws.pipeline.errors import UserError, nearest
+from mtl_laws.pipeline.training.architectures import SHARINGS
+from mtl_laws.pipeline.training.encoders import ENCODERS
+from mtl_laws.pipeline.training.schedules import SCHEDULES
+from mtl_laws.pipeline.training.sizes import Sizes
+from mtl_laws.pipeline.training.weighting import WEIGHTINGS
 
 CHOICES: Mapping[str, Collection[str]] = {
     "encoder": ENCODERS,

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.training.capture import Update
-from pipeline.training.optimiser import Moments
+from mtl_laws.pipeline.training.capture import Update
+from mtl_laws.pipeline.training.optimiser import Moments
 
 
 @dataclass

@@ -20,26 +20,26 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from pipeline.training.architectures import SHARINGS, Phase, Tagger, every_task
-from pipeline.training.buckets import Buckets
-from pipeline.training.capture import Inputs, captured
-from pipeline.training.draws import draw_below
-from pipeline.training.encoders import ENCODERS
-from pipeline.training.job import Job, check_alike
-from pipeline.training.modules import token_losses
-from pipeline.training.optimiser import adamw_step, step_scales
-from pipeline.training.outcome import Outcome, Status
-from pipeline.training.parameters import Parameters, draw_start, views
-from pipeline.training.progress import Record
-from pipeline.training.schedules import SCHEDULES
-from pipeline.training.scoring import score
-from pipeline.training.sentences import by_length, stack_sentences
-from pipeline.training.settings import TrainingSettings
-from pipeline.training.sizes import Sizes
-from pipeline.training.stack import Stack
-from pipeline.training.weighting import WEIGHTINGS
-from pipeline.training.width import sentences_at_once, stack_width
-from simulator.tasks import Split
+from mtl_laws.pipeline.training.architectures import SHARINGS, Phase, Tagger, every_task
+from mtl_laws.pipeline.training.buckets import Buckets
+from mtl_laws.pipeline.training.capture import Inputs, captured
+from mtl_laws.pipeline.training.draws import draw_below
+from mtl_laws.pipeline.training.encoders import ENCODERS
+from mtl_laws.pipeline.training.job import Job, check_alike
+from mtl_laws.pipeline.training.modules import token_losses
+from mtl_laws.pipeline.training.optimiser import adamw_step, step_scales
+from mtl_laws.pipeline.training.outcome import Outcome, Status
+from mtl_laws.pipeline.training.parameters import Parameters, draw_start, views
+from mtl_laws.pipeline.training.progress import Record
+from mtl_laws.pipeline.training.schedules import SCHEDULES
+from mtl_laws.pipeline.training.scoring import score
+from mtl_laws.pipeline.training.sentences import by_length, stack_sentences
+from mtl_laws.pipeline.training.settings import TrainingSettings
+from mtl_laws.pipeline.training.sizes import Sizes
+from mtl_laws.pipeline.training.stack import Stack
+from mtl_laws.pipeline.training.weighting import WEIGHTINGS
+from mtl_laws.pipeline.training.width import sentences_at_once, stack_width
+from mtl_laws.simulator.tasks import Split
 
 Progress = Callable[[int], None]
 

@@ -12,9 +12,9 @@ from typing import Protocol
 from torch import Tensor
 from typing_extensions import override
 
-from pipeline.training.parameters import Layout, Start, Views
-from pipeline.training.sizes import Sizes
-from simulator.registry import enter
+from mtl_laws.pipeline.training.parameters import Layout, Start, Views
+from mtl_laws.pipeline.training.sizes import Sizes
+from mtl_laws.simulator.registry import enter
 
 
 class Weighting(Protocol):

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import torch
 
-from pipeline.training.settings import TrainingSettings
-from pipeline.training.sizes import Sizes
+from mtl_laws.pipeline.training.settings import TrainingSettings
+from mtl_laws.pipeline.training.sizes import Sizes
 
 TOKENS = 10
 """Assumed length of a sentence; the width need not be exact."""

@@ -8,11 +8,11 @@ from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from simulator.errors import SpecError
-from simulator.memory import check_memory
-from simulator.registry import enter, made
-from simulator.spec import TaskSpec
-from simulator.tasks import TaskSet
+from mtl_laws.simulator.errors import SpecError
+from mtl_laws.simulator.memory import check_memory
+from mtl_laws.simulator.registry import enter, made
+from mtl_laws.simulator.spec import TaskSpec
+from mtl_laws.simulator.tasks import TaskSet
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -33,9 +33,9 @@ class Family(Protocol):
 MAX_SEED = 2**63 - 1
 
 FAMILIES: dict[str, str | Callable[[], Family]] = {
-    "channel": "simulator.families.channel:ChannelFamily",
-    "layers": "simulator.families.layers:LayersFamily",
-    "teacher": "simulator.families.teacher:TeacherFamily",
+    "channel": "mtl_laws.simulator.families.channel:ChannelFamily",
+    "layers": "mtl_laws.simulator.families.layers:LayersFamily",
+    "teacher": "mtl_laws.simulator.families.teacher:TeacherFamily",
 }
 
 

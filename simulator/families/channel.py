@@ -26,12 +26,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.errors import SpecError
-from simulator.families.base import read_options, require_ami
-from simulator.families.corpus_options import CorpusOptions, annotated_sentences
-from simulator.families.synthetic_options import SyntheticOptions
-from simulator.keeping import kept
-from simulator.layout import (
+from mtl_laws.simulator.errors import SpecError
+from mtl_laws.simulator.families.base import read_options, require_ami
+from mtl_laws.simulator.families.corpus_options import CorpusOptions, annotated_sentences
+from mtl_laws.simulator.families.synthetic_options import SyntheticOptions
+from mtl_laws.simulator.layout import (
     Layout,
     Naming,
     assemble,
@@ -42,12 +41,13 @@ from simulator.layout import (
     synthetic_layout,
     with_noise,
 )
-from simulator.relatedness import Relatedness, contingency, quick_ami
-from simulator.solver import Search, solve_ami
-from simulator.spec import JSON, TaskSpec
-from simulator.streams import stream
-from simulator.tasks import TaskSet
-from simulator.world import World, check_capacity, reference_text, world
+from mtl_laws.simulator.memory_bounded_cache import kept
+from mtl_laws.simulator.relatedness import Relatedness, contingency, quick_ami
+from mtl_laws.simulator.solver import Search, solve_ami
+from mtl_laws.simulator.spec import JSON, TaskSpec
+from mtl_laws.simulator.streams import stream
+from mtl_laws.simulator.tasks import TaskSet
+from mtl_laws.simulator.world import World, check_capacity, reference_text, world
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int16]

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.corpus import Corpus, Layer, VocabularyOptions
-from simulator.errors import SpecError
-from simulator.readers import ReaderOptions, load_corpus
+from mtl_laws.simulator.corpus import Corpus, Layer, VocabularyOptions
+from mtl_laws.simulator.errors import SpecError
+from mtl_laws.simulator.readers import ReaderOptions, load_corpus
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.corpus import Corpus, Layer
-from simulator.errors import SpecError
-from simulator.families.base import read_options
-from simulator.families.corpus_options import (
+from mtl_laws.simulator.corpus import Corpus, Layer
+from mtl_laws.simulator.errors import SpecError
+from mtl_laws.simulator.families.base import read_options
+from mtl_laws.simulator.families.corpus_options import (
     CorpusOptions,
     annotated_sentences,
     check_whole,
     names_of,
 )
-from simulator.layout import (
+from mtl_laws.simulator.layout import (
     Naming,
     assemble,
     corpus_layout,
@@ -28,8 +28,8 @@ from simulator.layout import (
     pool_relatedness,
     with_noise,
 )
-from simulator.spec import JSON, TaskSpec
-from simulator.tasks import TaskSet
+from mtl_laws.simulator.spec import JSON, TaskSpec
+from mtl_laws.simulator.tasks import TaskSet
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from simulator.errors import SpecError
-from simulator.labelling import prior_shares
-from simulator.spec import TaskSpec
-from simulator.synthetic import TextOptions
-from simulator.world import WorldOptions
+from mtl_laws.simulator.errors import SpecError
+from mtl_laws.simulator.labelling import prior_shares
+from mtl_laws.simulator.spec import TaskSpec
+from mtl_laws.simulator.synthetic import TextOptions
+from mtl_laws.simulator.world import WorldOptions
 
 
 @dataclass(frozen=True)

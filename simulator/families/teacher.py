@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.auxiliaries import (
+from mtl_laws.simulator.auxiliaries import (
     Auxiliary,
     AuxiliaryKey,
     Pool,
@@ -28,12 +28,12 @@ from simulator.auxiliaries import (
     settled,
     solve_near,
 )
-from simulator.errors import SpecError, UnreachableAMIError
-from simulator.families.base import read_options, require_ami
-from simulator.families.synthetic_options import SyntheticOptions
-from simulator.innovations import InnovationKey
-from simulator.labelling import Windows
-from simulator.layout import (
+from mtl_laws.simulator.errors import SpecError, UnreachableAMIError
+from mtl_laws.simulator.families.base import read_options, require_ami
+from mtl_laws.simulator.families.synthetic_options import SyntheticOptions
+from mtl_laws.simulator.innovations import InnovationKey
+from mtl_laws.simulator.labelling import Windows
+from mtl_laws.simulator.layout import (
     Naming,
     assemble,
     noise_offsets,
@@ -41,9 +41,9 @@ from simulator.layout import (
     synthetic_layout,
     with_noise,
 )
-from simulator.spec import JSON, TaskSpec
-from simulator.tasks import TaskSet
-from simulator.world import World, WorldOptions, check_capacity, world
+from mtl_laws.simulator.spec import JSON, TaskSpec
+from mtl_laws.simulator.tasks import TaskSet
+from mtl_laws.simulator.world import World, WorldOptions, check_capacity, world
 
 Labels = NDArray[np.int16]
 

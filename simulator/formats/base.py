@@ -9,10 +9,10 @@ from typing import Protocol
 
 import numpy as np
 
-from simulator.corpus import bounds_of
-from simulator.errors import SpecError
-from simulator.registry import enter, made
-from simulator.tasks import Split, TaskSet
+from mtl_laws.simulator.corpus import bounds_of
+from mtl_laws.simulator.errors import SpecError
+from mtl_laws.simulator.registry import enter, made
+from mtl_laws.simulator.tasks import Split, TaskSet
 
 SPLITS = ("train", "validation", "test")
 
@@ -65,10 +65,10 @@ class Format(Protocol):
 
 
 FORMATS: dict[str, str | Callable[[], Format]] = {
-    "conll": "simulator.formats.conll:ConllFormat",
-    "hf": "simulator.formats.hub:HubFormat",
-    "jsonl": "simulator.formats.jsonl:JsonlFormat",
-    "parquet": "simulator.formats.parquet:ParquetFormat",
+    "conll": "mtl_laws.simulator.formats.conll:ConllFormat",
+    "hf": "mtl_laws.simulator.formats.hub:HubFormat",
+    "jsonl": "mtl_laws.simulator.formats.jsonl:JsonlFormat",
+    "parquet": "mtl_laws.simulator.formats.parquet:ParquetFormat",
 }
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from simulator.errors import SpecError
-from simulator.formats.base import SPLITS, Header, Record, records_of, split_of
-from simulator.readers import DOCUMENT_START, broken, read_lines
-from simulator.tasks import Split, TaskSet
+from mtl_laws.simulator.errors import SpecError
+from mtl_laws.simulator.formats.base import SPLITS, Header, Record, records_of, split_of
+from mtl_laws.simulator.readers import DOCUMENT_START, broken, read_lines
+from mtl_laws.simulator.tasks import Split, TaskSet
 
 UNLABELLED_MARK = "<unlabelled>"
 

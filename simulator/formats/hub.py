@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simulator.croissant import croissant
-from simulator.formats.base import SPLITS, Header
-from simulator.formats.parquet import flat, split_table, table_split
-from simulator.tasks import Split, TaskSet
+from mtl_laws.simulator.croissant import croissant
+from mtl_laws.simulator.formats.base import SPLITS, Header
+from mtl_laws.simulator.formats.parquet import flat, split_table, table_split
+from mtl_laws.simulator.tasks import Split, TaskSet
 
 
 class HubFormat:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from simulator.formats.base import SPLITS, Header, Record, records_of, split_of
-from simulator.readers import read_lines
-from simulator.tasks import Split, TaskSet
+from mtl_laws.simulator.formats.base import SPLITS, Header, Record, records_of, split_of
+from mtl_laws.simulator.readers import read_lines
+from mtl_laws.simulator.tasks import Split, TaskSet
 
 
 class JsonlFormat:

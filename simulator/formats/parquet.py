@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from simulator.formats.base import SPLITS, Header
-from simulator.tasks import Split, TaskSet
+from mtl_laws.simulator.formats.base import SPLITS, Header
+from mtl_laws.simulator.tasks import Split, TaskSet
 
 
 class ParquetFormat:

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import public_tables as bench
 import pytest
+
+import public_tables as bench
 from rivals import PublicTable, boosting, engine, power_law, read_tables
 
 LAWS = {"left": (1.0, 3.0, -0.5), "right": (2.0, 5.0, -0.3)}

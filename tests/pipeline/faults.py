@@ -22,18 +22,23 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from pipeline import end
-from pipeline.cells import Cell
-from pipeline.cli import main
-from pipeline.running import dispatch, workers
-from pipeline.running.workers import Result, train_cells
-from pipeline.store import ResultStore, Row
+from mtl_laws.pipeline.cli.app import main
+from mtl_laws.pipeline.study import dispatch, workers
+from mtl_laws.pipeline.study import run as ending
+from mtl_laws.pipeline.study.store import ResultStore, Row
+from mtl_laws.pipeline.study.trials import Cell
+from mtl_laws.pipeline.study.workers import Result, train_cells
 
 Fault = Callable[[], None]
 
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
-    ["faults", "pipeline.foresight", "pipeline.laws.search", "pipeline.runs"]
+    [
+        "faults",
+        "mtl_laws.pipeline.study.preflight",
+        "mtl_laws.pipeline.laws.search",
+        "mtl_laws.pipeline.study.train",
+    ]
 )
 
 FRAGILE = """
@@ -78,7 +83,7 @@ def run_here(out: Path, fault: Fault | None = None, *more: str, text: str = FRAG
 
     with Path(f"{out}.err").open("ab") as said:
         os.dup2(said.fileno(), sys.stderr.fileno())
-    end.conclude = stop
+    ending.find_laws_of_study = stop
     study = out.with_suffix(".yaml")
     study.write_text(text, encoding="utf-8")
     if fault is not None:

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.cells import MAX_CELLS, Cell, expand, group, single_task
-from pipeline.controls import single_task_twin
-from pipeline.digest import DIGEST_LENGTH, canonical, digest
-from pipeline.errors import UserError
-from pipeline.study import Study
-from pipeline.training import TrainingSettings
-from simulator import TaskSpec
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.study.controls import single_task_twin
+from mtl_laws.pipeline.study.digest import DIGEST_LENGTH, canonical, digest
+from mtl_laws.pipeline.study.study import Study
+from mtl_laws.pipeline.study.trials import MAX_CELLS, Cell, expand, group, single_task
+from mtl_laws.pipeline.training import TrainingSettings
+from mtl_laws.simulator import TaskSpec
 
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 JSON = st.recursive(
@@ -75,7 +75,10 @@ def test_true_is_not_one() -> None:
 
 
 def test_the_digest_is_the_same_in_another_process() -> None:
-    code = "from pipeline.digest import digest; print(digest({'b': [0.1, 3.0], 'a': 'é'}))"
+    code = (
+        "from mtl_laws.pipeline.study.digest import digest\n"
+        "print(digest({'b': [0.1, 3.0], 'a': 'é'}))"
+    )
     found = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

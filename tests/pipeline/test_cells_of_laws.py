@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 from tiny_runs import result, study
 
-from pipeline.cells import expand
-from pipeline.fit import Source, fit_to_folder
-from pipeline.foresight import question_of
-from pipeline.laws.lawset import LAWS_NAME, TABLE_NAME
-from pipeline.store import Row
-from pipeline.study import Study
-from pipeline.table import outcomes_table
+from mtl_laws.pipeline.fit import Source, fit_to_folder
+from mtl_laws.pipeline.laws.lawset import LAWS_NAME, TABLE_NAME
+from mtl_laws.pipeline.study.preflight import question_of
+from mtl_laws.pipeline.study.store import Row
+from mtl_laws.pipeline.study.study import Study
+from mtl_laws.pipeline.study.table import outcomes_table
+from mtl_laws.pipeline.study.trials import expand
 
 NOISE = 0.004
 WIDTHS = """

@@ -9,16 +9,17 @@ import pandas as pd
 import pytest
 from tiny_runs import QUIET, Trainer, result, study
 
-from pipeline import end
-from pipeline.cells import Cell, expand
-from pipeline.controls import _PHASES, CONTROLS, marked
-from pipeline.errors import UserError
-from pipeline.foresight import foresee
-from pipeline.running import workers
-from pipeline.runs import run_study
-from pipeline.store import Row
-from pipeline.table import ordinary_rows, outcomes_table
-from pipeline.training.architectures import SHARINGS
+from mtl_laws.pipeline.columns import ordinary_rows
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.study import run as ending
+from mtl_laws.pipeline.study import workers
+from mtl_laws.pipeline.study.controls import _PHASES, CONTROLS, marked
+from mtl_laws.pipeline.study.preflight import foresee
+from mtl_laws.pipeline.study.store import Row
+from mtl_laws.pipeline.study.table import outcomes_table
+from mtl_laws.pipeline.study.train import train_study
+from mtl_laws.pipeline.study.trials import Cell, expand
+from mtl_laws.pipeline.training.architectures import SHARINGS
 
 PLAIN = "question: q\nfactors: {tasks: [2, 3], tokens: [40, 80], ami: [0.1, 0.5]}\nseeds: 2\n"
 ALL = PLAIN + "controls: [updates, tokens, random_labels]\n"
@@ -143,10 +144,10 @@ def test_no_control_enters_a_law_search(monkeypatch: pytest.MonkeyPatch, tmp_pat
         return {}
 
     monkeypatch.setattr(workers, "train_together", Trainer())
-    monkeypatch.setattr(end, "fit_to_folder", fit)
+    monkeypatch.setattr(ending, "fit_to_folder", fit)
     controlled = study(ALL)
-    table = run_study(controlled, tmp_path, QUIET)
-    end.conclude(controlled, tmp_path / "study.yaml", tmp_path)
+    table = train_study(controlled, tmp_path, QUIET)
+    ending.find_laws_of_study(controlled, tmp_path / "study.yaml", tmp_path)
     (found,) = given
     assert table["control"].notna().sum() == 4 + 6 + 16
     assert set(found["cell"]) == {cell.digest for cell in expand(study(PLAIN))}

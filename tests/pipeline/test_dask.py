@@ -17,8 +17,8 @@ import pytest
 from faults import run, said
 from tiny_runs import without_clock
 
-from pipeline.runs import LOG_NAME, TABLE_NAME
-from pipeline.store import STORE_NAME, read_rows
+from mtl_laws.pipeline.study.store import STORE_NAME, read_rows
+from mtl_laws.pipeline.study.train import LOG_NAME, TABLE_NAME
 
 pytest.importorskip("distributed", reason="the dask extra is not installed")
 pytestmark = pytest.mark.slow

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-import pipeline
-from pipeline.errors import FileError, MissingError, UserError, renamed, said_as
-from pipeline.foresight import said_in_the_study
-from pipeline.laws.question import Question
-from pipeline.terminal.options import said_as_options
+import mtl_laws.pipeline
+from mtl_laws.pipeline.cli.options import said_as_options
+from mtl_laws.pipeline.errors import FileError, MissingError, UserError, renamed, said_as
+from mtl_laws.pipeline.laws.question import Question
+from mtl_laws.pipeline.study.preflight import said_in_the_study
 
-ROOT = Path(pipeline.__file__).parent
+ROOT = Path(mtl_laws.pipeline.__file__).parent
 QUESTION = Question("f1", {"n": "tokens", "T": "tasks"}, domain={"n": (1.0, 2.0)})
 
 
@@ -85,7 +85,7 @@ def test_one_factor_is_said_as_an_option(path: str, option: str) -> None:
 
 
 def test_no_path_is_an_option_below_the_command_line() -> None:
-    """Only `pipeline/terminal` and `pipeline/cli.py` know options."""
+    """Only `pipeline/terminal` and `pipeline/cli/app.py` know options."""
     files = [file for file in ROOT.rglob("*.py") if file.parent.name != "terminal"]
     calls = [
         (file.name, node)

@@ -17,10 +17,10 @@ import pytest
 from faults import HUNGRY, SERVER, run, said, start
 from tiny_runs import files, without_clock
 
-from pipeline.errors import UserError
-from pipeline.running.progress import run_status
-from pipeline.runs import LOG_NAME, TABLE_NAME
-from pipeline.store import STORE_NAME, open_store, read_rows
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.study.progress import run_status
+from mtl_laws.pipeline.study.store import STORE_NAME, open_store, read_rows
+from mtl_laws.pipeline.study.train import LOG_NAME, TABLE_NAME
 
 DEATHS = 4
 DISK, QUOTA, SPARE = 120_000, 40_000, 24_000_000

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.fit import Source, fit_to_folder, rewrite_report, summary, write_report_of
-from pipeline.laws.lawset import LawSet
-from pipeline.laws.question import Question
+from mtl_laws.pipeline.fit import Source, fit_to_folder, rewrite_report, summary, write_report_of
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.laws.question import Question
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,14 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from pipeline import fit_laws
-from pipeline.cli import main
-from pipeline.errors import UserError
-from pipeline.laws.holdout import rows_where
-from pipeline.laws.lawset import LawSet
-from pipeline.laws.question import Question, pose
-from pipeline.laws.regressor import LawRegressor, ParameterError
-from pipeline.laws.rules import DataRules, Rules
+from mtl_laws import fit_laws
+from mtl_laws.pipeline.cli.app import main
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.laws.holdout import rows_where
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.laws.question import Question, pose
+from mtl_laws.pipeline.laws.regressor import LawRegressor, ParameterError
+from mtl_laws.pipeline.laws.rules import DataRules, Rules
 
 SHARED = Path(os.environ.get("MTL_LAWS_SHARED", Path(__file__).parents[3] / "shared"))
 LIMIT = {"bilstm": 0.95, "cnn": 0.9, "window": 0.8}
@@ -98,7 +98,7 @@ def test_the_report_is_written_again(fitted: Path, capsys: pytest.CaptureFixture
 
 
 def test_the_terminal_names_groups_and_outliers(fitted: Path) -> None:
-    from pipeline.fit import summary
+    from mtl_laws.pipeline.fit import summary
 
     laws = LawSet.load(fitted / "laws")
     lines = summary(laws).splitlines()

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from tiny_runs import QUIET, Trainer, study
 
-from pipeline.fit import curves_of
-from pipeline.report.figures.learning import NEEDED, draw_learning
-from pipeline.running import workers
-from pipeline.runs import run_study
+from mtl_laws.pipeline.fit import curves_of
+from mtl_laws.pipeline.report.figures.learning import NEEDED, draw_learning
+from mtl_laws.pipeline.study import workers
+from mtl_laws.pipeline.study.train import train_study
 
 
 def test_a_runs_curves_are_drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(workers, "train_together", Trainer())
-    table = run_study(study(), tmp_path, QUIET)
+    table = train_study(study(), tmp_path, QUIET)
     curves = curves_of(tmp_path)
     assert curves is not None
     assert set(NEEDED) <= set(curves.columns)

@@ -15,11 +15,12 @@ import pandas as pd
 import pytest
 from tiny_runs import STUDY, Trainer
 
-from pipeline import Law, LawSet, advise, fit_laws, run
-from pipeline.errors import UserError
-from pipeline.laws.rules import BUDGETS
-from pipeline.running import workers
-from pipeline.running.backends import RunOptions
+from mtl_laws import Law, LawSet, advise, fit_laws, run_study
+from mtl_laws.pipeline.advice import advising
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.laws.rules import BUDGETS
+from mtl_laws.pipeline.study import workers
+from mtl_laws.pipeline.study.backends import RunOptions
 
 TINY: dict[str, Any] = {"engine": "grammar", "budget": "tiny", "jobs": 1}
 
@@ -187,14 +188,14 @@ def test_laws_without_a_selected_one_predict_nothing(laws: LawSet, tmp_path: Pat
 
 def test_names_come_when_they_are_used() -> None:
     code = """
-import sys, pipeline
+import sys, mtl_laws
 assert not {"numpy", "pandas", "pydantic", "torch"} & set(sys.modules)
-from pipeline import Law, LawSet, Study, advise, fit_laws, plug_in, run
+from mtl_laws import Law, LawSet, Study, advise, fit_laws, plug_in, run_study
 assert callable(advise)
-assert callable(run)
+assert callable(run_study)
 assert not {"torch", "matplotlib"} & set(sys.modules)
 try:
-    pipeline.advize
+    mtl_laws.advize
 except AttributeError as error:
     assert "fit_laws" in str(error)
 else:
@@ -205,7 +206,7 @@ else:
 
 def test_advice_is_asked_as_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr("pipeline.advice.advising.advise", lambda *given: asked.append(given))
+    monkeypatch.setattr(advising, "answer_question", lambda *given: asked.append(given))
     advise("a.conllu", "upos", aux=["xpos"], tokens=500)
     advise([Path("a.jsonl"), "b.jsonl"], "ner", check=True, laws="mine/laws.json")
     (first, none, _), (second, plan, _) = asked
@@ -237,7 +238,7 @@ def test_a_study_runs_silently(
     monkeypatch.setitem(BUDGETS, "standard", BUDGETS["tiny"])
     path = tmp_path / "study.yaml"
     path.write_text(STUDY, encoding="utf-8")
-    laws = run(path, tmp_path / "mine", "grammar", RunOptions(jobs=1, progress=False))
+    laws = run_study(path, tmp_path / "mine", "grammar", RunOptions(jobs=1, progress=False))
     assert trainer.trained
     assert laws.target == "accuracy"
     assert {entry.name for entry in (tmp_path / "mine").iterdir()} >= {"laws.json", "report.html"}

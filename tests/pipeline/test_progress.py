@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-import pipeline.store
-from pipeline.errors import UserError
-from pipeline.running.lock import RunLock
-from pipeline.running.progress import LINE_EVERY, RunProgress, duration, run_status
-from pipeline.store import STORE_NAME, Row, open_store
+import mtl_laws.pipeline.study.store
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.study.lock import RunLock
+from mtl_laws.pipeline.study.progress import LINE_EVERY, RunProgress, duration, run_status
+from mtl_laws.pipeline.study.store import STORE_NAME, Row, open_store
 
 
 class Clock:
@@ -104,7 +104,7 @@ def test_a_clock_that_was_set_back_loses_the_rate_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = iter(["2026-11-22T12:00:00.000+00:00", "2026-11-22T11:59:00.000+00:00"])
-    monkeypatch.setattr(pipeline.store, "now", lambda: next(times))
+    monkeypatch.setattr(mtl_laws.pipeline.study.store, "now", lambda: next(times))
     with open_store(tmp_path / STORE_NAME) as store:
         store.begin({}, "d", 3)
         store.start_run({})

@@ -16,18 +16,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_runs import QUIET, Trainer, study
 
-from pipeline.errors import UserError
-from pipeline.export import export_names, export_results, read_export
-from pipeline.export.formats import export_format
-from pipeline.export.gather import gather, without_folders
-from pipeline.export.publication import LONGEST_NAME, check_name, published
-from pipeline.files.wholefile import write_whole
-from pipeline.laws.lawset import LawSet
-from pipeline.running import workers
-from pipeline.runs import run_study
-from pipeline.store import STORE_NAME, open_store
-from pipeline.table import GLOSSARY, Column
-from simulator import SpecError
+from mtl_laws.pipeline.columns import GLOSSARY, Column
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.export import export_names, export_results, read_export
+from mtl_laws.pipeline.export.formats import export_format
+from mtl_laws.pipeline.export.gather import gather, without_folders
+from mtl_laws.pipeline.export.publication import LONGEST_NAME, check_name, published
+from mtl_laws.pipeline.io.wholefile import write_whole
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.study import workers
+from mtl_laws.pipeline.study.store import STORE_NAME, open_store
+from mtl_laws.pipeline.study.train import train_study
+from mtl_laws.simulator import SpecError
 
 LAW: dict[str, Any] = {
     "expression": "0.5 + 0.001*n",
@@ -62,7 +62,7 @@ ROWS = pd.DataFrame(
 def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a run of which every model is trained, by a stand-in."""
     monkeypatch.setattr(workers, "train_together", Trainer())
-    run_study(study(), tmp_path / "mine", QUIET)
+    train_study(study(), tmp_path / "mine", QUIET)
     return tmp_path / "mine"
 
 

@@ -11,23 +11,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import reference_data
-from pipeline.cells import Cell, expand
-from pipeline.cli import main
-from pipeline.controls import CONTROLS, MARK
-from pipeline.errors import UserError
-from pipeline.laws.lawset import LAWS_NAME
-from pipeline.reference_data import (
+from mtl_laws.pipeline import reference_data
+from mtl_laws.pipeline.cli.app import main
+from mtl_laws.pipeline.columns import MARK, replicates_of
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.laws.lawset import LAWS_NAME
+from mtl_laws.pipeline.reference_data import (
+    FOLDER,
     load_reference,
     read_source,
-    reference_folder,
     reference_manifest,
     reference_names,
 )
-from pipeline.running.workers import train_together
-from pipeline.runs import study_digest
-from pipeline.study import Study, shipped_studies
-from pipeline.table import replicates_of
+from mtl_laws.pipeline.study.controls import CONTROLS
+from mtl_laws.pipeline.study.study import Study, shipped_studies
+from mtl_laws.pipeline.study.train import study_digest
+from mtl_laws.pipeline.study.trials import Cell, expand
+from mtl_laws.pipeline.study.workers import train_together
 
 NAMES = reference_names()
 LARGEST = 20_000_000
@@ -92,7 +92,7 @@ def test_controls_stand_beside_every_multi_task_run() -> None:
 
 
 def test_files_are_those_of_the_manifest() -> None:
-    folder, studies = reference_folder(), reference_manifest()["studies"]
+    folder, studies = FOLDER, reference_manifest()["studies"]
     for record in studies.values():
         raw = (folder / record["file"]).read_bytes()
         assert sha256(raw).hexdigest() == record["sha256"]
@@ -104,7 +104,7 @@ def test_files_are_those_of_the_manifest() -> None:
 
 
 def test_the_card_names_every_column() -> None:
-    card = (reference_folder() / "README.md").read_text(encoding="utf-8")
+    card = (FOLDER / "README.md").read_text(encoding="utf-8")
     columns = {column for name in NAMES for column in load_reference(name).columns}
     assert [column for column in sorted(columns) if f"`{column}`" not in card] == []
 
@@ -118,7 +118,7 @@ def test_a_wrong_name_is_told_the_known_ones() -> None:
 def test_tables_that_are_not_there_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reference_data, "INSTALLED", tmp_path)
+    monkeypatch.setattr(reference_data, "FOLDER", tmp_path)
     with pytest.raises(UserError, match="install the package again"):
         load_reference("sharing")
 

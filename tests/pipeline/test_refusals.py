@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-import pipeline.cells
-from pipeline.cells import Cell, expand
-from pipeline.errors import UserError
-from pipeline.study import Study
+import mtl_laws.pipeline.study.trials
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.study.study import Study
+from mtl_laws.pipeline.study.trials import Cell, expand
 
 FACTORS = "tasks: [2, 3], tokens: [40, 80], ami: 0.5"
 REFUSED: list[tuple[str, str, str, object, str]] = [
@@ -56,9 +56,9 @@ def test_the_most_cells_are_accepted_and_one_more_is_not(monkeypatch: pytest.Mon
     """The count is of combinations."""
     factors = "tasks: [1], tokens: [40], hidden: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]"
     study = Study.parse(f"question: q\nfactors: {{{factors}}}\nstl: false\nseeds: 2\n")
-    monkeypatch.setattr(pipeline.cells, "MAX_CELLS", 20)
+    monkeypatch.setattr(mtl_laws.pipeline.study.trials, "MAX_CELLS", 20)
     assert len(expand(study)) == 20
-    monkeypatch.setattr(pipeline.cells, "MAX_CELLS", 19)
+    monkeypatch.setattr(mtl_laws.pipeline.study.trials, "MAX_CELLS", 19)
     with pytest.raises(UserError, match="expected at most 19 cells, got '20 cells'"):
         expand(study)
 

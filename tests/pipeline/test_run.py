@@ -13,16 +13,16 @@ import pytest
 from joblib.externals.loky.process_executor import BrokenProcessPool
 from tiny_runs import QUIET, STUDY, TINY, Trainer, files, result, same, study
 
-from pipeline.cells import Cell, expand
-from pipeline.errors import PipelineError, UserError
-from pipeline.running import dispatch, journal, workers
-from pipeline.running.backends import RunOptions
-from pipeline.running.dispatch import CULPRIT, outcomes
-from pipeline.running.lock import RunLock
-from pipeline.running.workers import Result
-from pipeline.runs import LOG_NAME, TABLE_NAME, run_study
-from pipeline.store import STORE_NAME, ResultStore, Row, read_rows
-from simulator import SpecError
+from mtl_laws.pipeline.errors import PipelineError, UserError
+from mtl_laws.pipeline.study import dispatch, journal, workers
+from mtl_laws.pipeline.study.backends import RunOptions
+from mtl_laws.pipeline.study.dispatch import CULPRIT, outcomes
+from mtl_laws.pipeline.study.lock import RunLock
+from mtl_laws.pipeline.study.store import STORE_NAME, ResultStore, Row, read_rows
+from mtl_laws.pipeline.study.train import LOG_NAME, TABLE_NAME, train_study
+from mtl_laws.pipeline.study.trials import Cell, expand
+from mtl_laws.pipeline.study.workers import Result
+from mtl_laws.simulator import SpecError
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_run_leaves_one_row_per_cell(trainer: Trainer, tmp_path: Path) -> None:
-    table = run_study(study(), tmp_path, QUIET)
+    table = train_study(study(), tmp_path, QUIET)
     cells = expand(study())
     assert list(table["cell"]) == sorted(cell.digest for cell in cells)
     assert sorted(trainer.trained) == sorted(cell.digest for cell in cells)
@@ -49,14 +49,14 @@ def test_a_run_leaves_one_row_per_cell(trainer: Trainer, tmp_path: Path) -> None
 
 
 def test_the_folder_is_made_with_its_parents(trainer: Trainer, tmp_path: Path) -> None:
-    run_study(study(), tmp_path / "a" / "b", QUIET)
+    train_study(study(), tmp_path / "a" / "b", QUIET)
     assert (tmp_path / "a" / "b" / TABLE_NAME).is_file()
 
 
 def test_a_finished_run_trains_nothing_again(trainer: Trainer, tmp_path: Path) -> None:
-    first = run_study(study(), tmp_path, QUIET)
+    first = train_study(study(), tmp_path, QUIET)
     trainer.groups.clear()
-    again = run_study(study(), tmp_path, QUIET)
+    again = train_study(study(), tmp_path, QUIET)
     assert not trainer.groups
     pd.testing.assert_frame_equal(again, first)
 
@@ -66,7 +66,7 @@ def test_a_finished_run_trains_nothing_again(trainer: Trainer, tmp_path: Path) -
 def test_an_interrupted_run_goes_on_where_it_stopped(
     trainer: Trainer, tmp_path: Path, groups_done: int
 ) -> None:
-    undisturbed = run_study(study(), tmp_path / "undisturbed", QUIET)
+    undisturbed = train_study(study(), tmp_path / "undisturbed", QUIET)
     trainer.groups.clear()
 
     def interrupt(_: Sequence[Cell]) -> None:
@@ -75,9 +75,9 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
 
     trainer.before = interrupt
     with pytest.raises(KeyboardInterrupt):
-        run_study(study(), tmp_path / "run", QUIET)
+        train_study(study(), tmp_path / "run", QUIET)
     trainer.before = lambda cells: None
-    resumed = run_study(study(), tmp_path / "run", QUIET)
+    resumed = train_study(study(), tmp_path / "run", QUIET)
     assert sorted(trainer.trained) == list(undisturbed["cell"]), "no cell is trained twice"
     same(resumed, undisturbed)
 
@@ -91,7 +91,7 @@ def test_sigterm_ends_a_run_like_an_interrupt(trainer: Trainer, tmp_path: Path) 
     trainer.before = terminate
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt):
-        run_study(study(), tmp_path, QUIET)
+        train_study(study(), tmp_path, QUIET)
     assert signal.getsignal(signal.SIGTERM) is before
     assert 2 <= len(read_rows(tmp_path / STORE_NAME)) < len(expand(study()))
 
@@ -104,7 +104,7 @@ def test_a_cell_that_fails_is_a_row_and_harms_no_other(trainer: Trainer, tmp_pat
             raise SpecError("ami", 0.1, "more than 0.2\nhere")
 
     trainer.before = fail
-    table = run_study(study(), tmp_path, QUIET).set_index("cell")
+    table = train_study(study(), tmp_path, QUIET).set_index("cell")
     assert len(table) == len(expand(study()))
     assert list(table.index[table["status"] == "failed"]) == [poison]
     assert table.loc[poison, "message"] == (
@@ -119,11 +119,11 @@ def test_failed_cells_are_tried_again_only_when_asked(trainer: Trainer, tmp_path
         raise MemoryError
 
     trainer.before = fail
-    assert set(run_study(study(), tmp_path, QUIET)["status"]) == {"failed"}
+    assert set(train_study(study(), tmp_path, QUIET)["status"]) == {"failed"}
     trainer.before = lambda cells: None
-    assert set(run_study(study(), tmp_path, QUIET)["status"]) == {"failed"}
+    assert set(train_study(study(), tmp_path, QUIET)["status"]) == {"failed"}
     again = RunOptions(jobs=1, progress=False, retry_failed=True)
-    assert set(run_study(study(), tmp_path, again)["status"]) == {"converged"}
+    assert set(train_study(study(), tmp_path, again)["status"]) == {"converged"}
 
 
 def test_a_mistake_in_our_own_code_is_not_a_result(trainer: Trainer, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_mistake_in_our_own_code_is_not_a_result(trainer: Trainer, tmp_path: P
 
     trainer.before = slip
     with pytest.raises(TypeError, match="our mistake"):
-        run_study(study(), tmp_path, QUIET)
+        train_study(study(), tmp_path, QUIET)
     assert not read_rows(tmp_path / STORE_NAME)
 
 
@@ -141,7 +141,7 @@ def test_what_a_killed_writer_of_the_table_left_is_removed(
 ) -> None:
     left = tmp_path / f".{TABLE_NAME}.k1ll3d.part"
     left.touch()
-    run_study(study(), tmp_path, QUIET)
+    train_study(study(), tmp_path, QUIET)
     assert files(tmp_path) == {STORE_NAME, TABLE_NAME, LOG_NAME, "run.lock"}
 
 
@@ -151,7 +151,7 @@ def test_a_long_log_is_put_aside_and_the_oldest_is_dropped(
     monkeypatch.setattr(journal, "LOG_BYTES", 300)
     for seeds in range(1, 9):
         text = STUDY.replace("seeds: 2", f"seeds: {seeds}")
-        run_study(study(text), tmp_path / "run", QUIET)
+        train_study(study(text), tmp_path / "run", QUIET)
         (tmp_path / "run" / STORE_NAME).unlink()
     logs = sorted((tmp_path / "run").glob(f"{LOG_NAME}*"))
     assert [log.name for log in logs] == [LOG_NAME, *(f"{LOG_NAME}.{k}" for k in (1, 2, 3))]
@@ -162,24 +162,24 @@ def test_a_long_log_is_put_aside_and_the_oldest_is_dropped(
 def test_another_study_is_refused_and_the_store_left_alone(
     trainer: Trainer, tmp_path: Path
 ) -> None:
-    run_study(study(), tmp_path, QUIET)
+    train_study(study(), tmp_path, QUIET)
     content = (tmp_path / STORE_NAME).read_bytes()
     with pytest.raises(UserError, match="another study"):
-        run_study(study(TINY), tmp_path, QUIET)
+        train_study(study(TINY), tmp_path, QUIET)
     assert (tmp_path / STORE_NAME).read_bytes() == content
 
 
 def test_other_laws_and_words_are_the_same_study(trainer: Trainer, tmp_path: Path) -> None:
     text = "question: {}\nfactors: {{tasks: [1], tokens: [40]}}\nlaws: {{seed: {}}}\n"
-    run_study(study(text.format("a", 1)), tmp_path, QUIET)
+    train_study(study(text.format("a", 1)), tmp_path, QUIET)
     trainer.groups.clear()
-    run_study(study(text.format("b", 2)), tmp_path, QUIET)
+    train_study(study(text.format("b", 2)), tmp_path, QUIET)
     assert not trainer.groups
 
 
 def test_a_folder_in_use_is_refused(trainer: Trainer, tmp_path: Path) -> None:
     with RunLock(tmp_path), pytest.raises(UserError, match="in use"):
-        run_study(study(), tmp_path, QUIET)
+        train_study(study(), tmp_path, QUIET)
     assert not trainer.groups
     assert files(tmp_path) == {"run.lock"}
 
@@ -188,13 +188,13 @@ def test_a_folder_in_use_is_refused(trainer: Trainer, tmp_path: Path) -> None:
 def test_a_file_is_no_folder(trainer: Trainer, tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"^out: "):
-        run_study(study(), tmp_path / place, QUIET)
+        train_study(study(), tmp_path / place, QUIET)
 
 
 def test_a_wrong_study_leaves_nothing_behind(tmp_path: Path) -> None:
     wrong = study("question: q\nfactors: {tasks: 2, tokens: 40, ami: 0.5, hiden: [1]}")
     with pytest.raises(UserError, match="hidden"):
-        run_study(wrong, tmp_path / "out", QUIET)
+        train_study(wrong, tmp_path / "out", QUIET)
     assert not (tmp_path / "out").exists()
 
 
@@ -312,7 +312,7 @@ def test_a_pool_that_gives_nothing_ends_the_run(
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     """The table of the tiny study, trained for real without a fault."""
-    return run_study(study(TINY), tmp_path_factory.mktemp("undisturbed"), QUIET)
+    return train_study(study(TINY), tmp_path_factory.mktemp("undisturbed"), QUIET)
 
 
 def test_real_models_give_a_whole_table(undisturbed: pd.DataFrame) -> None:
@@ -333,7 +333,7 @@ def test_the_number_of_workers_does_not_matter(
     tmp_path: Path, undisturbed: pd.DataFrame, jobs: int
 ) -> None:
     """Not even to the last bit: the groups are the same."""
-    table = run_study(study(TINY), tmp_path, RunOptions(jobs=jobs, progress=False))
+    table = train_study(study(TINY), tmp_path, RunOptions(jobs=jobs, progress=False))
     same(table, undisturbed, rtol=0.0, atol=0.0)
 
 
@@ -351,6 +351,6 @@ def test_where_a_run_was_resumed_does_not_matter(
     with monkeypatch.context() as patch:
         patch.setattr(ResultStore, "add", stop_after)
         with pytest.raises(KeyboardInterrupt):
-            run_study(study(TINY), tmp_path / "run", QUIET)
+            train_study(study(TINY), tmp_path / "run", QUIET)
     assert len(read_rows(tmp_path / "run" / STORE_NAME)) == stop
-    same(run_study(study(TINY), tmp_path / "run", QUIET), undisturbed, rtol=1e-4)
+    same(train_study(study(TINY), tmp_path / "run", QUIET), undisturbed, rtol=1e-4)

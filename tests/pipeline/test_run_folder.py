@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from tiny_runs import QUIET, TINY, Trainer, files, study
 
-from pipeline.errors import UserError
-from pipeline.running import lock, workers
-from pipeline.running.lock import LOCK_NAME, RunLock, is_locked
-from pipeline.runs import run_study
-from pipeline.store import STORE_NAME
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.study import lock, workers
+from mtl_laws.pipeline.study.lock import LOCK_NAME, RunLock, is_locked
+from mtl_laws.pipeline.study.store import STORE_NAME
+from mtl_laws.pipeline.study.train import train_study
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def trainer(monkeypatch: pytest.MonkeyPatch) -> Trainer:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder that holds the store of a run and nothing else."""
-    run_study(study(), tmp_path / "before", QUIET)
+    train_study(study(), tmp_path / "before", QUIET)
     out = tmp_path / "out"
     out.mkdir()
     (tmp_path / "before" / STORE_NAME).rename(out / STORE_NAME)
@@ -77,7 +77,7 @@ def test_a_store_that_is_refused_is_left_alone(folder: Path, trainer: Trainer, s
     content = (folder / STORE_NAME).read_bytes()
     trainer.groups.clear()
     with pytest.raises(UserError) as caught:
-        run_study(study(), folder, QUIET)
+        train_study(study(), folder, QUIET)
     assert caught.value.path == str(folder / STORE_NAME)
     assert (folder / STORE_NAME).read_bytes() == content
     assert files(folder) == {STORE_NAME}
@@ -85,10 +85,10 @@ def test_a_store_that_is_refused_is_left_alone(folder: Path, trainer: Trainer, s
 
 
 def test_the_lock_of_a_run_before_stays_where_a_run_is_refused(tmp_path: Path) -> None:
-    run_study(study(), tmp_path, QUIET)
+    train_study(study(), tmp_path, QUIET)
     before = files(tmp_path)
     with pytest.raises(UserError, match="another study"):
-        run_study(study(TINY), tmp_path, QUIET)
+        train_study(study(TINY), tmp_path, QUIET)
     assert files(tmp_path) == before
 
 
@@ -132,7 +132,7 @@ def test_a_lock_that_is_a_link_is_refused_and_not_followed(tmp_path: Path) -> No
     folder.mkdir()
     (folder / LOCK_NAME).symlink_to(precious)
     with pytest.raises(UserError, match=r"run\.lock: too many levels of symbolic links"):
-        run_study(study(), folder, QUIET)
+        train_study(study(), folder, QUIET)
     assert precious.read_text(encoding="utf-8") == "keep this"
     assert files(folder) == {LOCK_NAME}
 

@@ -1,4 +1,4 @@
-"""The store's contract, point by point; the numbers are those at the top of `pipeline/store.py`."""
+"""The store's contract, point by point; the numbers are those at the top of `study/store.py`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-import pipeline.store
-from pipeline.errors import PipelineError, UserError
-from pipeline.files import storefile
-from pipeline.running.lock import RunLock, is_locked
-from pipeline.running.progress import run_status
-from pipeline.store import (
+import mtl_laws.pipeline.study.store
+from mtl_laws.pipeline.errors import PipelineError, UserError
+from mtl_laws.pipeline.study import storefile
+from mtl_laws.pipeline.study.lock import RunLock, is_locked
+from mtl_laws.pipeline.study.progress import run_status
+from mtl_laws.pipeline.study.store import (
     STORE_NAME,
     ResultStore,
     Row,
@@ -162,7 +162,7 @@ def test_4_only_one_run_at_a_time_holds_a_folder(tmp_path: Path) -> None:
 
 def test_4_a_killed_holder_leaves_the_folder_free(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from pipeline.running.lock import RunLock\n"
+        "import sys; from pathlib import Path; from mtl_laws.pipeline.study.lock import RunLock\n"
         "with RunLock(Path(sys.argv[1])):\n    print('held', flush=True); sys.stdin.read()\n"
     )
     with subprocess.Popen(
@@ -195,7 +195,7 @@ def test_5_what_was_written_survives_a_kill(
 import os, signal, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
-from pipeline.store import open_store
+from mtl_laws.pipeline.study.store import open_store
 from test_store import row
 INSERT = "INSERT INTO outcomes VALUES ('z', '', '', '', '', 1, '', '')"
 with open_store(Path(sys.argv[1])) as store:
@@ -443,7 +443,7 @@ def test_a_disk_that_fails_as_a_run_begins_is_told_by_its_store(
     def fails(_: object) -> None:
         raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr(pipeline.store, "log_ahead", fails)
+    monkeypatch.setattr(mtl_laws.pipeline.study.store, "log_ahead", fails)
     with open_store(path) as store, pytest.raises(PipelineError, match=f"^{path}: the disk did"):
         store.start_run({})
 

@@ -8,8 +8,8 @@ import sys
 import pytest
 import typer
 
-from pipeline.terminal.ending import exit_code
-from pipeline.terminal.streams import Lasting, lasting_streams
+from mtl_laws.pipeline.cli.ending import exit_code
+from mtl_laws.pipeline.cli.streams import Lasting, lasting_streams
 
 
 class Gone(io.StringIO):

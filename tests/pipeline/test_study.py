@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from pipeline.cells import expand
-from pipeline.errors import UserError
-from pipeline.files.blocks import reference
-from pipeline.study import Study, commented_study, shipped_studies
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.io.blocks import reference
+from mtl_laws.pipeline.study.study import Study, commented_study, shipped_studies
+from mtl_laws.pipeline.study.trials import expand
 
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 DOCUMENT = Path(__file__).parents[2] / "docs" / "study.md"
@@ -222,7 +222,7 @@ def test_a_study_to_start_from_has_no_time_limit(name: str) -> None:
 
 
 def test_the_document_holds_the_reference_as_it_is_now() -> None:
-    stale = "docs/study.md is stale: put the output of `python -m pipeline.study` into it"
+    stale = "docs/study.md is stale: `python -m mtl_laws.pipeline.study.study` prints it"
     assert reference(Study) in DOCUMENT.read_text(encoding="utf-8"), stale
 
 

@@ -14,20 +14,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tiny_runs import result, study
 
-from pipeline.cells import Cell, expand
-from pipeline.errors import PipelineError, UserError
-from pipeline.files.tablefile import numbers, read_table, write_parquet
-from pipeline.store import Row
-from pipeline.table import (
-    GLOSSARY,
-    columns_markdown,
-    learning_curves,
-    outcomes_table,
-    replicates_of,
-    unmodelled_columns,
-)
-from pipeline.training import TrainingSettings
-from simulator import TaskSpec
+from mtl_laws.pipeline.columns import GLOSSARY, columns_markdown, replicates_of, unmodelled_columns
+from mtl_laws.pipeline.errors import PipelineError, UserError
+from mtl_laws.pipeline.io.tablefile import numbers, read_table, write_parquet
+from mtl_laws.pipeline.study.store import Row
+from mtl_laws.pipeline.study.table import learning_curves, outcomes_table
+from mtl_laws.pipeline.study.trials import Cell, expand
+from mtl_laws.pipeline.training import TrainingSettings
+from mtl_laws.simulator import TaskSpec
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "columns.md"
 RUNS = {0: {"version": "1", "commit": "c", "host": "h", "torch": "2"}}
@@ -46,7 +40,7 @@ BASE = "question: q\nfactors: {tasks: [1, 3], tokens: [40, 80], ami: [0.1, 0.5]}
 
 
 def test_the_document_is_made_from_the_glossary() -> None:
-    stale = "docs/columns.md is stale: python -m pipeline.table > docs/columns.md"
+    stale = "docs/columns.md is stale: python -m mtl_laws.pipeline.columns > docs/columns.md"
     assert DOCUMENT.read_text(encoding="utf-8") == columns_markdown(), stale
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.cells import Cell
-from pipeline.running.workers import Result
-from pipeline.runs import RunOptions
-from pipeline.study import Study
-from pipeline.table import CLOCKED
+from mtl_laws.pipeline.columns import CLOCKED
+from mtl_laws.pipeline.study.study import Study
+from mtl_laws.pipeline.study.train import RunOptions
+from mtl_laws.pipeline.study.trials import Cell
+from mtl_laws.pipeline.study.workers import Result
 
 QUIET = RunOptions(jobs=1, progress=False)
 
@@ -48,7 +48,7 @@ def result(cell: Cell) -> Result:
 
 
 class Trainer:
-    """Stands in for `pipeline.running.workers.train_together` and keeps the groups it was given."""
+    """Stands in for `pipeline.study.workers.train_together` and keeps the groups it was given."""
 
     def __init__(self, before: Callable[[Sequence[Cell]], None] = lambda cells: None) -> None:
         self.before = before

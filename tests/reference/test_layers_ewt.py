@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simulator import (
+from mtl_laws.simulator import (
     Corpus,
     TaskSpec,
     export_taskset,
@@ -18,8 +18,8 @@ from simulator import (
     measure,
     read_taskset,
 )
-from simulator.definition import ami_by_definition
-from simulator.figures import ami_figure
+from mtl_laws.simulator.definition import ami_by_definition
+from mtl_laws.simulator.figures import ami_figure
 
 pytestmark = pytest.mark.reference
 

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.laws.document import laws_document
-from pipeline.laws.law import Law
-from pipeline.laws.question import Question, pose
-from pipeline.laws.search import SearchOptions, find_laws
+from mtl_laws.pipeline.laws.document import laws_document
+from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.laws.question import Question, pose
+from mtl_laws.pipeline.laws.search import SearchOptions, find_laws
 
 SHARED = Path(os.environ.get("MTL_LAWS_SHARED", Path(__file__).parents[2].parent / "shared"))
 TABLE = SHARED / "paper" / "balanced.csv"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline.findings.published import FIGURES, FORMS, measure
+from reference_study.published import FIGURES, FORMS, measure
 
 SHARED = Path(os.environ.get("MTL_LAWS_SHARED", Path(__file__).parents[3] / "shared"))
 TABLE = SHARED / "paper" / "balanced.csv"

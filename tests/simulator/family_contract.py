@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simulator import SpecError, TaskSet, TaskSpec, make_taskset
-from simulator.tasks import ALL_TASKS
+from mtl_laws.simulator import SpecError, TaskSet, TaskSpec, make_taskset
+from mtl_laws.simulator.tasks import ALL_TASKS
 
 HARBOUR = str(Path(__file__).parents[2] / "data" / "harbour.conll")
 

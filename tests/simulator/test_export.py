@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from family_contract import HARBOUR
 
-from simulator import (
+from mtl_laws.simulator import (
     SpecError,
     TaskSet,
     TaskSpec,

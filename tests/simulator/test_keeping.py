@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from simulator import TaskSpec, make_taskset
-from simulator.auxiliaries import reference_pool, reference_relatedness, settled
-from simulator.innovations import innovation
-from simulator.keeping import forget_all, kept, size_of
-from simulator.world import world
+from mtl_laws.simulator import TaskSpec, make_taskset
+from mtl_laws.simulator.auxiliaries import reference_pool, reference_relatedness, settled
+from mtl_laws.simulator.innovations import innovation
+from mtl_laws.simulator.memory_bounded_cache import forget_all, kept, size_of
+from mtl_laws.simulator.world import world
 
 SPECS = {
     "teacher": TaskSpec(tasks=3, ami=(0.2, 0.6), tokens=60, test_tokens=80),

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.corpus import Text, bounds_of
-from simulator.labelling import (
+from mtl_laws.simulator.corpus import Text, bounds_of
+from mtl_laws.simulator.labelling import (
     PlainDecoder,
     Ruler,
     SpanDecoder,

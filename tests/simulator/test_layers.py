@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from family_contract import HARBOUR, FamilyContract
 
-from simulator import SpecError, TaskSpec, load_corpus, make_taskset
-from simulator.definition import ami_by_definition
+from mtl_laws.simulator import SpecError, TaskSpec, load_corpus, make_taskset
+from mtl_laws.simulator.definition import ami_by_definition
 
 
 def layers_spec(**changes: object) -> TaskSpec:

@@ -6,8 +6,8 @@ import tracemalloc
 
 import pytest
 
-from simulator import SpecError, TaskSpec, make_taskset
-from simulator.memory import check_memory, free_bytes, needed_bytes
+from mtl_laws.simulator import SpecError, TaskSpec, make_taskset
+from mtl_laws.simulator.memory import check_memory, free_bytes, needed_bytes
 
 
 def test_what_fits_is_accepted() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from simulator import TaskSpec, make_taskset, plot_taskset
-from simulator.figures import ami_figure, cooccurrence_figure, label_figure
+from mtl_laws.simulator import TaskSpec, make_taskset, plot_taskset
+from mtl_laws.simulator.figures import ami_figure, cooccurrence_figure, label_figure
 
 
 def test_three_pictures_are_drawn(tmp_path: Path) -> None:

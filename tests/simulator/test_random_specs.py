@@ -8,10 +8,10 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from simulator import TaskSet, TaskSpec, UnreachableAMIError, make_taskset
-from simulator.definition import ami_by_definition
-from simulator.relatedness import POOL_TOKENS, TOLERANCE
-from simulator.tasks import ALL_TASKS
+from mtl_laws.simulator import TaskSet, TaskSpec, UnreachableAMIError, make_taskset
+from mtl_laws.simulator.definition import ami_by_definition
+from mtl_laws.simulator.relatedness import POOL_TOKENS, TOLERANCE
+from mtl_laws.simulator.tasks import ALL_TASKS
 
 
 @st.composite

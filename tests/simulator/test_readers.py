@@ -11,7 +11,14 @@ from family_contract import HARBOUR
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator import Corpus, CorpusError, ReaderOptions, SpecError, VocabularyOptions, load_corpus
+from mtl_laws.simulator import (
+    Corpus,
+    CorpusError,
+    ReaderOptions,
+    SpecError,
+    VocabularyOptions,
+    load_corpus,
+)
 
 CONLLU_LINE = "{id}\t{form}\tlemma\t{upos}\t{xpos}\t{feats}\t0\t{deprel}\t_\t{misc}"
 

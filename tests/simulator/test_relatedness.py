@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator import SpecError
-from simulator.definition import ami_by_definition
-from simulator.relatedness import (
+from mtl_laws.simulator import SpecError
+from mtl_laws.simulator.definition import ami_by_definition
+from mtl_laws.simulator.relatedness import (
     ami_of_table,
     contingency,
     entropy_of,

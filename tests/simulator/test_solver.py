@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator import UnreachableAMIError
-from simulator.solver import Search, solve_ami
+from mtl_laws.simulator import UnreachableAMIError
+from mtl_laws.simulator.solver import Search, solve_ami
 
 
 @given(st.floats(0.02, 0.98), st.floats(0.01, 1.5), st.floats(0.6, 4.0), st.sampled_from([0, 200]))

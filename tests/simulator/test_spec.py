@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator import SpecError, TaskSpec
+from mtl_laws.simulator import SpecError, TaskSpec
 
 SPECS = st.builds(
     TaskSpec,

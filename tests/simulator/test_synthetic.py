@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simulator.synthetic import TextOptions, token_source, white_features
+from mtl_laws.simulator.synthetic import TextOptions, token_source, white_features
 
 
 def law_of_next(source) -> np.ndarray:

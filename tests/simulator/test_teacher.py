@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from family_contract import FamilyContract
 
-from simulator import SpecError, TaskSpec, UnreachableAMIError, make_taskset
-from simulator.corpus import Text
-from simulator.definition import ami_by_definition
-from simulator.families.base import read_options
-from simulator.families.teacher import TeacherOptions
-from simulator.innovations import InnovationKey, innovation
-from simulator.labelling import windows_of
-from simulator.teachers import mix_scores
-from simulator.world import World, world
+from mtl_laws.simulator import SpecError, TaskSpec, UnreachableAMIError, make_taskset
+from mtl_laws.simulator.corpus import Text
+from mtl_laws.simulator.definition import ami_by_definition
+from mtl_laws.simulator.families.base import read_options
+from mtl_laws.simulator.families.teacher import TeacherOptions
+from mtl_laws.simulator.innovations import InnovationKey, innovation
+from mtl_laws.simulator.labelling import windows_of
+from mtl_laws.simulator.teachers import mix_scores
+from mtl_laws.simulator.world import World, world
 
 
 class TestTeacher(FamilyContract):

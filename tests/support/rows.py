@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from pipeline.laws.question import Problem, Question, pose
-from pipeline.laws.rows import Rows
+from mtl_laws.pipeline.laws.question import Problem, Question, pose
+from mtl_laws.pipeline.laws.rows import Rows
 
 
 def posed(table: pd.DataFrame, **options: object) -> Problem:

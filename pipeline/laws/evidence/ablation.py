@@ -21,13 +21,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.laws.rows import Rows
-from pipeline.laws.score import seed_of
-from pipeline.symbolic.fit import fit_constants
-from pipeline.symbolic.program import Expression
-from pipeline.symbolic.starts import propose_starts
-from pipeline.symbolic.tree import Floats, Tree
-from pipeline.symbolic.uncertainty import rank
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.laws.score import seed_of
+from mtl_laws.pipeline.symbolic.fit import fit_constants
+from mtl_laws.pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.symbolic.starts import propose_starts
+from mtl_laws.pipeline.symbolic.tree import Floats, Tree
+from mtl_laws.pipeline.symbolic.uncertainty import rank
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from pipeline.laws.folds import Fold, extrapolation_folds, random_folds
-from pipeline.laws.outside import outside_r2
-from pipeline.laws.rows import Rows
-from pipeline.laws.score import r_squared
-from pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.laws.folds import Fold, extrapolation_folds, random_folds
+from mtl_laws.pipeline.laws.outside import outside_r2
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.laws.score import r_squared
+from mtl_laws.pipeline.symbolic.tree import Floats
 
 Predict: TypeAlias = Callable[[Rows, Rows], Floats]
 

@@ -20,13 +20,13 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from pipeline.laws.intervals import bootstrap, interval_of
-from pipeline.laws.rows import Rows
-from pipeline.symbolic.fit import RULES, Fit, fit_constants
-from pipeline.symbolic.powers import Place, free_power, hold, places
-from pipeline.symbolic.program import Expression, compiled
-from pipeline.symbolic.tree import Floats
-from pipeline.symbolic.uncertainty import SCATTERED, rank, spectrum, unidentified
+from mtl_laws.pipeline.laws.intervals import bootstrap, interval_of
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.symbolic.fit import RULES, Fit, fit_constants
+from mtl_laws.pipeline.symbolic.powers import Place, free_power, hold, places
+from mtl_laws.pipeline.symbolic.program import Expression, compiled
+from mtl_laws.pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.symbolic.uncertainty import SCATTERED, rank, spectrum, unidentified
 
 Root: TypeAlias = Literal[
     "supported", "possible", "not supported", "undetermined", "no single power", "a logarithm"

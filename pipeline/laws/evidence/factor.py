@@ -14,20 +14,23 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.laws.evidence.ablation import (
+from mtl_laws.pipeline.laws.evidence.ablation import (
     Competitor,
     ablation,
     bic,
     cell_means,
     competitors_of,
 )
-from pipeline.laws.evidence.exponents import Exponent, Root, exponents, root_in_law
-from pipeline.laws.evidence.inclusion import inclusion
-from pipeline.laws.evidence.model_free_exponent import ModelFreeExponent, model_free_exponent
-from pipeline.laws.law import Law
-from pipeline.laws.rows import Rows
-from pipeline.laws.score import Scored
-from pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.laws.evidence.exponents import Exponent, Root, exponents, root_in_law
+from mtl_laws.pipeline.laws.evidence.inclusion import inclusion
+from mtl_laws.pipeline.laws.evidence.model_free_exponent import (
+    ModelFreeExponent,
+    model_free_exponent,
+)
+from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.laws.score import Scored
+from mtl_laws.pipeline.symbolic.program import Expression
 
 
 @dataclass(frozen=True, kw_only=True)

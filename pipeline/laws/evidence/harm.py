@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.laws.evidence.pooled import PooledGain
-from pipeline.laws.factors import task_roles
-from pipeline.laws.law import Law
-from pipeline.laws.rows import Rows
-from pipeline.symbolic.kinds import is_size, value_range
-from pipeline.symbolic.tree import Floats, Mask
+from mtl_laws.pipeline.laws.evidence.pooled import PooledGain
+from mtl_laws.pipeline.laws.factors import task_roles
+from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.symbolic.kinds import is_size, value_range
+from mtl_laws.pipeline.symbolic.tree import Floats, Mask
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,13 +19,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.laws.evidence.ablation import Competitor, bic_of_error
-from pipeline.laws.rows import Rows
-from pipeline.laws.score import seed_of
-from pipeline.symbolic.fit import descend, fit_constants
-from pipeline.symbolic.starts import propose_starts
-from pipeline.symbolic.tree import Floats
-from pipeline.symbolic.uncertainty import rank
+from mtl_laws.pipeline.laws.evidence.ablation import Competitor, bic_of_error
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.laws.score import seed_of
+from mtl_laws.pipeline.symbolic.fit import descend, fit_constants
+from mtl_laws.pipeline.symbolic.starts import propose_starts
+from mtl_laws.pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.symbolic.uncertainty import rank
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.laws.rows import Indices, Rows, number_cells
-from pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.laws.rows import Indices, Rows, number_cells
+from mtl_laws.pipeline.symbolic.tree import Floats
 
 
 @dataclass(frozen=True)

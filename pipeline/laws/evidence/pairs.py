@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.laws.levels import UNDEFINED, Levels, find_levels, is_logarithmic
-from pipeline.laws.record import Roles
-from pipeline.laws.rows import Indices, Rows
-from pipeline.symbolic.tree import Floats, Mask
+from mtl_laws.pipeline.laws.levels import UNDEFINED, Levels, find_levels, is_logarithmic
+from mtl_laws.pipeline.laws.record import Roles
+from mtl_laws.pipeline.laws.rows import Indices, Rows
+from mtl_laws.pipeline.symbolic.tree import Floats, Mask
 
 
 @dataclass(frozen=True, kw_only=True)

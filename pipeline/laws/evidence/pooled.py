@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.laws.evidence.pairs import Pairs, find_pairs
-from pipeline.laws.factors import task_roles
-from pipeline.laws.law import Law
-from pipeline.laws.record import Roles
-from pipeline.laws.rows import Indices, Rows
-from pipeline.laws.rules import EvidenceRules
-from pipeline.symbolic.tree import Floats, Mask
+from mtl_laws.pipeline.laws.evidence.pairs import Pairs, find_pairs
+from mtl_laws.pipeline.laws.factors import task_roles
+from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.laws.record import Roles
+from mtl_laws.pipeline.laws.rows import Indices, Rows
+from mtl_laws.pipeline.laws.rules import EvidenceRules
+from mtl_laws.pipeline.symbolic.tree import Floats, Mask
 
 
 @dataclass(frozen=True, kw_only=True)

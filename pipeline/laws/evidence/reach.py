@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.laws.bands import Bands
-from pipeline.laws.factors import task_roles
-from pipeline.laws.law import Law
-from pipeline.laws.region import Region
-from pipeline.laws.rows import Rows
-from pipeline.symbolic.kinds import classify
-from pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.laws.bands import Bands
+from mtl_laws.pipeline.laws.factors import task_roles
+from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.laws.region import Region
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.symbolic.kinds import classify
+from mtl_laws.pipeline.symbolic.tree import Floats
 
 
 @dataclass(frozen=True, kw_only=True)

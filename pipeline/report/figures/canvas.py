@@ -18,9 +18,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from pipeline.laws.levels import Floats, Levels, scaled
-from pipeline.report.palette import FAINT, INK, LINE, MUTED, OUTSIDE
-from pipeline.symbolic.typeset.numbers import level
+from mtl_laws.pipeline.laws.levels import Floats, Levels, scaled
+from mtl_laws.pipeline.report.palette import FAINT, INK, LINE, MUTED, OUTSIDE
+from mtl_laws.pipeline.symbolic.typeset.numbers import level
 
 WIDTH, HEIGHT = 4.6, 3.2  # inches
 FONT_SIZE = 8.8

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from pipeline.laws.levels import Floats
-from pipeline.report.figures.canvas import (
+from mtl_laws.pipeline.laws.levels import Floats
+from mtl_laws.pipeline.report.figures.canvas import (
     FONT_SIZE,
     Drawing,
     end_labels,
@@ -18,10 +18,10 @@ from pipeline.report.figures.canvas import (
     new_panel,
     shade_outside,
 )
-from pipeline.report.palette import MUTED, PAPER, ramp
-from pipeline.report.slices import Line, Slice, slice_along
-from pipeline.report.surface import Surface
-from pipeline.symbolic.typeset.numbers import level, number, settled
+from mtl_laws.pipeline.report.palette import MUTED, PAPER, ramp
+from mtl_laws.pipeline.report.slices import Line, Slice, slice_along
+from mtl_laws.pipeline.report.surface import Surface
+from mtl_laws.pipeline.symbolic.typeset.numbers import level, number, settled
 
 #: names longer than this would not fit beside the end labels
 LONG_NAME = 9

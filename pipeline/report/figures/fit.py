@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
-from pipeline.laws.levels import NOWHERE, UNDEFINED, Floats
-from pipeline.report.figures.canvas import (
+from mtl_laws.pipeline.laws.levels import NOWHERE, UNDEFINED, Floats
+from mtl_laws.pipeline.report.figures.canvas import (
     FONT_SIZE,
     Drawing,
     factor_axis,
@@ -15,10 +15,10 @@ from pipeline.report.figures.canvas import (
     new_panel,
     shade_outside,
 )
-from pipeline.report.palette import HELD_OUT, INK, LAW, MUTED, PAPER, ramp
-from pipeline.report.slices import thin
-from pipeline.report.surface import Surface
-from pipeline.symbolic.typeset.numbers import level, number, settled
+from mtl_laws.pipeline.report.palette import HELD_OUT, INK, LAW, MUTED, PAPER, ramp
+from mtl_laws.pipeline.report.slices import thin
+from mtl_laws.pipeline.report.surface import Surface
+from mtl_laws.pipeline.symbolic.typeset.numbers import level, number, settled
 
 Mask = npt.NDArray[np.bool_]
 

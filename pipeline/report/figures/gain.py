@@ -20,19 +20,19 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from pipeline.laws.levels import Floats
-from pipeline.laws.record import GainCell, PooledGain, Roles
-from pipeline.report.figures.canvas import (
+from mtl_laws.pipeline.laws.levels import Floats
+from mtl_laws.pipeline.laws.record import GainCell, PooledGain, Roles
+from mtl_laws.pipeline.report.figures.canvas import (
     FONT_SIZE,
     Drawing,
     factor_axis,
     label_axes,
     new_panel,
 )
-from pipeline.report.palette import DIVERGING, INK, PAPER
-from pipeline.report.surface import SPREAD, Surface
-from pipeline.report.text import gain_map_text
-from pipeline.symbolic.typeset.numbers import level, number, percent, settled, signed
+from mtl_laws.pipeline.report.palette import DIVERGING, INK, PAPER
+from mtl_laws.pipeline.report.surface import SPREAD, Surface
+from mtl_laws.pipeline.report.text import gain_map_text
+from mtl_laws.pipeline.symbolic.typeset.numbers import level, number, percent, settled, signed
 
 GRID = 60
 #: a gain smaller than this share of the target's range is none

@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from pipeline.laws.record import PooledGain
-from pipeline.report.figures.canvas import Drawing, drawing_style
-from pipeline.report.figures.curves import draw_curves
-from pipeline.report.figures.fit import draw_fit, draw_residuals
-from pipeline.report.figures.front import draw_front
-from pipeline.report.figures.gain import draw_gain
-from pipeline.report.figures.groups import draw_groups
-from pipeline.report.figures.learning import draw_learning
-from pipeline.report.front import Front
-from pipeline.report.groups import Grouped
-from pipeline.report.surface import Surface
+from mtl_laws.pipeline.laws.record import PooledGain
+from mtl_laws.pipeline.report.figures.canvas import Drawing, drawing_style
+from mtl_laws.pipeline.report.figures.curves import draw_curves
+from mtl_laws.pipeline.report.figures.fit import draw_fit, draw_residuals
+from mtl_laws.pipeline.report.figures.front import draw_front
+from mtl_laws.pipeline.report.figures.gain import draw_gain
+from mtl_laws.pipeline.report.figures.groups import draw_groups
+from mtl_laws.pipeline.report.figures.learning import draw_learning
+from mtl_laws.pipeline.report.front import Front
+from mtl_laws.pipeline.report.groups import Grouped
+from mtl_laws.pipeline.report.surface import Surface
 
 #: factors by which measured against predicted is coloured
 MOST_FITS = 3

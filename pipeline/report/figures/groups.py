@@ -9,15 +9,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.laws.levels import Floats
-from pipeline.report.figures.canvas import FONT_SIZE, Drawing, factor_axis
-from pipeline.report.figures.curves import LAW_BAND
-from pipeline.report.groups import Grouped
-from pipeline.report.palette import FAINT, HELD_OUT, INK, LAW, PAPER
-from pipeline.report.slices import thin
-from pipeline.report.surface import Surface
-from pipeline.report.words import listed
-from pipeline.symbolic.typeset.numbers import number
+from mtl_laws.pipeline.laws.levels import Floats
+from mtl_laws.pipeline.report.figures.canvas import FONT_SIZE, Drawing, factor_axis
+from mtl_laws.pipeline.report.figures.curves import LAW_BAND
+from mtl_laws.pipeline.report.groups import Grouped
+from mtl_laws.pipeline.report.palette import FAINT, HELD_OUT, INK, LAW, PAPER
+from mtl_laws.pipeline.report.slices import thin
+from mtl_laws.pipeline.report.surface import Surface
+from mtl_laws.pipeline.report.words import listed
+from mtl_laws.pipeline.symbolic.typeset.numbers import number
 
 #: panels of the figure; rows drawn in one of them
 MOST_PANELS, MOST_POINTS = 24, 200

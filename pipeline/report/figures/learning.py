@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from pipeline.report.figures.canvas import Drawing, label_axes, new_panel, spread
-from pipeline.report.palette import PAPER, ramp
-from pipeline.report.words import listed
-from pipeline.symbolic.typeset.numbers import number
+from mtl_laws.pipeline.report.figures.canvas import Drawing, label_axes, new_panel, spread
+from mtl_laws.pipeline.report.palette import PAPER, ramp
+from mtl_laws.pipeline.report.words import listed
+from mtl_laws.pipeline.symbolic.typeset.numbers import number
 
 NEEDED = ("cell", "n", "step", "train_loss", "validation_loss", "best_step")
 MOST_CELLS = 4

@@ -1,6 +1,6 @@
 """Law engines: sources of candidate expressions, in one registry."""
 
-from pipeline.symbolic.engines.base import Engine, Readiness, Request
-from pipeline.symbolic.engines.registry import ENGINES, register_engine
+from mtl_laws.pipeline.symbolic.engines.base import Engine, Readiness, Request
+from mtl_laws.pipeline.symbolic.engines.registry import ENGINES, register_engine
 
 __all__ = ["ENGINES", "Engine", "Readiness", "Request", "register_engine"]

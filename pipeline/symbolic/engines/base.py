@@ -12,8 +12,8 @@ from typing import Protocol
 
 import numpy as np
 
-from pipeline.symbolic.fit import Sample
-from pipeline.symbolic.program import Columns, Expression
+from mtl_laws.pipeline.symbolic.fit import Sample
+from mtl_laws.pipeline.symbolic.program import Columns, Expression
 
 
 @dataclass(frozen=True)

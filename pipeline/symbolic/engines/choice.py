@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.errors import EngineNotReadyError, UserError
-from pipeline.symbolic.engines import ENGINES
+from mtl_laws.pipeline.errors import EngineNotReadyError, UserError
+from mtl_laws.pipeline.symbolic.engines import ENGINES
 
 #: what ``auto`` takes, first come first
 PREFERENCE = ("pysr", "operon", "grammar")

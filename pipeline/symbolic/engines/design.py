@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.symbolic.fit import Sample
-from pipeline.symbolic.kinds import is_size
-from pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.symbolic.fit import Sample
+from mtl_laws.pipeline.symbolic.kinds import is_size
+from mtl_laws.pipeline.symbolic.tree import Floats
 
 
 def design_matrix(sample: Sample) -> tuple[Floats, dict[str, float]]:

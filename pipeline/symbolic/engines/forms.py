@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count, permutations
 
-from pipeline.symbolic.kinds import Kinds
+from mtl_laws.pipeline.symbolic.kinds import Kinds
 
 #: outer functions of an effective size u: power laws, logistic, exponential, logarithmic saturation
 OUTERS = (

@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import EngineError
-from pipeline.symbolic.engines.base import Readiness, Request
-from pipeline.symbolic.engines.design import design_matrix
-from pipeline.symbolic.fit import Sample
-from pipeline.symbolic.tree import format_number
+from mtl_laws.pipeline.errors import EngineError
+from mtl_laws.pipeline.symbolic.engines.base import Readiness, Request
+from mtl_laws.pipeline.symbolic.engines.design import design_matrix
+from mtl_laws.pipeline.symbolic.fit import Sample
+from mtl_laws.pipeline.symbolic.tree import format_number
 
 #: earlier versions use what scikit-learn 1.6 took away; this one needs scikit-learn 1.8
 GPLEARN, SKLEARN = (0, 4, 3), (1, 8)

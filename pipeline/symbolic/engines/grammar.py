@@ -14,8 +14,8 @@ from itertools import islice
 
 import numpy as np
 
-from pipeline.symbolic.engines.base import Readiness, Request
-from pipeline.symbolic.engines.forms import (
+from mtl_laws.pipeline.symbolic.engines.base import Readiness, Request
+from mtl_laws.pipeline.symbolic.engines.forms import (
     OUTERS,
     SCREENING,
     Form,
@@ -23,10 +23,10 @@ from pipeline.symbolic.engines.forms import (
     larger_sizes,
     screening_forms,
 )
-from pipeline.symbolic.fit import Sample, fit_constants
-from pipeline.symbolic.kinds import Kinds, classify
-from pipeline.symbolic.program import Expression
-from pipeline.symbolic.starts import propose_starts
+from mtl_laws.pipeline.symbolic.fit import Sample, fit_constants
+from mtl_laws.pipeline.symbolic.kinds import Kinds, classify
+from mtl_laws.pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.symbolic.starts import propose_starts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,11 +13,11 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from pipeline.errors import EngineError
-from pipeline.symbolic.engines.base import Readiness, Request
-from pipeline.symbolic.engines.design import design_matrix
-from pipeline.symbolic.fit import Sample
-from pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.errors import EngineError
+from mtl_laws.pipeline.symbolic.engines.base import Readiness, Request
+from mtl_laws.pipeline.symbolic.engines.design import design_matrix
+from mtl_laws.pipeline.symbolic.fit import Sample
+from mtl_laws.pipeline.symbolic.tree import Floats
 
 SYMBOLS = "add,sub,mul,div,log,exp,sqrt,pow,constant,variable"
 POPULATION = 400

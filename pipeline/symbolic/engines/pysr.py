@@ -28,9 +28,9 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
-from pipeline.errors import EngineError, EngineNotReadyError
-from pipeline.symbolic.engines.base import Readiness, Request
-from pipeline.symbolic.engines.design import design_matrix
+from mtl_laws.pipeline.errors import EngineError, EngineNotReadyError
+from mtl_laws.pipeline.symbolic.engines.base import Readiness, Request
+from mtl_laws.pipeline.symbolic.engines.design import design_matrix
 
 WORKER = Path(__file__).with_name("pysr_worker.py")
 #: -P: the script's own folder, in which this module is called pysr too, is not searched for modules

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pipeline.symbolic.engines.base import Engine
-from pipeline.symbolic.engines.gplearn import GPLearn
-from pipeline.symbolic.engines.grammar import Grammar
-from pipeline.symbolic.engines.operon import Operon
-from pipeline.symbolic.engines.pysr import PySR
-from simulator.registry import enter
+from mtl_laws.pipeline.symbolic.engines.base import Engine
+from mtl_laws.pipeline.symbolic.engines.gplearn import GPLearn
+from mtl_laws.pipeline.symbolic.engines.grammar import Grammar
+from mtl_laws.pipeline.symbolic.engines.operon import Operon
+from mtl_laws.pipeline.symbolic.engines.pysr import PySR
+from mtl_laws.simulator.registry import enter
 
 ENGINES: dict[str, Engine] = {
     engine.name: engine for engine in (PySR(), Operon(), GPLearn(), Grammar())

@@ -21,11 +21,11 @@ from itertools import combinations_with_replacement, count
 
 import numpy as np
 
-from pipeline.symbolic.engines.base import Readiness, Request
-from pipeline.symbolic.fit import Sample
-from pipeline.symbolic.kinds import Kinds, classify
-from pipeline.symbolic.starts import left_of_floors
-from pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.symbolic.engines.base import Readiness, Request
+from mtl_laws.pipeline.symbolic.fit import Sample
+from mtl_laws.pipeline.symbolic.kinds import Kinds, classify
+from mtl_laws.pipeline.symbolic.starts import left_of_floors
+from mtl_laws.pipeline.symbolic.tree import Floats
 
 
 @dataclass(frozen=True, kw_only=True)

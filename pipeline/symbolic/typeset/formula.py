@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from pipeline.errors import PipelineError
+from mtl_laws.pipeline.errors import PipelineError
 
 __all__ = ["Call", "Constant", "Name", "Node", "Power", "Product", "Root", "Sum", "parse"]
 

@@ -2,9 +2,16 @@ r"""Formulas as LaTeX to paste into a paper; names that are words become ``\math
 
 from __future__ import annotations
 
-from pipeline.symbolic.typeset.formula import Node, parse
-from pipeline.symbolic.typeset.printer import ATOM, PRODUCT, Nodes, Printer, Terms, is_short
-from pipeline.symbolic.typeset.symbols import GREEK, symbol
+from mtl_laws.pipeline.symbolic.typeset.formula import Node, parse
+from mtl_laws.pipeline.symbolic.typeset.printer import (
+    ATOM,
+    PRODUCT,
+    Nodes,
+    Printer,
+    Terms,
+    is_short,
+)
+from mtl_laws.pipeline.symbolic.typeset.symbols import GREEK, symbol
 
 #: digits in a law's record; the exact constants stand beside it
 LATEX_FUNCTIONS = frozenset(

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from html import escape
 
-from pipeline.symbolic.typeset.formula import Node, parse
-from pipeline.symbolic.typeset.numbers import MINUS
-from pipeline.symbolic.typeset.printer import ATOM, PRODUCT, Nodes, Printer, Terms, is_short
-from pipeline.symbolic.typeset.symbols import symbol
+from mtl_laws.pipeline.symbolic.typeset.formula import Node, parse
+from mtl_laws.pipeline.symbolic.typeset.numbers import MINUS
+from mtl_laws.pipeline.symbolic.typeset.printer import (
+    ATOM,
+    PRODUCT,
+    Nodes,
+    Printer,
+    Terms,
+    is_short,
+)
+from mtl_laws.pipeline.symbolic.typeset.symbols import symbol
 
 INVISIBLE_TIMES = "&#x2062;"
 APPLY = "&#x2061;"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pipeline.symbolic.typeset.formula import Constant, Name, Node, parse
-from pipeline.symbolic.typeset.numbers import MINUS, SUPERSCRIPTS
-from pipeline.symbolic.typeset.printer import ATOM, POWER, PRODUCT, Nodes, Printer, Terms
-from pipeline.symbolic.typeset.symbols import SUBSCRIPT_DIGITS, symbol
+from mtl_laws.pipeline.symbolic.typeset.formula import Constant, Name, Node, parse
+from mtl_laws.pipeline.symbolic.typeset.numbers import MINUS, SUPERSCRIPTS
+from mtl_laws.pipeline.symbolic.typeset.printer import ATOM, POWER, PRODUCT, Nodes, Printer, Terms
+from mtl_laws.pipeline.symbolic.typeset.symbols import SUBSCRIPT_DIGITS, symbol
 
 
 class PlainPrinter(Printer):

@@ -13,9 +13,18 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import TypeAlias
 
-from pipeline.symbolic.typeset.formula import Call, Constant, Name, Node, Power, Product, Root, Sum
-from pipeline.symbolic.typeset.numbers import parts
-from pipeline.symbolic.typeset.symbols import symbol
+from mtl_laws.pipeline.symbolic.typeset.formula import (
+    Call,
+    Constant,
+    Name,
+    Node,
+    Power,
+    Product,
+    Root,
+    Sum,
+)
+from mtl_laws.pipeline.symbolic.typeset.numbers import parts
+from mtl_laws.pipeline.symbolic.typeset.symbols import symbol
 
 Nodes: TypeAlias = tuple[Node, ...]
 Terms: TypeAlias = tuple[tuple[int, Node], ...]

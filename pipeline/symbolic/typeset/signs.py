@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.symbolic.typeset.formula import Call, Name, Node, Power, Product, Root, Sum, parse
+from mtl_laws.pipeline.symbolic.typeset.formula import (
+    Call,
+    Name,
+    Node,
+    Power,
+    Product,
+    Root,
+    Sum,
+    parse,
+)
 
 
 def subtracted(expression: str) -> list[str]:

@@ -7,7 +7,7 @@ em : width of the font's M; widths are in em, summed over the pieces that stand 
 
 from __future__ import annotations
 
-from pipeline.symbolic.typeset.formula import (
+from mtl_laws.pipeline.symbolic.typeset.formula import (
     Call,
     Constant,
     Name,
@@ -18,8 +18,8 @@ from pipeline.symbolic.typeset.formula import (
     Sum,
     parse,
 )
-from pipeline.symbolic.typeset.numbers import parts
-from pipeline.symbolic.typeset.symbols import symbol
+from mtl_laws.pipeline.symbolic.typeset.numbers import parts
+from mtl_laws.pipeline.symbolic.typeset.symbols import symbol
 
 LETTER, SIGN, BRACKETS, SCRIPT = 0.56, 0.85, 0.85, 0.72
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.laws.law import Law
+from mtl_laws.pipeline.laws.law import Law
 
 HARBOUR = Path(__file__).parents[3] / "data" / "harbour.conll"
 

@@ -11,12 +11,12 @@ import pytest
 from markupsafe import escape
 from planted_laws import HARBOUR, write_laws
 
-from pipeline.advice.advising import advise, write_advice
-from pipeline.advice.check import Plan, plan_trials
-from pipeline.advice.question import Question
-from pipeline.advice.words import as_text, gains_grid, headline, signed
-from pipeline.cli import main
-from pipeline.errors import UserError
+from mtl_laws.pipeline.advice.advising import answer_question, write_advice
+from mtl_laws.pipeline.advice.check import Plan, plan_trials
+from mtl_laws.pipeline.advice.question import Question
+from mtl_laws.pipeline.advice.words import as_text, gains_grid, headline, signed
+from mtl_laws.pipeline.cli.app import main
+from mtl_laws.pipeline.errors import UserError
 
 SCARCE = Question((HARBOUR,), "chunk", n=150)
 
@@ -41,7 +41,8 @@ def test_the_shipped_law_advises_out_of_the_box(
 
 def test_fewer_tokens_of_the_main_layer_promise_more_gain() -> None:
     few, many = (
-        advise(Question((HARBOUR,), "chunk", ("pos",), n=n)).suggestions[0] for n in (100, 1_500)
+        answer_question(Question((HARBOUR,), "chunk", ("pos",), n=n)).suggestions[0]
+        for n in (100, 1_500)
     )
     assert few.gain.value > many.gain.value
 
@@ -49,7 +50,7 @@ def test_fewer_tokens_of_the_main_layer_promise_more_gain() -> None:
 def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     hostile = tmp_path / "x<script>.conll"
     hostile.write_bytes(HARBOUR.read_bytes().replace(b" entity\n", b" <b>entity</b>\n"))
-    advice = advise(Question((hostile,), "chunk", n=150))
+    advice = answer_question(Question((hostile,), "chunk", n=150))
     write_advice(advice, tmp_path / "out")
     page = (tmp_path / "out" / "advice.html").read_text(encoding="utf-8")
     outside = [url for url in re.findall(r"https?://[^\s\"'<]+", page) if "w3.org" not in url]
@@ -66,7 +67,7 @@ def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
 
 
 def test_only_the_interval_of_an_older_law_is_given_its_form() -> None:
-    advice = advise(SCARCE)
+    advice = answer_question(SCARCE)
     assert "given the form of the law" in gains_grid(advice).note, "the law that ships"
     told = advice.law.uncertainty
     assert told is not None
@@ -81,12 +82,14 @@ def test_the_family_of_a_law_and_what_is_outside_are_said(tmp_path: Path) -> Non
         "0.5 + 0.1*ami*T/n**0.1",
         provenance={"family": "layers"},
     )
-    advice = advise(Question((HARBOUR,), "chunk", laws=path, n=20_000))
+    advice = answer_question(Question((HARBOUR,), "chunk", laws=path, n=20_000))
     assert any("Outside the fitted region in n" in line for line in advice.warnings)
     assert any("No sentences beyond" in line for line in advice.warnings)
     assert any("--tokens 20,000 is more than the 3,643 that chunk" in w for w in advice.warnings)
     assert not any("family" in line for line in advice.warnings)
-    none = advise(Question((HARBOUR,), "chunk", laws=write_laws(path, "0.5 - 0.01*T"), n=150))
+    none = answer_question(
+        Question((HARBOUR,), "chunk", laws=write_laws(path, "0.5 - 0.01*T"), n=150)
+    )
     assert not any("labels here" in line for line in none.warnings)
     assert none.best is None
     assert as_text(none).startswith("Train chunk alone")
@@ -101,18 +104,18 @@ def test_layers_that_are_no_tasks_are_left_out_with_the_reason(tmp_path: Path) -
     rows = [f"w{i % 40} L{i % 3} X {i} {'T' if i < 50 else '_'}" for i in range(600)]
     path.write_text("\n".join(row + "\n" * (i % 10 == 9) for i, row in enumerate(rows)))
     columns = ("tokens", "tag", "constant", "number", "rare")
-    advice = advise(Question((path,), "tag", columns=columns))
+    advice = answer_question(Question((path,), "tag", columns=columns))
     assert [layer.name for layer in advice.profile.auxiliaries] == ["rare"]
     assert "Left out: constant has only one label." in as_text(advice)
     assert "Left out: number has 600 labels" in as_text(advice)
     with pytest.raises(UserError, match=r"^aux: .* got 'number'; .* has 600 labels"):
-        advise(Question((path,), "tag", ("number",), columns=columns))
+        answer_question(Question((path,), "tag", ("number",), columns=columns))
 
 
 @pytest.mark.slow
 def test_a_check_measures_what_was_predicted() -> None:
     seen: list[tuple[str, int, int]] = []
-    advice = advise(SCARCE, Plan(seeds=4, top=1), lambda *state: seen.append(state))
+    advice = answer_question(SCARCE, Plan(seeds=4, top=1), lambda *state: seen.append(state))
     assert advice.check is not None
     assert advice.check.n == 150
     best = advice.check.results[0]
@@ -125,8 +128,8 @@ def test_a_check_measures_what_was_predicted() -> None:
 
 
 def test_a_check_is_as_large_as_the_corpus_allows() -> None:
-    advice = advise(SCARCE)
-    full = advise(Question((HARBOUR,), "chunk"))
+    advice = answer_question(SCARCE)
+    full = answer_question(Question((HARBOUR,), "chunk"))
     trials, test_tokens = plan_trials(advice.profile, advice.sizes, [("pos",), ("pos", "entity")])
     assert test_tokens == 910
     assert {trial.n for trial in trials} == {150}

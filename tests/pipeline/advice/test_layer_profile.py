@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from planted_laws import HARBOUR
 
-from pipeline.advice.profile import profile
-from simulator import Corpus, Layer, Text, load_corpus
-from simulator.definition import ami_by_definition
+from mtl_laws.pipeline.advice.profile import profile
+from mtl_laws.simulator import Corpus, Layer, Text, load_corpus
+from mtl_laws.simulator.definition import ami_by_definition
 
 
 def made(sentences: int, agreement: float, seed: int = 0) -> Corpus:

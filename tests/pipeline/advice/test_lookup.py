@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from planted_laws import HARBOUR
 
-from pipeline.advice.lookup import Lookup
-from simulator import Corpus, Layer, Text, load_corpus
+from mtl_laws.pipeline.advice.word_table import Lookup
+from mtl_laws.simulator import Corpus, Layer, Text, load_corpus
 
 TYPES, LABELS = 400, 8
 NAMES = tuple("abcdefgh")

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from planted_laws import HARBOUR, RANGES, planted
 
-from pipeline.advice.factors import FACTORS, Situation, Sizes, sources
-from pipeline.advice.lookup import Lookup
-from pipeline.advice.prediction import Oracle
-from pipeline.advice.profile import profile
-from pipeline.errors import UserError
-from simulator import load_corpus
+from mtl_laws.pipeline.advice.factors import FACTORS, Situation, Sizes, sources
+from mtl_laws.pipeline.advice.prediction import Oracle
+from mtl_laws.pipeline.advice.profile import profile
+from mtl_laws.pipeline.advice.word_table import Lookup
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.simulator import load_corpus
 
 CORPUS = load_corpus(HARBOUR)
 KNOWN = profile(CORPUS, "entity", ["pos", "chunk"], resamples=0)

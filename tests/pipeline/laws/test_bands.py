@@ -8,18 +8,18 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.laws.bands import Bands
+from mtl_laws.pipeline.laws.intervals import bootstrap, constants, misfit, uncertainty
+from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.laws.rules import IntervalRules
+from mtl_laws.pipeline.symbolic.fit import RULES, Fit, fit_constants
+from mtl_laws.pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.symbolic.starts import propose_starts
 from support.planted import SIZES, TASKS, effective, planted
 from support.rows import posed
-
-from pipeline.errors import UserError
-from pipeline.laws.bands import Bands
-from pipeline.laws.intervals import bootstrap, constants, misfit, uncertainty
-from pipeline.laws.law import Law
-from pipeline.laws.rows import Rows
-from pipeline.laws.rules import IntervalRules
-from pipeline.symbolic.fit import RULES, Fit, fit_constants
-from pipeline.symbolic.program import Expression
-from pipeline.symbolic.starts import propose_starts
 
 TRUTH = "c0 - c1*(n*(1 + (T - 1)*ami))**(-c2)"
 NOISE = 0.1

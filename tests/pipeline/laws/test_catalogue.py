@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from pipeline.laws.catalogue import (
+from mtl_laws.pipeline.laws.catalogue import (
     CATALOGUE,
     ONE_SIZE,
     REPEATED,
@@ -17,8 +17,8 @@ from pipeline.laws.catalogue import (
     Form,
     theory,
 )
-from pipeline.laws.rows import Rows
-from pipeline.symbolic.tree import Tree
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.symbolic.tree import Tree
 
 N, D = np.geomspace(1e3, 1e6, 40), np.geomspace(3e6, 2e3, 40)
 COUNT = np.tile([1.0, 2.0, 4.0, 8.0], 10)

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.rows import grid_data
 
-from pipeline.laws.checks import Defect, Domain, find_defect, find_limit_defect
-from pipeline.laws.rows import Rows
-from pipeline.laws.rules import CheckRules, Rules
-from pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.laws.checks import Defect, Domain, find_defect, find_limit_defect
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.laws.rules import CheckRules, Rules
+from mtl_laws.pipeline.symbolic.program import Expression
+from support.rows import grid_data
 
 UNIT = (0.0, 1.0)
 

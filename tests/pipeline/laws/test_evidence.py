@@ -8,29 +8,29 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+
+from mtl_laws.pipeline.laws.checks import Domain
+from mtl_laws.pipeline.laws.evidence.ablation import bic, cell_means, competitors_of
+from mtl_laws.pipeline.laws.evidence.baseline import baseline
+from mtl_laws.pipeline.laws.evidence.exponents import Exponent, exponents, root_in_law
+from mtl_laws.pipeline.laws.evidence.factor import factor_evidence
+from mtl_laws.pipeline.laws.evidence.harm import harm
+from mtl_laws.pipeline.laws.evidence.inclusion import Inclusion, inclusion, permuted
+from mtl_laws.pipeline.laws.evidence.model_free_exponent import model_free_exponent
+from mtl_laws.pipeline.laws.intervals import constants
+from mtl_laws.pipeline.laws.law import Constant, Law
+from mtl_laws.pipeline.laws.question import Question, pose
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.laws.rules import EvidenceRules
+from mtl_laws.pipeline.laws.score import Candidate, Scored, fit_candidate
+from mtl_laws.pipeline.symbolic.fit import RULES, Fit, Sample, fit_constants
+from mtl_laws.pipeline.symbolic.powers import free_power, places
+from mtl_laws.pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.symbolic.starts import propose_starts
+from mtl_laws.pipeline.symbolic.tree import Tree
+from mtl_laws.pipeline.symbolic.uncertainty import SCATTERED, unidentified
 from support.planted import planted
 from support.rows import posed
-
-from pipeline.laws.checks import Domain
-from pipeline.laws.evidence.ablation import bic, cell_means, competitors_of
-from pipeline.laws.evidence.baseline import baseline
-from pipeline.laws.evidence.exponents import Exponent, exponents, root_in_law
-from pipeline.laws.evidence.factor import factor_evidence
-from pipeline.laws.evidence.harm import harm
-from pipeline.laws.evidence.inclusion import Inclusion, inclusion, permuted
-from pipeline.laws.evidence.model_free_exponent import model_free_exponent
-from pipeline.laws.intervals import constants
-from pipeline.laws.law import Constant, Law
-from pipeline.laws.question import Question, pose
-from pipeline.laws.rows import Rows
-from pipeline.laws.rules import EvidenceRules
-from pipeline.laws.score import Candidate, Scored, fit_candidate
-from pipeline.symbolic.fit import RULES, Fit, Sample, fit_constants
-from pipeline.symbolic.powers import free_power, places
-from pipeline.symbolic.program import Expression
-from pipeline.symbolic.starts import propose_starts
-from pipeline.symbolic.tree import Tree
-from pipeline.symbolic.uncertainty import SCATTERED, unidentified
 
 FACTORS = ("n", "T", "ami")
 TRUTH = "c0 - c1/sqrt(n*(1 + (T - 1)*ami))"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.laws.folds import extrapolation_folds, random_folds
-from pipeline.laws.rows import Rows
+from mtl_laws.pipeline.laws.folds import extrapolation_folds, random_folds
+from mtl_laws.pipeline.laws.rows import Rows
 
 
 def rows(**columns: list[float]) -> Rows:

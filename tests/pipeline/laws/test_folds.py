@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from mtl_laws.pipeline.laws.folds import extrapolation_folds, random_folds, top_cut
+from mtl_laws.pipeline.laws.rows import Rows
 from support.planted import planted
 from support.rows import grid_data, posed
-
-from pipeline.laws.folds import extrapolation_folds, random_folds, top_cut
-from pipeline.laws.rows import Rows
 
 
 def test_random_folds_test_every_cell_once_and_never_split_one() -> None:

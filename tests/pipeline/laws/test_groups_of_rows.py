@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.laws.checks import Domain
-from pipeline.laws.document import laws_document
-from pipeline.laws.folds import extrapolation_folds, random_folds
-from pipeline.laws.lawset import LawSet
-from pipeline.laws.question import Note, Problem, Question, pose
-from pipeline.laws.score import Candidate, Scored, fit_candidate, score, share_constants
-from pipeline.laws.search import SearchOptions, find_laws
-from pipeline.symbolic.tree import Tree
+from mtl_laws.pipeline.laws.checks import Domain
+from mtl_laws.pipeline.laws.document import laws_document
+from mtl_laws.pipeline.laws.folds import extrapolation_folds, random_folds
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.laws.question import Note, Problem, Question, pose
+from mtl_laws.pipeline.laws.score import Candidate, Scored, fit_candidate, score, share_constants
+from mtl_laws.pipeline.laws.search import SearchOptions, find_laws
+from mtl_laws.pipeline.symbolic.tree import Tree
 
 LEVELS = {"de": (0.9, -1.0), "fi": (0.7, -2.0), "sv": (0.8, -1.5), "ar": (0.6, -1.2), "zh": (1, -3)}
 """Group -> a and b of y = a + b·n^(−0.4)."""

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pytest
-from support.rows import posed
 
-from pipeline import fit_laws
-from pipeline.laws.document import law_of
-from pipeline.laws.drift import with_form
-from pipeline.laws.law import Law
-from pipeline.laws.lawset import LawSet
-from pipeline.laws.search import SearchOptions, find_laws
-from pipeline.symbolic.tree import Floats
+from mtl_laws import fit_laws
+from mtl_laws.pipeline.laws.document import law_of
+from mtl_laws.pipeline.laws.drift import with_form
+from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.laws.search import SearchOptions, find_laws
+from mtl_laws.pipeline.symbolic.tree import Floats
+from support.rows import posed
 
 QUICK = SearchOptions(engine="grammar", budget="quick", jobs=1)
 SIZES, OTHER, NOISE = (100.0, 12_800.0), (30.0, 1_000.0), 0.02

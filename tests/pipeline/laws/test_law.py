@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline.errors import UserError
-from pipeline.laws.law import SCORES, Constant, Law
-from pipeline.symbolic.program import Expression
-from pipeline.symbolic.tree import format_number
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.laws.law import SCORES, Constant, Law
+from mtl_laws.pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.symbolic.tree import format_number
 
 NAMES = ("n", "beta", "S", "math")
 ROWS = {

@@ -16,11 +16,11 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from pipeline.errors import UserError
-from pipeline.laws.bands import GroupUncertainty, Uncertainty
-from pipeline.laws.law import Constant, Interval, Law, LawDefect
-from pipeline.laws.lawset import LawSet, schema
-from pipeline.laws.record import (
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.laws.bands import GroupUncertainty, Uncertainty
+from mtl_laws.pipeline.laws.law import Constant, Interval, Law, LawDefect
+from mtl_laws.pipeline.laws.lawset import LawSet, schema
+from mtl_laws.pipeline.laws.record import (
     Baseline,
     DataRecord,
     EngineRecord,
@@ -32,7 +32,7 @@ from pipeline.laws.record import (
     PlaceExponent,
     Provenance,
 )
-from pipeline.laws.rules import Rules
+from mtl_laws.pipeline.laws.rules import Rules
 
 ROOT = Path(__file__).parents[3]
 SHARED = Path(os.environ.get("MTL_LAWS_SHARED", ROOT.parent / "shared"))
@@ -193,7 +193,7 @@ def test_a_set_is_immutable(laws: LawSet) -> None:
 
 
 def test_the_published_schema_is_fresh_and_names_the_keys_of_the_file(laws: LawSet) -> None:
-    stale = "docs/laws.schema.json is stale: python -m pipeline.laws.lawset > docs/laws.schema.json"
+    stale = "docs/laws.schema.json is stale: make docs"
     written = (ROOT / "docs" / "laws.schema.json").read_text(encoding="utf-8")
     assert json.loads(written) == json.loads(schema()), stale
     described = json.loads(written)
@@ -398,9 +398,10 @@ def test_a_plot_of_no_factor_is_refused(laws: LawSet, asked: Any) -> None:
 def test_the_models_load_nothing_heavy() -> None:
     code = """
 import sys
-for name in ("torch", "sympy", "pysr", "pyoperon", "sklearn", "matplotlib", "pipeline.report"):
+HEAVY = ("torch", "sympy", "pysr", "pyoperon", "sklearn", "matplotlib")
+for name in (*HEAVY, "mtl_laws.pipeline.report"):
     sys.modules[name] = None
-from pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.laws.lawset import LawSet
 law = LawSet.load("pipeline/advice").law
 assert law.latex(3)
 assert law.python()

@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+
+from mtl_laws.pipeline.laws.checks import Domain
+from mtl_laws.pipeline.laws.document import laws_document
+from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.laws.noise import find_outliers
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.laws.score import Candidate, fit_candidate
+from mtl_laws.pipeline.laws.search import SearchOptions, find_laws
+from mtl_laws.pipeline.symbolic.tree import Floats, Tree
 from support.planted import planted
 from support.rows import posed
-
-from pipeline.laws.checks import Domain
-from pipeline.laws.document import laws_document
-from pipeline.laws.law import Law
-from pipeline.laws.lawset import LawSet
-from pipeline.laws.noise import find_outliers
-from pipeline.laws.rows import Rows
-from pipeline.laws.score import Candidate, fit_candidate
-from pipeline.laws.search import SearchOptions, find_laws
-from pipeline.symbolic.tree import Floats, Tree
 
 NOISE = 0.005
 FAR = (17, 60, 121, 188)

@@ -7,17 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+
+from mtl_laws.pipeline.laws.checks import Domain
+from mtl_laws.pipeline.laws.folds import Fold, extrapolation_folds, random_folds
+from mtl_laws.pipeline.laws.outside import Outside, outside_r2
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.laws.score import Candidate, Scored, fit_candidate, score
+from mtl_laws.pipeline.laws.search import SearchOptions, find_laws
+from mtl_laws.pipeline.laws.select import select
+from mtl_laws.pipeline.symbolic.tree import Tree
 from support.planted import planted
 from support.rows import posed
-
-from pipeline.laws.checks import Domain
-from pipeline.laws.folds import Fold, extrapolation_folds, random_folds
-from pipeline.laws.outside import Outside, outside_r2
-from pipeline.laws.rows import Rows
-from pipeline.laws.score import Candidate, Scored, fit_candidate, score
-from pipeline.laws.search import SearchOptions, find_laws
-from pipeline.laws.select import select
-from pipeline.symbolic.tree import Tree
 
 TRUTH = "c0 - c1/sqrt(n*(1 + (T - 1)*ami))"
 TINY = SearchOptions(engine="grammar", budget="tiny", jobs=1)

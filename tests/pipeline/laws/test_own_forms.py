@@ -12,19 +12,19 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import FormulaError, UserError, renamed
-from pipeline.fit import Source, fit_to_folder, rewrite_report, summary
-from pipeline.laws.document import laws_document
-from pipeline.laws.forms import OWN, read_forms
-from pipeline.laws.law import SCORES, Law
-from pipeline.laws.lawset import LawSet
-from pipeline.laws.question import Question, pose
-from pipeline.laws.regressor import LawRegressor, ParameterError
-from pipeline.laws.rules import Rules, SearchRules
-from pipeline.laws.search import SearchOptions, find_laws
-from pipeline.notebook import fit_laws
-from pipeline.symbolic.templates import MAX_NODES
-from pipeline.symbolic.tree import Tree
+from mtl_laws import fit_laws
+from mtl_laws.pipeline.errors import FormulaError, UserError, renamed
+from mtl_laws.pipeline.fit import Source, fit_to_folder, rewrite_report, summary
+from mtl_laws.pipeline.laws.document import laws_document
+from mtl_laws.pipeline.laws.forms import OWN, read_forms
+from mtl_laws.pipeline.laws.law import SCORES, Law
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.laws.question import Question, pose
+from mtl_laws.pipeline.laws.regressor import LawRegressor, ParameterError
+from mtl_laws.pipeline.laws.rules import Rules, SearchRules
+from mtl_laws.pipeline.laws.search import SearchOptions, find_laws
+from mtl_laws.pipeline.symbolic.templates import MAX_NODES
+from mtl_laws.pipeline.symbolic.tree import Tree
 
 FACTORS = ("N", "D")
 PLANTED = "E + A*N**alpha*exp(-b*N)/D**beta"
@@ -330,7 +330,7 @@ def test_the_report_has_every_form_beside_the_selected_law(folder: Path) -> None
 
 
 def test_the_selected_law_stands_below_worse_forms() -> None:
-    from pipeline.report.tables import forms_grid
+    from mtl_laws.pipeline.report.tables import forms_grid
 
     laws = searched(planted_table(), question((BAD,)))
     emphasis = [row.emphasis for row in forms_grid(laws).rows]

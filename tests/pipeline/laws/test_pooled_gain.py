@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from support.rows import posed
 
-from pipeline.laws.direction import lower_is_better
-from pipeline.laws.evidence.harm import harm
-from pipeline.laws.evidence.pooled import PooledGain, pooled_gain
-from pipeline.laws.factors import task_roles
-from pipeline.laws.law import Law
-from pipeline.laws.question import Problem, Question, pose
-from pipeline.laws.record import Roles
+from mtl_laws.pipeline.laws.direction import lower_is_better
+from mtl_laws.pipeline.laws.evidence.harm import harm
+from mtl_laws.pipeline.laws.evidence.pooled import PooledGain, pooled_gain
+from mtl_laws.pipeline.laws.factors import task_roles
+from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.laws.question import Problem, Question, pose
+from mtl_laws.pipeline.laws.record import Roles
+from support.rows import posed
 
 FACTORS = ("n", "T", "ami")
 LAW = Law(

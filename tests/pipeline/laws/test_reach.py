@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from support.planted import planted
 
-from pipeline import fit_laws
-from pipeline.laws.bands import WIDTH, GroupUncertainty, Rival, Uncertainty
-from pipeline.laws.evidence.reach import Reach, reach
-from pipeline.laws.law import Constant, Law
-from pipeline.laws.lawset import LawSet
-from pipeline.laws.region import Region
-from pipeline.laws.rows import Rows, number_cells
-from pipeline.laws.rules import EvidenceRules, Rules
+from mtl_laws import fit_laws
+from mtl_laws.pipeline.laws.bands import WIDTH, GroupUncertainty, Rival, Uncertainty
+from mtl_laws.pipeline.laws.evidence.reach import Reach, reach
+from mtl_laws.pipeline.laws.law import Constant, Law
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.laws.region import Region
+from mtl_laws.pipeline.laws.rows import Rows, number_cells
+from mtl_laws.pipeline.laws.rules import EvidenceRules, Rules
+from support.planted import planted
 
 MULTIPLES = np.array(EvidenceRules().reach_multiples)
 SIZES = (100.0, 200.0, 400.0, 800.0, 1600.0)

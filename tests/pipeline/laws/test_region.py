@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.laws.region import Region
-from pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.laws.region import Region
+from mtl_laws.pipeline.symbolic.tree import Floats
 
 Table = dict[str, Floats]
 

@@ -13,16 +13,16 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import estimator_checks_generator
-from support.planted import beyond, planted
 
-from pipeline.laws.regressor import (
+from mtl_laws.pipeline.laws.regressor import (
     ConstantLawWarning,
     LawRegressor,
     ParameterError,
     constant_law,
     factor_names,
 )
-from pipeline.laws.rows import Rows
+from mtl_laws.pipeline.laws.rows import Rows
+from support.planted import beyond, planted
 
 FACTORS = ["n", "T", "ami"]
 
@@ -41,7 +41,7 @@ def fitted() -> LawRegressor:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::pipeline.laws.regressor.ConstantLawWarning")
+@pytest.mark.filterwarnings("ignore::mtl_laws.pipeline.laws.regressor.ConstantLawWarning")
 def test_scikit_learns_own_checks() -> None:
     skipped = set()
     for estimator, check in estimator_checks_generator(LawRegressor(budget="tiny")):

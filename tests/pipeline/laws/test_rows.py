@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+
+from mtl_laws.pipeline.laws.factors import find_placeholders, mark_undefined
+from mtl_laws.pipeline.laws.rows import Rows, infer_domains, number_cells
+from mtl_laws.pipeline.laws.rules import FactorRules
+from mtl_laws.pipeline.symbolic.fit import fit_constants
+from mtl_laws.pipeline.symbolic.kinds import classify
+from mtl_laws.pipeline.symbolic.program import Expression
 from support.planted import planted
 from support.rows import grid_data, posed
-
-from pipeline.laws.factors import find_placeholders, mark_undefined
-from pipeline.laws.rows import Rows, infer_domains, number_cells
-from pipeline.laws.rules import FactorRules
-from pipeline.symbolic.fit import fit_constants
-from pipeline.symbolic.kinds import classify
-from pipeline.symbolic.program import Expression
 
 
 def test_replicates_share_a_cell_and_undefined_equals_undefined() -> None:

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import sympy
+
+from mtl_laws.pipeline.fit import Source, fit_to_folder
+from mtl_laws.pipeline.laws.document import laws_document
+from mtl_laws.pipeline.laws.law import SCORES, Law
+from mtl_laws.pipeline.laws.question import Question
+from mtl_laws.pipeline.laws.search import SearchOptions, find_laws
 from support.planted import beyond, planted
 from support.rows import posed
-
-from pipeline.fit import Source, fit_to_folder
-from pipeline.laws.document import laws_document
-from pipeline.laws.law import SCORES, Law
-from pipeline.laws.question import Question
-from pipeline.laws.search import SearchOptions, find_laws
 
 FACTORS = ("n", "T", "ami", "decoy")
 TINY = SearchOptions(engine="grammar", budget="tiny", jobs=1)

@@ -6,17 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.planted import beyond, planted
-from support.rows import posed
 
-from pipeline.laws.checks import Domain
-from pipeline.laws.document import laws_document
-from pipeline.laws.folds import extrapolation_folds, random_folds
-from pipeline.laws.rows import Rows
-from pipeline.laws.rules import SelectionRules
-from pipeline.laws.score import Candidate, Scored, fit_candidate, r_squared, score
-from pipeline.laws.search import SearchResult
-from pipeline.laws.select import (
+from mtl_laws.pipeline.laws.checks import Domain
+from mtl_laws.pipeline.laws.document import laws_document
+from mtl_laws.pipeline.laws.folds import extrapolation_folds, random_folds
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.laws.rules import SelectionRules
+from mtl_laws.pipeline.laws.score import Candidate, Scored, fit_candidate, r_squared, score
+from mtl_laws.pipeline.laws.search import SearchResult
+from mtl_laws.pipeline.laws.select import (
     adequate,
     as_good,
     cell_draws,
@@ -25,7 +23,9 @@ from pipeline.laws.select import (
     select,
     winners_curse,
 )
-from pipeline.symbolic.tree import Tree
+from mtl_laws.pipeline.symbolic.tree import Tree
+from support.planted import beyond, planted
+from support.rows import posed
 
 RULES = SelectionRules()
 LEAST = RULES.min_difference

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from support.planted import beyond, planted
 
-from pipeline.laws.question import Question, pose
-from pipeline.laws.search import SearchOptions, find_laws
-from pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.laws.question import Question, pose
+from mtl_laws.pipeline.laws.search import SearchOptions, find_laws
+from mtl_laws.pipeline.symbolic.tree import Floats
+from support.planted import beyond, planted
 
 NOISE = 0.03
 FACTORS = ("n", "T", "ami")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from planted_report import planted_curves, planted_laws, planted_table
 
-from pipeline.report import ReportContext
+from mtl_laws.pipeline.report import ReportContext
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.laws.lawset import LawSet
-from pipeline.report import write_report
-from pipeline.report.front import build_front
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.report import write_report
+from mtl_laws.pipeline.report.front import build_front
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 DESKTOP, PHONE = 1280, 390

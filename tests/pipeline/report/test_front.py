@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 from planted_report import planted_laws
 
-from pipeline.laws.lawset import LawSet
-from pipeline.report.figures.canvas import spread
-from pipeline.report.figures.front import draw_front
-from pipeline.report.front import OUTSIDE_RMSE, build_front
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.report.figures.canvas import spread
+from mtl_laws.pipeline.report.figures.front import draw_front
+from mtl_laws.pipeline.report.front import OUTSIDE_RMSE, build_front
 
 
 @pytest.fixture

@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.laws.document import laws_document
-from pipeline.laws.evidence.pooled import pooled_gain
-from pipeline.laws.law import Law
-from pipeline.laws.lawset import LawSet
-from pipeline.laws.question import Question, pose
-from pipeline.laws.record import DataRecord, GainCell, GainRegion, Harm, PooledGain
-from pipeline.laws.search import SearchOptions, find_laws
-from pipeline.report import ReportContext, write_report
-from pipeline.report.figures.gain import draw_gain
-from pipeline.report.surface import Surface
-from pipeline.report.text import (
+from mtl_laws.pipeline.laws.document import laws_document
+from mtl_laws.pipeline.laws.evidence.pooled import pooled_gain
+from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.laws.question import Question, pose
+from mtl_laws.pipeline.laws.record import DataRecord, GainCell, GainRegion, Harm, PooledGain
+from mtl_laws.pipeline.laws.search import SearchOptions, find_laws
+from mtl_laws.pipeline.report import ReportContext, write_report
+from mtl_laws.pipeline.report.figures.gain import draw_gain
+from mtl_laws.pipeline.report.surface import Surface
+from mtl_laws.pipeline.report.text import (
     gain_map_text,
     harm_text,
     measured_gain_text,
@@ -26,7 +26,7 @@ from pipeline.report.text import (
     unpredicted_harm_text,
     with_sentences,
 )
-from pipeline.symbolic.typeset.numbers import percent, settled, signed
+from mtl_laws.pipeline.symbolic.typeset.numbers import percent, settled, signed
 
 REGION = GainRegion(
     where={"n": (40, 100), "ami": (0.05, 0.05)},

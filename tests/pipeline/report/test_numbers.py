@@ -4,7 +4,14 @@ import math
 
 import pytest
 
-from pipeline.symbolic.typeset.numbers import duration, interval, level, number, percent, score
+from mtl_laws.pipeline.symbolic.typeset.numbers import (
+    duration,
+    interval,
+    level,
+    number,
+    percent,
+    score,
+)
 
 
 @pytest.mark.parametrize(

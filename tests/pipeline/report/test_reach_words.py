@@ -13,15 +13,21 @@ import pandas as pd
 import pytest
 from planted_report import law
 
-from pipeline.fit import summary
-from pipeline.laws.lawset import LawSet
-from pipeline.laws.record import Reach
-from pipeline.laws.region import Region
-from pipeline.report import ReportContext, write_report
-from pipeline.report.figures.curves import draw_curves
-from pipeline.report.slices import slice_along
-from pipeline.report.surface import Surface
-from pipeline.report.text import all_reach_text, main_reach_text, reach_text, sentences, trust_text
+from mtl_laws.pipeline.fit import summary
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.laws.record import Reach
+from mtl_laws.pipeline.laws.region import Region
+from mtl_laws.pipeline.report import ReportContext, write_report
+from mtl_laws.pipeline.report.figures.curves import draw_curves
+from mtl_laws.pipeline.report.slices import slice_along
+from mtl_laws.pipeline.report.surface import Surface
+from mtl_laws.pipeline.report.text import (
+    all_reach_text,
+    main_reach_text,
+    reach_text,
+    sentences,
+    trust_text,
+)
 
 FAR = Reach(
     factor="n",

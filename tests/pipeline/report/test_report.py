@@ -16,13 +16,13 @@ import pandas as pd
 import pytest
 from planted_report import NOISE, planted_curves, planted_laws, planted_table
 
-from pipeline.errors import UserError
-from pipeline.laws.lawset import LawSet
-from pipeline.report import ReportContext, write_report
-from pipeline.report.front import build_front
-from pipeline.report.palette import TONES
-from pipeline.report.slices import slice_along
-from pipeline.report.surface import Surface
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.report import ReportContext, write_report
+from mtl_laws.pipeline.report.front import build_front
+from mtl_laws.pipeline.report.palette import TONES
+from mtl_laws.pipeline.report.slices import slice_along
+from mtl_laws.pipeline.report.surface import Surface
 
 NAMESPACES = ("http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink")
 EVIL = "<img src=x onerror=alert(1)>|$`"

@@ -13,14 +13,14 @@ import pandas as pd
 import pytest
 from planted_report import NOISE, planted_laws, planted_table
 
-from pipeline.laws.lawset import LawSet
-from pipeline.report import ReportContext, write_report
-from pipeline.report.domains import doubts
-from pipeline.report.figures.groups import MOST_PANELS, draw_groups, main_factor, shortened
-from pipeline.report.groups import group_constants_grid, grouped
-from pipeline.report.page import build_page
-from pipeline.report.regions import region_grid
-from pipeline.report.text import GAPS, with_sentences
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.report import ReportContext, write_report
+from mtl_laws.pipeline.report.domains import doubts
+from mtl_laws.pipeline.report.figures.groups import MOST_PANELS, draw_groups, main_factor, shortened
+from mtl_laws.pipeline.report.groups import group_constants_grid, grouped
+from mtl_laws.pipeline.report.page import build_page
+from mtl_laws.pipeline.report.regions import region_grid
+from mtl_laws.pipeline.report.text import GAPS, with_sentences
 
 FLOORS = {"cnn": 5.0, "bilstm": 3.0, "lstm": 8.0}
 INTERVAL = {"se": 0.1, "ci95": [4.8, 5.2]}

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.laws.law import Law
-from pipeline.laws.lawset import LawSet
-from pipeline.laws.record import DataRecord
-from pipeline.laws.rows import infer_domains
-from pipeline.report.domains import factors_grid
-from pipeline.report.grid import Formula
-from pipeline.report.regions import region_grid
-from pipeline.report.surface import Surface
-from pipeline.report.tables import constants_grid
-from pipeline.symbolic.typeset import formula_text
-from pipeline.symbolic.typeset.numbers import number
+from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.laws.record import DataRecord
+from mtl_laws.pipeline.laws.rows import infer_domains
+from mtl_laws.pipeline.report.domains import factors_grid
+from mtl_laws.pipeline.report.grid import Formula
+from mtl_laws.pipeline.report.regions import region_grid
+from mtl_laws.pipeline.report.surface import Surface
+from mtl_laws.pipeline.report.tables import constants_grid
+from mtl_laws.pipeline.symbolic.typeset import formula_text
+from mtl_laws.pipeline.symbolic.typeset.numbers import number
 
 
 def law_of(expression: str, factors: tuple[str, ...] = ("n", "T", "ami"), **more: Any) -> Law:

@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.laws.catalogue import theory
-from pipeline.laws.document import laws_document
-from pipeline.laws.evidence.harm import harm
-from pipeline.laws.factors import find_roles
-from pipeline.laws.law import Law
-from pipeline.laws.lawset import LawSet
-from pipeline.laws.question import Problem, Question, pose
-from pipeline.laws.record import Roles
-from pipeline.laws.search import SearchOptions, find_laws
-from pipeline.report.surface import Surface
+from mtl_laws.pipeline.laws.catalogue import theory
+from mtl_laws.pipeline.laws.document import laws_document
+from mtl_laws.pipeline.laws.evidence.harm import harm
+from mtl_laws.pipeline.laws.factors import find_roles
+from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.laws.question import Problem, Question, pose
+from mtl_laws.pipeline.laws.record import Roles
+from mtl_laws.pipeline.laws.search import SearchOptions, find_laws
+from mtl_laws.pipeline.report.surface import Surface
 
 FACTORS = ("n", "T", "noise", "rel")
 EXPECTED = Roles(size="n", tasks="T", relatedness="rel")

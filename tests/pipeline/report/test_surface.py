@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.laws.evidence.pooled import pooled_gain
-from pipeline.laws.law import Law
-from pipeline.laws.levels import UNDEFINED, find_levels, is_logarithmic
-from pipeline.laws.record import DataRecord, PooledGain, Roles
-from pipeline.laws.rows import Rows
-from pipeline.report.figures.gain import draw_gain, gain_over_single
-from pipeline.report.slices import slice_along
-from pipeline.report.surface import Surface
-from pipeline.report.words import describe, direction, direction_in_words
-from pipeline.report.worth import worth_in_words
+from mtl_laws.pipeline.laws.evidence.pooled import pooled_gain
+from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.laws.levels import UNDEFINED, find_levels, is_logarithmic
+from mtl_laws.pipeline.laws.record import DataRecord, PooledGain, Roles
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.report.figures.gain import draw_gain, gain_over_single
+from mtl_laws.pipeline.report.slices import slice_along
+from mtl_laws.pipeline.report.surface import Surface
+from mtl_laws.pipeline.report.words import describe, direction, direction_in_words
+from mtl_laws.pipeline.report.worth import worth_in_words
 
 TRUTH = "0.9 - 5/sqrt(n*(1 + (T - 1)*ami))"
 

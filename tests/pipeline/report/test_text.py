@@ -9,13 +9,13 @@ from typing import Any, get_args
 
 import pytest
 
-from pipeline.laws.checks import Defect, Kind
-from pipeline.laws.evidence.exponents import Exponent
-from pipeline.laws.evidence.factor import FactorEvidence
-from pipeline.laws.evidence.harm import Harm
-from pipeline.laws.evidence.model_free_exponent import ModelFreeExponent
-from pipeline.laws.rules import EvidenceRules
-from pipeline.report.text import (
+from mtl_laws.pipeline.laws.checks import Defect, Kind
+from mtl_laws.pipeline.laws.evidence.exponents import Exponent
+from mtl_laws.pipeline.laws.evidence.factor import FactorEvidence
+from mtl_laws.pipeline.laws.evidence.harm import Harm
+from mtl_laws.pipeline.laws.evidence.model_free_exponent import ModelFreeExponent
+from mtl_laws.pipeline.laws.rules import EvidenceRules
+from mtl_laws.pipeline.report.text import (
     CUT,
     defect_text,
     exponents_text,

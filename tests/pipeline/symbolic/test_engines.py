@@ -7,27 +7,27 @@ from itertools import product
 
 import numpy as np
 import pytest
-from support.planted import planted
 
-from pipeline.errors import EngineNotReadyError, UserError
-from pipeline.laws.question import Question, pose
-from pipeline.laws.rows import Rows
-from pipeline.symbolic.engines import ENGINES, Engine, Request
-from pipeline.symbolic.engines.choice import choose
-from pipeline.symbolic.engines.forms import (
+from mtl_laws.pipeline.errors import EngineNotReadyError, UserError
+from mtl_laws.pipeline.laws.question import Question, pose
+from mtl_laws.pipeline.laws.rows import Rows
+from mtl_laws.pipeline.symbolic.engines import ENGINES, Engine, Request
+from mtl_laws.pipeline.symbolic.engines.choice import choose
+from mtl_laws.pipeline.symbolic.engines.forms import (
     SCREENING,
     Form,
     effective_sizes,
     larger_sizes,
     screening_forms,
 )
-from pipeline.symbolic.engines.grammar import Ranked, best_of_each_size, rank
-from pipeline.symbolic.engines.pysr import PySR, settings, to_text
-from pipeline.symbolic.fit import Sample, fit_constants
-from pipeline.symbolic.kinds import classify
-from pipeline.symbolic.program import Expression, compiled
-from pipeline.symbolic.starts import propose_starts
-from pipeline.symbolic.templates import to_template
+from mtl_laws.pipeline.symbolic.engines.grammar import Ranked, best_of_each_size, rank
+from mtl_laws.pipeline.symbolic.engines.pysr import PySR, settings, to_text
+from mtl_laws.pipeline.symbolic.fit import Sample, fit_constants
+from mtl_laws.pipeline.symbolic.kinds import classify
+from mtl_laws.pipeline.symbolic.program import Expression, compiled
+from mtl_laws.pipeline.symbolic.starts import propose_starts
+from mtl_laws.pipeline.symbolic.templates import to_template
+from support.planted import planted
 
 
 def data(noise: float = 0.01, names: tuple[str, str, str] = ("n", "T", "ami")) -> Rows:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.laws.intervals import constants
-from pipeline.laws.rows import Rows, infer_domains, number_cells
-from pipeline.symbolic.fit import RULES, Fit, Sample, fit_constants
-from pipeline.symbolic.program import Expression
-from pipeline.symbolic.starts import propose_starts
+from mtl_laws.pipeline.laws.intervals import constants
+from mtl_laws.pipeline.laws.rows import Rows, infer_domains, number_cells
+from mtl_laws.pipeline.symbolic.fit import RULES, Fit, Sample, fit_constants
+from mtl_laws.pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.symbolic.starts import propose_starts
 
 FORMS = {
     "c0 - c1*(n*(1 + (T - 1)*ami**c2))**(-c3)": (0.9, 3.0, 1.8, 0.4),

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
-from pipeline.symbolic.fit import RULES, Fit, Sample, descend, fit_constants
-from pipeline.symbolic.program import Expression
-from pipeline.symbolic.starts import propose_starts
+from mtl_laws.pipeline.symbolic.fit import RULES, Fit, Sample, descend, fit_constants
+from mtl_laws.pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.symbolic.starts import propose_starts
 
 POWER = "c0 + c1*n**c2"
 TRUTH = np.array([[0.9, -2.0, -0.5], [0.7, -1.0, -0.3], [1.1, -3.0, -0.7]])

@@ -12,12 +12,12 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
-from pipeline.errors import EngineError
-from pipeline.symbolic.engines import Request
-from pipeline.symbolic.engines import gplearn as engine
-from pipeline.symbolic.engines.gplearn import GPLearn, effort, to_text
-from pipeline.symbolic.fit import Sample
-from pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.errors import EngineError
+from mtl_laws.pipeline.symbolic.engines import Request
+from mtl_laws.pipeline.symbolic.engines import gplearn as engine
+from mtl_laws.pipeline.symbolic.engines.gplearn import GPLearn, effort, to_text
+from mtl_laws.pipeline.symbolic.fit import Sample
+from mtl_laws.pipeline.symbolic.program import Expression
 
 ARITY = {"add": 2, "sub": 2, "mul": 2, "div": 2, "sqrt": 1, "log": 1}
 FUNCTION = {name: SimpleNamespace(name=name, arity=arity) for name, arity in ARITY.items()}

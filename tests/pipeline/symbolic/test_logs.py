@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.symbolic.fit import RULES, Fit, Sample, fit_constants
-from pipeline.symbolic.logs import polynomial, with_exponentials
-from pipeline.symbolic.program import compiled
-from pipeline.symbolic.scaling import is_unit_free, scalable
-from pipeline.symbolic.starts import propose_starts
-from pipeline.symbolic.tree import Tree
+from mtl_laws.pipeline.symbolic.fit import RULES, Fit, Sample, fit_constants
+from mtl_laws.pipeline.symbolic.logs import polynomial, with_exponentials
+from mtl_laws.pipeline.symbolic.program import compiled
+from mtl_laws.pipeline.symbolic.scaling import is_unit_free, scalable
+from mtl_laws.pipeline.symbolic.starts import propose_starts
+from mtl_laws.pipeline.symbolic.tree import Tree
 
 NAMES = ("N", "D", "L", "R")
 SPANS = {"N": (1e2, 1e5), "D": (1e6, 1e9), "L": (2.0, 40.0), "R": (1e-5, 1e-2)}

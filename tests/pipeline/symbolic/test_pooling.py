@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.symbolic.fit import RULES, Sample, fit_constants
-from pipeline.symbolic.program import Expression
-from pipeline.symbolic.starts import propose_starts
-from pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.symbolic.fit import RULES, Sample, fit_constants
+from mtl_laws.pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.symbolic.starts import propose_starts
+from mtl_laws.pipeline.symbolic.tree import Floats
 
 FORM = "c0 + c1*n**(-c2)"
 EXPRESSION = Expression.parse(FORM, ("n",))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.symbolic.program import Expression, Linear, Program
-from pipeline.symbolic.tree import Tree
+from mtl_laws.pipeline.symbolic.program import Expression, Linear, Program
+from mtl_laws.pipeline.symbolic.tree import Tree
 
 FACTORS = ("n", "T", "ami")
 COLUMNS = {

@@ -12,17 +12,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from mtl_laws.pipeline.errors import EngineError
+from mtl_laws.pipeline.fit import Source, fit_to_folder, summary
+from mtl_laws.pipeline.laws.question import Question
+from mtl_laws.pipeline.laws.rules import BUDGETS
+from mtl_laws.pipeline.laws.search import SearchOptions, SearchResult, find_laws
+from mtl_laws.pipeline.symbolic.engines import ENGINES, Request
+from mtl_laws.pipeline.symbolic.engines import pysr as pysr_module
+from mtl_laws.pipeline.symbolic.engines.pysr import COMMAND, KilledError, PySR
 from support.planted import planted
 from support.rows import posed
-
-from pipeline.errors import EngineError
-from pipeline.fit import Source, fit_to_folder, summary
-from pipeline.laws.question import Question
-from pipeline.laws.rules import BUDGETS
-from pipeline.laws.search import SearchOptions, SearchResult, find_laws
-from pipeline.symbolic.engines import ENGINES, Request
-from pipeline.symbolic.engines import pysr as pysr_module
-from pipeline.symbolic.engines.pysr import COMMAND, KilledError, PySR
 
 STAND_IN = """
 import os

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.laws.catalogue import CATALOGUE, REPEATED
-from pipeline.symbolic.engines.forms import (
+from mtl_laws.pipeline.laws.catalogue import CATALOGUE, REPEATED
+from mtl_laws.pipeline.symbolic.engines.forms import (
     OUTERS,
     SCREENING,
     Form,
@@ -19,12 +19,12 @@ from pipeline.symbolic.engines.forms import (
     extensions,
     screening_forms,
 )
-from pipeline.symbolic.fit import RULES, Sample, fit_constants
-from pipeline.symbolic.kinds import Kinds, classify
-from pipeline.symbolic.program import compiled
-from pipeline.symbolic.scaling import converted, is_unit_free, scalable
-from pipeline.symbolic.starts import propose_starts
-from pipeline.symbolic.tree import Tree
+from mtl_laws.pipeline.symbolic.fit import RULES, Sample, fit_constants
+from mtl_laws.pipeline.symbolic.kinds import Kinds, classify
+from mtl_laws.pipeline.symbolic.program import compiled
+from mtl_laws.pipeline.symbolic.scaling import converted, is_unit_free, scalable
+from mtl_laws.pipeline.symbolic.starts import propose_starts
+from mtl_laws.pipeline.symbolic.tree import Tree
 
 UNITS = (1e-9, 1e-5, 1e-2, 7.3, 1e3, 1e9)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.symbolic.fit import Sample, fit_constants
-from pipeline.symbolic.program import Expression
-from pipeline.symbolic.starts import RULES, propose_starts
-from pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.symbolic.fit import Sample, fit_constants
+from mtl_laws.pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.symbolic.starts import RULES, propose_starts
+from mtl_laws.pipeline.symbolic.tree import Floats
 
 POWERS = (-0.5, -0.3)
 FORM = "c0 + c1*N**c2*D**c3"

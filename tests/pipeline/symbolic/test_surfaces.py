@@ -8,16 +8,16 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pipeline.symbolic.engines.base import Request
-from pipeline.symbolic.engines.surfaces import RULES, surfaces
-from pipeline.symbolic.fit import RULES as FIT
-from pipeline.symbolic.fit import Sample, fit_constants
-from pipeline.symbolic.kinds import classify
-from pipeline.symbolic.program import Expression
-from pipeline.symbolic.scaling import is_unit_free
-from pipeline.symbolic.starts import propose_starts
-from pipeline.symbolic.templates import to_template
-from pipeline.symbolic.tree import Floats, Tree
+from mtl_laws.pipeline.symbolic.engines.base import Request
+from mtl_laws.pipeline.symbolic.engines.surfaces import RULES, surfaces
+from mtl_laws.pipeline.symbolic.fit import RULES as FIT
+from mtl_laws.pipeline.symbolic.fit import Sample, fit_constants
+from mtl_laws.pipeline.symbolic.kinds import classify
+from mtl_laws.pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.symbolic.scaling import is_unit_free
+from mtl_laws.pipeline.symbolic.starts import propose_starts
+from mtl_laws.pipeline.symbolic.templates import to_template
+from mtl_laws.pipeline.symbolic.tree import Floats, Tree
 
 NOISE, OPTIMUM, BEST_AT = 0.01, -0.35, 0.5
 Table = dict[str, Floats]

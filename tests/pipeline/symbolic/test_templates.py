@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.laws.pruning import prune
-from pipeline.laws.rows import Rows, infer_domains
-from pipeline.symbolic.fit import RULES, Sample, fit_constants
-from pipeline.symbolic.program import Expression, compiled
-from pipeline.symbolic.starts import propose_starts
-from pipeline.symbolic.templates import parametrized, shorter, to_template
-from pipeline.symbolic.tree import Tree
+from mtl_laws.pipeline.laws.pruning import prune
+from mtl_laws.pipeline.laws.rows import Rows, infer_domains
+from mtl_laws.pipeline.symbolic.fit import RULES, Sample, fit_constants
+from mtl_laws.pipeline.symbolic.program import Expression, compiled
+from mtl_laws.pipeline.symbolic.starts import propose_starts
+from mtl_laws.pipeline.symbolic.templates import parametrized, shorter, to_template
+from mtl_laws.pipeline.symbolic.tree import Tree
 
 FACTORS = ("n", "T", "ami")
 ROWS = {

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import UserError
-from pipeline.symbolic.program import Expression
-from pipeline.symbolic.tree import Tree
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.symbolic.tree import Tree
 
 FACTORS = ("n", "T", "ami")
 ROWS = {

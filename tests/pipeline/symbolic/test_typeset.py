@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import PipelineError
-from pipeline.symbolic.typeset.latex import formula_latex
-from pipeline.symbolic.typeset.mathml import formula_markup
-from pipeline.symbolic.typeset.plain import formula_text
-from pipeline.symbolic.typeset.width import formula_width
+from mtl_laws.pipeline.errors import PipelineError
+from mtl_laws.pipeline.symbolic.typeset.latex import formula_latex
+from mtl_laws.pipeline.symbolic.typeset.mathml import formula_markup
+from mtl_laws.pipeline.symbolic.typeset.plain import formula_text
+from mtl_laws.pipeline.symbolic.typeset.width import formula_width
 
 NAMES = ("n", "T", "ami", "S", "N", "E", "beta", "lambda_", "n_aux")
 VALUES = {name: 1.3 + 0.37 * place for place, name in enumerate(NAMES)}

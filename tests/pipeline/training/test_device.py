@@ -13,17 +13,17 @@ import pytest
 import torch
 from training_jobs import ragged_job, small_job
 
-from pipeline.training import Job, TrainingSettings, capture, train_group, trainer
-from pipeline.training.architectures import SHARINGS
-from pipeline.training.capture import Inputs, Update, captured
-from pipeline.training.encoders import ENCODERS
-from pipeline.training.optimiser import Moments
-from pipeline.training.parameters import Parameters
-from pipeline.training.schedules import SCHEDULES
-from pipeline.training.stack import Stack
-from pipeline.training.trainer import PhaseRun, build_tagger
-from pipeline.training.weighting import WEIGHTINGS
-from pipeline.training.width import free_numbers, sentences_at_once, stack_width
+from mtl_laws.pipeline.training import Job, TrainingSettings, capture, train_group, trainer
+from mtl_laws.pipeline.training.architectures import SHARINGS
+from mtl_laws.pipeline.training.capture import Inputs, Update, captured
+from mtl_laws.pipeline.training.encoders import ENCODERS
+from mtl_laws.pipeline.training.optimiser import Moments
+from mtl_laws.pipeline.training.parameters import Parameters
+from mtl_laws.pipeline.training.schedules import SCHEDULES
+from mtl_laws.pipeline.training.stack import Stack
+from mtl_laws.pipeline.training.trainer import PhaseRun, build_tagger
+from mtl_laws.pipeline.training.weighting import WEIGHTINGS
+from mtl_laws.pipeline.training.width import free_numbers, sentences_at_once, stack_width
 
 
 def phase_run(jobs: list[Job]) -> PhaseRun:

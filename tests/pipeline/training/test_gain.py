@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.training import Job, TrainingSettings, train_group
-from simulator import TaskSpec, make_taskset
+from mtl_laws.pipeline.training import Job, TrainingSettings, train_group
+from mtl_laws.simulator import TaskSpec, make_taskset
 
 SEEDS = range(12)
 

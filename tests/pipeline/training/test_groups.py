@@ -12,7 +12,7 @@ import pytest
 import torch
 from training_jobs import small_job, small_taskset
 
-from pipeline.training import Job, Outcome, Status, train_group, trainer
+from mtl_laws.pipeline.training import Job, Outcome, Status, train_group, trainer
 
 SINGLE = {"precision": "float32", "embedding": 8, "hidden": 8, "patience": 4, "max_steps": 300}
 

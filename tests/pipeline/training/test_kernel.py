@@ -10,8 +10,8 @@ import pytest
 import torch
 from training_jobs import small_job
 
-from pipeline.training import kernel, train_group
-from pipeline.training.lstm import bilstm
+from mtl_laws.pipeline.training import kernel, train_group
+from mtl_laws.pipeline.training.lstm import bilstm
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_without_a_working_compiler_training_is_eager_and_says_so_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv("CC", compiler)
-    with caplog.at_level(logging.WARNING, logger="pipeline.training"):
+    with caplog.at_level(logging.WARNING, logger="mtl_laws.pipeline.training"):
         outcomes = train_group([small_job(1, {"max_steps": 20})])
     assert outcomes[0].status.scored
     assert len(caplog.records) == 1

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
-from pipeline.training.metrics import accuracy, confusion_counts, macro_f1
-from pipeline.training.spans import SpanLabels, span_f1
+from mtl_laws.pipeline.training.metrics import accuracy, confusion_counts, macro_f1
+from mtl_laws.pipeline.training.spans import SpanLabels, span_f1
 
 BIO = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 IO = ("I-PER", "O", "I-LOC", "I-ORG")

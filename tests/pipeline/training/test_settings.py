@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from training_jobs import small_job, small_taskset
 
-from pipeline.errors import UserError
-from pipeline.training import Job, Status, TrainingSettings, max_group, train_group
-from pipeline.training.settings import CHOICES, RANGES
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.training import Job, Status, TrainingSettings, max_group, train_group
+from mtl_laws.pipeline.training.settings import CHOICES, RANGES
 
 WHOLE = [name for name, allowed in RANGES.items() if allowed.whole]
 REAL = [name for name, allowed in RANGES.items() if not allowed.whole]

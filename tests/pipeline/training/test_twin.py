@@ -10,17 +10,17 @@ import pytest
 import torch
 from training_jobs import ragged_job, small_job
 
-from pipeline.training.architectures import SHARINGS
-from pipeline.training.buckets import cut_buckets
-from pipeline.training.draws import draw_below
-from pipeline.training.encoders import ENCODERS
-from pipeline.training.job import Job
-from pipeline.training.parameters import draw_start, views
-from pipeline.training.reference import OWN_TRUNKS, TWIN_ENCODERS, build_twin, draw_one
-from pipeline.training.schedules import SCHEDULES
-from pipeline.training.settings import TrainingSettings
-from pipeline.training.trainer import PhaseRun, build_tagger, train_group
-from pipeline.training.weighting import WEIGHTINGS
+from mtl_laws.pipeline.training.architectures import SHARINGS
+from mtl_laws.pipeline.training.buckets import cut_buckets
+from mtl_laws.pipeline.training.draws import draw_below
+from mtl_laws.pipeline.training.encoders import ENCODERS
+from mtl_laws.pipeline.training.job import Job
+from mtl_laws.pipeline.training.parameters import draw_start, views
+from mtl_laws.pipeline.training.reference import OWN_TRUNKS, TWIN_ENCODERS, build_twin, draw_one
+from mtl_laws.pipeline.training.schedules import SCHEDULES
+from mtl_laws.pipeline.training.settings import TrainingSettings
+from mtl_laws.pipeline.training.trainer import PhaseRun, build_tagger, train_group
+from mtl_laws.pipeline.training.weighting import WEIGHTINGS
 
 TOLERANCE = 1e-8
 REGISTRIES: dict[str, Collection[str]] = {

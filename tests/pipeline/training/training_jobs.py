@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.training import Job, TrainingSettings
-from simulator import Relatedness, Split, TaskSet, TaskSpec, make_taskset
+from mtl_laws.pipeline.training import Job, TrainingSettings
+from mtl_laws.simulator import Relatedness, Split, TaskSet, TaskSpec, make_taskset
 
 
 @functools.cache

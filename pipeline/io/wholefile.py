@@ -1,0 +1,37 @@
+"""Writing a file whole: readers see the old one or the new one, never a part."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from mtl_laws.pipeline.errors import UserError
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write `content` to `path` by way of a temporary file in the same folder.
+
+    Raises
+    ------
+    UserError
+        if the folder cannot be made or written.
+    """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, data)
+    except OSError as error:
+        raise UserError("out", str(path), f"a folder that can be written ({error})") from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,151 @@
+"""What a study's end will need, looked at before its beginning, while no model has been trained.
+
+The law search comes last in a run, hours after the study file was read: a mistake in the `laws`
+block must not wait until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from random import Random
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pandas.api.types import is_numeric_dtype
+
+from mtl_laws.pipeline.errors import UserError, from_simulator, said_as
+from mtl_laws.pipeline.laws.holdout import check_condition
+from mtl_laws.pipeline.laws.question import MAX_SEED, Question, check_levels, check_question
+from mtl_laws.pipeline.laws.rules import DataRules
+from mtl_laws.pipeline.study.store import Row
+from mtl_laws.pipeline.study.table import outcomes_table
+from mtl_laws.pipeline.study.trials import Cell, expand
+from mtl_laws.pipeline.symbolic.engines.choice import choose
+from mtl_laws.simulator import SpecError, make_taskset
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mtl_laws.pipeline.study.study import Study
+
+#: an outcome as it stands before there is one
+UNTRAINED = {"status": "", "scores": {}, "steps": 0, "best_step": 0, "seconds": 0.0, "message": ""}
+#: cells that show every level of every factor
+ENOUGH = 5_000
+
+
+def foresee(study: Study, engine: str | None = None) -> None:
+    """Refuse a study whose laws could not be searched once its models are trained.
+
+    Raises
+    ------
+    UserError
+        if the `laws` block speaks of columns that the table will not hold, of factors that the
+        study does not vary, of an engine that is not ready; or a corpus cannot be read.
+    """
+    if max(study.seeds) > MAX_SEED:
+        raise UserError("seeds", max(study.seeds), f"whole numbers from 0 to {MAX_SEED}")
+    one_seed = expand(study.model_copy(update={"seeds": study.seeds[:1]}))
+    ordinary = [cell for cell in one_seed if cell.control is None]
+    least = DataRules().min_rows
+    if len(ordinary) * len(study.seeds) < least:
+        found = f"{len(ordinary) * len(study.seeds)} models"
+        raise UserError("factors", found, f"levels and seeds that make {least} models or more")
+    question = question_of(study, 1, engine)
+    with said_in_the_study(question, engine):
+        choose(question.engine)
+        check_question(question)
+        if question.hold_out is not None:
+            check_condition(question.hold_out, question.factors)
+        _check_columns(question, _planned(ordinary), len(study.seeds))
+    _check_corpora(one_seed)
+
+
+def _planned(cells: Sequence[Cell]) -> pd.DataFrame:
+    """The table that these cells will give, as far as it is known before they are trained."""
+    some = Random(0).sample(cells, min(len(cells), ENOUGH))
+    rows = (Row(cell.digest, cell.to_json(), UNTRAINED) for cell in some)
+    table = outcomes_table(rows, {})
+    return table.assign(ami=table["ami_request"])
+
+
+def _check_columns(question: Question, planned: pd.DataFrame, seeds: int) -> None:
+    """Refuse text, factors and groups that the study does not vary, and groups of few rows.
+
+    `expand` has refused unknown names.
+    """
+    weighting = [("sd", question.sd), ("weights", question.weights)]
+    for field, column in (("target", question.target), *_named(question), *weighting):
+        if column in planned and not is_numeric_dtype(planned[column]):
+            raise UserError(field, column, "a column of numbers; docs/columns.md lists them")
+    for field, column in _named(question):
+        values = planned[column] if column in planned else planned["T"] * 0.0
+        told = values[planned["T"] > 1] if column == "ami" else values
+        if told.notna().all() and told.nunique() < 2:
+            expected = "a factor of which the study has two levels or more; vary it or leave it out"
+            raise UserError(field, column, expected)
+    for column in question.groups:
+        _check_group(column, planned, seeds, question.rules.data)
+
+
+def _check_group(column: str, planned: pd.DataFrame, seeds: int, rules: DataRules) -> None:
+    """Refuse a group column that the study does not vary, or of which some rows have no level."""
+    levels = planned[column].astype(str) if column in planned else None
+    if levels is None or levels.nunique() < 2:
+        expected = "a column of which the study has two levels or more; vary it or leave it out"
+        raise UserError("groups", column, expected)
+    if planned[column].isna().any():
+        raise UserError("groups", column, "a column with a level in every row; some are empty")
+    if len(planned) < ENOUGH:
+        rows = seeds * levels.value_counts(sort=False)
+        check_levels(column, tuple(map(str, rows.index)), rows.to_numpy().astype(np.int64), rules)
+
+
+def _named(question: Question) -> list[tuple[str, str]]:
+    """Field and column of every factor."""
+    return [(f"factors.{name}", column) for name, column in question.factors.items()]
+
+
+def _check_corpora(cells: Sequence[Cell]) -> None:
+    """Read every corpus once, and draw the largest tasks from it: what is missing shows now."""
+    largest: dict[tuple[str, int], Cell] = {}
+    for cell in sorted(cells, key=lambda cell: cell.task.tokens):
+        if cell.task.options.get("corpus") is not None:
+            largest[str(cell.task.options), cell.task.tasks] = cell
+    for cell in largest.values():
+        try:
+            make_taskset(cell.task, cell.seed)
+        except SpecError as error:
+            place = f"family.{error.field}" if error.field.startswith("options.") else error.field
+            raise from_simulator(error, place) from error
+
+
+def said_in_the_study(question: Question, engine: str | None) -> AbstractContextManager[None]:
+    """Say what is wrong with a law search by the study's key, where it comes from the study."""
+    elsewhere = {"jobs"} if engine is None else {"jobs", "engine"}
+    return said_as({path: f"laws.{path}" for path in question.paths if path not in elsewhere})
+
+
+def question_of(study: Study, jobs: int, engine: str | None) -> Question:
+    """What the `laws` block of a study asks; `engine` instead of the study's where one is given."""
+    laws = study.laws
+    question = Question(
+        laws.target,
+        dict(laws.factors),
+        laws.bounds,
+        dict(laws.domain),
+        laws.hold_out,
+        laws.engine,
+        laws.budget,
+        laws.time_limit,
+        laws.seed,
+        jobs,
+        groups=laws.groups,
+        sd=laws.sd,
+        weights=laws.weights,
+        loss=laws.loss,
+        forms=laws.forms,
+    )
+    return question if engine is None else replace(question, engine=engine)

@@ -1,0 +1,270 @@
+"""ResultStore: every outcome of a run, in one SQLite file, and what can be relied on.
+
+The contract
+------------
+1. One row per cell, keyed by the digest of the cell's canonical description. A cell is never there
+   twice.
+2. A finished row never changes: the database itself refuses to update or delete it. Only rows of
+   status ``failed`` may be dropped, to be tried again, and only when the user asks for it.
+3. The outcomes of a group are written in one transaction: all of them are there or none.
+4. Only the process that holds the folder's lock writes; workers never see the file. Anyone may
+   read while a run is going on (write-ahead log).
+5. What was written survives the death of the process at any moment. After a power failure the
+   last few transactions may be missing; the file is consistent and those cells are trained again.
+6. The file carries its schema version. An older one is brought up to date in a transaction that is
+   recorded in ``migrations``; a newer one is refused.
+7. The file belongs to one study, told by the digest of all its cells. The results of another study
+   are refused.
+8. A damaged file is recognised when it is opened, never repaired in silence. Every row carries a
+   seal, a digest of its texts, which is looked at whenever the row is read: a letter that has
+   changed in it is damage, too.
+
+Nothing here knows what a cell or an outcome is: both are JSON values, so that a store can be read
+without the packages that made it. Pickle is never used.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.study.digest import canonical
+from mtl_laws.pipeline.study.storefile import (
+    STORE_NAME,
+    check_moment,
+    errors_of,
+    log_ahead,
+    now,
+    reading,
+    seal,
+    unsealed,
+    writing,
+)
+
+__all__ = [
+    "FAILED",
+    "STORE_NAME",
+    "ResultStore",
+    "Row",
+    "Summary",
+    "open_store",
+    "read_rows",
+    "read_runs",
+    "read_summary",
+]
+
+FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One cell's row.
+
+    Parameters
+    ----------
+    cell : digest of the description.
+    description : the cell, as JSON values.
+    outcome : ``status``, ``scores``, ``curve``, ``steps``, ``best_step``, ``seconds``, ``message``.
+    measured : what the simulator measured of the tasks (`pipeline.columns` explains each name).
+    run : the run that wrote the row; 0 until it is written.
+    finished : time of writing, UTC, ISO 8601; empty until it is written.
+    """
+
+    cell: str
+    description: Mapping[str, Any]
+    outcome: Mapping[str, Any]
+    measured: Mapping[str, float | None] = field(default_factory=dict)
+    run: int = 0
+    finished: str = ""
+
+    @property
+    def status(self) -> str:
+        """How the training of the cell ended."""
+        return str(self.outcome["status"])
+
+
+class ResultStore:
+    """The store of one run folder, open for writing; made by `open_store`."""
+
+    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
+        self.path = path
+        self._db = db
+        self._run = 0
+
+    def begin(self, study: Mapping[str, Any], digest: str, cells: int) -> None:
+        """Tie the file to a study, or check that it is this study's.
+
+        Parameters
+        ----------
+        study : the study as JSON values, kept for the reader.
+        digest : of all its cells; this alone is compared.
+        cells : their number.
+
+        Raises
+        ------
+        UserError : the file holds the results of another study.
+        """
+        with self._transaction():
+            found = self._db.execute("SELECT * FROM study").fetchone()
+            if found is None:
+                values = (digest, cells, canonical(study))
+                self._db.execute("INSERT INTO study VALUES (?, ?, ?, ?)", (*values, seal(*values)))
+            elif unsealed(found)[0] != digest:
+                raise UserError(
+                    str(self.path),
+                    "results of another study",
+                    "the same factors, seeds and training settings as before; "
+                    "another study needs another folder",
+                )
+
+    def start_run(self, provenance: Mapping[str, Any]) -> int:
+        """Note where and with what the rows from now on are made; returns the run's number."""
+        with errors_of(self.path):
+            log_ahead(self._db)
+        with self._transaction():
+            number = self._db.execute("SELECT ifnull(max(id), 0) + 1 FROM runs").fetchone()[0]
+            values = (number, now(), canonical(provenance))
+            self._db.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", (*values, seal(*values)))
+        self._run = int(number)
+        return self._run
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Write the rows of one group, all or none.
+
+        Raises
+        ------
+        PipelineError : a cell is there already, or the disk is full.
+        """
+        finished = now()
+        values = [
+            (
+                row.cell,
+                canonical(row.description),
+                row.status,
+                json.dumps(row.outcome, allow_nan=False),
+                json.dumps(row.measured, allow_nan=False),
+                self._run,
+                finished,
+            )
+            for row in rows
+        ]
+        with self._transaction():
+            sealed = [(*texts, seal(*texts)) for texts in values]
+            self._db.executemany("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", sealed)
+
+    def drop_failed(self) -> int:
+        """Forget the rows of status ``failed``, so that they are tried again; returns how many."""
+        with self._transaction():
+            return self._db.execute("DELETE FROM outcomes WHERE status = ?", (FAILED,)).rowcount
+
+    def done(self) -> set[str]:
+        """The digests of all cells that have a row."""
+        return {values[0] for values in map(unsealed, self._db.execute("SELECT * FROM outcomes"))}
+
+    def rows(self, curves: bool = True) -> Iterator[Row]:
+        """All rows in the order of their digests, whatever the order they were written in.
+
+        Without their learning curves, which are most of a row, a million rows fit where the curves
+        of a million would not.
+        """
+        return _rows(self._db, curves)
+
+    def runs(self) -> dict[int, dict[str, Any]]:
+        """The provenance of every run that wrote here, by its number."""
+        return _runs(self._db)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with errors_of(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+
+@contextmanager
+def open_store(path: Path) -> Iterator[ResultStore]:
+    """The store at `path`, for writing; made if it is not there.
+
+    Raises
+    ------
+    UserError : damaged, not a store, of a newer schema, or not writable.
+    """
+    with writing(path) as db:
+        yield ResultStore(path, db)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a store says about its run, read without disturbing it.
+
+    Parameters
+    ----------
+    study : the study as JSON values.
+    cells : how many cells it has.
+    by_status : rows of each status.
+    started : when the latest run began, UTC, ISO 8601.
+    last : when the latest row was written; None where there is none.
+    latest : rows that the latest run has written.
+    """
+
+    study: Mapping[str, Any]
+    cells: int
+    by_status: Mapping[str, int]
+    started: str
+    last: str | None
+    latest: int
+
+
+def read_summary(path: Path) -> Summary:
+    """Counts and times of the store at `path`; also while a run is writing it."""
+    with reading(path) as db:
+        study = db.execute("SELECT * FROM study").fetchone()
+        run = db.execute("SELECT * FROM runs ORDER BY id DESC LIMIT 1").fetchone()
+        if study is None or run is None:
+            raise UserError(str(path), "no run yet", "a store in which a run has begun")
+        _, cells, description = unsealed(study)
+        number, started, _ = unsealed(run)
+        counted = db.execute("SELECT status, count(*) FROM outcomes GROUP BY status")
+        by_status = {str(status): int(count) for status, count in counted}
+        mine = "SELECT count(*), max(finished) FROM outcomes WHERE run = ?"
+        latest, last = db.execute(mine, (number,)).fetchone()
+        if last is not None:
+            check_moment(last)
+        return Summary(json.loads(description), cells, by_status, started, last, latest)
+
+
+def read_rows(path: Path) -> list[Row]:
+    """All rows of the store at `path`; also while a run is writing it."""
+    with reading(path) as db:
+        return list(_rows(db))
+
+
+def read_runs(path: Path) -> dict[int, dict[str, Any]]:
+    """The provenance of every run that wrote into the store, by the run's number."""
+    with reading(path) as db:
+        return _runs(db)
+
+
+def _runs(db: sqlite3.Connection) -> dict[int, dict[str, Any]]:
+    found = map(unsealed, db.execute("SELECT * FROM runs"))
+    return {number: {"started": started, **json.loads(text)} for number, started, text in found}
+
+
+def _rows(db: sqlite3.Connection, curves: bool = True) -> Iterator[Row]:
+    for values in map(unsealed, db.execute("SELECT * FROM outcomes ORDER BY cell")):
+        cell, description, _, outcome, measured, run, finished = values
+        parts = [json.loads(text) for text in (description, outcome, measured)]
+        if not curves:
+            del parts[1]["curve"]
+        yield Row(cell, parts[0], parts[1], parts[2], run, finished)

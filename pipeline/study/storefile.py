@@ -1,0 +1,290 @@
+"""The file behind `study.store`: its schema and migrations, opening, checking, and its errors.
+
+`pipeline.study.store` states the contract; this module keeps points 6 and 8 of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mtl_laws.pipeline.errors import FileError, PipelineError, UserError
+
+STORE_NAME = "results.sqlite"
+APPLICATION_ID = 0x4D544C4C  # "MTLL", so that `file` and we can tell our databases from others
+SEAL_LENGTH, UNSEALED = 16, 7
+"""Hexadecimal digits of a row's seal; columns of an outcome before there were seals."""
+
+_FIRST_SCHEMA = """
+CREATE TABLE migrations (version INTEGER PRIMARY KEY, applied TEXT NOT NULL);
+CREATE TABLE study (
+    digest TEXT NOT NULL, cells INTEGER NOT NULL, description TEXT NOT NULL
+);
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY, started TEXT NOT NULL, provenance TEXT NOT NULL
+);
+CREATE TABLE outcomes (
+    cell TEXT PRIMARY KEY,
+    description TEXT NOT NULL,
+    status TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    measured TEXT NOT NULL,
+    run INTEGER NOT NULL REFERENCES runs (id),
+    finished TEXT NOT NULL
+);
+CREATE TRIGGER finished_rows_stay BEFORE UPDATE ON outcomes
+BEGIN SELECT RAISE(ABORT, 'a finished row never changes'); END;
+CREATE TRIGGER finished_rows_remain BEFORE DELETE ON outcomes WHEN old.status <> 'failed'
+BEGIN SELECT RAISE(ABORT, 'a finished row is never deleted'); END;
+"""
+
+_SEALS = """
+ALTER TABLE study ADD COLUMN seal TEXT NOT NULL DEFAULT '';
+UPDATE study SET seal = seal(digest, cells, description);
+ALTER TABLE runs ADD COLUMN seal TEXT NOT NULL DEFAULT '';
+UPDATE runs SET seal = seal(id, started, provenance);
+ALTER TABLE outcomes ADD COLUMN seal TEXT NOT NULL DEFAULT '';
+DROP TRIGGER finished_rows_stay;
+UPDATE outcomes SET seal = seal(cell, description, status, outcome, measured, run, finished);
+CREATE TRIGGER finished_rows_stay BEFORE UPDATE ON outcomes
+BEGIN SELECT RAISE(ABORT, 'a finished row never changes'); END;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST_SCHEMA, _SEALS)
+"""Entry k brings a store from schema k to schema k + 1."""
+
+COLUMNS = (
+    "digest, cells, description, seal FROM study",
+    "id, started, provenance, seal FROM runs",
+    "cell, description, status, outcome, measured, run, finished, seal FROM outcomes",
+)
+"""What a store of the present schema holds."""
+
+_NOT_WRITTEN = {
+    "full": "no space left on the disk",
+    "disk I/O error": "the disk did not take what was written (a quota, or a fault of the disk)",
+}
+"""What SQLite says when a write fails -> what we say."""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[sqlite3.Connection]:
+    """The store at `path`, made if absent, sound, of the present schema, open for writing.
+
+    A store that was closed is one file, which can be read anywhere.
+    """
+    with errors_of(path), closing(sqlite3.connect(path, isolation_level=None)) as db:
+        _equip(db)
+        _check(db, path)
+        for version in range(_schema(db), len(MIGRATIONS)):
+            _migrate(db, version)
+        yield db
+        with suppress(sqlite3.OperationalError):  # someone is reading: the log stays beside it
+            db.execute("PRAGMA journal_mode = DELETE")
+
+
+def log_ahead(db: sqlite3.Connection) -> None:
+    """From now on rows go to a write-ahead log beside the file, so that others can read."""
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """The store at `path`, sound, for reading only; also while a run is writing it."""
+    if not os.path.isfile(path):  # which a name that no file can have does not trouble
+        raise FileError(str(path), "no such file", f"a run folder, with its {STORE_NAME}")
+    with errors_of(path), closing(_connect_reader(path)) as db:
+        _equip(db)
+        _check(db, path)
+        if _schema(db) == 0:
+            raise FileError(str(path), "an empty file", "a store in which a run has begun")
+        if _schema(db) < len(MIGRATIONS):
+            expected = f"schema {len(MIGRATIONS)}; `mtl-laws run` brings it up to date"
+            raise UserError(str(path), f"schema {_schema(db)}", expected)
+        yield db
+
+
+def seal(*values: str | int) -> str:
+    """What tells whether `values` are still those that were written: SHA-256 of their texts.
+
+    SQLite notices a page that is no page, but not a text in which a letter has changed.
+    """
+    texts = "\0".join(map(str, values))
+    return hashlib.sha256(texts.encode("utf-8", "surrogatepass")).hexdigest()[:SEAL_LENGTH]
+
+
+def unsealed(values: Sequence[Any]) -> Sequence[Any]:
+    """All `values` but the last, which is their seal.
+
+    Raises
+    ------
+    sqlite3.DatabaseError : it is not.
+    """
+    if seal(*values[:-1]) != values[-1]:
+        raise sqlite3.DatabaseError(f"row {values[0]} is not as it was written")
+    return values[:-1]
+
+
+def _equip(db: sqlite3.Connection) -> None:
+    """Give the connection our seal; texts that are no UTF-8 any more are read all the same."""
+    db.create_function("seal", -1, seal, deterministic=True)
+    db.text_factory = _text
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
+def _connect_reader(path: Path) -> sqlite3.Connection:
+    """Read-only; from a medium that cannot be written, as a file that nobody changes."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True)) as db:
+        try:
+            _count_tables(db)
+        except sqlite3.OperationalError:
+            _refuse_unread_log(path)
+            uri += "&immutable=1"
+    return sqlite3.connect(uri, uri=True)
+
+
+@contextmanager
+def _names_checked() -> Iterator[None]:
+    """Names that are no text any more, and tables and columns that are missing, are damage."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise sqlite3.DatabaseError("a name in it is no text") from error
+    except sqlite3.OperationalError as error:
+        if "no such" in str(error):
+            raise sqlite3.DatabaseError(str(error)) from error
+        raise
+
+
+def _count_tables(db: sqlite3.Connection) -> int:
+    with _names_checked():
+        return int(db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+
+
+def _refuse_unread_log(path: Path) -> None:
+    """A killed run leaves its latest rows in the write-ahead log; without it they would be missed.
+
+    SQLite can read the log only where it can write beside it.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        expected = f"a folder that can be written; copy {path.name} and {log.name} to one"
+        raise UserError(str(path), f"rows in {log.name} that cannot be read here", expected)
+
+
+def _schema(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _check(db: sqlite3.Connection, path: Path) -> None:
+    """Refuse what is not a sound store of a schema known here."""
+    application = int(db.execute("PRAGMA application_id").fetchone()[0])
+    tables = _count_tables(db)
+    if tables and application != APPLICATION_ID:
+        raise UserError(str(path), "another program's database", f"a {STORE_NAME} of mtl-laws")
+    if _schema(db) > len(MIGRATIONS):
+        raise UserError(
+            str(path),
+            f"schema {_schema(db)}",
+            f"a store of schema {len(MIGRATIONS)} or older; update mtl-laws, or choose "
+            "another folder",
+        )
+    verdict = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(verdict)
+    if _schema(db) == len(MIGRATIONS):
+        with _names_checked():
+            for columns in COLUMNS:
+                db.execute(f"SELECT {columns} LIMIT 0")
+
+
+def _migrate(db: sqlite3.Connection, version: int) -> None:
+    """Bring the store from schema `version` to the next, in one recorded transaction."""
+    following = version + 1
+    try:
+        db.executescript(
+            f"BEGIN IMMEDIATE;\n{MIGRATIONS[version]}\n"
+            f"INSERT INTO migrations VALUES ({following}, '{now()}');\n"
+            f"PRAGMA application_id = {APPLICATION_ID};\n"
+            f"PRAGMA user_version = {following};\nCOMMIT;"
+        )
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def now() -> str:
+    """The time, UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def check_moment(text: str) -> None:
+    """Refuse what `now` cannot have written.
+
+    Raises
+    ------
+    sqlite3.DatabaseError : `text` is no time of a known zone.
+    """
+    try:
+        known = datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        known = False
+    if not known:
+        raise sqlite3.DatabaseError(f"{text!r} is no time")
+
+
+@contextmanager
+def errors_of(path: Path) -> Iterator[None]:
+    """Say SQLite's errors in the user's words."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise PipelineError(f"{path}: refused by the store: {error}") from error
+    except sqlite3.OperationalError as error:
+        raise _operational(path, error) from error
+    except sqlite3.DatabaseError as error:
+        raise UserError(str(path), f"damaged ({error})", _salvage(path)) from error
+
+
+def _operational(path: Path, error: sqlite3.OperationalError) -> PipelineError:
+    for sign, reason in _NOT_WRITTEN.items():
+        if sign in str(error):
+            return PipelineError(
+                f"{path}: {reason}; what was written is safe: make room, then run the same "
+                "command again"
+            )
+    return UserError(str(path), str(error), "a file in a folder that can be read and written")
+
+
+def _salvage(path: Path) -> str:
+    """What can still be read of a damaged store, and how to go on."""
+    return (
+        f"a sound store; {_readable(path)} finished rows in it can still be read. Move the file "
+        "away and run the same command again: the cells are trained anew and give the same "
+        "results; a results.parquet beside it is the table as it was last written"
+    )
+
+
+def _readable(path: Path) -> int:
+    """Rows of a damaged store that still come out whole."""
+    count = 0
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            _equip(db)
+            for values in db.execute("SELECT * FROM outcomes"):
+                count += len(values) == UNSEALED or seal(*values[:-1]) == values[-1]
+    except (sqlite3.DatabaseError, ValueError):
+        return count
+    return count

@@ -1,0 +1,363 @@
+"""Study: the file that asks a question and says which models are trained to answer it.
+
+A study is a full factorial over its factors times its seeds. What a key accepts is written once, in
+the `description` of its field: the error messages and the reference in ``docs/study.md`` are both
+made from it (``python -m mtl_laws.pipeline.study.study`` prints the reference).
+
+What only the simulator or the trainer can judge (an option of a family, a training setting) is
+checked when the study is expanded into cells, by `pipeline.study.trials.expand`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+)
+from pydantic_core import PydanticCustomError
+
+from mtl_laws.pipeline.errors import UserError, nearest
+from mtl_laws.pipeline.io.blocks import DETAIL, Block, input_error, reference, short
+from mtl_laws.pipeline.io.yamlfile import parse_yaml, read_text
+
+Scalar: TypeAlias = "bool | int | float | str | None"
+
+Level = TypeVar("Level", bound=Hashable)
+
+MAX_SEEDS = 100_000
+
+
+def _whole(value: object) -> object:
+    """``1e3`` is meant as a count, though YAML reads it as a float."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _levels(value: object) -> object:
+    """One level may stand without its brackets."""
+    levels = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    if any(isinstance(level, (list, tuple, dict)) for level in levels):
+        raise PydanticCustomError(DETAIL, "one plain value per level")
+    return levels
+
+
+def _distinct(levels: tuple[Level, ...]) -> tuple[Level, ...]:
+    """No level may be given twice."""
+    if len({(level, isinstance(level, bool)) for level in levels}) < len(levels):
+        raise PydanticCustomError(DETAIL, "every level once")
+    return levels
+
+
+def _seeds(value: object) -> object:
+    """A count of seeds means the seeds 0, 1, 2 …"""
+    count = _whole(value)
+    if isinstance(count, int) and not isinstance(count, bool) and 1 <= count <= MAX_SEEDS:
+        return tuple(range(count))
+    return value
+
+
+def _names(value: object) -> object:
+    """One name may stand without its brackets."""
+    return (value,) if isinstance(value, str) else value
+
+
+def _columns(value: object) -> object:
+    """``[n, T]`` is short for ``{n: n, T: T}``; a name in a law is a Python identifier."""
+    names = value if isinstance(value, (list, tuple, dict)) else ()
+    for name in names:
+        if not (isinstance(name, str) and name.isidentifier()):
+            raise PydanticCustomError(DETAIL, "names of letters, digits and underscores")
+    return {name: name for name in value} if isinstance(value, (list, tuple)) else value
+
+
+Count = Annotated[int, BeforeValidator(_whole), Field(strict=True, ge=1)]
+Whole = Annotated[int, BeforeValidator(_whole), Field(strict=True, ge=0)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Share = Annotated[float, Field(strict=True, ge=0, lt=1)]
+Ami = Annotated[float, Field(strict=True, ge=0, le=1)]
+Name = Annotated[str, Field(strict=True, min_length=1)]
+_LEVELS = (BeforeValidator(_levels), AfterValidator(_distinct))
+Control = Literal["updates", "tokens", "random_labels"]
+Identifier = Annotated[str, Field(strict=True, pattern=r"^[^\W\d]\w*$")]
+
+_AT_LEAST_ONE = "whole numbers, 1 or more"
+
+
+class FamilyBlock(Block):
+    """How the tasks are made. A value left out is the simulator's default."""
+
+    name: Name = Field(
+        default="teacher", description="the name of a task family: channel, teacher, layers"
+    )
+    labels: Count | None = Field(
+        default=None, description="labels per task, a whole number, 2 or more"
+    )
+    vocabulary: Count | None = Field(
+        default=None, description="token types, a whole number, 2 or more"
+    )
+    sentence_length: Count | None = Field(
+        default=None, description="tokens per sentence, a whole number, 1 or more"
+    )
+    validation_fraction: Number | None = Field(
+        default=None,
+        gt=0,
+        description="validation tokens as a fraction of n, on top of it, above 0",
+    )
+    shared: bool | None = Field(
+        default=None,
+        strict=True,
+        description="true: one set of sentences carries all labels; false: each task has its own",
+    )
+    label_noise: Share | None = Field(
+        default=None,
+        description="share of training labels replaced at random, from 0 up to but not 1",
+    )
+    options: dict[Name, JsonValue] = Field(
+        default_factory=dict, description="options of this family only, as `name: value`"
+    )
+
+
+class FactorsBlock(BaseModel):
+    """What is varied: every combination of the levels below is trained.
+
+    Besides the keys below, any key of `family`, any option of the family and any training setting
+    can be a factor: its name, then the list of its levels. A name that is both is the training
+    setting; `training.NAME` and `options.NAME` are always clear.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, Annotated[tuple[Scalar, ...], *_LEVELS]]
+
+    tasks: Annotated[tuple[Count, ...], *_LEVELS, Field(min_length=1)] = Field(
+        description=f"T, the number of tasks trained together, main included: {_AT_LEAST_ONE}"
+    )
+    tokens: Annotated[tuple[Count, ...], *_LEVELS, Field(min_length=1)] = Field(
+        description=f"n, the training tokens of the main task: {_AT_LEAST_ONE}"
+    )
+    ami: Annotated[tuple[Ami, ...], *_LEVELS] = Field(
+        default=(),
+        description="adjusted mutual information between the main and each auxiliary task: "
+        "numbers from 0 to 1",
+    )
+    aux_tokens: Annotated[tuple[Count | None, ...], *_LEVELS] = Field(
+        default=(),
+        description="training tokens of each auxiliary task: whole numbers, 1 or more, or null for "
+        "as many as the main task has",
+    )
+
+    def levels(self) -> dict[str, tuple[Scalar, ...]]:
+        """Every factor that the file gives, by name, with its levels."""
+        known = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: levels for name, levels in {**known, **self.extra()}.items() if levels}
+
+    def extra(self) -> dict[str, tuple[Scalar, ...]]:
+        """The factors that are not among the named ones above."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class LawsBlock(Block):
+    """The law search that follows the training; the options of `mtl-laws fit`."""
+
+    target: Name = Field(
+        default="accuracy", description="the column of the table that a law predicts"
+    )
+    factors: Annotated[dict[Identifier, Name], BeforeValidator(_columns)] = Field(
+        default_factory=lambda: {"n": "n", "T": "T", "ami": "ami"},
+        min_length=1,
+        description="the columns a law may use: a list, or `name in the law: column`",
+    )
+    bounds: tuple[Number | None, Number | None] = Field(
+        default=(0.0, 1.0),
+        description="[lowest, highest] value the target can take, either may be null",
+    )
+    domain: dict[Identifier, tuple[Number, Number]] = Field(
+        default_factory=dict,
+        description="where a law must stay valid: `factor: [lowest, highest]`; inferred if absent",
+    )
+    hold_out: Name | None = Field(
+        default=None,
+        description="rows to keep out of the search, as text over factor names: n > 1000",
+    )
+    groups: Annotated[tuple[Name, ...], BeforeValidator(_names), AfterValidator(_distinct)] = Field(
+        default=(),
+        description="columns whose levels have constants of their own in one form: a list of "
+        "names, such as [encoder]",
+    )
+    sd: Name | None = Field(
+        default=None,
+        description="the column with the standard deviation of each row's target, or null",
+    )
+    weights: Name | None = Field(
+        default=None,
+        description="the column with the weight of each row, not together with `sd`, or null",
+    )
+    loss: Literal["auto", "squares", "huber"] = Field(
+        default="auto",
+        description="what is minimised: squares, huber, or auto (huber only where rows lie far "
+        "off every good law)",
+    )
+    forms: Annotated[tuple[Name, ...], BeforeValidator(_names)] = Field(
+        default=(),
+        description="forms of your own, which the report always shows: a list of formulas in the "
+        "factors, such as ['c0 + c1*n**c2']",
+    )
+    engine: Identifier = Field(
+        default="auto",
+        description="the symbolic-regression engine: auto, pysr, operon, gplearn, grammar",
+    )
+    budget: Literal["quick", "standard", "thorough"] = Field(
+        default="quick", description="how long to search: quick, standard or thorough"
+    )
+    time_limit: Number | None = Field(
+        default=None,
+        gt=0,
+        description="seconds after which the search is cut short, above 0, or null",
+    )
+    seed: Whole = Field(default=0, description="seed of the search, a whole number, 0 or more")
+
+
+class Study(Block):
+    """One study, as its file describes it."""
+
+    question: Name = Field(description="text: what the study asks")
+    family: FamilyBlock = Field(
+        default_factory=FamilyBlock, description="a block of keys: how tasks are made"
+    )
+    factors: FactorsBlock = Field(description="a block of keys: what is varied, and its levels")
+    seeds: Annotated[
+        tuple[Whole, ...],
+        BeforeValidator(_seeds),
+        AfterValidator(_distinct),
+        Field(min_length=1, max_length=MAX_SEEDS),
+    ] = Field(
+        default=(0, 1),
+        description=f"a count of seeds from 1 to {MAX_SEEDS:,}, or a list of different seeds, "
+        "whole numbers, 0 or more",
+    )
+    stl: bool = Field(
+        True, strict=True, description="true: also train the main task alone at every n; or false"
+    )
+    controls: Annotated[tuple[Control, ...], *_LEVELS] = Field(
+        default=(),
+        description="runs that say where a gain comes from, beside every multi-task run: a list of "
+        "updates, tokens, random_labels",
+    )
+    test_tokens: Count | None = Field(
+        default=None, description="clean test tokens of the main task, a whole number, 1 or more"
+    )
+    training: dict[Name, JsonValue] = Field(
+        default_factory=dict, description="a block of training settings, as `name: value`"
+    )
+    laws: LawsBlock = Field(
+        default_factory=LawsBlock, description="a block of keys: the law search"
+    )
+
+    @classmethod
+    def load(cls, path: Path) -> Study:
+        """The study in the file at `path`.
+
+        Raises
+        ------
+        UserError : no such file, not UTF-8, not YAML, or not a study; names the key and what it
+            accepts.
+        """
+        return cls.parse(read_text(Path(path), "a study file (YAML)"), source=str(path))
+
+    @classmethod
+    def parse(cls, text: str, source: str = "study") -> Study:
+        """The study that the YAML document `text` holds; `source` names it in errors."""
+        content = parse_yaml(text, source)
+        if not isinstance(content, dict):
+            raise UserError(source, short(content), "a study: `question:`, `factors:` and so on")
+        try:
+            study = cls.model_validate(content)
+        except ValidationError as error:
+            raise input_error(cls, error.errors()[0], SHORT_NAMES) from error
+        study._check_together()
+        return study
+
+    def _fixed_in(self, factor: str) -> str | None:
+        """The block of the file that gives a factor one value, where there is one."""
+        family = self.family.model_dump(exclude_none=True)
+        places: tuple[tuple[str, Collection[str], str], ...] = (
+            ("training", self.training, "training."),
+            ("family", family, ""),
+            ("family.options", self.family.options, "options."),
+        )
+        for block, given, prefix in places:
+            if factor in given or (prefix and factor.removeprefix(prefix) in given):
+                return block
+        return None
+
+    def _check_together(self) -> None:
+        """What no single key can know."""
+        levels = self.factors.levels()
+        for name in self.factors.extra():
+            if not levels.get(name):
+                raise UserError(f"factors.{name}", [], "a list of one or more levels")
+            block = self._fixed_in(name)
+            if block:
+                expected = f"levels here or a value in `{block}`, not both"
+                raise UserError(f"factors.{name}", list(levels[name]), expected)
+        low, high = self.laws.bounds
+        if low is not None and high is not None and low >= high:
+            raise UserError("laws.bounds", [low, high], "[lowest, highest], in that order")
+        for factor, (least, most) in self.laws.domain.items():
+            if factor not in self.laws.factors:
+                raise UserError("laws.domain", factor, nearest(factor, self.laws.factors))
+            if least >= most:
+                raise UserError(
+                    f"laws.domain.{factor}", [least, most], "[lowest, highest], in that order"
+                )
+
+
+SHORT_NAMES: Mapping[str, str] = {"T": "tasks", "n": "tokens", "n_aux": "aux_tokens"}
+
+
+def unknown_factor(name: str, known: Iterable[str]) -> UserError:
+    """The error for a factor that nobody knows; the table's own symbols are recognised."""
+    if name in SHORT_NAMES:
+        hint = f"its name in a study; there the factor is called {SHORT_NAMES[name]!r}"
+        return UserError(f"factors.{name}", name, hint)
+    return UserError(f"factors.{name}", name, nearest(name, known))
+
+
+def commented_study() -> str:
+    """A study with every key explained, as `mtl-laws init` writes it."""
+    return (resources.files("mtl_laws.pipeline") / "studies" / "commented.yaml").read_text(
+        encoding="utf-8"
+    )
+
+
+def write_commented(path: Path) -> None:
+    """Write that study to a file that is not there yet.
+
+    Raises
+    ------
+    UserError : the file exists, or cannot be written.
+    """
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(commented_study())
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise UserError("path", str(path), f"a new file that can be written ({reason})") from error
+
+
+def shipped_studies() -> dict[str, Path]:
+    """The studies that come with the package, by name."""
+    folder = Path(str(resources.files("mtl_laws.pipeline") / "studies"))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+if __name__ == "__main__":
+    print(reference(Study), end="")
