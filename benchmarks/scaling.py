@@ -1,9 +1,9 @@
-"""Scaling: what a run costs beside the training, per cell, and what a million cells would need.
+"""Scaling: what a run costs beside the training, per trial, and what a million trials would need.
 
 Training is replaced by a stand-in that answers at once, so that what is left is the run's own:
-cells made from the study, groups to workers and results back, rows into the store, the table.
+trials made from the study, groups to workers and results back, rows into the store, the table.
 
-    python benchmarks/scaling.py [--cells 1000 10000] [--training 0.0133]
+    python benchmarks/scaling.py [--trials 1000 10000] [--training 0.0133]
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from mtl_laws.pipeline.study import dispatch, workers
 from mtl_laws.pipeline.study.store import STORE_NAME, read_summary
 from mtl_laws.pipeline.study.study import Study
 from mtl_laws.pipeline.study.train import TABLE_NAME, RunOptions, train_study
-from mtl_laws.pipeline.study.trials import Cell, expand, group
+from mtl_laws.pipeline.study.trials import Trial, expand, group
 from mtl_laws.pipeline.study.workers import Result
 
 STUDY = """
@@ -42,15 +42,15 @@ LOOKS = 40
 MILLION = 1_000_000
 
 
-def stand_in(cells: Sequence[Cell], _: str) -> list[Result]:
-    """What models of these cells might have given, in the size in which they give it."""
-    return [one_result(cell) for cell in cells]
+def stand_in(trials: Sequence[Trial], _: str) -> list[Result]:
+    """What models of these trials might have given, in the size in which they give it."""
+    return [one_result(trial) for trial in trials]
 
 
-def one_result(cell: Cell) -> Result:
-    score = 1 - 5 / cell.task.tokens - cell.seed / 1e9
+def one_result(trial: Trial) -> Result:
+    score = 1 - 5 / trial.task.tokens - trial.seed / 1e9
     names = ("accuracy", "macro_f1", "aux_accuracy", "aux_macro_f1", "validation_loss")
-    parts = [f"{name}_{k}" for name in names[:2] for k in range(1, cell.task.tasks)]
+    parts = [f"{name}_{k}" for name in names[:2] for k in range(1, trial.task.tasks)]
     outcome = {
         "status": "converged",
         "scores": dict.fromkeys((*names, *parts), score / 3),
@@ -62,7 +62,7 @@ def one_result(cell: Cell) -> Result:
     }
     measures = ("ami", "ami_clean", "ami_aux", "h_main", "h_aux", "h_main_given_aux")
     measured: dict[str, float | None] = dict.fromkeys(measures, score / 7)
-    return Result(cell.digest, outcome, {**measured, "n": float(cell.task.tokens)})
+    return Result(trial.digest, outcome, {**measured, "n": float(trial.task.tokens)})
 
 
 def memory() -> float:
@@ -72,17 +72,17 @@ def memory() -> float:
 
 
 def measure(count: int, told: Connection) -> None:
-    """One run of so many cells in this process; sends its figures."""
+    """One run of so many trials in this process; sends its figures."""
     study = Study.parse(STUDY.format(seeds=-(-count // PER_SEED)))
     workers.train_together = stand_in
     seen: list[float] = []
-    train = workers.train_cells
+    train = workers.train_trials
 
     def noted(*arguments: Any) -> list[Result]:
         seen.append(memory())
         return train(*arguments)
 
-    dispatch.train_cells = noted
+    dispatch.train_trials = noted
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         before, began = memory(), time.process_time()
@@ -99,23 +99,23 @@ def measure(count: int, told: Connection) -> None:
 
 
 def wire() -> tuple[int, float, float]:
-    """Cells of a full group; bytes per cell that go to a worker, and that come back."""
+    """Trials of a full group; bytes per trial that go to a worker, and that come back."""
     part = max(group(expand(Study.parse(STUDY.format(seeds=20)))), key=len)
-    there = len(cloudpickle.dumps((workers.train_cells, (part, "cpu", 0), {})))
+    there = len(cloudpickle.dumps((workers.train_trials, (part, "cpu", 0), {})))
     back = len(pickle.dumps(stand_in(part, "cpu")))
     return len(part), there / len(part), back / len(part)
 
 
 FIGURES = (
-    "cells",
+    "trials",
     "s",
-    "ms a cell",
+    "ms a trial",
     "MB, begin",
     "MB, first group",
     "MB, last group",
     "MB, peak",
-    "store, B a cell",
-    "table, B a cell",
+    "store, B a trial",
+    "table, B a trial",
     "s for a status",
 )
 
@@ -124,7 +124,7 @@ FIGURES = (
 class Cost:
     """What one run cost; see `FIGURES`."""
 
-    cells: int
+    trials: int
     seconds: float
     memory: tuple[float, float, float, float]
     store: int
@@ -132,17 +132,17 @@ class Cost:
     status: float
 
     def line(self) -> str:
-        share = 1e3 * self.seconds / self.cells
+        share = 1e3 * self.seconds / self.trials
         begin, first, last, peak = self.memory
         return (
-            f"| {self.cells:,} | {self.seconds:.1f} | {share:.2f} | {begin:.0f} | {first:.0f} | "
-            f"{last:.0f} | {peak:.0f} | {self.store / self.cells:,.0f} | "
-            f"{self.table / self.cells:,.0f} | {self.status:.2f} |"
+            f"| {self.trials:,} | {self.seconds:.1f} | {share:.2f} | {begin:.0f} | {first:.0f} | "
+            f"{last:.0f} | {peak:.0f} | {self.store / self.trials:,.0f} | "
+            f"{self.table / self.trials:,.0f} | {self.status:.2f} |"
         )
 
     def million(self, work: float, wire: float) -> dict[str, float]:
-        """The same for a million cells, by proportion; `work` in s and `wire` in B, per cell."""
-        times = MILLION / self.cells
+        """The same for a million trials, by proportion; `work` in s and `wire` in B, per trial."""
+        times = MILLION / self.trials
         at_the_end = self.memory[3] - self.memory[2]
         return {
             "hours of one core": round(MILLION * work / 3600, 1),
@@ -150,12 +150,12 @@ class Cost:
             "over the wire, GB": round(MILLION * wire / 1e9, 1),
             "parent, minutes of one core": round(times * self.seconds / 60),
             "parent, GB at the end": round(times * at_the_end / 1e3, 1),
-            "cores that one parent keeps busy": round(work * self.cells / self.seconds),
+            "cores that one parent keeps busy": round(work * self.trials / self.seconds),
         }
 
 
 def cost(count: int) -> Cost:
-    """Of a run of so many cells, in a process of its own."""
+    """Of a run of so many trials, in a process of its own."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=measure, args=(count, there))
@@ -167,17 +167,17 @@ def cost(count: int) -> Cost:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cells", type=int, nargs="+", default=[1_000, 10_000])
-    parser.add_argument("--training", type=float, default=0.0133, help="core x s per cell")
-    parser.add_argument("--drawing", type=float, default=0.013, help="tasks, core x s per cell")
+    parser.add_argument("--trials", type=int, nargs="+", default=[1_000, 10_000])
+    parser.add_argument("--training", type=float, default=0.0133, help="core x s per trial")
+    parser.add_argument("--drawing", type=float, default=0.013, help="tasks, core x s per trial")
     options = parser.parse_args()
     size, there, back = wire()
-    print(f"a full group has {size} cells; a cell sends {there:,.0f} bytes, returns {back:,.0f}")
+    print(f"a full group has {size} trials; a trial sends {there:,.0f} bytes, returns {back:,.0f}")
     print("", f"| {' | '.join(FIGURES)} |", "|---" * len(FIGURES) + "|", sep="\n")
-    for count in options.cells:
+    for count in options.trials:
         latest = cost(count)
         print(latest.line())
-    print("\na million cells of this size:")
+    print("\na million trials of this size:")
     work = options.training + options.drawing
     print(json.dumps(latest.million(work, there + back), indent=1))
 

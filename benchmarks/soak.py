@@ -1,11 +1,11 @@
-"""Soak: how many faults does a run of tiny cells survive, and does it end with the right table?
+"""Soak: how many faults does a run of tiny trials survive, and does it end with the right table?
 
 A run is started as a process of its own and struck again and again after a random while, drawn from
 a seed: the run is killed outright (SIGKILL), one of its workers is, or the run gets SIGTERM or
 SIGINT. What has ended is started again by the same command, until it ends by itself. The table that
 is left is compared with that of an undisturbed run: every row once, none lost, the same values.
 
-    python benchmarks/soak.py [--cells 2000] [--every 6] [--seed 0] [--jobs 2]
+    python benchmarks/soak.py [--trials 2000] [--every 6] [--seed 0] [--jobs 2]
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ seeds: {seeds}
 test_tokens: 50
 training: {{embedding: 2, hidden: 2, batch_sentences: 2, max_steps: 4, evaluate_every: 2}}
 """
-CELLS_PER_SEED = 6
+TRIALS_PER_SEED = 6
 
 CODE = """
 import sys
@@ -76,7 +76,7 @@ class Soak:
     def begun(self) -> int:
         """Starts of the run that have come as far as the store."""
         log = self.out / LOG_NAME
-        return log.read_text(encoding="utf-8").count("cells to train") if log.exists() else 0
+        return log.read_text(encoding="utf-8").count("trials to train") if log.exists() else 0
 
     def rows(self) -> int:
         store = self.out / STORE_NAME
@@ -128,7 +128,7 @@ def workers_of(run: int) -> list[int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cells", type=int, default=600)
+    parser.add_argument("--trials", type=int, default=600)
     parser.add_argument("--every", type=float, default=6.0, help="mean seconds between faults")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
@@ -139,7 +139,7 @@ def main() -> None:
 
 def report(folder: Path, options: argparse.Namespace) -> None:
     study = folder / "study.yaml"
-    study.write_text(STUDY.format(seeds=-(-options.cells // CELLS_PER_SEED)), encoding="utf-8")
+    study.write_text(STUDY.format(seeds=-(-options.trials // TRIALS_PER_SEED)), encoding="utf-8")
     struck, whole = (Soak(study, folder / name, options.jobs) for name in ("struck", "whole"))
     began = time.monotonic()
     struck.struck(random.Random(options.seed), options.every)
@@ -148,11 +148,11 @@ def report(folder: Path, options: argparse.Namespace) -> None:
         raise SystemExit(whole.errors.read_text(encoding="utf-8", errors="replace"))
     ended = time.monotonic()
     table, want = (pd.read_parquet(one.out / TABLE_NAME) for one in (struck, whole))
-    times = Counter(row.cell for row in read_rows(struck.out / STORE_NAME))
-    print(f"cells                        {len(want):,}")
+    times = Counter(row.trial for row in read_rows(struck.out / STORE_NAME))
+    print(f"trials                        {len(want):,}")
     print(f"faults survived              {sum(struck.faults.values())}: {dict(struck.faults)}")
     print(f"of them after new rows       {struck.after_new_rows}")
-    print(f"rows lost                    {len(set(want['cell']) - set(times))}")
+    print(f"rows lost                    {len(set(want['trial']) - set(times))}")
     print(f"duplicates                   {sum(count - 1 for count in times.values())}")
     print(f"failed                       {int((table['status'] == 'failed').sum())}")
     print(f"same table to the last bit   {alike(table, want, 0.0)}")

@@ -25,10 +25,10 @@ from mtl_laws.pipeline.export.publication import PublishedTable, published
 from mtl_laws.pipeline.io.tablefile import write_parquet
 from mtl_laws.pipeline.io.wholefile import write_whole
 from mtl_laws.pipeline.reference_data import MANIFEST
-from mtl_laws.pipeline.study.run import study_digest
 from mtl_laws.pipeline.study.store import STORE_NAME, read_rows, read_runs
 from mtl_laws.pipeline.study.study import Study, shipped_studies
 from mtl_laws.pipeline.study.table import outcomes_table
+from mtl_laws.pipeline.study.train import study_digest
 from mtl_laws.pipeline.study.trials import expand
 from mtl_laws.simulator.card import pipe_table
 from mtl_laws.simulator.croissant import Field, Records, dataset
@@ -84,8 +84,8 @@ def _table(name: str, run: Path) -> pd.DataFrame:
     """The outcomes of one run, complete, as they are kept."""
     store = run / STORE_NAME
     table = outcomes_table(read_rows(store), read_runs(store))
-    wanted = {cell.digest for cell in expand(Study.load(shipped_studies()[name]))}
-    if set(table["cell"]) != wanted:
+    wanted = {trial.digest for trial in expand(Study.load(shipped_studies()[name]))}
+    if set(table["trial"]) != wanted:
         raise SystemExit(f"{name}: {len(table)} of {len(wanted)} models: run it to its end")
     if not table["status"].isin(["converged", "exhausted"]).all():
         raise SystemExit(f"{name}: {table['status'].value_counts().to_dict()}")
@@ -158,10 +158,10 @@ searches for a law without training anything; control runs are left out there.
 ## How it was made
 
 `mtl-laws run` of the six studies, then `python data/make_reference.py RUNS`. `manifest.json` holds,
-for every table, its SHA-256, the digest of the cells, the minutes of training (wall time of a
+for every table, its SHA-256, the digest of the trials, the minutes of training (wall time of a
 shared machine) and where it was made (version, commit, Python, torch); a commit that ends in
 `+changes` is the one before the studies were added. The text is synthetic, the taggers are small
-and start from scratch. Nothing was left out: every cell of every study is a row, and all of them
+and start from scratch. Nothing was left out: every trial of every study is a row, and all of them
 converged or used up their updates.
 
 ## Limits

@@ -41,8 +41,8 @@ def _asked(name: str, dtype: str, unit: str, meaning: str) -> Column:
 
 
 _IDENTITY = (
-    Column("cell", "str", "", "digest of the cell's full description: the key of the row"),
-    Column("stl", "str", "", "`cell` of the paired single-task run: same main task, n and seed"),
+    Column("trial", "str", "", "digest of the trial's full description: the key of the row"),
+    Column("stl", "str", "", "`trial` of the paired single-task run: same main task, n and seed"),
     _asked("control", "str", "", "the control that the run is (docs/study.md); null for others"),
     Column("seed", "int64", "", "seed of the tasks and of the training"),
 )
@@ -130,11 +130,11 @@ _SECTIONS = (
 _INTRODUCTION = """\
 # Columns of `results.parquet`
 
-One row per cell, that is per training run. Null means that a value does not exist (the AMI of a
+One row per trial, that is per training run. Null means that a value does not exist (the AMI of a
 single task, the scores of a run that diverged), never that it is zero.
 
 Columns marked *asked* describe what the study asked for. Rows that agree in all of them are
-replicates: they differ in the seed only. A law search counts them as one cell.
+replicates: they differ in the seed only. They form one cell, and a law search counts cells.
 
 This page is made from the glossary in `pipeline/columns.py`:
 `python -m mtl_laws.pipeline.columns > docs/columns.md`.
@@ -158,8 +158,11 @@ def ordinary_rows(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def is_ours(table: pd.DataFrame) -> bool:
-    """Whether a run left this table: it names cells and says which of them are controls."""
-    return {"cell", MARK} <= set(table.columns)
+    """Whether a run wrote this table: it has the keys of trials and marks controls.
+
+    Older versions named the key ``cell``.
+    """
+    return MARK in table and ("trial" in table or "cell" in table)
 
 
 def replicates_of(table: pd.DataFrame) -> tuple[str, ...]:
@@ -236,8 +239,8 @@ def columns_markdown() -> str:
 
 def _markdown_row(column: Column) -> str:
     asked = "asked" if column.asked else ""
-    cells = (f"`{column.name}`", column.dtype, column.unit, asked, column.meaning)
-    return f"| {' | '.join(cells)} |"
+    entries = (f"`{column.name}`", column.dtype, column.unit, asked, column.meaning)
+    return f"| {' | '.join(entries)} |"
 
 
 if __name__ == "__main__":

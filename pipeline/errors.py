@@ -28,38 +28,38 @@ class UserError(PipelineError):
     ----------
     path : where the mistake is: ``hold_out``, ``factors.n``, a key of a study, or the file at fault
         and the place in it.
-    value : the value received.
     expected : what would be accepted, as a noun phrase. Advice may follow it after ``"; "``.
+    got : the value received.
 
     Examples
     --------
-    >>> print(UserError("budget", "huge", "one of tiny, quick; did you mean quick?"))
+    >>> print(UserError("budget", "one of tiny, quick; did you mean quick?", "huge"))
     budget: expected one of tiny, quick, got 'huge'; did you mean quick?
     """
 
-    form: ClassVar[str] = "{path}: expected {expected}, got {value!r}{advice}"
+    form: ClassVar[str] = "{path}: expected {expected}, got {got!r}{advice}"
 
-    def __init__(self, path: str, value: object, expected: str) -> None:
+    def __init__(self, path: str, expected: str, got: object) -> None:
         wanted, mark, advice = expected.partition("; ")
         super().__init__(
-            self.form.format(path=path, value=value, expected=wanted, advice=mark + advice)
+            self.form.format(path=path, expected=wanted, got=got, advice=mark + advice)
         )
         self.path = path
-        self.value = value
         self.expected = expected
+        self.got = got
 
     def at(self, path: str) -> Self:
         """The same mistake at another path."""
-        return type(self)(path, self.value, self.expected)
+        return type(self)(path, self.expected, self.got)
 
     def __reduce__(self) -> tuple[type[UserError], tuple[Any, ...]]:
-        return type(self), (self.path, self.value, self.expected)
+        return type(self), (self.path, self.expected, self.got)
 
 
 class FileError(UserError):
-    """A file that cannot be read; `value` is what is wrong with it, `expected` what is wanted."""
+    """A file that cannot be read; `got` is what is wrong with it, `expected` what is wanted."""
 
-    form = "{path}: {value}; expected {expected}{advice}"
+    form = "{path}: {got}; expected {expected}{advice}"
 
 
 class MissingError(UserError):
@@ -73,24 +73,24 @@ class FormulaError(UserError):
 
     Parameters
     ----------
-    value : the text; the message holds its beginning only.
     expected : what would be accepted at the place.
+    got : the text. The message holds its beginning only.
     place : position in the text, from 0; its length where something is missing at the end.
 
     Examples
     --------
-    >>> print(FormulaError("form", "c0 + c1*n**", "a value here", 11).__notes__[0])
+    >>> print(FormulaError("form", "a value here", "c0 + c1*n**", 11).__notes__[0])
         c0 + c1*n**
                    ^
     """
 
-    form = "{path}: {value!r} is not a formula: expected {expected}{advice}"
+    form = "{path}: {got!r} is not a formula: expected {expected}{advice}"
     width: ClassVar[int] = 72
 
-    def __init__(self, path: str, value: str, expected: str, place: int) -> None:
-        short = value if len(value) <= self.width else f"{value[: self.width]}…"
-        super().__init__(path, short, expected)
-        self.text, self.place = value, place
+    def __init__(self, path: str, expected: str, got: str, place: int) -> None:
+        short = got if len(got) <= self.width else f"{got[: self.width]}…"
+        super().__init__(path, expected, short)
+        self.text, self.place = got, place
         self.add_note(self._marked())
 
     def _marked(self) -> str:
@@ -101,10 +101,10 @@ class FormulaError(UserError):
 
     def at(self, path: str) -> Self:
         """The same mistake at another path."""
-        return type(self)(path, self.text, self.expected, self.place)
+        return type(self)(path, self.expected, self.text, self.place)
 
     def __reduce__(self) -> tuple[type[UserError], tuple[Any, ...]]:
-        return type(self), (self.path, self.text, self.expected, self.place)
+        return type(self), (self.path, self.expected, self.text, self.place)
 
 
 class EngineError(PipelineError):
@@ -117,7 +117,7 @@ class EngineNotReadyError(UserError):
 
 def from_simulator(error: SpecError, path: str | None = None) -> UserError:
     """The simulator's refusal as the user's mistake, at its own path where no other is given."""
-    return UserError(path or error.field, error.value, error.accepted)
+    return UserError(path or error.field, error.accepted, error.value)
 
 
 def renamed(error: Mistake, path: str) -> Mistake:
@@ -165,4 +165,4 @@ def check_settings(function: str, given: Iterable[str], known: Collection[str]) 
     """
     for name in given:
         if name not in known:
-            raise UserError(function, name, nearest(name, known))
+            raise UserError(function, nearest(name, known), name)

@@ -229,7 +229,7 @@ def read_fit(folder: Path) -> Fit:
     from mtl_laws.pipeline.laws.lawset import LAWS_NAME, LawSet
 
     if not folder.is_dir():
-        raise UserError("FOLDER", str(folder), f"a folder with {LAWS_NAME}, as run or fit left it")
+        raise UserError("FOLDER", f"a folder with {LAWS_NAME}, as run or fit left it", str(folder))
     laws = LawSet.load(folder)
     laws = laws.with_rows(laws.rows)
     made = laws.provenance
@@ -258,9 +258,9 @@ def curves_of(folder: Path) -> pd.DataFrame | None:
 
     if not (folder / STORE_NAME).exists() or not (folder / RESULTS_NAME).exists():
         return None
-    cells = read_table(folder / RESULTS_NAME)
+    trials = read_table(folder / RESULTS_NAME)
     curves = learning_curves(read_rows(folder / STORE_NAME))
-    return curves.merge(cells[["cell", *CURVE_COLUMNS]], on="cell")
+    return curves.merge(trials[["trial", *CURVE_COLUMNS]], on="trial")
 
 
 def write_report_of(laws: LawSet, source: Source, out: Path) -> None:
@@ -333,7 +333,7 @@ def refuse_run_folder(out: Path) -> None:
     """
     if (out / STORE_NAME).exists():
         expected = f"another folder; a study was run in this one ({STORE_NAME}), and its laws stay"
-        raise UserError("out", str(out), expected)
+        raise UserError("out", expected, str(out))
 
 
 def make_folder(out: Path) -> None:
@@ -351,7 +351,7 @@ def make_folder(out: Path) -> None:
         probe.unlink()
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise UserError("out", str(out), f"a folder that can be written to ({reason})") from error
+        raise UserError("out", f"a folder that can be written to ({reason})", str(out)) from error
 
 
 def _provenance(
@@ -407,10 +407,10 @@ def _check(table: pd.DataFrame, settings: SearchSettings) -> None:
     import pandas as pd
 
     if not isinstance(table, pd.DataFrame):
-        raise UserError("table", type(table).__name__, "a pandas DataFrame")
+        raise UserError("table", "a pandas DataFrame", type(table).__name__)
     twice = table.columns[table.columns.duplicated()]
     if len(twice):
-        raise UserError("table", str(twice[0]), "every column name once")
+        raise UserError("table", "every column name once", str(twice[0]))
     check_settings("fit_laws", settings, SearchSettings.__annotations__)
 
 

@@ -70,12 +70,12 @@ def equipped(
 
 def _run_file(path: Path, written: str) -> None:
     if not path.is_file():
-        raise UserError("plugin", written, ACCEPTED)
+        raise UserError("plugin", ACCEPTED, written)
     spec = spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None or not path.stem.isidentifier():
-        raise UserError("plugin", written, ACCEPTED)
+        raise UserError("plugin", ACCEPTED, written)
     if path.stem in sys.modules:
-        raise UserError("plugin", written, "a file of another name; a module has this one")
+        raise UserError("plugin", "a file of another name; a module has this one", written)
     module = module_from_spec(spec)
     sys.modules[path.stem] = module  # so that what it defines can be sent to other processes
     try:
@@ -92,4 +92,4 @@ def _import(name: str) -> None:
         if error.name is None or not name.startswith(error.name):
             raise
         files = [path.name for path in Path.cwd().glob("*.py")]
-        raise UserError("plugin", name, nearest(f"{name}.py", files, ACCEPTED)) from error
+        raise UserError("plugin", nearest(f"{name}.py", files, ACCEPTED), name) from error

@@ -1,7 +1,7 @@
 """The reference tables: outcomes of the studies that ship, trained already.
 
 ``data/reference/`` holds one Parquet file per study and ``manifest.json``, which says how many rows
-each has, which cells they are and where they were made. In an installed package the folder stands
+each has, which trials they are and where they were made. In an installed package the folder stands
 inside it. `python data/make_reference.py` writes it.
 """
 
@@ -30,7 +30,7 @@ def reference_names() -> list[str]:
 
 
 def reference_manifest() -> dict[str, Any]:
-    """What the tables are: per study its file, rows, cells, digests and where they were made.
+    """What the tables are: per study its file, rows, trials, digests and where they were made.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def reference_manifest() -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         expected = "the reference tables; install the package again, or use a full checkout"
-        raise UserError(str(path), "no such file", expected) from error
+        raise UserError(str(path), expected, "no such file") from error
     return manifest
 
 
@@ -68,7 +68,7 @@ def load_reference(name: str) -> pd.DataFrame:
     wanted = name.removeprefix(PREFIX)
     studies = reference_manifest()["studies"]
     if wanted not in studies:
-        raise UserError(name, wanted, nearest(wanted, sorted(studies), "a reference table"))
+        raise UserError(name, nearest(wanted, sorted(studies), "a reference table"), wanted)
     return read_table(FOLDER / studies[wanted]["file"])
 
 

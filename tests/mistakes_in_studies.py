@@ -63,8 +63,8 @@ STUDIES: dict[str, Mistake] = {
     "no level": factors("tasks: [], tokens: [40]", "factors.tasks", "1 or more"),
     "unknown factor": study(FULL + ", hiden: [8, 16]}\n", "factors.hiden[0]", "8", "'hidden'"),
     "two models": factors("tasks: 1, tokens: 40", "factors", "'2 models'", "8 models"),
-    "a million cells": study(
-        STUDY + "seeds: 100000\n" + "family: {options: {}}\n", "factors", "cells", "at most"
+    "a million trials": study(
+        STUDY + "seeds: 100000\n" + "family: {options: {}}\n", "factors", "trials", "at most"
     ),
     "endless seed": block("seeds: [99999999999999999999]", "seeds", "9999", "to 4294967295"),
     "negative seeds": block("seeds: [-1]", "seeds[0]", "-1", "0 or more"),
@@ -106,7 +106,7 @@ STUDIES: dict[str, Mistake] = {
     ),
     "group that is the seed": block("laws: {groups: seed}", "laws.groups", "'seed'", "two levels"),
     "a group for each trial": block(
-        "laws: {groups: cell}", "laws.groups", "'cell'", "4 rows or more"
+        "laws: {groups: trial}", "laws.groups", "'trial'", "4 rows or more"
     ),
     "group without a value": block(
         "laws: {groups: n_aux_request}", "laws.groups", "'n_aux_request'", "some are empty"

@@ -48,4 +48,4 @@ def alone(name: str) -> pd.DataFrame:
 
 
 def _scores(table: pd.DataFrame, column: str) -> pd.Series[float]:
-    return table.set_index("cell")[column]
+    return table.set_index("trial")[column]

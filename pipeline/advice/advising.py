@@ -10,12 +10,11 @@ import json
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 from typing_extensions import Unpack
 
-from mtl_laws.pipeline.advice.check import Plan, Progress, check
 from mtl_laws.pipeline.advice.factors import Sizes, sources
 from mtl_laws.pipeline.advice.page import ShownAdvice, advice_html
 from mtl_laws.pipeline.advice.prediction import Oracle, Suggestion
@@ -35,6 +34,9 @@ from mtl_laws.pipeline.fit import make_folder
 from mtl_laws.pipeline.io.wholefile import write_whole
 from mtl_laws.pipeline.laws.law import Law
 from mtl_laws.pipeline.laws.lawset import LawSet
+
+if TYPE_CHECKING:
+    from mtl_laws.pipeline.advice.check import Plan, Progress
 
 #: the laws of gains and of the score alone that ship (`benchmarks/advice_law.py`)
 SHIPPED = Path(str(resources.files("mtl_laws.pipeline") / "advice"))
@@ -85,7 +87,12 @@ def advise(
         settings.get("aux_tokens"),
         None if columns is None else tuple(columns),
     )
-    return answer_question(question, Plan() if check else None, progress)
+    plan = None
+    if check:
+        from mtl_laws.pipeline.advice.check import Plan
+
+        plan = Plan()
+    return answer_question(question, plan, progress)
 
 
 def answer_question(
@@ -113,7 +120,7 @@ def answer_question(
     singles = oracle.predict(sizes, [(name,) for name in choice.auxiliaries])
     if not any(np.isfinite(one.gain.value) for one in singles):
         expected = f"a law that has a value at n = {sizes.n} with and without auxiliaries"
-        raise UserError("laws", str(question.laws or DEFAULT_LAWS), expected)
+        raise UserError("laws", expected, str(question.laws or DEFAULT_LAWS))
     best = oracle.best_set(sizes, singles)
     ranked = tuple(sorted(singles, key=_order))
     checked = None
@@ -121,6 +128,8 @@ def answer_question(
         sets = [one.auxiliaries for one in ranked[: plan.top]]
         if best is not None and best.auxiliaries not in sets:
             sets.append(best.auxiliaries)
+        from mtl_laws.pipeline.advice.check import check
+
         report = progress or (lambda stage, done, total: None)
         checked = check(oracle, question.reading, sizes, sets, plan, report)
     name = "the law that comes with mtl-laws" if question.laws is None else str(question.laws)
@@ -143,9 +152,9 @@ def law_of(path: Path) -> tuple[Law, str, dict[str, str], str, bool]:
     """
     laws = LawSet.load(path)
     if laws.selected is None:
-        raise UserError("laws", str(path), "a laws.json that has a selected law")
+        raise UserError("laws", "a laws.json that has a selected law", str(path))
     if laws.selected.levels:
-        raise UserError("laws", str(path), "a law that has the same constants in all groups")
+        raise UserError("laws", "a law that has the same constants in all groups", str(path))
     law = laws.with_region(laws.selected)
     used = sources([name for name in laws.factors if law.uses(name)], laws.data.columns, str(path))
     return law, laws.target, used, _family(path, laws), laws.data.lower_is_better
@@ -209,7 +218,7 @@ def check_out(out: Path) -> None:
         if there is a file in its place.
     """
     if any(path.exists() and not path.is_dir() for path in (out, *out.parents)):
-        raise UserError("out", str(out), "a folder, or a name that no file has")
+        raise UserError("out", "a folder, or a name that no file has", str(out))
 
 
 def write_advice(advice: Advice, out: Path) -> None:

@@ -55,7 +55,7 @@ class Plan:
     def __post_init__(self) -> None:
         for path, value, least in (("seeds", self.seeds, 2), ("top", self.top, 1)):
             if value < least:
-                raise UserError(path, value, f"a whole number of at least {least}")
+                raise UserError(path, f"a whole number of at least {least}", value)
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def plan_trials(known: Profile, sizes: Sizes, sets: Sequence[Set]) -> tuple[list
     n_aux = min(n_aux, *(sizes.n_aux[name] for name in names))
     if min(n, n_aux) < MIN_TOKENS:
         expected = f"a corpus large enough to train on {MIN_TOKENS} tokens of each task and test"
-        raise UserError("check", f"{known.main.tokens} labelled tokens", expected)
+        raise UserError("check", expected, f"{known.main.tokens} labelled tokens")
     return [Trial(known.main.name, some, n, n_aux) for some in sets], test_tokens
 
 

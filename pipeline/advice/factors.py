@@ -136,7 +136,7 @@ def _source(name: str, column: str, where: str) -> str:
             return key
     called = name if column == name else f"{name} (column {column})"
     expected = f"a law whose factors a corpus determines: {', '.join(FACTORS)}"
-    raise UserError(f"{where}, factors", called, expected)
+    raise UserError(f"{where}, factors", expected, called)
 
 
 def columns_of(situations: Sequence[Situation], sources_of: Mapping[str, str]) -> dict[str, Floats]:

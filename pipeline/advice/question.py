@@ -72,10 +72,10 @@ def open_corpus(question: Question) -> Corpus:
         if a file is missing, broken, empty or without labels.
     """
     if not question.corpus:
-        raise UserError("corpus", "", "a corpus file")
+        raise UserError("corpus", "a corpus file", "")
     for name, times in Counter(question.columns or ()).items():
         if times > 1:
-            raise UserError("columns", name, "names that differ, one for each column")
+            raise UserError("columns", "names that differ, one for each column", name)
     try:
         options = read_options(CorpusOptions, question.reading)
         options.check_files()
@@ -96,7 +96,7 @@ def choose_layers(question: Question, corpus: Corpus) -> Choice:
     main = _named(corpus, "main", question.main, tuple(corpus.layers))
     reason = _unusable(corpus, main)
     if reason:
-        raise UserError("main", question.main, f"another layer; this one {reason}")
+        raise UserError("main", f"another layer; this one {reason}", question.main)
     others = tuple(name for name in corpus.layers if name != main)
     asked = tuple(
         dict.fromkeys(_named(corpus, "aux", name, others) for name in question.auxiliaries)
@@ -108,13 +108,13 @@ def choose_layers(question: Question, corpus: Corpus) -> Choice:
     }
     for name in asked:
         if name == main:
-            raise UserError("aux", name, f"a layer other than the main one, {main}")
+            raise UserError("aux", f"a layer other than the main one, {main}", name)
         if reasons[name]:
-            raise UserError("aux", name, f"another layer; this one {reasons[name]}")
+            raise UserError("aux", f"another layer; this one {reasons[name]}", name)
     usable = tuple(name for name, why in reasons.items() if not why)
     if not usable:
         said = "; ".join(f"{name} {why}" for name, why in reasons.items()) or "it is the only one"
-        raise UserError("corpus", corpus.source, f"a layer to help {main}; {said}")
+        raise UserError("corpus", f"a layer to help {main}; {said}", corpus.source)
     return Choice(main, usable, {name: why for name, why in reasons.items() if why})
 
 
@@ -131,7 +131,7 @@ def sizes_of(question: Question, corpus: Corpus, known: Profile) -> Sizes:
     """
     for path, value in (("tokens", question.n), ("aux_tokens", question.n_aux)):
         if value is not None and value < 1:
-            raise UserError(path, value, "a whole number of at least 1")
+            raise UserError(path, "a whole number of at least 1", value)
     n = question.n or known.main.tokens
     extra = {
         layer.name: layer.tokens - min(n, known.pairs[layer.name].tokens)
@@ -162,7 +162,7 @@ def _named(corpus: Corpus, path: str, name: str, known: tuple[str, ...]) -> str:
     try:
         return corpus.name_of(name)
     except SpecError as error:
-        raise UserError(path, name, nearest(name, known)) from error
+        raise UserError(path, nearest(name, known), name) from error
 
 
 def _unusable(corpus: Corpus, name: str) -> str:

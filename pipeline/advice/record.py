@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtl_laws.pipeline.advice.check import Check
 from mtl_laws.pipeline.advice.factors import Sizes
 from mtl_laws.pipeline.advice.prediction import Suggestion
 from mtl_laws.pipeline.advice.profile import Profile
 from mtl_laws.pipeline.laws.law import Law
+
+if TYPE_CHECKING:
+    from mtl_laws.pipeline.advice.check import Check
 
 #: version of ``advice.json``
 SCHEMA = 1

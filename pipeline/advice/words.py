@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtl_laws.pipeline.advice.check import Checked
 from mtl_laws.pipeline.advice.factors import MEANINGS
 from mtl_laws.pipeline.advice.prediction import Estimate, Suggestion
 from mtl_laws.pipeline.advice.record import Advice
+
+if TYPE_CHECKING:
+    from mtl_laws.pipeline.advice.check import Checked
 
 Pair = tuple[float, float]
 

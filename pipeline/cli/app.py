@@ -82,7 +82,7 @@ def run(
         str | None,
         typer.Option(help="Engine instead of the study's: auto, pysr, operon, gplearn, grammar."),
     ] = None,
-    retry_failed: Annotated[bool, typer.Option(help="Train failed cells again.")] = False,
+    retry_failed: Annotated[bool, typer.Option(help="Train failed trials again.")] = False,
 ) -> None:
     """Run a study: simulate tasks, train models, find laws, write the report. Resumes by itself.
 
@@ -330,7 +330,7 @@ def engines(
 
     if install is not None:
         if install != pysr.PySR.name:
-            raise UserError("install", install, "pysr, the one engine with a runtime of its own")
+            raise UserError("install", "pysr, the one engine with a runtime of its own", install)
         typer.echo(f"pysr      installed: {pysr.install()}")
         return
     for name, engine in ENGINES.items():

@@ -33,11 +33,11 @@ def parse_factors(text: str) -> dict[str, str]:
     for part in text.split(","):
         name, found, column = (piece.strip() for piece in part.partition("="))
         if not name or (found and not column):
-            raise UserError("factors", text, FACTORS_FORM)
+            raise UserError("factors", FACTORS_FORM, text)
         if not found and not name.isidentifier():
-            raise UserError("factors", name, f"{FACTORS_FORM}{_with_equals(name)}")
+            raise UserError("factors", f"{FACTORS_FORM}{_with_equals(name)}", name)
         if name in factors:
-            raise UserError("factors", text, f"every factor once, not {name} twice")
+            raise UserError("factors", f"every factor once, not {name} twice", text)
         factors[name] = column or name
     return factors
 
@@ -62,7 +62,7 @@ def parse_columns(option: str, text: str | None) -> tuple[str, ...]:
         return ()
     columns = tuple(part.strip() for part in text.split(","))
     if not all(columns):
-        raise UserError(option, text, "COLUMN,COLUMN, as in sharing,encoder")
+        raise UserError(option, "COLUMN,COLUMN, as in sharing,encoder", text)
     return columns
 
 
@@ -76,7 +76,7 @@ def parse_bounds(text: str) -> tuple[float | None, float | None]:
     """
     parts = text.split(",")
     if len(parts) != 2:
-        raise UserError("bounds", text, BOUNDS_FORM)
+        raise UserError("bounds", BOUNDS_FORM, text)
     low, high = (_number(part, "bounds", text, BOUNDS_FORM) for part in parts)
     return low, high
 
@@ -94,12 +94,12 @@ def parse_domains(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
         name, found, ends = text.partition("=")
         pieces = ends.split(":")
         if not name.strip() or not found or len(pieces) != 2:
-            raise UserError("domain", text, DOMAIN_FORM)
+            raise UserError("domain", DOMAIN_FORM, text)
         if name.strip() in domains:
-            raise UserError("domain", text, f"one domain per factor, not two of {name.strip()}")
+            raise UserError("domain", f"one domain per factor, not two of {name.strip()}", text)
         low, high = (_number(piece, "domain", text, DOMAIN_FORM) for piece in pieces)
         if low is None or high is None:
-            raise UserError("domain", text, DOMAIN_FORM)
+            raise UserError("domain", DOMAIN_FORM, text)
         domains[name.strip()] = (low, high)
     return domains
 
@@ -116,7 +116,7 @@ def parse_options(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         name, found, value = text.partition("=")
         if not name.strip() or not found:
-            raise UserError("option", text, "NAME=VALUE, as in features=8")
+            raise UserError("option", "NAME=VALUE, as in features=8", text)
         try:
             options[name.strip()] = json.loads(value)
         except (ValueError, RecursionError):
@@ -130,9 +130,9 @@ def _number(part: str, field: str, text: str, expected: str) -> float | None:
     try:
         value = float(part)
     except ValueError as error:
-        raise UserError(field, text, expected) from error
+        raise UserError(field, expected, text) from error
     if not math.isfinite(value):
-        raise UserError(field, text, expected)
+        raise UserError(field, expected, text)
     return value
 
 
@@ -147,13 +147,13 @@ def check_export(out: Path, format: str) -> None:
     from mtl_laws.simulator import format_names
 
     if format not in format_names():
-        raise UserError("format", format, f"one of {', '.join(format_names())}")
+        raise UserError("format", f"one of {', '.join(format_names())}", format)
     try:
         free = not out.exists() or not any(out.iterdir())
     except OSError:
         free = False
     if not free:
-        raise UserError("out", str(out), "a new or empty folder")
+        raise UserError("out", "a new or empty folder", str(out))
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def usage_line(error: Any, words: Sequence[str]) -> str:
 
 def _missing(error: Any, _: Sequence[str]) -> str:
     name, meaning = param_name(error.param), _meaning(error.param)
-    return f"{MissingError(name, None, f'it is required: {meaning}')}{_example(error)}"
+    return f"{MissingError(name, f'it is required: {meaning}', None)}{_example(error)}"
 
 
 def _unknown_option(error: Any, words: Sequence[str]) -> str:
@@ -41,12 +41,12 @@ def _unknown_option(error: Any, words: Sequence[str]) -> str:
     parent, command = error.ctx.parent, error.ctx.info_name
     if parent is None:
         expected = f"{' or '.join(known)}; the command has its own options after it"
-        return str(UserError("option before the command", name, expected))
+        return str(UserError("option before the command", expected, name))
     if name in _options(parent.command):
         corrected = " ".join(_first(name, words))
         return f"option of {command}: {name!r} stands before the command: mtl-laws {corrected}"
     expected = nearest(name, known, "one of its options") if known else "no option but --help"
-    return str(UserError(f"option of {command}", name, expected))
+    return str(UserError(f"option of {command}", expected, name))
 
 
 def _first(option: str, words: Sequence[str]) -> list[str]:
@@ -63,7 +63,7 @@ def _bad_value(error: Any, words: Sequence[str]) -> str:
     if value is None or kind is None:
         given = "" if value is None else f", got {value!r}"
         return f"{option}: {problem}{given}; {_meaning(error.param)}"
-    return str(UserError(option, value, f"{KINDS[kind[1]]}; {_meaning(error.param)}"))
+    return str(UserError(option, f"{KINDS[kind[1]]}; {_meaning(error.param)}", value))
 
 
 def _other(error: Any, _: Sequence[str]) -> str:

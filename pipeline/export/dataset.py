@@ -78,7 +78,7 @@ def check_licence(licence: str) -> None:
     """
     if len(licence) > LONGEST_LICENCE or (licence and not licence.isprintable()):
         expected = f"one line of at most {LONGEST_LICENCE} characters, as in CC-BY-4.0"
-        raise UserError("licence", licence[:LONGEST_LICENCE], expected)
+        raise UserError("licence", expected, licence[:LONGEST_LICENCE])
 
 
 def read_export(folder: Path | str) -> dict[str, pd.DataFrame]:
@@ -93,9 +93,9 @@ def read_export(folder: Path | str) -> dict[str, pd.DataFrame]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(str(path), "no description", f"a folder with {DESCRIPTION}") from error
+        raise UserError(str(path), f"a folder with {DESCRIPTION}", "no description") from error
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-        raise UserError(f"{path}, schema", record, f"schema {SCHEMA}")
+        raise UserError(f"{path}, schema", f"schema {SCHEMA}", record)
     chosen = export_format(record["format"])
     return {table["name"]: _read(table, chosen, Path(folder)) for table in record["tables"]}
 

@@ -125,5 +125,5 @@ def export_format(name: str) -> TableFormat:
         naming the nearest one.
     """
     if name not in EXPORTS:
-        raise UserError("format", name, nearest(name, export_names()))
+        raise UserError("format", nearest(name, export_names()), name)
     return made(EXPORTS[name])

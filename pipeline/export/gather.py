@@ -37,7 +37,7 @@ PATHS = ("corpus", "option_corpus")
 """Columns of file paths: the file's name stays, its folder goes."""
 
 CURVES = (
-    Column("cell", "str", "", "the model: `cell` of `results`"),
+    Column("trial", "str", "", "the model: `trial` of `results`"),
     Column("step", "int64", "updates", "update after which the losses were taken"),
     Column("train_loss", "float64", "nats", "per token, on the training tokens seen since"),
     Column("validation_loss", "float64", "nats", "per token of the main task"),
@@ -86,7 +86,7 @@ def gather(folder: Path, licence: str = "") -> Publication:
         tables += _fit_tables(fit.laws, fit.laws.rows)
     if not tables:
         expected = f"a folder of `run` or `fit`, with {STORE_NAME} of some models or {LAWS_NAME}"
-        raise UserError("folder", str(folder), expected)
+        raise UserError("folder", expected, str(folder))
     study = None if run is None else run.summary.study
     return Publication(
         title=_title(folder),
@@ -114,8 +114,8 @@ def _run_tables(folder: Path, run: _Run | None) -> list[PublishedTable]:
     if not run.rows:
         return []
     described = [row.description for row in run.rows]
-    settings = {name for cell in described for name in cell["training"]}
-    options = {name for cell in described for name in cell["task"]["options"]}
+    settings = {name for trial in described for name in trial["training"]}
+    options = {name for trial in described for name in trial["task"]["options"]}
     rows = outcomes_table(run.rows, run.runs)
     tables = [_results(rows, frozenset(settings), frozenset(options))]
     curves = learning_curves(run.rows)
@@ -234,9 +234,9 @@ def _title(folder: Path) -> str:
 def _unfinished(summary: Summary) -> str:
     done = sum(summary.by_status.values())
     failed = summary.by_status.get(FAILED, 0)
-    if done < summary.cells:
-        return f"The run is not finished: {done} of {summary.cells} models are here."
-    return f"{failed} of {summary.cells} models failed and have no scores." if failed else ""
+    if done < summary.trials:
+        return f"The run is not finished: {done} of {summary.trials} models are here."
+    return f"{failed} of {summary.trials} models failed and have no scores." if failed else ""
 
 
 def _made(run: _Run | None) -> dict[str, str]:

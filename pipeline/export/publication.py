@@ -116,7 +116,7 @@ def check_name(name: str) -> None:
     if strange or path.is_absolute() or ".." in path.parts or name[1:2] == ":":
         shown = name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "…"
         expected = f"a name of at most {LONGEST_NAME} printable characters that is no path"
-        raise UserError("column", shown, expected)
+        raise UserError("column", expected, shown)
 
 
 def split_name(value: str) -> str:
@@ -133,7 +133,7 @@ def _array(name: str, values: pd.Series[Any]) -> pa.Array:
         return pa.array(texts, type=pa.string())
     cast = found.cast(wanted)
     if wanted == pa.float64() and pc.any(pc.is_inf(cast)).as_py():
-        raise UserError(f"column {name}", "an infinite value", "finite numbers and nulls")
+        raise UserError(f"column {name}", "finite numbers and nulls", "an infinite value")
     return cast
 
 

@@ -42,17 +42,17 @@ def input_error(
     path = _path(place)
     if error["type"] == "extra_forbidden":
         known = _block_at(root, place[:-1]).model_fields
-        return UserError(path, str(place[-1]), nearest(str(place[-1]), known))
+        return UserError(path, nearest(str(place[-1]), known), str(place[-1]))
     expected = _accepted(root, place)
     if error["type"] == "missing":
         given = _instead(root, place, error["input"], called or {})
         if given is None:
-            return MissingError(path, None, f"this key is required: {expected}")
+            return MissingError(path, f"this key is required: {expected}", None)
         meant = f"a known key; did you mean {place[-1]!r}? It is required: {expected}"
-        return UserError(_path([*place[:-1], given]), given, meant)
+        return UserError(_path([*place[:-1], given]), meant, given)
     if error["type"] == DETAIL:
         expected = f"{error['msg']}; {expected}"
-    return UserError(path, short(error["input"]), expected)
+    return UserError(path, expected, short(error["input"]))
 
 
 def _instead(

@@ -49,7 +49,7 @@ def read_table(path: Path) -> pd.DataFrame:
     raw = _read_bytes(path)
     table = _parquet(path, raw) if raw[:4] == b"PAR1" else _csv(path, raw)
     if table.empty:
-        raise FileError(str(path), f"{len(table.columns)} columns, no rows", "one row or more")
+        raise FileError(str(path), "one row or more", f"{len(table.columns)} columns, no rows")
     return table
 
 
@@ -62,7 +62,7 @@ def numbers(table: pd.DataFrame, column: str, source: str) -> pd.Series[float]:
         line and column).
     """
     if column not in table.columns:
-        raise UserError(source, column, nearest(column, table.columns, "a column of the table"))
+        raise UserError(source, nearest(column, table.columns, "a column of the table"), column)
     values = table[column]
     if not pd.api.types.is_numeric_dtype(values):
         told = values.astype("object").where(values.map(lambda value: isinstance(value, _TOLD)))
@@ -83,7 +83,7 @@ def _refuse(table: pd.DataFrame, column: str, source: str, wrong: NDArray[np.boo
         where = f"line {lines[first]}" if lines else f"row {first + 1}"
         value = table[column].iloc[first]
         told = float(value) if isinstance(value, (float, np.number)) else str(value)
-        raise UserError(f"{source}, {where}, column {column}", told, "a finite number")
+        raise UserError(f"{source}, {where}, column {column}", "a finite number", told)
 
 
 def write_parquet(table: pd.DataFrame, path: Path) -> None:
@@ -120,9 +120,9 @@ def _read_bytes(path: Path) -> bytes:
         raw = path.read_bytes()
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise FileError(str(path), reason, "the path of a CSV or Parquet file") from error
+        raise FileError(str(path), "the path of a CSV or Parquet file", reason) from error
     if not raw.removeprefix(codecs.BOM_UTF8).strip():
-        raise FileError(str(path), "an empty file", "a CSV or Parquet file")
+        raise FileError(str(path), "a CSV or Parquet file", "an empty file")
     return raw
 
 
@@ -131,7 +131,7 @@ def _parquet(path: Path, raw: bytes) -> pd.DataFrame:
         table = pd.read_parquet(io.BytesIO(raw))
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise FileError(str(path), f"damaged ({reason})", "a whole Parquet file") from error
+        raise FileError(str(path), "a whole Parquet file", f"damaged ({reason})") from error
     table.columns = _unique(path, [str(name) for name in table.columns], "the header")
     return table.reset_index(drop=True)
 
@@ -142,11 +142,11 @@ def _csv(path: Path, raw: bytes) -> pd.DataFrame:
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         found = f"byte {raw[error.start]:#04x}"
-        raise UserError(f"{path}, line {line}", found, "text in UTF-8, or Parquet") from error
+        raise UserError(f"{path}, line {line}", "text in UTF-8, or Parquet", found) from error
     separator = _separator(text)
     records = list(_records(path, text, separator))
     if not records:
-        raise FileError(str(path), "blank lines only", "a header and rows")
+        raise FileError(str(path), "a header and rows", "blank lines only")
     line, header = records[0]
     names = _unique(path, [name.strip() for name in header], f"line {line}")
     lines = [line for line, _ in records[1:]]
@@ -180,18 +180,18 @@ def _records(path: Path, text: str, separator: str) -> Iterator[tuple[int, list[
             width = width or len(cells)
             if len(cells) != width:
                 where, found = f"{path}, line {line}", f"{len(cells)} values"
-                raise UserError(where, found, f"{width} values, as in the header")
+                raise UserError(where, f"{width} values, as in the header", found)
             yield line, cells
     except csv.Error as error:
-        raise UserError(f"{path}, line {before + 1}", str(error), "comma-separated text") from error
+        raise UserError(f"{path}, line {before + 1}", "comma-separated text", str(error)) from error
 
 
 def _unique(path: Path, names: Sequence[str], where: str) -> list[str]:
     for place, name in enumerate(names):
         if not name:
-            raise UserError(f"{path}, {where}", f"column {place + 1}", "a name for every column")
+            raise UserError(f"{path}, {where}", "a name for every column", f"column {place + 1}")
         if name in names[:place]:
-            raise UserError(f"{path}, {where}", name, "every column name once")
+            raise UserError(f"{path}, {where}", "every column name once", name)
     return list(names)
 
 

@@ -104,12 +104,12 @@ def parse_yaml(text: str, source: str) -> object:
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise UserError(
-            f"{source}{line}", _line_of(text, error), f"YAML; {error.problem}"
+            f"{source}{line}", f"YAML; {error.problem}", _line_of(text, error)
         ) from error
     except yaml.YAMLError as error:
-        raise UserError(source, str(error).splitlines()[0], "a YAML document") from error
+        raise UserError(source, "a YAML document", str(error).splitlines()[0]) from error
     except ValueError as error:
-        raise UserError(source, str(error)[:60], "numbers of a sensible length") from error
+        raise UserError(source, "numbers of a sensible length", str(error)[:60]) from error
 
 
 def _line_of(text: str, error: yaml.MarkedYAMLError) -> str:
@@ -127,11 +127,11 @@ def read_text(path: Path, what: str) -> str:
         raw = path.read_bytes()
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise FileError(str(path), reason, f"the path of {what}") from error
+        raise FileError(str(path), f"the path of {what}", reason) from error
     if len(raw) > MAX_BYTES:
-        raise UserError(str(path), f"{len(raw)} bytes", f"{what} of at most {MAX_BYTES} bytes")
+        raise UserError(str(path), f"{what} of at most {MAX_BYTES} bytes", f"{len(raw)} bytes")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         where = f"byte {error.start} is {raw[error.start]:#04x}"
-        raise UserError(str(path), where, f"{what} encoded in UTF-8") from error
+        raise UserError(str(path), f"{what} encoded in UTF-8", where) from error

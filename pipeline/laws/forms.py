@@ -56,24 +56,24 @@ def read_forms(
         where one place in the text is wrong.
     """
     if not isinstance(texts, Sequence) or isinstance(texts, str):
-        raise UserError("forms", texts, "a list of formulas, each a text")
+        raise UserError("forms", "a list of formulas, each a text", texts)
     trees = (_read(f"forms[{k}]", text, factors, other or {}) for k, text in enumerate(texts))
     return tuple(dict.fromkeys(trees))
 
 
 def _read(path: str, text: object, factors: Sequence[str], other: Mapping[str, str]) -> Tree:
     if not isinstance(text, str):
-        raise UserError(path, text, "a formula as text")
+        raise UserError(path, "a formula as text", text)
     reader = _Reader(path, text, factors, other)
     tree = Tree.parse(reader.plain(), factors).renumber()
     shown = text if len(text) <= 60 else f"{text[:60]}…"
     if tree.complexity > MAX_NODES:
         expected = f"a form of at most {MAX_NODES} numbers, names, operators and functions"
-        raise UserError(path, shown, f"{expected}; it has {tree.complexity}")
+        raise UserError(path, f"{expected}; it has {tree.complexity}", shown)
     if not tree.factors:
         meant = (_alike(name, factors) for name in reader.constants)
         hint = next((f"; did you mean {name}?" for name in meant if name), "")
-        raise UserError(path, shown, f"a form that uses a factor: {', '.join(factors)}{hint}")
+        raise UserError(path, f"a form that uses a factor: {', '.join(factors)}{hint}", shown)
     return tree
 
 
@@ -99,7 +99,7 @@ class _Reader:
         tokens = list(TOKEN.finditer(self.text))
         if len(tokens) > MAX_TOKENS:
             expected = f"a form of at most {MAX_NODES} numbers, names, operators and functions"
-            raise UserError(self.path, f"{self.text[:60]}…", expected)
+            raise UserError(self.path, expected, f"{self.text[:60]}…")
         words: list[str] = []
         depth, value, end = 0, True, len(self.text.rstrip())
         for token, after in zip_longest(tokens, tokens[1:]):
@@ -161,4 +161,4 @@ class _Reader:
         return self.constants.setdefault(name, f"c{len(self.constants)}")
 
     def _wrong(self, place: int, expected: str) -> FormulaError:
-        return FormulaError(self.path, self.text, expected, place)
+        return FormulaError(self.path, expected, self.text, place)

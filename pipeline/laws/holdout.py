@@ -59,7 +59,7 @@ def held_out_rows(condition: str, columns: Mapping[str, Floats]) -> Mask:
     if not mask.any() or mask.all():
         met = "every row meets it" if mask.any() else "no row meets it"
         expected = f"a condition that some rows meet and others do not; {met}"
-        raise UserError("hold_out", condition, f"{expected}; {_ranges(columns)}")
+        raise UserError("hold_out", f"{expected}; {_ranges(columns)}", condition)
     return mask
 
 
@@ -81,7 +81,7 @@ def rows_where(condition: str, table: pd.DataFrame) -> Mask:
     if not mask.any() or mask.all():
         met = "every row meets it" if mask.any() else "no row meets it"
         raise UserError(
-            "where", condition, f"a condition that some rows meet and others do not; {met}"
+            "where", f"a condition that some rows meet and others do not; {met}", condition
         )
     return mask
 
@@ -135,7 +135,7 @@ class _Condition:
         if isinstance(node, ast.Name) and node.id in self.columns:
             return self.columns[node.id]
         if isinstance(node, ast.Name):
-            raise UserError(self.path, node.id, nearest(node.id, self.columns, self.kind))
+            raise UserError(self.path, nearest(node.id, self.columns, self.kind), node.id)
         if isinstance(node, ast.Constant):
             return self.number(node.value)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
@@ -152,7 +152,7 @@ class _Condition:
         return np.asarray(float(value))
 
     def refuse(self) -> UserError:
-        return UserError(self.path, self.text[:80], self.accepted)
+        return UserError(self.path, self.accepted, self.text[:80])
 
 
 class _Where(_Condition):
@@ -200,9 +200,9 @@ class _Where(_Condition):
     def value(self, node: ast.expr) -> Floats:
         if isinstance(node, ast.Name) and node.id in self.texts:
             raise UserError(
-                self.path, node.id, nearest(node.id, self.columns, "a column of numbers")
+                self.path, nearest(node.id, self.columns, "a column of numbers"), node.id
             )
         if isinstance(node, ast.Name) and node.id not in self.columns:
             names = (*self.columns, *self.texts)
-            raise UserError(self.path, node.id, nearest(node.id, names, self.kind))
+            raise UserError(self.path, nearest(node.id, names, self.kind), node.id)
         return super().value(node)

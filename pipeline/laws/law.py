@@ -184,7 +184,7 @@ class Law(Record):
         if self.group_constants is None:
             return self
         if level not in self.group_constants:
-            raise UserError("group", level, _levels_in_words(level, self.levels))
+            raise UserError("group", _levels_in_words(level, self.levels), level)
         none, intervals = Interval(), self._intervals.get(level, {})
         constants = {**self.constants}
         for name, value in self._of_level(level).items():
@@ -352,7 +352,7 @@ class Law(Record):
         try:
             return Expression.parse(text, self.factors)
         except UserError as error:
-            raise wrong(error.value, error.expected) from error
+            raise wrong(error.got, error.expected) from error
 
     def _parsed(self) -> Expression:
         return Expression.parse(self.expression, self.factors)
@@ -367,12 +367,12 @@ class Law(Record):
         self._check_fitted()
         missing = [name for name in self._parsed().factors if name not in columns]
         if missing:
-            raise UserError("columns", sorted(columns), f"also the factor {missing[0]}")
+            raise UserError("columns", f"also the factor {missing[0]}", sorted(columns))
         return {name: np.asarray(column, dtype=float) for name, column in columns.items()}
 
     def _check_fitted(self) -> None:
         if not self.fitted:
-            raise UserError("law", self.template, "a law whose constants were fitted")
+            raise UserError("law", "a law whose constants were fitted", self.template)
 
     def _parts(
         self, group: Sequence[str] | None, *tables: Mapping[str, Floats]
@@ -381,11 +381,11 @@ class Law(Record):
         size = _size(tables[0], group)
         if group is None:
             raise UserError(
-                "group", None, "the level of every row: this law has constants by group"
+                "group", "the level of every row: this law has constants by group", None
             )
         names = np.asarray([str(level) for level in group], dtype=object)
         if len(names) != size:
-            raise UserError("group", len(names), f"{size} levels, one for each row")
+            raise UserError("group", f"{size} levels, one for each row", len(names))
         for level in dict.fromkeys(names.tolist()):
             rows = np.flatnonzero(names == level)
             parts = [

@@ -57,7 +57,7 @@ LAWS_NAME, TABLE_NAME = "laws.json", "table.parquet"
 class SchemaError(UserError):
     """A ``laws.json`` of another version."""
 
-    form: ClassVar[str] = f"{{path}}: expected {SCHEMA}, got {{value!r}}: {{expected}}{{advice}}"
+    form: ClassVar[str] = f"{{path}}: expected {SCHEMA}, got {{got!r}}: {{expected}}{{advice}}"
 
 
 class LawSet(Record):
@@ -177,11 +177,11 @@ class LawSet(Record):
         file = path / LAWS_NAME if path.is_dir() else path
         content = read_json(file)
         if not isinstance(content, dict):
-            raise UserError(str(file), short(content), ACCEPTED)
+            raise UserError(str(file), ACCEPTED, short(content))
         version = content.get("schema")
         if version != SCHEMA:
             accepted = "run `mtl-laws fit` again" if version == 1 else ACCEPTED
-            raise SchemaError(f"{file}, schema", short(version), accepted)
+            raise SchemaError(f"{file}, schema", accepted, short(version))
         laws = cls.from_json(content, str(file))
         laws._folder = file.parent
         return laws
@@ -227,7 +227,7 @@ class LawSet(Record):
         if self._rows is None:
             if self._folder is None:
                 raise UserError(
-                    "rows", None, f"laws that were read from a folder with {TABLE_NAME}"
+                    "rows", f"laws that were read from a folder with {TABLE_NAME}", None
                 )
             self._rows = self._analysed(self._folder / TABLE_NAME)
         return self._rows
@@ -245,9 +245,9 @@ class LawSet(Record):
         for column in ("role", "cell", *(() if self.groups is None else ("group",))):
             if column not in rows:
                 accepted = f"a table with this column, as beside {LAWS_NAME}"
-                raise UserError(str(path), column, accepted)
+                raise UserError(str(path), accepted, column)
         if not (rows["role"] == "fit").any():
-            raise UserError(f"{path}, column role", rows["role"].iloc[0], "'fit' in some rows")
+            raise UserError(f"{path}, column role", "'fit' in some rows", rows["role"].iloc[0])
         return rows
 
     # --- predictions -----------------------------------------------------------------------------
@@ -262,7 +262,7 @@ class LawSet(Record):
             if none was selected.
         """
         if self.selected is None:
-            raise UserError("selected", None, "laws of which one was selected")
+            raise UserError("selected", "laws of which one was selected", None)
         return self.selected
 
     def with_region(self, law: Law) -> Law:
@@ -407,7 +407,7 @@ def _missing(factor: str, column: str, table: pd.DataFrame) -> MissingError:
     other = "" if column == factor else f", a column {factor} would do too"
     there = ", ".join(map(str, table.columns)) or "none"
     wanted = f"it holds the law's factor {factor}{other}; columns given: {there}"
-    return MissingError(f"table, column {column}", None, wanted)
+    return MissingError(f"table, column {column}", wanted, None)
 
 
 def schema() -> str:

@@ -73,7 +73,7 @@ class LawPlot:
         asked = [("x", axis, self.law.factors), *(("at", name, self.law.factors) for name in at)]
         for field, name, known in [*asked, *([("by", by, lines)] if by else [])]:
             if name not in known:
-                raise UserError(field, name, nearest(name, known))
+                raise UserError(field, nearest(name, known), name)
 
     def _range(self, factor: str) -> tuple[float, float]:
         return self.ranges.get(factor, (0.0, 1.0))

@@ -236,7 +236,7 @@ def _with_values(
     columns = _factor_columns(table, question, source)
     for name, column in columns.items():
         if len(table) and np.isnan(column).all():
-            raise UserError(f"factors.{name}", "no value", "a factor with at least two levels")
+            raise UserError(f"factors.{name}", "a factor with at least two levels", "no value")
     missing = missing_rows(columns) if len(table) else {}
     for name, mask in missing.items():
         notes.append(Note("missing_factor", name, rows=int(mask.sum())))
@@ -262,9 +262,9 @@ def _groups(
     for column in question.groups:
         if column not in table.columns:
             expected = nearest(column, map(str, table.columns), "a column of the table")
-            raise UserError("groups", column, expected)
+            raise UserError("groups", expected, column)
         if table[column].isna().any():
-            raise UserError("groups", column, "a column with a level in every row; some are empty")
+            raise UserError("groups", "a column with a level in every row; some are empty", column)
     joined = table[question.groups[0]].astype(str)
     for column in question.groups[1:]:
         joined = joined + SEPARATOR + table[column].astype(str)
@@ -290,14 +290,14 @@ def check_levels(asked: str, levels: Sequence[str], rows: Indices, rules: DataRu
     """
     if len(levels) > rules.max_groups:
         expected = f"columns with at most {rules.max_groups} levels together; there are "
-        raise UserError("groups", asked, f"{expected}{len(levels)}")
+        raise UserError("groups", f"{expected}{len(levels)}", asked)
     if rows.min() < rules.min_rows_of_group:
         level, count = levels[int(rows.argmin())], int(rows.min())
         expected = f"at least {rules.min_rows_of_group} rows to fit in every group; {level!r} has "
-        raise UserError("groups", asked, f"{expected}{count}")
+        raise UserError("groups", f"{expected}{count}", asked)
     if not (rows >= rules.min_group_rows).any():
         expected = f"a group of {rules.min_group_rows} rows or more"
-        raise UserError("groups", asked, expected)
+        raise UserError("groups", expected, asked)
 
 
 def split_small(data: Rows) -> tuple[Rows, Rows | None]:
@@ -319,14 +319,14 @@ def _precision(
     path = "sd" if question.sd else "weights"
     if column not in table.columns:
         expected = nearest(column, map(str, table.columns), "a column of the table")
-        raise UserError(path, column, expected)
+        raise UserError(path, expected, column)
     given = _column(table, column, source, question.rules)
     wrong = given[~(given > 0)] if question.sd else given[~(given >= 0)]
     if len(wrong) or not given.any():
         least = "more than 0" if question.sd else "at least 0, some more than 0"
         found = float(wrong[0]) if len(wrong) else 0.0
         value = "an empty cell" if np.isnan(found) else f"{found:g}"
-        raise UserError(path, column, f"a column of numbers, {least}, in every row; it has {value}")
+        raise UserError(path, f"a column of numbers, {least}, in every row; it has {value}", column)
     if question.sd:
         precision = (given / np.exp(np.mean(np.log(given)))) ** -2.0
         return precision / precision.mean(), float(1.0 / np.mean(given**-2.0))
@@ -358,20 +358,20 @@ def is_factor_name(name: str) -> bool:
 
 def _check_names(question: Question) -> None:
     if not question.factors:
-        raise UserError("factors", {}, "at least one factor")
+        raise UserError("factors", "at least one factor", {})
     if question.target in OWN_COLUMNS:
-        raise UserError("target", question.target, "a column of another name; rename it")
+        raise UserError("target", "a column of another name; rename it", question.target)
     columns: dict[str, str] = {}
     for name, column in question.factors.items():
         if not is_factor_name(name):
-            raise UserError(f"factors.{name}", name, _name_wanted(name, column))
+            raise UserError(f"factors.{name}", _name_wanted(name, column), name)
         if name == question.target:
-            raise UserError(f"factors.{name}", name, "a name other than the target's")
+            raise UserError(f"factors.{name}", "a name other than the target's", name)
         if column == question.target:
-            raise UserError(f"factors.{name}", column, "a column other than the target's")
+            raise UserError(f"factors.{name}", "a column other than the target's", column)
         if column in columns:
             both = f"a column that {columns[column]} does not stand for already"
-            raise UserError(f"factors.{name}", column, both)
+            raise UserError(f"factors.{name}", both, column)
         columns[column] = name
 
 
@@ -388,40 +388,40 @@ def _name_wanted(name: str, column: str) -> str:
 def _check_numbers(question: Question) -> None:
     low, high = _bounds(question)
     if not low < high:
-        raise UserError("bounds", question.bounds, "a lowest value below the highest")
+        raise UserError("bounds", "a lowest value below the highest", question.bounds)
     for name, (least, most) in question.domain.items():
         if name not in question.factors:
-            raise UserError(f"domain.{name}", name, nearest(name, question.factors, "a factor"))
+            raise UserError(f"domain.{name}", nearest(name, question.factors, "a factor"), name)
         if not (np.isfinite(least) and np.isfinite(most) and least < most):
-            raise UserError(f"domain.{name}", (least, most), "a low end below a high one")
+            raise UserError(f"domain.{name}", "a low end below a high one", (least, most))
 
 
 def _check_weighting(question: Question) -> None:
     if question.sd is not None and question.weights is not None:
-        raise UserError("weights", question.weights, "no weights beside standard deviations (sd)")
+        raise UserError("weights", "no weights beside standard deviations (sd)", question.weights)
     if question.loss not in LOSSES:
-        raise UserError("loss", question.loss, f"one of {', '.join(LOSSES)}")
+        raise UserError("loss", f"one of {', '.join(LOSSES)}", question.loss)
     taken = (question.target, *question.factors.values())
     for path, given in (("sd", question.sd), ("weights", question.weights)):
         if given in taken:
-            raise UserError(path, given, "a column that is neither the target nor a factor")
+            raise UserError(path, "a column that is neither the target nor a factor", given)
     for place, column in enumerate(question.groups):
         if column in (question.target, *question.factors.values()):
-            raise UserError("groups", column, "a column that is neither the target nor a factor")
+            raise UserError("groups", "a column that is neither the target nor a factor", column)
         if column in question.groups[:place]:
-            raise UserError("groups", column, "every column once")
+            raise UserError("groups", "every column once", column)
 
 
 def _check_effort(question: Question) -> None:
     if question.budget not in BUDGETS:
-        raise UserError("budget", question.budget, f"one of {', '.join(BUDGETS)}")
+        raise UserError("budget", f"one of {', '.join(BUDGETS)}", question.budget)
     if question.time_limit is not None and not 0 < question.time_limit < np.inf:
-        raise UserError("time_limit", question.time_limit, "seconds, more than 0")
+        raise UserError("time_limit", "seconds, more than 0", question.time_limit)
     if not 0 <= question.seed <= MAX_SEED:
-        raise UserError("seed", question.seed, f"a whole number from 0 to {MAX_SEED}")
+        raise UserError("seed", f"a whole number from 0 to {MAX_SEED}", question.seed)
     if question.jobs < -1 or question.jobs == 0:
         expected = "a number of processes, or -1 for one per core"
-        raise UserError("jobs", question.jobs, expected)
+        raise UserError("jobs", expected, question.jobs)
 
 
 def _bounds(question: Question) -> tuple[float, float]:
@@ -441,7 +441,7 @@ def _column(table: pd.DataFrame, column: str, source: str, rules: Rules) -> Floa
     large = values[np.abs(values) > rules.data.max_value]
     if len(large):
         expected = f"a number of at most {rules.data.max_value:g} in size"
-        raise UserError(f"{source}, column {column}", float(large[0]), expected)
+        raise UserError(f"{source}, column {column}", expected, float(large[0]))
     return values
 
 
@@ -457,21 +457,21 @@ def _check_rows(
     rules = question.rules.data
     if len(target) < rules.min_rows:
         expected = f"{rules.min_rows} rows or more that have a value of {question.target}"
-        raise UserError(source, f"{len(target)} rows to fit", expected)
+        raise UserError(source, expected, f"{len(target)} rows to fit")
     if np.ptp(target) <= rules.rounding * np.max(np.abs(target)):
         expected = "a target with at least two values in the rows to fit"
-        raise UserError("target", float(target[0]), expected)
+        raise UserError("target", expected, float(target[0]))
     low, high = _bounds(question)
     outside = target[(target < low) | (target > high)]
     if len(outside):
         expected = f"bounds that hold every {question.target}, {outside[0]:g} too"
-        raise UserError("bounds", question.bounds, expected)
+        raise UserError("bounds", expected, question.bounds)
     for name, column in columns.items():
         known = column[~np.isnan(column)]
         if len(np.unique(known)) < 2:
             only = float(known[0]) if len(known) else "no value"
             expected = "a factor with at least two levels in the rows to fit; leave it out"
-            raise UserError(f"factors.{name}", only, expected)
+            raise UserError(f"factors.{name}", expected, only)
 
 
 def _replicates(table: pd.DataFrame, question: Question) -> dict[str, Floats]:

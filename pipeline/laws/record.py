@@ -55,7 +55,7 @@ class Record(BaseModel):
             if it is not such a record; the field names the source and the place in it.
         """
         if not isinstance(content, Mapping):
-            raise UserError(source or cls.__name__, short(content), ACCEPTED)
+            raise UserError(source or cls.__name__, ACCEPTED, short(content))
         try:
             return cls.model_validate(content)
         except ValidationError as error:
@@ -113,7 +113,7 @@ class Groups(Record):
         if missing:
             there = ", ".join(map(str, table.columns)) or "none"
             wanted = f"it holds the group of every row; columns given: {there}"
-            raise MissingError(f"table, column {missing[0]}", None, wanted)
+            raise MissingError(f"table, column {missing[0]}", wanted, None)
         parts = [[str(level) for level in table[name]] for name in self.columns]
         return [SEPARATOR.join(levels) for levels in zip(*parts, strict=True)]
 
@@ -434,18 +434,18 @@ def read_json(path: Path) -> object:
     """
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise UserError(str(path), f"{path.stat().st_size} bytes", ACCEPTED)
+            raise UserError(str(path), ACCEPTED, f"{path.stat().st_size} bytes")
         text = path.read_text(encoding="utf-8")
         return json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except OSError as error:
-        raise FileError(str(path), (error.strerror or str(error)).lower(), ACCEPTED) from error
+        raise FileError(str(path), ACCEPTED, (error.strerror or str(error)).lower()) from error
     except json.JSONDecodeError as error:
         place = f"{error.msg.lower()}, line {error.lineno}"
-        raise UserError(str(path), place, ACCEPTED) from error
+        raise UserError(str(path), ACCEPTED, place) from error
     except RecursionError as error:
-        raise UserError(str(path), "lists nested without end", ACCEPTED) from error
+        raise UserError(str(path), ACCEPTED, "lists nested without end") from error
     except ValueError as error:
-        raise UserError(str(path), str(error)[:80], ACCEPTED) from error
+        raise UserError(str(path), ACCEPTED, str(error)[:80]) from error
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -465,11 +465,11 @@ def _in_one_line(error: ValidationError, source: str) -> UserError:
     context = first.get("ctx") or {}
     place = _place(source, first["loc"], str(context.get("below", "")))
     if first["type"] == "not_accepted":
-        return UserError(place, context["value"], context["accepted"])
+        return UserError(place, context["accepted"], context["value"])
     if first["type"] == "missing":
-        return UserError(place, None, f"a value there, as in {ACCEPTED}")
+        return UserError(place, f"a value there, as in {ACCEPTED}", None)
     wanted = first["msg"].lower().partition(" or instance")[0]
-    return UserError(place, short(first["input"]), f"{wanted}: {ACCEPTED}")
+    return UserError(place, f"{wanted}: {ACCEPTED}", short(first["input"]))
 
 
 def _place(source: str, steps: tuple[int | str, ...], below: str) -> str:

@@ -208,7 +208,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
             X, level = self._split(X)
             X = check_array(X, dtype=np.float64, ensure_all_finite="allow-nan", estimator=self)
             for name in sorted(set(level) - set(self.levels_)):
-                raise ParameterError("groups", name, nearest(name, self.levels_, "a fitted level"))
+                raise ParameterError("groups", nearest(name, self.levels_, "a fitted level"), name)
         columns = dict(zip(self.factor_names_, X.T, strict=True))
         used = {k: v for k, v in columns.items() if self.selected_.uses(k)}
         if not used and not self.selected_.levels:
@@ -250,12 +250,12 @@ class LawRegressor(RegressorMixin, BaseEstimator):
                 place = int(feature) % self.n_features_in_
             else:
                 expected = nearest(str(feature), names, "a feature's name or position")
-                raise ParameterError("groups", feature, expected)
+                raise ParameterError("groups", expected, feature)
             if place in places:
-                raise ParameterError("groups", feature, "every feature once")
+                raise ParameterError("groups", "every feature once", feature)
             places.append(place)
         if not places or len(places) == self.n_features_in_:
-            raise ParameterError("groups", self.groups, "one feature or more, but not all")
+            raise ParameterError("groups", "one feature or more, but not all", self.groups)
         return places
 
     def _split(self, X: Any) -> tuple[Any, list[str]]:
@@ -266,7 +266,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         for place, part in zip(places, parts, strict=True):
             if part.isna().any():
                 expected = "a level in every row; some are missing"
-                raise ParameterError("groups", self._feature(place), expected)
+                raise ParameterError("groups", expected, self._feature(place))
         columns = [[_level_name(value) for value in part] for part in parts]
         rest = table.iloc[:, [k for k in range(table.shape[1]) if k not in places]]
         return rest, [SEPARATOR.join(levels) for levels in zip(*columns, strict=True)]
@@ -302,18 +302,18 @@ class LawRegressor(RegressorMixin, BaseEstimator):
             raise _parameter_error(path, error) from error
         low, high = self._limits()
         if rows.y.min() < low or rows.y.max() > high:
-            raise ParameterError("bounds", self.bounds, "bounds that hold every value of y")
+            raise ParameterError("bounds", "bounds that hold every value of y", self.bounds)
         largest = float(max(np.nanmax(np.abs(rows.X), initial=0.0), np.max(np.abs(rows.y))))
         most = self._rules().data.max_value
         if largest > most:
-            raise ParameterError("X, y", largest, f"numbers of at most {most:g} in size")
+            raise ParameterError("X, y", f"numbers of at most {most:g} in size", largest)
         if rows.group is not None:
             count = np.bincount(rows.group, minlength=len(self.levels_))
             asked = ", ".join(str(self._feature(place)) for place in self._group_places())
             try:
                 check_levels(asked, self.levels_, count, self._rules().data)
             except UserError as error:
-                raise ParameterError(error.path, error.value, error.expected) from error
+                raise ParameterError(error.path, error.expected, error.got) from error
         return int(seed)
 
     def _question(self, seed: int) -> Question:
@@ -424,7 +424,7 @@ class Counted:
 
 def _parameter_error(path: str, error: UserError) -> ParameterError:
     """The mistake at a parameter, with the notes that show its place."""
-    parameter = ParameterError(path, error.value, error.expected)
+    parameter = ParameterError(path, error.expected, error.got)
     for note in getattr(error, "__notes__", ()):
         parameter.add_note(note)
     return parameter
@@ -434,7 +434,7 @@ def _counted(X: Floats, y: Floats, weight: Floats, group: Indices | None = None)
     """Equal rows counted, rows of no weight left out: neither order nor repetition matters."""
     kept = weight > 0
     if not kept.any():
-        raise ParameterError("sample_weight", "zero everywhere", "at least one weight above zero")
+        raise ParameterError("sample_weight", "at least one weight above zero", "zero everywhere")
     codes = np.zeros(len(y)) if group is None else group
     matrix = np.column_stack([codes, X, y])[kept]
     table = np.where(np.isnan(matrix), np.inf, matrix)  # nan equals nothing, not even nan

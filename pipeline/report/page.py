@@ -114,7 +114,7 @@ def _heading(factor: str, surface: Surface | None) -> str:
 def _check_columns(laws: LawSet, table: pd.DataFrame) -> None:
     for column in (*laws.factors, laws.target, "role", "cell"):
         if column not in table:
-            raise UserError("table", column, f"one of {', '.join(map(str, table.columns))}")
+            raise UserError("table", f"one of {', '.join(map(str, table.columns))}", column)
 
 
 def _surface(laws: LawSet, table: pd.DataFrame, groups: Grouped | None) -> Surface | None:

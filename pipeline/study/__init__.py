@@ -1,1 +1,1 @@
-"""Running: groups of cells to workers and their results back, one run at a time in a folder."""
+"""Running: groups of trials to workers and their results back, one run at a time in a folder."""

@@ -23,7 +23,7 @@ NO_SCHEDULER = (
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where a study is trained; none of it changes what a cell gives.
+    """Where a study is trained; none of it changes what a trial gives.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class RunOptions:
     address : of the dask scheduler; None starts a cluster of `jobs` workers on this machine.
     device : ``cpu``, ``cuda`` or ``cuda:0``.
     progress : whether to say how far the run is, on standard error.
-    retry_failed : whether cells whose row is ``failed`` are tried again.
+    retry_failed : whether trials whose row is ``failed`` are tried again.
     """
 
     jobs: int = -1
@@ -44,7 +44,7 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         if isinstance(self.jobs, bool) or not isinstance(self.jobs, int) or self.jobs in (0,):
-            raise UserError("jobs", self.jobs, "a number of processes, or -1 for one per core")
+            raise UserError("jobs", "a number of processes, or -1 for one per core", self.jobs)
         _check_backend(self.backend, self.address)
         _check_device(self.device)
 
@@ -84,7 +84,7 @@ def _client(distributed: Any, address: Any) -> Any:
     try:
         return distributed.Client(address, timeout="10s", set_as_default=True)
     except (OSError, ValueError) as error:
-        raise UserError("address", address, "the address of a dask scheduler") from error
+        raise UserError("address", "the address of a dask scheduler", address) from error
 
 
 def check_cluster(options: RunOptions) -> None:
@@ -101,7 +101,7 @@ def check_cluster(options: RunOptions) -> None:
 def _distributed() -> Any:
     if importlib.util.find_spec("distributed") is None:
         expected = "loky, or dask once it is installed; pip install 'mtl-laws[dask]'"
-        raise UserError("backend", "dask", expected)
+        raise UserError("backend", expected, "dask")
     return importlib.import_module("distributed")
 
 
@@ -112,11 +112,11 @@ BACKENDS: Mapping[str, Callable[[int, str | None], Any]] = {"loky": _loky, "dask
 def _check_backend(name: str, address: str | None) -> None:
     """Refuse a backend that is not there, or an address that it has no use for."""
     if name not in BACKENDS:
-        raise UserError("backend", name, nearest(name, BACKENDS))
+        raise UserError("backend", nearest(name, BACKENDS), name)
     if name == "dask":
         _distributed()
     elif address is not None:
-        raise UserError("address", address, "no address without the backend dask")
+        raise UserError("address", "no address without the backend dask", address)
 
 
 def _check_device(name: str) -> None:
@@ -127,14 +127,14 @@ def _check_device(name: str) -> None:
 
     kind = name.partition(":")[0]
     if kind not in ("cpu", "cuda"):
-        raise UserError("device", name, "cpu, cuda or cuda:NUMBER")
+        raise UserError("device", "cpu, cuda or cuda:NUMBER", name)
     try:
         index = torch.device(name).index or 0
     except RuntimeError as error:
-        raise UserError("device", name, "cpu, cuda or cuda:NUMBER") from error
+        raise UserError("device", "cpu, cuda or cuda:NUMBER", name) from error
     if kind == "cuda" and index >= torch.cuda.device_count():
         found = f"{torch.cuda.device_count()} CUDA devices are visible to torch here"
-        raise UserError("device", name, f"cpu; {found}")
+        raise UserError("device", f"cpu; {found}", name)
 
 
 @contextmanager

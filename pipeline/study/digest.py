@@ -1,4 +1,4 @@
-"""Canonical JSON and its digest: the name under which a cell is stored, the same everywhere.
+"""Canonical JSON and its digest: the name under which a trial is stored, the same everywhere.
 
 Two descriptions that mean the same give the same text: keys are sorted, tuples are lists, a float
 that is a whole number is written as that number (``1.0`` and ``1`` are one level), and other floats
@@ -16,7 +16,7 @@ from typing import TypeAlias
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
 DIGEST_LENGTH = 32
-"""Hexadecimal digits kept of SHA-256: 128 bits, so that no two cells ever meet by chance."""
+"""Hexadecimal digits kept of SHA-256: 128 bits, so that no two trials ever meet by chance."""
 
 
 def _plain(value: Json) -> Json:

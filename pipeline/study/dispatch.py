@@ -1,11 +1,11 @@
-"""Cells to workers and results back, whatever happens to the workers.
+"""Trials to workers and results back, whatever happens to the workers.
 
 A worker that is killed (out of memory, by hand) takes the whole pool with it, and nobody says which
-group it was at. So every cell that was given out and did not come back gets a strike. Cells with
+group it was at. So every trial that was given out and did not come back gets a strike. Trials with
 few strikes are trained in groups as before, those with more of them singly, and at last one at a
-time: a cell that then loses its worker again is the culprit, and its result says so.
+time: a trial that then loses its worker again is the culprit, and its result says so.
 
-Groups are made of all cells of the study, and only then are those left out that have their row. So
+Groups are made of all trials of the study, and only then are those left out that have their row. So
 a resumed run trains the groups of an undisturbed one, and sums over a stack round the same way.
 """
 
@@ -21,15 +21,15 @@ import joblib
 from mtl_laws.pipeline.errors import PipelineError
 from mtl_laws.pipeline.plugins import equipped, loaded
 from mtl_laws.pipeline.study.backends import RunOptions, backend
-from mtl_laws.pipeline.study.trials import Cell, group
-from mtl_laws.pipeline.study.workers import Result, failure, train_cells
+from mtl_laws.pipeline.study.trials import Trial, group
+from mtl_laws.pipeline.study.workers import Result, failure, train_trials
 
 _log = logging.getLogger(__name__)
 
-Part = tuple[Cell, ...]
+Part = tuple[Trial, ...]
 
 SINGLY = 2
-"""Strikes from which a cell is trained in a group of its own."""
+"""Strikes from which a trial is trained in a group of its own."""
 
 ALONE = 3
 """Strikes from which it is trained while nothing else is."""
@@ -46,23 +46,23 @@ STUCK = (
 
 
 def outcomes(
-    cells: Sequence[Cell], done: Collection[str], options: RunOptions, parent: int = 0
+    trials: Sequence[Trial], done: Collection[str], options: RunOptions, parent: int = 0
 ) -> Generator[list[Result], None, None]:
-    """The results of all cells that are not done, a group at a time, in the order of arrival.
+    """The results of all trials that are not done, a group at a time, in the order of arrival.
 
     Parameters
     ----------
-    cells : all cells of the study.
+    trials : all trials of the study.
     done : digests of those that have their row.
     options : where to train the others.
     parent : process id of the run, for its local workers to watch; 0 for none.
 
     Raises
     ------
-    PipelineError : a round brought nothing, neither a result nor a cell lost with its worker.
+    PipelineError : a round brought nothing, neither a result nor a trial lost with its worker.
     """
-    groups = group(cells, device=options.device)
-    waiting = {cell.digest: cell for cell in cells if cell.digest not in done}
+    groups = group(trials, device=options.device)
+    waiting = {trial.digest: trial for trial in trials if trial.digest not in done}
     strikes: Counter[str] = Counter()
     with backend(options) as lost:
         while waiting:
@@ -71,34 +71,34 @@ def outcomes(
                 with closing(one_round.give_out(options, parent)) as arriving:
                     for results in arriving:
                         for result in results:
-                            del waiting[result.cell]
+                            del waiting[result.trial]
                         yield results
             except lost as error:
                 strikes.update(one_round.in_flight(waiting))
                 _log.warning("a worker was lost: %s", " ".join(str(error).split()))
             if len(waiting) - strikes.total() == before:
                 raise PipelineError(STUCK)
-            for culprit in [cell for cell in waiting if strikes[cell] >= CULPRIT]:
+            for culprit in [trial for trial in waiting if strikes[trial] >= CULPRIT]:
                 del waiting[culprit]
                 yield [failure(culprit, PipelineError(LOST))]
 
 
 class _Round:
-    """One attempt at all waiting cells, which ends when they are done or a worker is lost."""
+    """One attempt at all waiting trials, which ends when they are done or a worker is lost."""
 
     def __init__(
-        self, groups: Sequence[Part], waiting: Mapping[str, Cell], strikes: Counter[str]
+        self, groups: Sequence[Part], waiting: Mapping[str, Trial], strikes: Counter[str]
     ) -> None:
-        def calm(cell: Cell) -> bool:
-            return cell.digest in waiting and strikes[cell.digest] < SINGLY
+        def calm(trial: Trial) -> bool:
+            return trial.digest in waiting and strikes[trial.digest] < SINGLY
 
-        def suspect(cell: Cell) -> bool:
-            return cell.digest in waiting and SINGLY <= strikes[cell.digest] < ALONE
+        def suspect(trial: Trial) -> bool:
+            return trial.digest in waiting and SINGLY <= strikes[trial.digest] < ALONE
 
         self.parts = [*_parts(groups, calm), *_singles(groups, suspect)]
         self.alone = not self.parts
         if self.alone:
-            self.parts = _singles(groups, lambda cell: cell.digest in waiting)
+            self.parts = _singles(groups, lambda trial: trial.digest in waiting)
         self._given: list[Part] = []
 
     def give_out(self, options: RunOptions, parent: int) -> Generator[list[Result], None, None]:
@@ -109,7 +109,7 @@ class _Round:
             return_as="generator_unordered",
         )
         yield from parallel(
-            joblib.delayed(equipped)(loaded(), train_cells, part, options.device, parent)
+            joblib.delayed(equipped)(loaded(), train_trials, part, options.device, parent)
             for part in self._giving()
         )
 
@@ -118,18 +118,18 @@ class _Round:
             self._given.append(part)
             yield part
 
-    def in_flight(self, waiting: Mapping[str, Cell]) -> list[str]:
-        """Cells that were given out and have not come back; of cells trained alone, the first."""
-        out = [cell.digest for part in self._given for cell in part if cell.digest in waiting]
+    def in_flight(self, waiting: Mapping[str, Trial]) -> list[str]:
+        """Trials that were given out and have not come back; of trials trained alone, the first."""
+        out = [trial.digest for part in self._given for trial in part if trial.digest in waiting]
         return out[:1] if self.alone else out
 
 
-def _parts(groups: Sequence[Part], wanted: Callable[[Cell], bool]) -> list[Part]:
-    """Of every group its wanted cells, where it has some."""
-    kept = (tuple(cell for cell in part if wanted(cell)) for part in groups)
+def _parts(groups: Sequence[Part], wanted: Callable[[Trial], bool]) -> list[Part]:
+    """Of every group its wanted trials, where it has some."""
+    kept = (tuple(trial for trial in part if wanted(trial)) for part in groups)
     return [part for part in kept if part]
 
 
-def _singles(groups: Sequence[Part], wanted: Callable[[Cell], bool]) -> list[Part]:
-    """Every wanted cell in a part of its own."""
-    return [(cell,) for part in _parts(groups, wanted) for cell in part]
+def _singles(groups: Sequence[Part], wanted: Callable[[Trial], bool]) -> list[Part]:
+    """Every wanted trial in a part of its own."""
+    return [(trial,) for part in _parts(groups, wanted) for trial in part]

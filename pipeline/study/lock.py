@@ -68,7 +68,7 @@ class RunLock:
             expected = (
                 "a folder in which no other run is at work; wait for it, or choose another folder"
             )
-            raise UserError(str(self.path.parent), f"in use by {holder}", expected) from error
+            raise UserError(str(self.path.parent), expected, f"in use by {holder}") from error
         except OSError as error:  # a file system that knows no locks
             file.close()
             raise self._unusable(error) from error
@@ -76,7 +76,7 @@ class RunLock:
 
     def _unusable(self, error: OSError) -> UserError:
         reason = (error.strerror or "not writable").lower()
-        return UserError(str(self.path.parent), f"{LOCK_NAME}: {reason}", "a folder to write in")
+        return UserError(str(self.path.parent), "a folder to write in", f"{LOCK_NAME}: {reason}")
 
     def __exit__(
         self,

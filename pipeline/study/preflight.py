@@ -21,7 +21,7 @@ from mtl_laws.pipeline.laws.question import MAX_SEED, Question, check_levels, ch
 from mtl_laws.pipeline.laws.rules import DataRules
 from mtl_laws.pipeline.study.store import Row
 from mtl_laws.pipeline.study.table import outcomes_table
-from mtl_laws.pipeline.study.trials import Cell, expand
+from mtl_laws.pipeline.study.trials import Trial, expand
 from mtl_laws.pipeline.symbolic.engines.choice import choose
 from mtl_laws.simulator import SpecError, make_taskset
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 #: an outcome as it stands before there is one
 UNTRAINED = {"status": "", "scores": {}, "steps": 0, "best_step": 0, "seconds": 0.0, "message": ""}
-#: cells that show every level of every factor
+#: trials that show every level of every factor
 ENOUGH = 5_000
 
 
@@ -46,13 +46,13 @@ def foresee(study: Study, engine: str | None = None) -> None:
         study does not vary, of an engine that is not ready; or a corpus cannot be read.
     """
     if max(study.seeds) > MAX_SEED:
-        raise UserError("seeds", max(study.seeds), f"whole numbers from 0 to {MAX_SEED}")
+        raise UserError("seeds", f"whole numbers from 0 to {MAX_SEED}", max(study.seeds))
     one_seed = expand(study.model_copy(update={"seeds": study.seeds[:1]}))
-    ordinary = [cell for cell in one_seed if cell.control is None]
+    ordinary = [trial for trial in one_seed if trial.control is None]
     least = DataRules().min_rows
     if len(ordinary) * len(study.seeds) < least:
         found = f"{len(ordinary) * len(study.seeds)} models"
-        raise UserError("factors", found, f"levels and seeds that make {least} models or more")
+        raise UserError("factors", f"levels and seeds that make {least} models or more", found)
     question = question_of(study, 1, engine)
     with said_in_the_study(question, engine):
         choose(question.engine)
@@ -63,10 +63,10 @@ def foresee(study: Study, engine: str | None = None) -> None:
     _check_corpora(one_seed)
 
 
-def _planned(cells: Sequence[Cell]) -> pd.DataFrame:
-    """The table that these cells will give, as far as it is known before they are trained."""
-    some = Random(0).sample(cells, min(len(cells), ENOUGH))
-    rows = (Row(cell.digest, cell.to_json(), UNTRAINED) for cell in some)
+def _planned(trials: Sequence[Trial]) -> pd.DataFrame:
+    """The table that these trials will give, as far as it is known before they are trained."""
+    some = Random(0).sample(trials, min(len(trials), ENOUGH))
+    rows = (Row(trial.digest, trial.to_json(), UNTRAINED) for trial in some)
     table = outcomes_table(rows, {})
     return table.assign(ami=table["ami_request"])
 
@@ -79,13 +79,13 @@ def _check_columns(question: Question, planned: pd.DataFrame, seeds: int) -> Non
     weighting = [("sd", question.sd), ("weights", question.weights)]
     for field, column in (("target", question.target), *_named(question), *weighting):
         if column in planned and not is_numeric_dtype(planned[column]):
-            raise UserError(field, column, "a column of numbers; docs/columns.md lists them")
+            raise UserError(field, "a column of numbers; docs/columns.md lists them", column)
     for field, column in _named(question):
         values = planned[column] if column in planned else planned["T"] * 0.0
         told = values[planned["T"] > 1] if column == "ami" else values
         if told.notna().all() and told.nunique() < 2:
             expected = "a factor of which the study has two levels or more; vary it or leave it out"
-            raise UserError(field, column, expected)
+            raise UserError(field, expected, column)
     for column in question.groups:
         _check_group(column, planned, seeds, question.rules.data)
 
@@ -95,9 +95,9 @@ def _check_group(column: str, planned: pd.DataFrame, seeds: int, rules: DataRule
     levels = planned[column].astype(str) if column in planned else None
     if levels is None or levels.nunique() < 2:
         expected = "a column of which the study has two levels or more; vary it or leave it out"
-        raise UserError("groups", column, expected)
+        raise UserError("groups", expected, column)
     if planned[column].isna().any():
-        raise UserError("groups", column, "a column with a level in every row; some are empty")
+        raise UserError("groups", "a column with a level in every row; some are empty", column)
     if len(planned) < ENOUGH:
         rows = seeds * levels.value_counts(sort=False)
         check_levels(column, tuple(map(str, rows.index)), rows.to_numpy().astype(np.int64), rules)
@@ -108,15 +108,15 @@ def _named(question: Question) -> list[tuple[str, str]]:
     return [(f"factors.{name}", column) for name, column in question.factors.items()]
 
 
-def _check_corpora(cells: Sequence[Cell]) -> None:
+def _check_corpora(trials: Sequence[Trial]) -> None:
     """Read every corpus once, and draw the largest tasks from it: what is missing shows now."""
-    largest: dict[tuple[str, int], Cell] = {}
-    for cell in sorted(cells, key=lambda cell: cell.task.tokens):
-        if cell.task.options.get("corpus") is not None:
-            largest[str(cell.task.options), cell.task.tasks] = cell
-    for cell in largest.values():
+    largest: dict[tuple[str, int], Trial] = {}
+    for trial in sorted(trials, key=lambda trial: trial.task.tokens):
+        if trial.task.options.get("corpus") is not None:
+            largest[str(trial.task.options), trial.task.tasks] = trial
+    for trial in largest.values():
         try:
-            make_taskset(cell.task, cell.seed)
+            make_taskset(trial.task, trial.seed)
         except SpecError as error:
             place = f"family.{error.field}" if error.field.startswith("options.") else error.field
             raise from_simulator(error, place) from error

@@ -1,7 +1,7 @@
 """How far a run is: the numbers, a display for terminals, and lines for everything else.
 
-Time left is told from the cost of the cells (`Cell.cost`), not from their number, because the cells
-that take longest are trained first.
+The time left comes from the cost of the trials (`Trial.cost`), not from their number, because the
+longest trials are trained first.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ class RunStatus:
 
     Parameters
     ----------
-    cells : cells of the study.
-    done : cells that have a row, the failed ones included.
+    trials : trials of the study.
+    done : trials that have a row, the failed ones included.
     failed : rows of status ``failed``.
     rate : models per second of the latest run; None before its first row.
     seconds_left : at that rate; None where there is no rate.
     running : whether a process is at work in the folder.
     """
 
-    cells: int
+    trials: int
     done: int
     failed: int
     rate: float | None
@@ -50,12 +50,12 @@ class RunStatus:
 
     @property
     def remaining(self) -> int:
-        """Cells that have no row yet."""
-        return self.cells - self.done
+        """Trials that have no row yet."""
+        return self.trials - self.done
 
     def line(self) -> str:
         """The status in one line."""
-        parts = [f"{self.done:,} of {self.cells:,} models", f"{self.failed:,} failed"]
+        parts = [f"{self.done:,} of {self.trials:,} models", f"{self.failed:,} failed"]
         if self.rate is not None:
             parts.append(f"{self.rate:.1f} per second")
         if self.remaining and self.seconds_left is not None:
@@ -78,9 +78,9 @@ def run_status(out: Path) -> RunStatus:
     elapsed = (end - _time(summary.started)).total_seconds()
     rate = summary.latest / elapsed if summary.latest and elapsed > 0 else None
     done = sum(summary.by_status.values())
-    left = (summary.cells - done) / rate if rate else None
+    left = (summary.trials - done) / rate if rate else None
     failed = summary.by_status.get(FAILED, 0)
-    return RunStatus(summary.cells, done, failed, rate, left, running)
+    return RunStatus(summary.trials, done, failed, rate, left, running)
 
 
 def _time(text: str) -> datetime:
@@ -101,8 +101,8 @@ class RunProgress:
 
     Parameters
     ----------
-    cells : cells of the study; of them `done` have a row before this run begins.
-    cost : of the cells that this run has to train, in units of `Cell.cost`.
+    trials : trials of the study; of them `done` have a row before this run begins.
+    cost : of the trials that this run has to train, in units of `Trial.cost`.
     shown : False for silence.
     stream : where to write; a terminal gets a live bar, anything else a line now and then.
     clock : seconds that only ever grow.
@@ -110,14 +110,14 @@ class RunProgress:
 
     def __init__(
         self,
-        cells: int,
+        trials: int,
         done: int,
         cost: float,
         shown: bool = True,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.cells, self.before, self.cost = cells, done, cost
+        self.trials, self.before, self.cost = trials, done, cost
         self.trained, self.failed, self.paid = 0, 0, 0.0
         self._stream = stream or sys.stderr
         self._clock = clock
@@ -148,7 +148,7 @@ class RunProgress:
             self._say()
 
     def advance(self, models: int, failed: int, cost: float) -> None:
-        """Note that `models` more cells have their row, `failed` of them without a model."""
+        """Note that `models` more trials have their row, `failed` of them without a model."""
         self.trained += models
         self.failed += failed
         self.paid += cost
@@ -163,7 +163,7 @@ class RunProgress:
         rate = self.trained / elapsed if self.trained and elapsed > 0 else None
         left = elapsed * (self.cost - self.paid) / self.paid if self.paid else None
         done = self.before + self.trained
-        return RunStatus(self.cells, done, self.failed, rate, left, running=True)
+        return RunStatus(self.trials, done, self.failed, rate, left, running=True)
 
     def _say(self) -> None:
         self._spoke = self._clock()
@@ -172,5 +172,5 @@ class RunProgress:
     def _bar(self) -> Table:
         status = self.status()
         row = Table.grid(padding=(0, 1))
-        row.add_row(ProgressBar(total=self.cells, completed=status.done, width=30), status.line())
+        row.add_row(ProgressBar(total=self.trials, completed=status.done, width=30), status.line())
         return row

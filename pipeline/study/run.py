@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 from mtl_laws.pipeline.columns import RESULTS_NAME, ordinary_rows
 from mtl_laws.pipeline.fit import Source, curves_of, fit_to_folder
 from mtl_laws.pipeline.io.tablefile import read_table
-from mtl_laws.pipeline.study.backends import RunOptions
-from mtl_laws.pipeline.study.preflight import foresee, question_of, said_in_the_study
 from mtl_laws.pipeline.study.study import Study
-from mtl_laws.pipeline.study.train import train_study
 
 if TYPE_CHECKING:
     from mtl_laws.pipeline.laws.lawset import LawSet
     from mtl_laws.pipeline.laws.search import Progress
+    from mtl_laws.pipeline.study.backends import RunOptions
 
 
 def run_study(
@@ -40,6 +38,10 @@ def run_study(
     UserError
         if the study cannot be trained or fitted, or the folder cannot be used.
     """
+    from mtl_laws.pipeline.study.backends import RunOptions
+    from mtl_laws.pipeline.study.preflight import foresee
+    from mtl_laws.pipeline.study.train import train_study
+
     path = Path("study") if isinstance(study, Study) else Path(study)
     asked = study if isinstance(study, Study) else Study.load(path)
     chosen = options or RunOptions(progress=False)
@@ -57,6 +59,8 @@ def find_laws_of_study(
     progress: Progress | None = None,
 ) -> LawSet:
     """Find the laws of a study whose models are trained; leave laws and report in its folder."""
+    from mtl_laws.pipeline.study.preflight import question_of, said_in_the_study
+
     table = ordinary_rows(read_table(out / RESULTS_NAME))
     question = question_of(study, jobs, engine)
     source = Source(str(path), f"Study {path.stem}", study.question, curves_of(out))

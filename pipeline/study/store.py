@@ -2,24 +2,24 @@
 
 The contract
 ------------
-1. One row per cell, keyed by the digest of the cell's canonical description. A cell is never there
-   twice.
+1. One row per trial, keyed by the digest of the trial's canonical description. No trial has two
+   rows.
 2. A finished row never changes: the database itself refuses to update or delete it. Only rows of
    status ``failed`` may be dropped, to be tried again, and only when the user asks for it.
 3. The outcomes of a group are written in one transaction: all of them are there or none.
 4. Only the process that holds the folder's lock writes; workers never see the file. Anyone may
    read while a run is going on (write-ahead log).
 5. What was written survives the death of the process at any moment. After a power failure the
-   last few transactions may be missing; the file is consistent and those cells are trained again.
+   last few transactions may be missing; the file is consistent and those trials are trained again.
 6. The file carries its schema version. An older one is brought up to date in a transaction that is
    recorded in ``migrations``; a newer one is refused.
-7. The file belongs to one study, told by the digest of all its cells. The results of another study
+7. The file belongs to one study, told by the digest of all its trials. The results of another study
    are refused.
 8. A damaged file is recognised when it is opened, never repaired in silence. Every row carries a
-   seal, a digest of its texts, which is looked at whenever the row is read: a letter that has
+   checksum, a digest of its texts, which is looked at whenever the row is read: a letter that has
    changed in it is damage, too.
 
-Nothing here knows what a cell or an outcome is: both are JSON values, so that a store can be read
+Nothing here knows what a trial or an outcome is: both are JSON values, so that a store can be read
 without the packages that made it. Pickle is never used.
 """
 
@@ -38,12 +38,12 @@ from mtl_laws.pipeline.study.digest import canonical
 from mtl_laws.pipeline.study.storefile import (
     STORE_NAME,
     check_moment,
+    checked,
+    checksum,
     errors_of,
     log_ahead,
     now,
     reading,
-    seal,
-    unsealed,
     writing,
 )
 
@@ -64,19 +64,19 @@ FAILED = "failed"
 
 @dataclass(frozen=True)
 class Row:
-    """One cell's row.
+    """One trial's row.
 
     Parameters
     ----------
-    cell : digest of the description.
-    description : the cell, as JSON values.
+    trial : digest of the description.
+    description : the trial, as JSON values.
     outcome : ``status``, ``scores``, ``curve``, ``steps``, ``best_step``, ``seconds``, ``message``.
     measured : what the simulator measured of the tasks (`pipeline.columns` explains each name).
     run : the run that wrote the row; 0 until it is written.
     finished : time of writing, UTC, ISO 8601; empty until it is written.
     """
 
-    cell: str
+    trial: str
     description: Mapping[str, Any]
     outcome: Mapping[str, Any]
     measured: Mapping[str, float | None] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class Row:
 
     @property
     def status(self) -> str:
-        """How the training of the cell ended."""
+        """How the training of the trial ended."""
         return str(self.outcome["status"])
 
 
@@ -97,14 +97,14 @@ class ResultStore:
         self._db = db
         self._run = 0
 
-    def begin(self, study: Mapping[str, Any], digest: str, cells: int) -> None:
+    def begin(self, study: Mapping[str, Any], digest: str, trials: int) -> None:
         """Tie the file to a study, or check that it is this study's.
 
         Parameters
         ----------
         study : the study as JSON values, kept for the reader.
-        digest : of all its cells; this alone is compared.
-        cells : their number.
+        digest : of all its trials; this alone is compared.
+        trials : their number.
 
         Raises
         ------
@@ -113,14 +113,16 @@ class ResultStore:
         with self._transaction():
             found = self._db.execute("SELECT * FROM study").fetchone()
             if found is None:
-                values = (digest, cells, canonical(study))
-                self._db.execute("INSERT INTO study VALUES (?, ?, ?, ?)", (*values, seal(*values)))
-            elif unsealed(found)[0] != digest:
+                values = (digest, trials, canonical(study))
+                self._db.execute(
+                    "INSERT INTO study VALUES (?, ?, ?, ?)", (*values, checksum(*values))
+                )
+            elif checked(found)[0] != digest:
                 raise UserError(
                     str(self.path),
-                    "results of another study",
                     "the same factors, seeds and training settings as before; "
                     "another study needs another folder",
+                    "results of another study",
                 )
 
     def start_run(self, provenance: Mapping[str, Any]) -> int:
@@ -130,7 +132,7 @@ class ResultStore:
         with self._transaction():
             number = self._db.execute("SELECT ifnull(max(id), 0) + 1 FROM runs").fetchone()[0]
             values = (number, now(), canonical(provenance))
-            self._db.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", (*values, seal(*values)))
+            self._db.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", (*values, checksum(*values)))
         self._run = int(number)
         return self._run
 
@@ -139,12 +141,12 @@ class ResultStore:
 
         Raises
         ------
-        PipelineError : a cell is there already, or the disk is full.
+        PipelineError : a trial is there already, or the disk is full.
         """
         finished = now()
         values = [
             (
-                row.cell,
+                row.trial,
                 canonical(row.description),
                 row.status,
                 json.dumps(row.outcome, allow_nan=False),
@@ -155,8 +157,8 @@ class ResultStore:
             for row in rows
         ]
         with self._transaction():
-            sealed = [(*texts, seal(*texts)) for texts in values]
-            self._db.executemany("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", sealed)
+            records = [(*texts, checksum(*texts)) for texts in values]
+            self._db.executemany("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", records)
 
     def drop_failed(self) -> int:
         """Forget the rows of status ``failed``, so that they are tried again; returns how many."""
@@ -164,8 +166,8 @@ class ResultStore:
             return self._db.execute("DELETE FROM outcomes WHERE status = ?", (FAILED,)).rowcount
 
     def done(self) -> set[str]:
-        """The digests of all cells that have a row."""
-        return {values[0] for values in map(unsealed, self._db.execute("SELECT * FROM outcomes"))}
+        """The digests of all trials that have a row."""
+        return {values[0] for values in map(checked, self._db.execute("SELECT * FROM outcomes"))}
 
     def rows(self, curves: bool = True) -> Iterator[Row]:
         """All rows in the order of their digests, whatever the order they were written in.
@@ -211,7 +213,7 @@ class Summary:
     Parameters
     ----------
     study : the study as JSON values.
-    cells : how many cells it has.
+    trials : how many trials it has.
     by_status : rows of each status.
     started : when the latest run began, UTC, ISO 8601.
     last : when the latest row was written; None where there is none.
@@ -219,7 +221,7 @@ class Summary:
     """
 
     study: Mapping[str, Any]
-    cells: int
+    trials: int
     by_status: Mapping[str, int]
     started: str
     last: str | None
@@ -232,16 +234,16 @@ def read_summary(path: Path) -> Summary:
         study = db.execute("SELECT * FROM study").fetchone()
         run = db.execute("SELECT * FROM runs ORDER BY id DESC LIMIT 1").fetchone()
         if study is None or run is None:
-            raise UserError(str(path), "no run yet", "a store in which a run has begun")
-        _, cells, description = unsealed(study)
-        number, started, _ = unsealed(run)
+            raise UserError(str(path), "a store in which a run has begun", "no run yet")
+        _, trials, description = checked(study)
+        number, started, _ = checked(run)
         counted = db.execute("SELECT status, count(*) FROM outcomes GROUP BY status")
         by_status = {str(status): int(count) for status, count in counted}
         mine = "SELECT count(*), max(finished) FROM outcomes WHERE run = ?"
         latest, last = db.execute(mine, (number,)).fetchone()
         if last is not None:
             check_moment(last)
-        return Summary(json.loads(description), cells, by_status, started, last, latest)
+        return Summary(json.loads(description), trials, by_status, started, last, latest)
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -257,14 +259,14 @@ def read_runs(path: Path) -> dict[int, dict[str, Any]]:
 
 
 def _runs(db: sqlite3.Connection) -> dict[int, dict[str, Any]]:
-    found = map(unsealed, db.execute("SELECT * FROM runs"))
+    found = map(checked, db.execute("SELECT * FROM runs"))
     return {number: {"started": started, **json.loads(text)} for number, started, text in found}
 
 
 def _rows(db: sqlite3.Connection, curves: bool = True) -> Iterator[Row]:
-    for values in map(unsealed, db.execute("SELECT * FROM outcomes ORDER BY cell")):
-        cell, description, _, outcome, measured, run, finished = values
+    for values in map(checked, db.execute("SELECT * FROM outcomes ORDER BY trial")):
+        trial, description, _, outcome, measured, run, finished = values
         parts = [json.loads(text) for text in (description, outcome, measured)]
         if not curves:
             del parts[1]["curve"]
-        yield Row(cell, parts[0], parts[1], parts[2], run, finished)
+        yield Row(trial, parts[0], parts[1], parts[2], run, finished)

@@ -18,8 +18,8 @@ from mtl_laws.pipeline.errors import FileError, PipelineError, UserError
 
 STORE_NAME = "results.sqlite"
 APPLICATION_ID = 0x4D544C4C  # "MTLL", so that `file` and we can tell our databases from others
-SEAL_LENGTH, UNSEALED = 16, 7
-"""Hexadecimal digits of a row's seal; columns of an outcome before there were seals."""
+CHECKSUM_LENGTH, UNSEALED = 16, 7
+"""Hexadecimal digits of a row's checksum; columns of an outcome before there were checksums."""
 
 _FIRST_SCHEMA = """
 CREATE TABLE migrations (version INTEGER PRIMARY KEY, applied TEXT NOT NULL);
@@ -56,13 +56,21 @@ CREATE TRIGGER finished_rows_stay BEFORE UPDATE ON outcomes
 BEGIN SELECT RAISE(ABORT, 'a finished row never changes'); END;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST_SCHEMA, _SEALS)
+_TRIALS = """
+ALTER TABLE study RENAME COLUMN cells TO trials;
+ALTER TABLE outcomes RENAME COLUMN cell TO trial;
+ALTER TABLE study RENAME COLUMN seal TO checksum;
+ALTER TABLE runs RENAME COLUMN seal TO checksum;
+ALTER TABLE outcomes RENAME COLUMN seal TO checksum;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST_SCHEMA, _SEALS, _TRIALS)
 """Entry k brings a store from schema k to schema k + 1."""
 
 COLUMNS = (
-    "digest, cells, description, seal FROM study",
-    "id, started, provenance, seal FROM runs",
-    "cell, description, status, outcome, measured, run, finished, seal FROM outcomes",
+    "digest, trials, description, checksum FROM study",
+    "id, started, provenance, checksum FROM runs",
+    "trial, description, status, outcome, measured, run, finished, checksum FROM outcomes",
 )
 """What a store of the present schema holds."""
 
@@ -99,42 +107,42 @@ def log_ahead(db: sqlite3.Connection) -> None:
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """The store at `path`, sound, for reading only; also while a run is writing it."""
     if not os.path.isfile(path):  # which a name that no file can have does not trouble
-        raise FileError(str(path), "no such file", f"a run folder, with its {STORE_NAME}")
+        raise FileError(str(path), f"a run folder, with its {STORE_NAME}", "no such file")
     with errors_of(path), closing(_connect_reader(path)) as db:
         _equip(db)
         _check(db, path)
         if _schema(db) == 0:
-            raise FileError(str(path), "an empty file", "a store in which a run has begun")
+            raise FileError(str(path), "a store in which a run has begun", "an empty file")
         if _schema(db) < len(MIGRATIONS):
             expected = f"schema {len(MIGRATIONS)}; `mtl-laws run` brings it up to date"
-            raise UserError(str(path), f"schema {_schema(db)}", expected)
+            raise UserError(str(path), expected, f"schema {_schema(db)}")
         yield db
 
 
-def seal(*values: str | int) -> str:
+def checksum(*values: str | int) -> str:
     """What tells whether `values` are still those that were written: SHA-256 of their texts.
 
     SQLite notices a page that is no page, but not a text in which a letter has changed.
     """
     texts = "\0".join(map(str, values))
-    return hashlib.sha256(texts.encode("utf-8", "surrogatepass")).hexdigest()[:SEAL_LENGTH]
+    return hashlib.sha256(texts.encode("utf-8", "surrogatepass")).hexdigest()[:CHECKSUM_LENGTH]
 
 
-def unsealed(values: Sequence[Any]) -> Sequence[Any]:
-    """All `values` but the last, which is their seal.
+def checked(values: Sequence[Any]) -> Sequence[Any]:
+    """All `values` but the last, which is their checksum.
 
     Raises
     ------
     sqlite3.DatabaseError : it is not.
     """
-    if seal(*values[:-1]) != values[-1]:
-        raise sqlite3.DatabaseError(f"row {values[0]} is not as it was written")
+    if checksum(*values[:-1]) != values[-1]:
+        raise sqlite3.DatabaseError(f"row {values[0]} fails its checksum")
     return values[:-1]
 
 
 def _equip(db: sqlite3.Connection) -> None:
-    """Give the connection our seal; texts that are no UTF-8 any more are read all the same."""
-    db.create_function("seal", -1, seal, deterministic=True)
+    """Register the checksum (`seal` in migrations); text that is not UTF-8 is still read."""
+    db.create_function("seal", -1, checksum, deterministic=True)
     db.text_factory = _text
 
 
@@ -180,7 +188,7 @@ def _refuse_unread_log(path: Path) -> None:
     log = path.with_name(f"{path.name}-wal")
     if log.exists() and log.stat().st_size:
         expected = f"a folder that can be written; copy {path.name} and {log.name} to one"
-        raise UserError(str(path), f"rows in {log.name} that cannot be read here", expected)
+        raise UserError(str(path), expected, f"rows in {log.name} that cannot be read here")
 
 
 def _schema(db: sqlite3.Connection) -> int:
@@ -192,13 +200,13 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
     application = int(db.execute("PRAGMA application_id").fetchone()[0])
     tables = _count_tables(db)
     if tables and application != APPLICATION_ID:
-        raise UserError(str(path), "another program's database", f"a {STORE_NAME} of mtl-laws")
+        raise UserError(str(path), f"a {STORE_NAME} of mtl-laws", "another program's database")
     if _schema(db) > len(MIGRATIONS):
         raise UserError(
             str(path),
-            f"schema {_schema(db)}",
             f"a store of schema {len(MIGRATIONS)} or older; update mtl-laws, or choose "
             "another folder",
+            f"schema {_schema(db)}",
         )
     verdict = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
     if verdict != "ok":
@@ -255,7 +263,7 @@ def errors_of(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         raise _operational(path, error) from error
     except sqlite3.DatabaseError as error:
-        raise UserError(str(path), f"damaged ({error})", _salvage(path)) from error
+        raise UserError(str(path), _salvage(path), f"damaged ({error})") from error
 
 
 def _operational(path: Path, error: sqlite3.OperationalError) -> PipelineError:
@@ -265,14 +273,14 @@ def _operational(path: Path, error: sqlite3.OperationalError) -> PipelineError:
                 f"{path}: {reason}; what was written is safe: make room, then run the same "
                 "command again"
             )
-    return UserError(str(path), str(error), "a file in a folder that can be read and written")
+    return UserError(str(path), "a file in a folder that can be read and written", str(error))
 
 
 def _salvage(path: Path) -> str:
     """What can still be read of a damaged store, and how to go on."""
     return (
         f"a sound store; {_readable(path)} finished rows in it can still be read. Move the file "
-        "away and run the same command again: the cells are trained anew and give the same "
+        "away and run the same command again: the trials are trained anew and give the same "
         "results; a results.parquet beside it is the table as it was last written"
     )
 
@@ -284,7 +292,7 @@ def _readable(path: Path) -> int:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
             _equip(db)
             for values in db.execute("SELECT * FROM outcomes"):
-                count += len(values) == UNSEALED or seal(*values[:-1]) == values[-1]
+                count += len(values) == UNSEALED or checksum(*values[:-1]) == values[-1]
     except (sqlite3.DatabaseError, ValueError):
         return count
     return count

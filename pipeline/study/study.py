@@ -5,7 +5,7 @@ the `description` of its field: the error messages and the reference in ``docs/s
 made from it (``python -m mtl_laws.pipeline.study.study`` prints the reference).
 
 What only the simulator or the trainer can judge (an option of a family, a training setting) is
-checked when the study is expanded into cells, by `pipeline.study.trials.expand`.
+checked when the study is expanded into trials, by `pipeline.study.trials.expand`.
 """
 
 from __future__ import annotations
@@ -277,7 +277,7 @@ class Study(Block):
         """The study that the YAML document `text` holds; `source` names it in errors."""
         content = parse_yaml(text, source)
         if not isinstance(content, dict):
-            raise UserError(source, short(content), "a study: `question:`, `factors:` and so on")
+            raise UserError(source, "a study: `question:`, `factors:` and so on", short(content))
         try:
             study = cls.model_validate(content)
         except ValidationError as error:
@@ -303,20 +303,20 @@ class Study(Block):
         levels = self.factors.levels()
         for name in self.factors.extra():
             if not levels.get(name):
-                raise UserError(f"factors.{name}", [], "a list of one or more levels")
+                raise UserError(f"factors.{name}", "a list of one or more levels", [])
             block = self._fixed_in(name)
             if block:
                 expected = f"levels here or a value in `{block}`, not both"
-                raise UserError(f"factors.{name}", list(levels[name]), expected)
+                raise UserError(f"factors.{name}", expected, list(levels[name]))
         low, high = self.laws.bounds
         if low is not None and high is not None and low >= high:
-            raise UserError("laws.bounds", [low, high], "[lowest, highest], in that order")
+            raise UserError("laws.bounds", "[lowest, highest], in that order", [low, high])
         for factor, (least, most) in self.laws.domain.items():
             if factor not in self.laws.factors:
-                raise UserError("laws.domain", factor, nearest(factor, self.laws.factors))
+                raise UserError("laws.domain", nearest(factor, self.laws.factors), factor)
             if least >= most:
                 raise UserError(
-                    f"laws.domain.{factor}", [least, most], "[lowest, highest], in that order"
+                    f"laws.domain.{factor}", "[lowest, highest], in that order", [least, most]
                 )
 
 
@@ -327,8 +327,8 @@ def unknown_factor(name: str, known: Iterable[str]) -> UserError:
     """The error for a factor that nobody knows; the table's own symbols are recognised."""
     if name in SHORT_NAMES:
         hint = f"its name in a study; there the factor is called {SHORT_NAMES[name]!r}"
-        return UserError(f"factors.{name}", name, hint)
-    return UserError(f"factors.{name}", name, nearest(name, known))
+        return UserError(f"factors.{name}", hint, name)
+    return UserError(f"factors.{name}", nearest(name, known), name)
 
 
 def commented_study() -> str:
@@ -350,7 +350,7 @@ def write_commented(path: Path) -> None:
             file.write(commented_study())
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise UserError("path", str(path), f"a new file that can be written ({reason})") from error
+        raise UserError("path", f"a new file that can be written ({reason})", str(path)) from error
 
 
 def shipped_studies() -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""Outcomes of a store -> the table of a run: one row per cell, columns as in `columns.GLOSSARY`."""
+"""The table of a run from the outcomes in its store: one row per trial, columns of `GLOSSARY`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OF_ONE_AUXILIARY = re.compile(r"_[0-9]+$")
 
 
 def outcomes_table(rows: Iterable[Row], runs: Mapping[int, Mapping[str, Any]]) -> pd.DataFrame:
-    """The analysis table: one row per cell, in the order of the digests.
+    """The analysis table: one row per trial, in the order of the digests.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def outcomes_table(rows: Iterable[Row], runs: Mapping[int, Mapping[str, Any]]) -
     others = {name for record in records for name in record}.difference(named)
     table = pd.DataFrame.from_records(records, columns=[*named, *sorted(others)])
     table = table.astype({column.name: column.dtype for column in GLOSSARY})
-    return table.sort_values("cell", ignore_index=True)
+    return table.sort_values("trial", ignore_index=True)
 
 
 def _record(row: Row, run: Mapping[str, Any]) -> Record:
@@ -54,7 +54,7 @@ def _identity(row: Row) -> Record:
     """What the run is; a control is paired with runs by their columns, not by its own."""
     control = row.description.get(MARK)
     twin = None if control else digest(single_task_twin(row.description))
-    return {"cell": row.cell, "stl": twin, MARK: control, "seed": row.description["seed"]}
+    return {"trial": row.trial, "stl": twin, MARK: control, "seed": row.description["seed"]}
 
 
 def _task(task: Mapping[str, Any]) -> Record:
@@ -113,9 +113,9 @@ def _drop_constant(records: Sequence[Record], settings: Iterable[str]) -> None:
 def _add_gains(rows: Sequence[Row], records: Sequence[Record]) -> None:
     """Accuracy above that of the paired single-task run and of each control, where both have one.
 
-    A control that is an ordinary cell of the study, too, was trained as that.
+    A control that is an ordinary trial of the study, too, was trained as that.
     """
-    accuracy = {record["cell"]: record.get("accuracy") for record in records}
+    accuracy = {record["trial"]: record.get("accuracy") for record in records}
     trained = {record[MARK] for record in records}
     for row, record in zip(rows, records, strict=True):
         record["gain"] = _difference(record, accuracy.get(record["stl"]))
@@ -133,7 +133,7 @@ def _difference(record: Record, other: float | None) -> float | None:
 
 
 def learning_curves(rows: Iterable[Row]) -> pd.DataFrame:
-    """One row per evaluation of every cell: ``cell, step, train_loss, validation_loss`` (nats)."""
-    names = ("cell", "step", "train_loss", "validation_loss")
-    points = ((row.cell, *point) for row in rows for point in row.outcome["curve"])
+    """One row per evaluation of a trial: ``trial, step, train_loss, validation_loss`` (nats)."""
+    names = ("trial", "step", "train_loss", "validation_loss")
+    points = ((row.trial, *point) for row in rows for point in row.outcome["curve"])
     return pd.DataFrame.from_records(list(points), columns=list(names))

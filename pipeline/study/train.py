@@ -1,7 +1,7 @@
-"""Study -> outcomes: the cells that have no row yet are trained, and their rows written.
+"""Study -> outcomes: the trials that have no row yet are trained, and their rows written.
 
 The parent alone writes the store, one group at a time; workers get specs and give outcomes. Where
-and in what order a cell is trained does not matter to what it gives, so a run that was killed goes
+and in what order a trial is trained does not matter to what it gives, so a run that was killed goes
 on where it stopped and ends with the table of an undisturbed one.
 """
 
@@ -32,7 +32,7 @@ from mtl_laws.pipeline.study.progress import RunProgress
 from mtl_laws.pipeline.study.store import FAILED, STORE_NAME, ResultStore, Row, open_store
 from mtl_laws.pipeline.study.study import Study
 from mtl_laws.pipeline.study.table import outcomes_table
-from mtl_laws.pipeline.study.trials import Cell, expand
+from mtl_laws.pipeline.study.trials import Trial, expand
 from mtl_laws.pipeline.study.workers import Result
 
 __all__ = ["LOG_NAME", "TABLE_NAME", "RunOptions", "study_digest", "train_study"]
@@ -41,13 +41,13 @@ _log = logging.getLogger(__name__)
 
 
 def train_study(study: Study, out: Path, options: RunOptions | None = None) -> pd.DataFrame:
-    """Train every cell of `study` that has no row in the folder `out`, and return the table.
+    """Train every trial of `study` that has no row in the folder `out`, and return the table.
 
     Leaves ``results.sqlite``, ``results.parquet``, ``run.log`` and ``run.lock`` in `out`.
 
     Returns
     -------
-    One row per cell, in the order of the cells' digests; columns as in ``docs/columns.md``.
+    One row per trial, in the order of the trials' digests; columns as in ``docs/columns.md``.
 
     Raises
     ------
@@ -55,54 +55,54 @@ def train_study(study: Study, out: Path, options: RunOptions | None = None) -> p
     KeyboardInterrupt : on SIGINT and SIGTERM; the same call goes on where this one stopped.
     """
     options = options or RunOptions()
-    cells = expand(study)
+    trials = expand(study)
     if not os.path.exists(out / STORE_NAME):
         check_cluster(options)
     _make_folder(out)
     with RunLock(out), _sigterm(), open_store(out / STORE_NAME) as store:
-        store.begin(study.model_dump(mode="json"), study_digest(cells), len(cells))
+        store.begin(study.model_dump(mode="json"), study_digest(trials), len(trials))
         with journal(out):
             if options.retry_failed:
                 store.drop_failed()
-            _train_missing(cells, store, options)
+            _train_missing(trials, store, options)
             table = outcomes_table(store.rows(curves=False), store.runs())
             drop_parts(out / TABLE_NAME)
             write_parquet(table, out / TABLE_NAME)
     return table
 
 
-def study_digest(cells: Iterable[Cell]) -> str:
-    """What tells one study's store from another's: its cells, in any order."""
-    return digest(tuple(sorted(cell.digest for cell in cells)))
+def study_digest(trials: Iterable[Trial]) -> str:
+    """What tells one study's store from another's: its trials, in any order."""
+    return digest(tuple(sorted(trial.digest for trial in trials)))
 
 
-def _train_missing(cells: Sequence[Cell], store: ResultStore, options: RunOptions) -> None:
+def _train_missing(trials: Sequence[Trial], store: ResultStore, options: RunOptions) -> None:
     done = store.done()
-    missing = {cell.digest: cell for cell in cells if cell.digest not in done}
+    missing = {trial.digest: trial for trial in trials if trial.digest not in done}
     if not missing:
         return
     store.start_run({**provenance(), **asdict(options), "plugins": loaded()})
-    _log.info("%d of %d cells to train", len(missing), len(cells))
-    cost = sum(cell.cost for cell in missing.values())
-    counted = RunProgress(len(cells), len(done), cost, shown=options.progress)
+    _log.info("%d of %d trials to train", len(missing), len(trials))
+    cost = sum(trial.cost for trial in missing.values())
+    counted = RunProgress(len(trials), len(done), cost, shown=options.progress)
     parent = os.getpid() if options.backend == "loky" else 0
-    with counted, closing(outcomes(cells, done, options, parent)) as arriving:
+    with counted, closing(outcomes(trials, done, options, parent)) as arriving:
         for results in arriving:
-            rows = [_row(missing[result.cell], result) for result in results]
+            rows = [_row(missing[result.trial], result) for result in results]
             store.add(rows)
             _note(rows, missing, counted)
 
 
-def _row(cell: Cell, result: Result) -> Row:
-    return Row(cell.digest, cell.to_json(), result.outcome, result.measured)
+def _row(trial: Trial, result: Result) -> Row:
+    return Row(trial.digest, trial.to_json(), result.outcome, result.measured)
 
 
-def _note(rows: Sequence[Row], missing: Mapping[str, Cell], progress: RunProgress) -> None:
+def _note(rows: Sequence[Row], missing: Mapping[str, Trial], progress: RunProgress) -> None:
     failed = [row for row in rows if row.status == FAILED]
-    progress.advance(len(rows), len(failed), sum(missing[row.cell].cost for row in rows))
+    progress.advance(len(rows), len(failed), sum(missing[row.trial].cost for row in rows))
     _log.info("%s", progress.status().line())
     for row in failed:
-        _log.warning("cell %s failed: %s", row.cell, row.outcome["message"])
+        _log.warning("trial %s failed: %s", row.trial, row.outcome["message"])
 
 
 def _make_folder(out: Path) -> None:
@@ -110,7 +110,7 @@ def _make_folder(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise UserError("out", str(out), f"a folder that can be made here ({reason})") from error
+        raise UserError("out", f"a folder that can be made here ({reason})", str(out)) from error
 
 
 @contextmanager

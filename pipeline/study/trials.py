@@ -1,10 +1,10 @@
-"""Cells: the single training runs that a study asks for, and how they are put into groups.
+"""Trials: the single training runs that a study asks for, and how they are put into groups.
 
 Notation
 --------
 T : tasks trained together, main included (`TaskSpec.tasks`).
 n : training tokens of the main task (`TaskSpec.tokens`).
-B : cells of one group, trained as one stack.
+B : trials of one group, trained as one stack.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from mtl_laws.pipeline.study.study import SHORT_NAMES, FamilyBlock, Scalar, Stud
 from mtl_laws.pipeline.training import TrainingSettings, max_group
 from mtl_laws.simulator import SpecError, TaskSpec, check_spec
 
-MAX_CELLS = 1_000_000
-"""More than this is refused: `docs/scaling.md` says what a million cells need."""
+MAX_TRIALS = 1_000_000
+"""More than this is refused: `docs/scaling.md` says what a million trials need."""
 
 STEPS_PER_UNIT = 40
 """Steps of a model that stops early, as a multiple of the cube root of its tokens."""
@@ -36,7 +36,7 @@ _TRAINING_KEYS = tuple(f.name for f in fields(TrainingSettings))
 
 
 @dataclass(frozen=True)
-class Cell:
+class Trial:
     """One training run, fully described.
 
     Parameters
@@ -62,15 +62,15 @@ class Cell:
         return record if self.control is None else marked(self.control, record)
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> Cell:
-        """The cell that `to_json` described."""
+    def from_json(cls, record: Mapping[str, Any]) -> Trial:
+        """The trial that `to_json` described."""
         settings = TrainingSettings.from_json(record["training"])
         spec = TaskSpec.from_json(record["task"])
         return cls(spec, settings, int(record["seed"]), record.get(MARK))
 
     @cached_property
     def digest(self) -> str:
-        """The name of the cell in the store: the digest of its canonical description."""
+        """The name of the trial in the store: the digest of its canonical description."""
         return digest(self.to_json())
 
     @property
@@ -90,12 +90,12 @@ def single_task(spec: TaskSpec) -> TaskSpec:
     return replace(spec, tasks=1, ami=None, aux_tokens=None, shared=False)
 
 
-def expand(study: Study) -> list[Cell]:
-    """Every cell of `study`, each once: the full factorial of its factors times its seeds.
+def expand(study: Study) -> list[Trial]:
+    """Every trial of `study`, each once: the full factorial of its factors times its seeds.
 
     A combination with T = 1 has no auxiliary task: all its levels of AMI and of auxiliary sizes are
-    one cell, whose AMI is null. With `stl`, that cell is added at every level of the others. With
-    `controls`, those of every multi-task cell are added, where they are not cells already.
+    one trial, whose AMI is null. With `stl`, that trial is added at every level of the others. With
+    `controls`, those of every multi-task trial are added, where they are not trials already.
 
     Raises
     ------
@@ -107,62 +107,62 @@ def expand(study: Study) -> list[Cell]:
     _check_laws(study)
     ordinary = list(_ordinary(study))
     planned = [*ordinary, *_controls(study, ordinary)]
-    return [replace(cell, seed=seed) for cell, seed in product(planned, study.seeds)]
+    return [replace(trial, seed=seed) for trial, seed in product(planned, study.seeds)]
 
 
-def _ordinary(study: Study) -> Iterator[Cell]:
+def _ordinary(study: Study) -> Iterator[Trial]:
     """The combinations of levels, with a first seed."""
     settings = list(_settings(study))
     alone = list(dict.fromkeys(replace(one, random_labels=False) for one in settings))
     for spec in _specs(study):
         for one in settings if spec.tasks > 1 else alone:
-            yield Cell(spec, one, 0)
+            yield Trial(spec, one, 0)
 
 
-def _controls(study: Study, ordinary: Sequence[Cell]) -> Iterator[Cell]:
-    """The controls of multi-task cells, each once and none that is an ordinary cell, too."""
+def _controls(study: Study, ordinary: Sequence[Trial]) -> Iterator[Trial]:
+    """The controls of multi-task trials, each once and none that is an ordinary trial, too."""
     if not study.controls:
         return
-    known = {cell.digest for cell in ordinary}
-    for cell, name in product(ordinary, study.controls):
-        plain = CONTROLS[name](cell.to_json())
+    known = {trial.digest for trial in ordinary}
+    for trial, name in product(ordinary, study.controls):
+        plain = CONTROLS[name](trial.to_json())
         named = marked(name, plain)
-        if cell.task.tasks > 1 and known.isdisjoint((digest(plain), digest(named))):
+        if trial.task.tasks > 1 and known.isdisjoint((digest(plain), digest(named))):
             known.add(digest(named))
             yield _control(named)
 
 
-def _control(named: Mapping[str, Any]) -> Cell:
+def _control(named: Mapping[str, Any]) -> Trial:
     try:
-        cell = Cell.from_json(named)
-        check_spec(cell.task)
+        trial = Trial.from_json(named)
+        check_spec(trial.task)
     except SpecError as error:
         raise UserError(
-            "controls", named[MARK], f"a control with {error.field} {error.accepted}"
+            "controls", f"a control with {error.field} {error.accepted}", named[MARK]
         ) from error
-    return cell
+    return trial
 
 
 def _check_count(study: Study) -> None:
     levels = study.factors.levels()
     count = math.prod(len(level) for level in levels.values()) * len(study.seeds)
     count *= 1 + len(study.controls)
-    if count > MAX_CELLS:
-        raise UserError("factors", f"{count:,} cells", f"at most {MAX_CELLS:,} cells")
+    if count > MAX_TRIALS:
+        raise UserError("factors", f"at most {MAX_TRIALS:,} trials", f"{count:,} trials")
 
 
 def _check_names(study: Study) -> None:
     for name in study.factors.extra():
         kind, _, bare = name.rpartition(".")
         if kind not in ("", "training", "options"):
-            raise UserError(f"factors.{name}", name, "a name, training.NAME or options.NAME")
+            raise UserError(f"factors.{name}", "a name, training.NAME or options.NAME", name)
         if kind == "training" and bare not in _TRAINING_KEYS:
             raise unknown_factor(name, (f"training.{key}" for key in _TRAINING_KEYS))
         if name in SHORT_NAMES:
             raise unknown_factor(name, ())
     for name in study.training:
         if name not in _TRAINING_KEYS:
-            raise UserError(f"training.{name}", name, nearest(name, _TRAINING_KEYS))
+            raise UserError(f"training.{name}", nearest(name, _TRAINING_KEYS), name)
 
 
 def _check_laws(study: Study) -> None:
@@ -171,26 +171,26 @@ def _check_laws(study: Study) -> None:
     options = (*map(_bare, study.factors.extra()), *study.family.options)
     known = {*columns, *_TRAINING_KEYS, *options, *(f"option_{name}" for name in options)}
     if study.laws.target not in {*known, "span_f1"}:
-        raise UserError("laws.target", study.laws.target, nearest(study.laws.target, columns))
+        raise UserError("laws.target", nearest(study.laws.target, columns), study.laws.target)
     control = study.laws.target.removeprefix("gain_")
     if control in CONTROLS and control not in study.controls:
         raise UserError(
             "laws.target",
-            study.laws.target,
             f"a column of the table; this one needs `controls: [{control}]`",
+            study.laws.target,
         )
     for factor, column in study.laws.factors.items():
         if column not in known:
-            raise UserError(f"laws.factors.{factor}", column, nearest(column, columns))
+            raise UserError(f"laws.factors.{factor}", nearest(column, columns), column)
     for key, name in (("sd", study.laws.sd), ("weights", study.laws.weights)):
         if name is not None and name not in known:
             expected = nearest(name, columns, "a column of numbers in the results")
-            raise UserError(f"laws.{key}", name, expected)
+            raise UserError(f"laws.{key}", expected, name)
     texts = [column.name for column in GLOSSARY if column.dtype == "str"]
     for name in study.laws.groups:
         if name not in {*known, *texts}:
             expected = nearest(name, (*texts, *columns), "a column of results")
-            raise UserError("laws.groups", name, expected)
+            raise UserError("laws.groups", expected, name)
 
 
 def _is_training(factor: str) -> bool:
@@ -255,7 +255,7 @@ def _located(study: Study, error: UserError, chosen: Mapping[str, Scalar]) -> Us
         if name in chosen and chosen[name] in levels:
             place = f"factors.{name}[{levels.index(chosen[name])}]"
             hint = _hint(name) if error.path.startswith("options.") else ""
-            return UserError(place, error.value, error.expected + hint)
+            return UserError(place, error.expected + hint, error.got)
     return renamed(error, _fixed_place(error.path))
 
 
@@ -277,34 +277,40 @@ def _fixed_place(field: str) -> str:
 
 
 def group(
-    cells: Iterable[Cell], limit: int | None = None, device: str = "cpu"
-) -> list[tuple[Cell, ...]]:
-    """Cells that one stack can train together, the groups that take longest first.
+    trials: Iterable[Trial], limit: int | None = None, device: str = "cpu"
+) -> list[tuple[Trial, ...]]:
+    """Trials that one stack can train together, the groups that take longest first.
 
-    Cells of a group share everything that gives a model its shape: settings, T, family with its
-    options, vocabulary and label counts. What a cell gives does not depend on its group.
+    Trials of a group share everything that gives a model its shape: settings, T, family with its
+    options, vocabulary and label counts. What a trial gives does not depend on its group.
 
     Parameters
     ----------
-    cells : any cells, each once.
-    limit : most cells of a group; by default as many as the trainer stacks best.
+    trials : any trials, each once.
+    limit : most trials of a group; by default as many as the trainer stacks best.
     device : on which they are stacked.
     """
-    shapes: dict[tuple[str, int], list[Cell]] = {}
-    for cell in cells:
-        shapes.setdefault(_shape(cell), []).append(cell)
+    shapes: dict[tuple[str, int], list[Trial]] = {}
+    for trial in trials:
+        shapes.setdefault(_shape(trial), []).append(trial)
     groups = [part for alike in shapes.values() for part in _chunks(alike, limit, device)]
-    return sorted(groups, key=lambda part: -sum(cell.cost for cell in part))
+    return sorted(groups, key=lambda part: -sum(trial.cost for trial in part))
 
 
-def _shape(cell: Cell) -> tuple[str, int]:
-    task = cell.task
-    parts = (task.family, dict(task.options), task.vocabulary, task.labels, cell.settings.to_json())
+def _shape(trial: Trial) -> tuple[str, int]:
+    task = trial.task
+    parts = (
+        task.family,
+        dict(task.options),
+        task.vocabulary,
+        task.labels,
+        trial.settings.to_json(),
+    )
     return canonical(cast(Json, parts)), task.tasks
 
 
-def _chunks(alike: Sequence[Cell], limit: int | None, device: str) -> Iterator[tuple[Cell, ...]]:
-    """Even parts of at most the limit; cells of one seed stand together.
+def _chunks(alike: Sequence[Trial], limit: int | None, device: str) -> Iterator[tuple[Trial, ...]]:
+    """Even parts of at most the limit; trials of one seed stand together.
 
     They have the same text and auxiliaries at every n, worked out once per worker; parts then also
     take about equally long. Within a part the trainer lets those of many tokens go first.
@@ -312,7 +318,7 @@ def _chunks(alike: Sequence[Cell], limit: int | None, device: str) -> Iterator[t
     first = alike[0]
     most = max_group(first.settings, first.task.tasks, device)
     most = most if limit is None else max(1, min(most, limit))
-    ordered = sorted(alike, key=lambda cell: (cell.seed, -cell.cost, cell.digest))
+    ordered = sorted(alike, key=lambda trial: (trial.seed, -trial.cost, trial.digest))
     parts = math.ceil(len(ordered) / most)
     for part in range(parts):
         yield tuple(ordered[len(ordered) * part // parts : len(ordered) * (part + 1) // parts])

@@ -1,6 +1,6 @@
-"""What happens in a worker: cells in, outcomes and measured relatedness out.
+"""What happens in a worker: trials in, outcomes and measured relatedness out.
 
-Only specs travel here and only numbers travel back. A worker draws the tasks of its cells from
+Only specs travel here and only numbers travel back. A worker draws the tasks of its trials from
 their seeds, trains the group with one torch thread, and never sees the store.
 """
 
@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any
 
 from mtl_laws.pipeline.errors import PipelineError
-from mtl_laws.pipeline.study.trials import Cell
+from mtl_laws.pipeline.study.trials import Trial
 from mtl_laws.pipeline.training import Job, Outcome, Status, train_group
 from mtl_laws.simulator import SimulatorError, TaskSet, make_taskset
 
@@ -30,7 +30,7 @@ FAULTS = (
     RuntimeError,
     ValueError,
 )
-"""What a cell may fail with and become a row of status ``failed``; a mistake in this package's own
+"""What a trial may fail with and become a row of status ``failed``; a mistake in this package's own
 code (`TypeError`, `AttributeError`, `AssertionError` …) stops the run instead."""
 
 WATCH_EVERY = 1.0
@@ -41,53 +41,53 @@ Measured = dict[str, float | None]
 
 @dataclass(frozen=True)
 class Result:
-    """What comes back for one cell: its digest and two JSON objects (see `store.Row`)."""
+    """What comes back for one trial: its digest and two JSON objects (see `store.Row`)."""
 
-    cell: str
+    trial: str
     outcome: dict[str, Any]
     measured: Measured
 
 
-def train_cells(cells: Sequence[Cell], device: str = "cpu", parent: int = 0) -> list[Result]:
-    """Train one group and return a result for every cell of it, in order.
+def train_trials(trials: Sequence[Trial], device: str = "cpu", parent: int = 0) -> list[Result]:
+    """Train one group and return a result for every trial of it, in order.
 
-    If the group fails, its cells are tried one by one; a cell that fails alone has a result of
+    If the group fails, its trials are tried one by one; a trial that fails alone has a result of
     status ``failed`` that says why.
 
     Parameters
     ----------
-    cells : a group (`pipeline.study.trials.group`).
+    trials : a group (`pipeline.study.trials.group`).
     device : ``cpu`` or a torch device.
     parent : process id of the run; 0 where the worker is not the run's own child. A child ends
         soon after its parent, even if that was killed.
     """
     _end_with(parent)
     try:
-        return train_together(cells, device)
+        return train_together(trials, device)
     except FAULTS as fault:
-        if len(cells) == 1:
-            return [failure(cells[0].digest, fault)]
-    return [_train_alone(cell, device) for cell in cells]
+        if len(trials) == 1:
+            return [failure(trials[0].digest, fault)]
+    return [_train_alone(trial, device) for trial in trials]
 
 
-def _train_alone(cell: Cell, device: str) -> Result:
+def _train_alone(trial: Trial, device: str) -> Result:
     try:
-        return train_together([cell], device)[0]
+        return train_together([trial], device)[0]
     except FAULTS as fault:
-        return failure(cell.digest, fault)
+        return failure(trial.digest, fault)
 
 
-def train_together(cells: Sequence[Cell], device: str) -> list[Result]:
+def train_together(trials: Sequence[Trial], device: str) -> list[Result]:
     """Train one group as one stack; any fault is the whole group's."""
-    tasksets = [make_taskset(cell.task, cell.seed) for cell in cells]
+    tasksets = [make_taskset(trial.task, trial.seed) for trial in trials]
     jobs = [
-        Job(taskset, cell.settings, cell.seed)
-        for taskset, cell in zip(tasksets, cells, strict=True)
+        Job(taskset, trial.settings, trial.seed)
+        for taskset, trial in zip(tasksets, trials, strict=True)
     ]
     outcomes = train_group(jobs, device=device)
     return [
-        Result(cell.digest, outcome_json(outcome), measure(taskset))
-        for cell, outcome, taskset in zip(cells, outcomes, tasksets, strict=True)
+        Result(trial.digest, outcome_json(outcome), measure(taskset))
+        for trial, outcome, taskset in zip(trials, outcomes, tasksets, strict=True)
     ]
 
 
@@ -104,11 +104,11 @@ def _watch(parent: int) -> None:
     os._exit(1)
 
 
-def failure(cell: str, fault: BaseException) -> Result:
-    """The result of a cell that could not be trained."""
+def failure(trial: str, fault: BaseException) -> Result:
+    """The result of a trial that could not be trained."""
     text = " ".join(str(fault).split())
     message = f"{type(fault).__name__}: {text}" if text else type(fault).__name__
-    return Result(cell, outcome_json(Outcome(Status.FAILED, message=message)), {})
+    return Result(trial, outcome_json(Outcome(Status.FAILED, message=message)), {})
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:

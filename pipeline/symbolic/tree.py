@@ -254,7 +254,7 @@ class _Reader:
         names = ", ".join(self.factors) or "no factor"
         accepted = f"numbers, the factors {names}, constants c0, c1, …, + - * / ** and "
         return UserError(
-            f"expression {self.text[:80]!r}", part[:80], accepted + ", ".join(FUNCTIONS)
+            f"expression {self.text[:80]!r}", accepted + ", ".join(FUNCTIONS), part[:80]
         )
 
 

@@ -1,4 +1,4 @@
-"""Job: one cell as the trainer receives it, and what a group of jobs must have in common."""
+"""Job: one trial as the trainer receives it, and what a group of jobs must have in common."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Job:
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not 0 <= self.seed < 2**63:
-            raise UserError("seed", self.seed, "a whole number from 0 to 2⁶³ − 1")
+            raise UserError("seed", "a whole number from 0 to 2⁶³ − 1", self.seed)
         for task, name in enumerate(self.taskset.task_names):
             if self.taskset.train.token_count(task) == 0:
-                raise UserError("tokens", 0, f"at least one training sentence of task {name}")
+                raise UserError("tokens", f"at least one training sentence of task {name}", 0)
         if self.taskset.validation.token_count(0) == 0:
             expected = "large enough for a validation sentence; early stopping needs one"
-            raise UserError("validation_fraction", self.taskset.spec.validation_fraction, expected)
+            raise UserError("validation_fraction", expected, self.taskset.spec.validation_fraction)
 
     @property
     def sizes(self) -> Sizes:
@@ -44,6 +44,6 @@ class Job:
 def check_alike(jobs: Sequence[Job]) -> None:
     """Raise `UserError` unless all jobs have the same settings and shape."""
     if any(job.settings != jobs[0].settings for job in jobs):
-        raise UserError("group", "jobs with different settings", "jobs of equal settings")
+        raise UserError("group", "jobs of equal settings", "jobs with different settings")
     if any(job.sizes != jobs[0].sizes for job in jobs):
-        raise UserError("group", "jobs of different shape", "equal T, vocabulary and label counts")
+        raise UserError("group", "equal T, vocabulary and label counts", "jobs of different shape")

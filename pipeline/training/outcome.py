@@ -38,7 +38,7 @@ _REMEDIES = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result of one cell, whatever happened to it.
+    """Result of one trial, whatever happened to it.
 
     Attributes
     ----------

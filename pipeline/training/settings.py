@@ -109,7 +109,7 @@ class TrainingSettings:
         for name, allowed in RANGES.items():
             _check_range(name, getattr(self, name), allowed)
         if not isinstance(self.random_labels, bool):
-            raise UserError("training.random_labels", self.random_labels, "true or false")
+            raise UserError("training.random_labels", "true or false", self.random_labels)
 
     def to_json(self) -> dict[str, Any]:
         """Every field by name, as JSON values."""
@@ -121,7 +121,7 @@ class TrainingSettings:
         names = [field.name for field in fields(cls)]
         for key in given:
             if key not in names:
-                raise UserError("training", key, nearest(key, names, "a training setting"))
+                raise UserError("training", nearest(key, names, "a training setting"), key)
         return cls(**given)
 
     def sizes(self, vocabulary: int, labels: tuple[int, ...]) -> Sizes:
@@ -141,10 +141,10 @@ class TrainingSettings:
 
 def _check_choice(name: str, value: object, choices: Collection[str]) -> None:
     if not isinstance(value, str) or value not in choices:
-        raise UserError(f"training.{name}", value, f"one of {', '.join(choices)}")
+        raise UserError(f"training.{name}", f"one of {', '.join(choices)}", value)
 
 
 def _check_range(name: str, value: object, allowed: _Range) -> None:
     kinds = (int,) if allowed.whole else (int, float)
     if isinstance(value, bool) or not isinstance(value, kinds) or not allowed.holds(value):
-        raise UserError(f"training.{name}", value, allowed.says)
+        raise UserError(f"training.{name}", allowed.says, value)

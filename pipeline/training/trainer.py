@@ -1,4 +1,4 @@
-"""Train a group of cells at once: one optimiser step updates every model of the stack.
+"""Train a group of trials at once: one optimiser step updates every model of the stack.
 
 Notation
 --------
@@ -56,7 +56,7 @@ def train_group(
 
     Parameters
     ----------
-    jobs : cells of equal settings, T, vocabulary size and label counts; n, AMI, seeds may differ.
+    jobs : trials of equal settings, T, vocabulary size and label counts; n, AMI, seeds may differ.
     device : a torch device.
     progress : called with the number of models that finished since the last call.
 

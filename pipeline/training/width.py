@@ -63,6 +63,6 @@ def sentences_at_once(device: torch.device, units: int) -> int:
 
 
 def max_group(settings: TrainingSettings, tasks: int, device: str = "cpu") -> int:
-    """Cells worth handing to `train_group` at once: enough to keep its stack full."""
+    """Trials worth handing to `train_group` at once: enough to keep its stack full."""
     sizes = settings.sizes(vocabulary=1, labels=(2,) * tasks)
     return 2 * stack_width(settings, sizes, device)

@@ -17,7 +17,7 @@ from reference_study.facts import FACTS_NAME, compute, read_facts, rounded, tabl
 from reference_study.figures import FIGURES, apart
 from reference_study.sections import DIRECT, SEARCHED
 
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 FACTS = read_facts(DOCS / "findings" / FACTS_NAME)
 TEMPLATE = Path(__file__).parents[2] / "benchmarks" / "reference_study" / "findings.md.j2"
 #: numbers that name a thing and measure nothing: years, arXiv, intervals of 95 %, layers

@@ -26,8 +26,8 @@ from mtl_laws.pipeline.cli.app import main
 from mtl_laws.pipeline.study import dispatch, workers
 from mtl_laws.pipeline.study import run as ending
 from mtl_laws.pipeline.study.store import ResultStore, Row
-from mtl_laws.pipeline.study.trials import Cell
-from mtl_laws.pipeline.study.workers import Result, train_cells
+from mtl_laws.pipeline.study.trials import Trial
+from mtl_laws.pipeline.study.workers import Result, train_trials
 
 Fault = Callable[[], None]
 
@@ -50,7 +50,7 @@ test_tokens: 50
 training: {embedding: 2, batch_sentences: 2, max_steps: 4, evaluate_every: 2}
 laws: {engine: grammar}
 """
-"""18 cells in six groups."""
+"""18 trials in six groups."""
 
 HUNGRY = """
 question: do tiny models survive a large one?
@@ -62,7 +62,7 @@ test_tokens: 50
 training: {hidden: 2, batch_sentences: 2, max_steps: 2, evaluate_every: 2}
 laws: {factors: {E: embedding}, engine: grammar}
 """
-"""Eight cells, each a group of its own; the last needs some 40 MB."""
+"""Eight trials, each a group of its own; the last needs some 40 MB."""
 
 IN_MID_GROUP = 5_000
 """Calls and returns of functions after which a worker dies; a group takes some fifty thousand."""
@@ -181,12 +181,12 @@ def _after(groups: int, happening: Callable[[], None]) -> None:
 
 def loses_a_worker(flag: Path) -> None:
     """The first worker that begins a group is killed in the middle of it."""
-    dispatch.train_cells = partial(_deadly, flag)
+    dispatch.train_trials = partial(_deadly, flag)
 
 
 def loses_workers_to(poison: str) -> None:
-    """Whoever trains a certain cell is killed, every time."""
-    dispatch.train_cells = partial(_poisoned, poison)
+    """Whoever trains a certain trial is killed, every time."""
+    dispatch.train_trials = partial(_poisoned, poison)
 
 
 def loses_a_worker_and_dies(flag: Path, news: Connection, groups: int) -> None:
@@ -204,17 +204,17 @@ def loses_a_worker_and_dies(flag: Path, news: Connection, groups: int) -> None:
     _after(groups, die)
 
 
-def _deadly(flag: Path, cells: Sequence[Cell], device: str, parent: int) -> list[Result]:
+def _deadly(flag: Path, trials: Sequence[Trial], device: str, parent: int) -> list[Result]:
     with suppress(FileExistsError):
         flag.touch(exist_ok=False)
         dies_at(IN_MID_GROUP)
-    return train_cells(cells, device, parent)
+    return train_trials(trials, device, parent)
 
 
-def _poisoned(poison: str, cells: Sequence[Cell], device: str, parent: int) -> list[Result]:
-    if any(cell.digest == poison for cell in cells):
+def _poisoned(poison: str, trials: Sequence[Trial], device: str, parent: int) -> list[Result]:
+    if any(trial.digest == poison for trial in trials):
         dies_at(IN_MID_GROUP)
-    return train_cells(cells, device, parent)
+    return train_trials(trials, device, parent)
 
 
 def _children() -> list[int]:
@@ -241,10 +241,10 @@ def is_short_of_memory(spare: int) -> None:
     limit = pages * resource.getpagesize() + spare
     before = resource.getrlimit(resource.RLIMIT_AS)
 
-    def starved(cells: Sequence[Cell], device: str) -> list[Result]:
+    def starved(trials: Sequence[Trial], device: str) -> list[Result]:
         resource.setrlimit(resource.RLIMIT_AS, (limit, before[1]))
         try:
-            return train(cells, device)
+            return train(trials, device)
         finally:
             resource.setrlimit(resource.RLIMIT_AS, before)
 

@@ -1,4 +1,4 @@
-"""Cells: each run once, named the same everywhere, stacked only with its like."""
+"""Trials: each run once, named the same everywhere, stacked only with its like."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.study.controls import single_task_twin
 from mtl_laws.pipeline.study.digest import DIGEST_LENGTH, canonical, digest
 from mtl_laws.pipeline.study.study import Study
-from mtl_laws.pipeline.study.trials import MAX_CELLS, Cell, expand, group, single_task
+from mtl_laws.pipeline.study.trials import MAX_TRIALS, Trial, expand, group, single_task
 from mtl_laws.pipeline.training import TrainingSettings
 from mtl_laws.simulator import TaskSpec
 
@@ -89,19 +89,19 @@ def test_the_digest_is_the_same_in_another_process() -> None:
     assert found.stdout.strip() == digest({"a": "é", "b": [0.1, 3]})
 
 
-# --- cells -------------------------------------------------------------------------------------
+# --- trials -------------------------------------------------------------------------------------
 
 
-def test_a_cell_survives_its_json() -> None:
-    cell = Cell(TaskSpec(tasks=3, ami=(0.1, 0.5), options={"zipf": 1.0}), TrainingSettings(), 7)
-    again = Cell.from_json(cell.to_json())
-    assert again == cell
-    assert again.digest == cell.digest
-    assert len(cell.digest) == DIGEST_LENGTH
+def test_a_trial_survives_its_json() -> None:
+    trial = Trial(TaskSpec(tasks=3, ami=(0.1, 0.5), options={"zipf": 1.0}), TrainingSettings(), 7)
+    again = Trial.from_json(trial.to_json())
+    assert again == trial
+    assert again.digest == trial.digest
+    assert len(trial.digest) == DIGEST_LENGTH
 
 
-def test_an_ordinary_cell_is_named_as_before_there_were_controls() -> None:
-    assert set(Cell(TaskSpec(ami=0.5), TrainingSettings(), 0).to_json()) == {
+def test_an_ordinary_trial_is_named_as_before_there_were_controls() -> None:
+    assert set(Trial(TaskSpec(ami=0.5), TrainingSettings(), 0).to_json()) == {
         "task",
         "training",
         "seed",
@@ -110,15 +110,15 @@ def test_an_ordinary_cell_is_named_as_before_there_were_controls() -> None:
 
 def test_whatever_differs_gives_another_digest() -> None:
     spec, settings = TaskSpec(ami=0.5), TrainingSettings()
-    cells = [
-        Cell(spec, settings, 0),
-        Cell(spec, settings, 1),
-        Cell(TaskSpec(ami=0.25), settings, 0),
-        Cell(TaskSpec(ami=0.5, tokens=1001), settings, 0),
-        Cell(TaskSpec(ami=0.5, options={"window": 1}), settings, 0),
-        Cell(spec, TrainingSettings(hidden=17), 0),
+    trials = [
+        Trial(spec, settings, 0),
+        Trial(spec, settings, 1),
+        Trial(TaskSpec(ami=0.25), settings, 0),
+        Trial(TaskSpec(ami=0.5, tokens=1001), settings, 0),
+        Trial(TaskSpec(ami=0.5, options={"window": 1}), settings, 0),
+        Trial(spec, TrainingSettings(hidden=17), 0),
     ]
-    assert len({cell.digest for cell in cells}) == len(cells)
+    assert len({trial.digest for trial in trials}) == len(trials)
 
 
 def test_a_whole_level_may_be_written_as_a_float() -> None:
@@ -127,23 +127,23 @@ def test_a_whole_level_may_be_written_as_a_float() -> None:
 
 
 def test_the_factorial_is_full() -> None:
-    cells = expand(study("tasks: [2, 3], tokens: [40, 80, 160], ami: [0.1, 0.5]", "seeds: 2"))
-    grid = {(c.task.tasks, c.task.tokens, c.task.ami, c.seed) for c in cells if c.task.tasks > 1}
+    trials = expand(study("tasks: [2, 3], tokens: [40, 80, 160], ami: [0.1, 0.5]", "seeds: 2"))
+    grid = {(c.task.tasks, c.task.tokens, c.task.ami, c.seed) for c in trials if c.task.tasks > 1}
     assert len(grid) == 2 * 3 * 2 * 2
-    alone = [cell for cell in cells if cell.task.tasks == 1]
-    assert len(cells) == len(grid) + len(alone)
+    alone = [trial for trial in trials if trial.task.tasks == 1]
+    assert len(trials) == len(grid) + len(alone)
     pairs = {(n, seed) for n in (40, 80, 160) for seed in (0, 1)}
-    assert {(cell.task.tokens, cell.seed) for cell in alone} == pairs
+    assert {(trial.task.tokens, trial.seed) for trial in alone} == pairs
 
 
 @pytest.mark.parametrize("stl", ["true", "false"])
 def test_a_single_task_has_no_ami_and_is_there_once(stl: str) -> None:
     factors = "tasks: [1, 2], tokens: [40, 80], ami: [0.1, 0.5], aux_tokens: [null, 60]"
-    cells = expand(study(factors, f"stl: {stl}\nseeds: [4]"))
-    alone = [cell for cell in cells if cell.task.tasks == 1]
-    assert [cell.task.tokens for cell in alone] == [40, 80]
-    assert all(cell.task.ami is None and cell.task.aux_tokens is None for cell in alone)
-    assert len({cell.digest for cell in cells}) == len(cells) == 2 + 2 * 2 * 2
+    trials = expand(study(factors, f"stl: {stl}\nseeds: [4]"))
+    alone = [trial for trial in trials if trial.task.tasks == 1]
+    assert [trial.task.tokens for trial in alone] == [40, 80]
+    assert all(trial.task.ami is None and trial.task.aux_tokens is None for trial in alone)
+    assert len({trial.digest for trial in trials}) == len(trials) == 2 + 2 * 2 * 2
 
 
 def test_random_auxiliary_labels_are_a_factor_where_there_are_auxiliaries() -> None:
@@ -153,22 +153,22 @@ def test_random_auxiliary_labels_are_a_factor_where_there_are_auxiliaries() -> N
 
 
 def test_without_stl_only_what_is_asked_for_is_trained() -> None:
-    cells = expand(study("tasks: [2], tokens: [40], ami: [0.1]", "stl: false\nseeds: 1"))
-    assert [cell.task.tasks for cell in cells] == [2]
+    trials = expand(study("tasks: [2], tokens: [40], ami: [0.1]", "stl: false\nseeds: 1"))
+    assert [trial.task.tasks for trial in trials] == [2]
 
 
 def test_settings_options_and_keys_of_the_family_can_be_factors() -> None:
     factors = "tasks: 2, tokens: 40, ami: 0.5, hidden: [4, 8], zipf: [0, 1], label_noise: [0, 0.1]"
-    cells = expand(study(factors, "seeds: 1\nstl: false"))
-    found = {(c.settings.hidden, c.task.options["zipf"], c.task.label_noise) for c in cells}
+    trials = expand(study(factors, "seeds: 1\nstl: false"))
+    found = {(c.settings.hidden, c.task.options["zipf"], c.task.label_noise) for c in trials}
     assert found == {(h, z, e) for h in (4, 8) for z in (0, 1) for e in (0, 0.1)}
 
 
 def test_a_name_that_trainer_and_family_share_can_be_told_apart() -> None:
     factors = "tasks: 2, tokens: 40, ami: 0.5, training.window: [2, 3], options.window: [2]"
-    cells = expand(study(factors, "seeds: 1\nstl: false"))
-    assert {cell.settings.window for cell in cells} == {2, 3}
-    assert {cell.task.options["window"] for cell in cells} == {2}
+    trials = expand(study(factors, "seeds: 1\nstl: false"))
+    assert {trial.settings.window for trial in trials} == {2, 3}
+    assert {trial.task.options["window"] for trial in trials} == {2}
 
 
 def test_the_order_of_levels_does_not_matter() -> None:
@@ -177,13 +177,13 @@ def test_the_order_of_levels_does_not_matter() -> None:
     assert digests(one) == digests(other)
 
 
-def test_the_single_task_twin_is_the_cell_that_is_trained() -> None:
+def test_the_single_task_twin_is_the_trial_that_is_trained() -> None:
     factors = "tasks: [1, 3], tokens: [40], ami: [0.1], aux_tokens: [80], zipf: [0.5, 1]"
-    cells = expand(study(factors, "seeds: 2\nfamily: {shared: false}"))
-    trained = {cell.digest for cell in cells if cell.task.tasks == 1}
-    for cell in cells:
-        twin = digest(single_task_twin(cell.to_json()))
-        assert twin == Cell(single_task(cell.task), cell.settings, cell.seed).digest
+    trials = expand(study(factors, "seeds: 2\nfamily: {shared: false}"))
+    trained = {trial.digest for trial in trials if trial.task.tasks == 1}
+    for trial in trials:
+        twin = digest(single_task_twin(trial.to_json()))
+        assert twin == Trial(single_task(trial.task), trial.settings, trial.seed).digest
         assert twin in trained
 
 
@@ -231,9 +231,9 @@ def test_what_simulator_or_trainer_refuse_is_told_by_its_path(
     assert accepted in caught.value.expected
 
 
-def test_more_cells_than_can_be_trained_are_refused_at_once() -> None:
+def test_more_trials_than_can_be_trained_are_refused_at_once() -> None:
     factors = f"tasks: {list(range(1, 300))}, tokens: {list(range(1, 300))}, ami: [0.1]"
-    with pytest.raises(UserError, match=f"{MAX_CELLS:,}"):
+    with pytest.raises(UserError, match=f"{MAX_TRIALS:,}"):
         expand(study(factors, "seeds: 100"))
 
 
@@ -247,25 +247,25 @@ SPECS = st.builds(
     labels=st.sampled_from([3, 5]),
     vocabulary=st.sampled_from([50, 200]),
 )
-CELLS = st.lists(
+TRIALS = st.lists(
     st.builds(
-        Cell,
+        Trial,
         SPECS,
         st.builds(TrainingSettings, hidden=st.sampled_from([4, 8])),
         st.integers(0, 50),
     ),
-    unique_by=lambda cell: cell.digest,
+    unique_by=lambda trial: trial.digest,
     max_size=40,
 )
 
 
 @UNHURRIED
-@given(CELLS, st.integers(1, 5))
-def test_groups_hold_every_cell_once_with_its_like_and_no_more_than_the_limit(
-    cells: list[Cell], limit: int
+@given(TRIALS, st.integers(1, 5))
+def test_groups_hold_every_trial_once_with_its_like_and_no_more_than_the_limit(
+    trials: list[Trial], limit: int
 ) -> None:
-    groups = group(cells, limit)
-    assert sorted(c.digest for part in groups for c in part) == sorted(c.digest for c in cells)
+    groups = group(trials, limit)
+    assert sorted(c.digest for part in groups for c in part) == sorted(c.digest for c in trials)
     assert all(1 <= len(part) <= limit for part in groups)
     for part in groups:
         shapes = {(c.settings, c.task.tasks, c.task.labels, c.task.vocabulary) for c in part}
@@ -273,34 +273,34 @@ def test_groups_hold_every_cell_once_with_its_like_and_no_more_than_the_limit(
 
 
 @UNHURRIED
-@given(CELLS)
-def test_groups_do_not_depend_on_the_order_of_cells(cells: list[Cell]) -> None:
-    assert set(group(cells)) == set(group(cells[::-1]))
+@given(TRIALS)
+def test_groups_do_not_depend_on_the_order_of_trials(trials: list[Trial]) -> None:
+    assert set(group(trials)) == set(group(trials[::-1]))
 
 
 @UNHURRIED
-@given(CELLS)
-def test_long_groups_start_first(cells: list[Cell]) -> None:
-    costs = [sum(cell.cost for cell in part) for part in group(cells, 3)]
+@given(TRIALS)
+def test_long_groups_start_first(trials: list[Trial]) -> None:
+    costs = [sum(trial.cost for trial in part) for part in group(trials, 3)]
     assert costs == sorted(costs, reverse=True)
 
 
 def test_groups_are_even() -> None:
-    cells = [Cell(TaskSpec(ami=0.5), TrainingSettings(), seed) for seed in range(11)]
-    assert sorted(map(len, group(cells, 4))) == [3, 4, 4]
+    trials = [Trial(TaskSpec(ami=0.5), TrainingSettings(), seed) for seed in range(11)]
+    assert sorted(map(len, group(trials, 4))) == [3, 4, 4]
 
 
 def test_what_takes_longest_does_not_wait_for_its_companions() -> None:
     sizes = [40, 5000, 320]
-    cells = [Cell(TaskSpec(ami=0.5, tokens=n), TrainingSettings(), 0) for n in sizes]
-    groups = {tuple(sorted(cell.task.tokens for cell in part)) for part in group(cells, 2)}
+    trials = [Trial(TaskSpec(ami=0.5, tokens=n), TrainingSettings(), 0) for n in sizes]
+    groups = {tuple(sorted(trial.task.tokens for trial in part)) for part in group(trials, 2)}
     assert groups == {(5000,), (40, 320)}
 
 
 def test_a_large_device_stacks_more() -> None:
-    cells = [Cell(TaskSpec(ami=0.5), TrainingSettings(), seed) for seed in range(200)]
-    assert len(group(cells, device="cuda")) == 1 < len(group(cells))
+    trials = [Trial(TaskSpec(ami=0.5), TrainingSettings(), seed) for seed in range(200)]
+    assert len(group(trials, device="cuda")) == 1 < len(group(trials))
 
 
 def digests(of: Study) -> set[str]:
-    return {cell.digest for cell in expand(of)}
+    return {trial.digest for trial in expand(of)}

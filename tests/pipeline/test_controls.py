@@ -1,4 +1,4 @@
-"""Controls: pure cells, paired by seed, never mixed up with what a law is found on."""
+"""Controls: pure trials, paired by seed, never mixed up with what a law is found on."""
 
 from __future__ import annotations
 
@@ -18,77 +18,77 @@ from mtl_laws.pipeline.study.preflight import foresee
 from mtl_laws.pipeline.study.store import Row
 from mtl_laws.pipeline.study.table import outcomes_table
 from mtl_laws.pipeline.study.train import train_study
-from mtl_laws.pipeline.study.trials import Cell, expand
+from mtl_laws.pipeline.study.trials import Trial, expand
 from mtl_laws.pipeline.training.architectures import SHARINGS
 
 PLAIN = "question: q\nfactors: {tasks: [2, 3], tokens: [40, 80], ami: [0.1, 0.5]}\nseeds: 2\n"
 ALL = PLAIN + "controls: [updates, tokens, random_labels]\n"
 
 
-def of(control: str | None, text: str = ALL) -> list[Cell]:
-    return [cell for cell in expand(study(text)) if cell.control == control]
+def of(control: str | None, text: str = ALL) -> list[Trial]:
+    return [trial for trial in expand(study(text)) if trial.control == control]
 
 
 def table_of(text: str) -> pd.DataFrame:
     """What stand-in runs give; the control `updates` half of a per cent more than plain STL."""
     rows = []
-    for cell in expand(study(text)):
-        found = result(cell)
-        bonus = 0.005 * (cell.control == "updates") - 0.01 * cell.settings.random_labels
+    for trial in expand(study(text)):
+        found = result(trial)
+        bonus = 0.005 * (trial.control == "updates") - 0.01 * trial.settings.random_labels
         scores = {"accuracy": found.outcome["scores"]["accuracy"] + bonus}
         rows.append(
-            Row(cell.digest, cell.to_json(), {**found.outcome, "scores": scores}, found.measured)
+            Row(trial.digest, trial.to_json(), {**found.outcome, "scores": scores}, found.measured)
         )
     return outcomes_table(rows, {})
 
 
-def test_controls_add_cells_and_change_none() -> None:
-    assert {cell.digest for cell in of(None)} == {cell.digest for cell in expand(study(PLAIN))}
-    digests = [cell.digest for cell in expand(study(ALL))]
+def test_controls_add_trials_and_change_none() -> None:
+    assert {trial.digest for trial in of(None)} == {trial.digest for trial in expand(study(PLAIN))}
+    digests = [trial.digest for trial in expand(study(ALL))]
     assert len(digests) == len(set(digests))
 
 
 def test_more_updates_are_all_that_are_allowed_whatever_the_number_of_tasks() -> None:
-    cells = of("updates")
-    assert {(cell.task.tokens, cell.seed) for cell in cells} == {
+    trials = of("updates")
+    assert {(trial.task.tokens, trial.seed) for trial in trials} == {
         (n, seed) for n in (40, 80) for seed in (0, 1)
     }
-    assert len(cells) == 4
-    for cell in cells:
-        assert (cell.task.tasks, cell.settings.patience) == (1, 0)
-        assert cell.settings.max_steps == of(None)[0].settings.max_steps
+    assert len(trials) == 4
+    for trial in trials:
+        assert (trial.task.tasks, trial.settings.patience) == (1, 0)
+        assert trial.settings.max_steps == of(None)[0].settings.max_steps
 
 
 def test_transfer_may_make_twice_the_updates() -> None:
     text = ALL + "training: {sharing: transfer, max_steps: 60}\n"
-    assert {cell.settings.max_steps for cell in of("updates", text)} == {120}
+    assert {trial.settings.max_steps for trial in of("updates", text)} == {120}
     assert {name: len(sharing.phases(3)) for name, sharing in SHARINGS.items()} == {
         name: _PHASES.get(name, 1) for name in SHARINGS
     }
 
 
 def test_the_ceiling_has_the_tokens_of_all_tasks() -> None:
-    tokens = {cell.task.tokens for cell in of("tokens")}
-    assert tokens == {120, 160, 240}, "2·40 = 80 is an ordinary single-task cell already"
+    tokens = {trial.task.tokens for trial in of("tokens")}
+    assert tokens == {120, 160, 240}, "2·40 = 80 is an ordinary single-task trial already"
     uneven = ALL.replace("ami", "aux_tokens: [null, 100], ami")
-    assert {140, 240, 180, 280} <= {cell.task.tokens for cell in of("tokens", uneven)}
+    assert {140, 240, 180, 280} <= {trial.task.tokens for trial in of("tokens", uneven)}
 
 
 def test_the_floor_differs_by_the_labels_alone() -> None:
-    floor = {cell.digest: cell for cell in of("random_labels")}
-    multi = [cell for cell in of(None) if cell.task.tasks > 1]
+    floor = {trial.digest: trial for trial in of("random_labels")}
+    multi = [trial for trial in of(None) if trial.task.tasks > 1]
     assert len(floor) == len(multi)
-    for cell in multi:
-        description = marked("random_labels", CONTROLS["random_labels"](cell.to_json()))
-        twin = floor[Cell.from_json(description).digest]
-        assert (twin.task, twin.seed) == (cell.task, cell.seed)
+    for trial in multi:
+        description = marked("random_labels", CONTROLS["random_labels"](trial.to_json()))
+        twin = floor[Trial.from_json(description).digest]
+        assert (twin.task, twin.seed) == (trial.task, trial.seed)
 
 
 def test_a_control_survives_its_json() -> None:
     for name in CONTROLS:
-        cell = of(name)[0]
-        again = Cell.from_json(cell.to_json())
-        assert (again, again.digest) == (cell, cell.digest)
+        trial = of(name)[0]
+        again = Trial.from_json(trial.to_json())
+        assert (again, again.digest) == (trial, trial.digest)
 
 
 def test_gains_are_paired_with_the_control_of_the_same_seed() -> None:
@@ -131,7 +131,7 @@ def test_fixed_steps_need_no_run_with_more_updates() -> None:
 
 def test_random_labels_as_a_factor_do_not_double_single_tasks() -> None:
     text = PLAIN.replace("ami", "random_labels: [false, true], ami")
-    alone = [cell for cell in expand(study(text)) if cell.task.tasks == 1]
+    alone = [trial for trial in expand(study(text)) if trial.task.tasks == 1]
     assert len(alone) == 4
     assert table_of(text)["gain"].notna().all()
 
@@ -150,7 +150,7 @@ def test_no_control_enters_a_law_search(monkeypatch: pytest.MonkeyPatch, tmp_pat
     ending.find_laws_of_study(controlled, tmp_path / "study.yaml", tmp_path)
     (found,) = given
     assert table["control"].notna().sum() == 4 + 6 + 16
-    assert set(found["cell"]) == {cell.digest for cell in expand(study(PLAIN))}
+    assert set(found["trial"]) == {trial.digest for trial in expand(study(PLAIN))}
 
 
 def test_controls_do_not_count_as_models_of_a_law() -> None:

@@ -91,7 +91,7 @@ def check(out: Path, want: pd.DataFrame, tolerance: float) -> None:
     pd.testing.assert_frame_equal(
         without_clock(found), without_clock(want), rtol=tolerance, atol=0.0
     )
-    assert [row.cell for row in read_rows(out / STORE_NAME)] == list(want["cell"])
+    assert [row.trial for row in read_rows(out / STORE_NAME)] == list(want["trial"])
 
 
 def test_a_cluster_gives_the_table_of_one_machine(

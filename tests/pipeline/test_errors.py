@@ -19,28 +19,28 @@ QUESTION = Question("f1", {"n": "tokens", "T": "tasks"}, domain={"n": (1.0, 2.0)
 
 
 def mistake(path: str) -> UserError:
-    return UserError(path, "huge", "one of tiny, quick; see the guide; it is long")
+    return UserError(path, "one of tiny, quick; see the guide; it is long", "huge")
 
 
 def test_advice_comes_after_the_value() -> None:
     error = mistake("budget")
-    assert (error.path, error.value) == ("budget", "huge")
+    assert (error.path, error.got) == ("budget", "huge")
     assert error.expected == "one of tiny, quick; see the guide; it is long"
     line = "budget: expected one of tiny, quick, got 'huge'; see the guide; it is long"
     assert str(error) == line
-    assert str(FileError("a.csv", "damaged", "a whole file")).startswith("a.csv: damaged; ")
-    assert str(MissingError("out", None, "a folder")) == "out is missing: a folder"
+    assert str(FileError("a.csv", "a whole file", "damaged")).startswith("a.csv: damaged; ")
+    assert str(MissingError("out", "a folder", None)) == "out is missing: a folder"
 
 
 @pytest.mark.parametrize("kind", [UserError, FileError, MissingError])
 def test_a_mistake_is_the_same_in_another_process_and_at_another_path(
     kind: type[UserError],
 ) -> None:
-    error = kind("seed", -1, "a whole number; try 0")
+    error = kind("seed", "a whole number; try 0", -1)
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is type(renamed(error, "random_state")) is kind
-    assert (again.path, again.value, again.expected) == ("seed", -1, "a whole number; try 0")
-    assert str(renamed(error, "random_state")) == str(kind("random_state", -1, error.expected))
+    assert (again.path, again.got, again.expected) == ("seed", -1, "a whole number; try 0")
+    assert str(renamed(error, "random_state")) == str(kind("random_state", error.expected, -1))
 
 
 def test_paths_that_have_no_other_word_stay() -> None:

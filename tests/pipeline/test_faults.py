@@ -25,7 +25,7 @@ from mtl_laws.pipeline.study.train import LOG_NAME, TABLE_NAME
 DEATHS = 4
 DISK, QUOTA, SPARE = 120_000, 40_000, 24_000_000
 SINGLY = 1e-4
-"""Relative difference allowed where a cell was trained in another group than in the other run."""
+"""Relative difference allowed where a trial was trained in another group than in the other run."""
 INTERRUPTED = "mtl-laws: interrupted; a run goes on where it stopped, by the same command"
 LEFT = {STORE_NAME, TABLE_NAME, LOG_NAME, "run.lock"}
 
@@ -50,7 +50,7 @@ def check_finished(out: Path, undisturbed: Path, tolerance: float = 0.0) -> None
     pd.testing.assert_frame_equal(
         without_clock(found), without_clock(want), rtol=tolerance, atol=0.0
     )
-    assert [row.cell for row in read_rows(out / STORE_NAME)] == list(want["cell"])
+    assert [row.trial for row in read_rows(out / STORE_NAME)] == list(want["trial"])
 
 
 def check_rows(out: Path, undisturbed: Path) -> int:
@@ -59,12 +59,12 @@ def check_rows(out: Path, undisturbed: Path) -> int:
         return 0
     with open_store(out / STORE_NAME) as store:
         rows = list(store.rows())
-    right = {row.cell: row for row in read_rows(undisturbed / STORE_NAME)}
+    right = {row.trial: row for row in read_rows(undisturbed / STORE_NAME)}
     for row in rows:
-        assert row.description == right[row.cell].description
-        assert row.outcome["scores"] == right[row.cell].outcome["scores"]
-        assert row.outcome["curve"] == right[row.cell].outcome["curve"]
-        assert row.measured == right[row.cell].measured
+        assert row.description == right[row.trial].description
+        assert row.outcome["scores"] == right[row.trial].outcome["scores"]
+        assert row.outcome["curve"] == right[row.trial].outcome["curve"]
+        assert row.measured == right[row.trial].measured
     return len(rows)
 
 
@@ -242,12 +242,12 @@ def test_a_worker_is_killed(out: Path, undisturbed: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_a_cell_that_kills_every_worker(out: Path, undisturbed: Path) -> None:
-    """As the system kills a process that takes all its memory; the cell is found, and a row."""
-    poison = read_rows(undisturbed / STORE_NAME)[7].cell
+def test_a_trial_that_kills_every_worker(out: Path, undisturbed: Path) -> None:
+    """As the system kills a process that takes all its memory; the trial is found, and a row."""
+    poison = read_rows(undisturbed / STORE_NAME)[7].trial
     assert run(out, partial(faults.loses_workers_to, poison), "--jobs", "2") == 0
     (failed,) = [row for row in read_rows(out / STORE_NAME) if row.status == "failed"]
-    assert failed.cell == poison
+    assert failed.trial == poison
     assert "its worker was killed each time" in failed.outcome["message"]
     assert run(out, None, "--jobs", "1", "--retry-failed") == 0
     check_finished(out, undisturbed, tolerance=SINGLY)

@@ -156,7 +156,7 @@ def test_rules_reach_the_search_and_the_record() -> None:
     rules = Rules(data=DataRules(min_group_rows=50))
     with pytest.raises(UserError) as error:
         fit_laws(grouped_table(), "y", ["n", "T"], groups=["encoder"], rules=rules)
-    assert (error.value.path, error.value.value) == ("groups", "encoder")
+    assert (error.value.path, error.value.got) == ("groups", "encoder")
     assert "50 rows or more" in error.value.expected
 
 
@@ -232,7 +232,7 @@ def test_an_unknown_level_is_refused(regressor: LawRegressor) -> None:
     X = pd.DataFrame({"encoder": ["cnn", "gru"], "n": [100, 100], "T": [1, 1]})
     with pytest.raises(ParameterError) as error:
         regressor.predict(X)
-    assert (error.value.path, error.value.value) == ("groups", "gru")
+    assert (error.value.path, error.value.got) == ("groups", "gru")
 
 
 @pytest.mark.parametrize(

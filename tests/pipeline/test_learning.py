@@ -19,7 +19,7 @@ def test_a_runs_curves_are_drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     curves = curves_of(tmp_path)
     assert curves is not None
     assert set(NEEDED) <= set(curves.columns)
-    assert set(curves["cell"]) == set(table["cell"])
+    assert set(curves["trial"]) == set(table["trial"])
     drawing = draw_learning(curves)
     assert drawing is not None
     assert "n = 40" in drawing.alt

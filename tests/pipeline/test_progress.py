@@ -39,7 +39,7 @@ def test_durations_are_told_in_words(seconds: float, text: str) -> None:
 
 def test_time_left_follows_cost_not_count() -> None:
     clock = Clock()
-    progress = RunProgress(cells=12, done=2, cost=100.0, shown=False, clock=clock)
+    progress = RunProgress(trials=12, done=2, cost=100.0, shown=False, clock=clock)
     with progress:
         assert progress.status().rate is None
         clock.now += 8
@@ -53,7 +53,7 @@ def test_time_left_follows_cost_not_count() -> None:
 
 def test_without_a_terminal_there_is_a_line_now_and_then() -> None:
     clock, stream = Clock(), io.StringIO()
-    with RunProgress(cells=100, done=0, cost=100.0, stream=stream, clock=clock) as progress:
+    with RunProgress(trials=100, done=0, cost=100.0, stream=stream, clock=clock) as progress:
         for _ in range(100):
             clock.now += LINE_EVERY / 10
             progress.advance(1, 0, 1.0)
@@ -68,7 +68,7 @@ def test_on_a_terminal_there_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
     stream = Terminal()
-    with RunProgress(cells=10, done=0, cost=10.0, stream=stream, clock=Clock()) as progress:
+    with RunProgress(trials=10, done=0, cost=10.0, stream=stream, clock=Clock()) as progress:
         progress.advance(10, 0, 10.0)
     assert "10 of 10 models" in stream.getvalue()
     assert "\x1b" in stream.getvalue()
@@ -76,7 +76,7 @@ def test_on_a_terminal_there_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_silence_is_silent() -> None:
     stream = io.StringIO()
-    with RunProgress(cells=1, done=0, cost=1.0, shown=False, stream=stream) as progress:
+    with RunProgress(trials=1, done=0, cost=1.0, shown=False, stream=stream) as progress:
         progress.advance(1, 0, 1.0)
     assert stream.getvalue() == ""
 
@@ -91,7 +91,7 @@ def test_the_status_of_a_folder_while_it_runs_and_after(tmp_path: Path) -> None:
             during = run_status(tmp_path)
         assert during.running
     after = run_status(tmp_path)
-    assert (after.cells, after.done, after.failed, after.remaining) == (3, 2, 1, 1)
+    assert (after.trials, after.done, after.failed, after.remaining) == (3, 2, 1, 1)
     assert not after.running
 
 

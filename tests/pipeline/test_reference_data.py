@@ -26,17 +26,17 @@ from mtl_laws.pipeline.reference_data import (
 from mtl_laws.pipeline.study.controls import CONTROLS
 from mtl_laws.pipeline.study.study import Study, shipped_studies
 from mtl_laws.pipeline.study.train import study_digest
-from mtl_laws.pipeline.study.trials import Cell, expand
+from mtl_laws.pipeline.study.trials import Trial, expand
 from mtl_laws.pipeline.study.workers import train_together
 
 NAMES = reference_names()
 LARGEST = 20_000_000
-#: a cell trained again, with other companions on perhaps another processor, may round differently
+#: a trial trained again, with other companions on perhaps another processor, may round differently
 ROUNDING = 0.01
 
 
-def cells(name: str) -> list[Cell]:
-    """The cells of the study that ships under this name."""
+def trials(name: str) -> list[Trial]:
+    """The trials of the study that ships under this name."""
     return expand(Study.load(shipped_studies()[name]))
 
 
@@ -52,9 +52,9 @@ def test_every_question_of_the_reference_study_has_a_table() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_table_has_every_cell_of_its_study_once(name: str) -> None:
-    table, wanted = load_reference(name), cells(name)
-    assert sorted(table["cell"]) == sorted(cell.digest for cell in wanted)
+def test_a_table_has_every_trial_of_its_study_once(name: str) -> None:
+    table, wanted = load_reference(name), trials(name)
+    assert sorted(table["trial"]) == sorted(trial.digest for trial in wanted)
     record = reference_manifest()["studies"][name]
     assert record["study_digest"] == study_digest(wanted)
     assert record["rows"] == len(table)
@@ -77,7 +77,7 @@ def test_outcomes_are_finite_and_possible(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_gain_is_the_difference_of_two_rows(name: str) -> None:
     table = load_reference(name)
-    accuracy = table.set_index("cell")["accuracy"]
+    accuracy = table.set_index("trial")["accuracy"]
     rows = table[(table["T"] > 1) & table[MARK].isna()]
     expected = rows["accuracy"] - rows["stl"].map(accuracy)
     assert rows["gain"].notna().all()
@@ -124,9 +124,9 @@ def test_tables_that_are_not_there_are_told(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_cells_are_the_descriptions_without_their_seeds(name: str) -> None:
+def test_trials_are_the_descriptions_without_their_seeds(name: str) -> None:
     rows = read_source(Path(f"reference:{name}"))
-    wanted = {replace(cell, seed=0) for cell in cells(name) if cell.control is None}
+    wanted = {replace(trial, seed=0) for trial in trials(name) if trial.control is None}
     assert rows.groupby(list(replicates_of(rows)), dropna=False).ngroups == len(wanted)
 
 
@@ -154,15 +154,15 @@ def test_a_law_can_be_fitted_without_training(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_cells_trained_again_score_the_same(name: str) -> None:
-    """A few of the cheapest cells and controls of every study, by the code as it is now."""
-    table = load_reference(name).set_index("cell")
-    ordered = sorted(cells(name), key=lambda cell: (cell.cost, cell.digest))
-    several = [cell for cell in ordered if cell.task.tasks > 1]
-    marked = [cell for cell in ordered if cell.control]
-    for cell in (ordered[0], *several[:: len(several) // 4], *marked[:1]):
-        (result,) = train_together([cell], "cpu")
-        stored = table.loc[cell.digest]
+def test_trials_trained_again_score_the_same(name: str) -> None:
+    """A few of the cheapest trials and controls of every study, by the code as it is now."""
+    table = load_reference(name).set_index("trial")
+    ordered = sorted(trials(name), key=lambda trial: (trial.cost, trial.digest))
+    several = [trial for trial in ordered if trial.task.tasks > 1]
+    marked = [trial for trial in ordered if trial.control]
+    for trial in (ordered[0], *several[:: len(several) // 4], *marked[:1]):
+        (result,) = train_together([trial], "cpu")
+        stored = table.loc[trial.digest]
         assert abs(result.outcome["scores"]["accuracy"] - stored["accuracy"]) <= ROUNDING
         assert result.measured["ami"] == pytest.approx(stored["ami"], abs=1e-9, nan_ok=True) or (
             result.measured["ami"] is None and np.isnan(stored["ami"])

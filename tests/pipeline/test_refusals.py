@@ -7,7 +7,7 @@ import pytest
 import mtl_laws.pipeline.study.trials
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.study.study import Study
-from mtl_laws.pipeline.study.trials import Cell, expand
+from mtl_laws.pipeline.study.trials import Trial, expand
 
 FACTORS = "tasks: [2, 3], tokens: [40, 80], ami: 0.5"
 REFUSED: list[tuple[str, str, str, object, str]] = [
@@ -23,7 +23,7 @@ REFUSED: list[tuple[str, str, str, object, str]] = [
     (FACTORS, "laws: {target: gain_tokens}", "laws.target", "gain_tokens", "controls: [tokens]"),
     (
         *("tasks: [1, 2], tokens: [40], ami: [0.1, 0.2, 0.3]", "seeds: 100000\ncontrols: [tokens]"),
-        *("factors", "1,200,000 cells", "at most 1,000,000 cells"),
+        *("factors", "1,200,000 trials", "at most 1,000,000 trials"),
     ),
     (FACTORS + ", hiden: [8]", "", "factors.hiden[0]", 8, "; did you mean 'hidden'?"),
     (FACTORS + ", hidden: [4, 0]", "", "factors.hidden[1]", 0, "a whole number of at least 1"),
@@ -48,22 +48,22 @@ def test_the_error_holds_path_value_and_remedy(
     study = Study.parse(f"question: q\nfactors: {{{factors}}}\n{rest}\n")
     with pytest.raises(UserError) as caught:
         expand(study)
-    assert (caught.value.path, caught.value.value) == (path, value)
+    assert (caught.value.path, caught.value.got) == (path, value)
     assert expected in caught.value.expected
 
 
-def test_the_most_cells_are_accepted_and_one_more_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_most_trials_are_accepted_and_one_more_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     """The count is of combinations."""
     factors = "tasks: [1], tokens: [40], hidden: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]"
     study = Study.parse(f"question: q\nfactors: {{{factors}}}\nstl: false\nseeds: 2\n")
-    monkeypatch.setattr(mtl_laws.pipeline.study.trials, "MAX_CELLS", 20)
+    monkeypatch.setattr(mtl_laws.pipeline.study.trials, "MAX_TRIALS", 20)
     assert len(expand(study)) == 20
-    monkeypatch.setattr(mtl_laws.pipeline.study.trials, "MAX_CELLS", 19)
-    with pytest.raises(UserError, match="expected at most 19 cells, got '20 cells'"):
+    monkeypatch.setattr(mtl_laws.pipeline.study.trials, "MAX_TRIALS", 19)
+    with pytest.raises(UserError, match="expected at most 19 trials, got '20 trials'"):
         expand(study)
 
 
-def test_what_a_study_fixes_is_in_every_cell() -> None:
+def test_what_a_study_fixes_is_in_every_trial() -> None:
     text = f"""
 question: q
 factors: {{{FACTORS}}}
@@ -72,12 +72,12 @@ test_tokens: 333
 training: {{hidden: 5}}
 seeds: [7]
 """
-    cells = expand(Study.parse(text))
-    assert {cell.seed for cell in cells} == {7}
-    for cell in cells:
-        task = cell.task
+    trials = expand(Study.parse(text))
+    assert {trial.seed for trial in trials} == {7}
+    for trial in trials:
+        task = trial.task
         assert (task.family, task.labels, task.label_noise) == ("channel", 4, 0.1)
-        assert (task.test_tokens, cell.settings.hidden) == (333, 5)
+        assert (task.test_tokens, trial.settings.hidden) == (333, 5)
         assert dict(task.options) == {"zipf": 0.5}
         assert task.shared == (task.tasks > 1)
 
@@ -86,7 +86,9 @@ def test_the_cost_grows_with_tasks_and_the_cube_root_of_tokens() -> None:
     text = (
         "question: q\nfactors: {tasks: [2, 4], tokens: [40, 320], ami: 0.5}\nstl: false\nseeds: 1"
     )
-    costs = {(cell.task.tasks, cell.task.tokens): cell.cost for cell in expand(Study.parse(text))}
+    costs = {
+        (trial.task.tasks, trial.task.tokens): trial.cost for trial in expand(Study.parse(text))
+    }
     assert costs[4, 40] == pytest.approx(2 * costs[2, 40])
     assert costs[2, 320] == pytest.approx(2 * costs[2, 40])
 
@@ -96,6 +98,6 @@ def test_a_target_that_only_some_corpora_have_is_accepted() -> None:
     assert expand(Study.parse(text))
 
 
-def test_a_cell_is_made_again_from_what_is_stored() -> None:
-    for cell in expand(Study.parse(f"question: q\nfactors: {{{FACTORS}}}\nseeds: [3]\n")):
-        assert Cell.from_json(cell.to_json()) == cell
+def test_a_trial_is_made_again_from_what_is_stored() -> None:
+    for trial in expand(Study.parse(f"question: q\nfactors: {{{FACTORS}}}\nseeds: [3]\n")):
+        assert Trial.from_json(trial.to_json()) == trial

@@ -1,4 +1,4 @@
-"""Running a study: every cell once, whatever happens on the way."""
+"""Running a study: every trial once, whatever happens on the way."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mtl_laws.pipeline.study.dispatch import CULPRIT, outcomes
 from mtl_laws.pipeline.study.lock import RunLock
 from mtl_laws.pipeline.study.store import STORE_NAME, ResultStore, Row, read_rows
 from mtl_laws.pipeline.study.train import LOG_NAME, TABLE_NAME, train_study
-from mtl_laws.pipeline.study.trials import Cell, expand
+from mtl_laws.pipeline.study.trials import Trial, expand
 from mtl_laws.pipeline.study.workers import Result
 from mtl_laws.simulator import SpecError
 
@@ -36,14 +36,14 @@ def trainer(monkeypatch: pytest.MonkeyPatch) -> Trainer:
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """Groups of two, so that there is something between the first and the last."""
     grouped = dispatch.group
-    monkeypatch.setattr(dispatch, "group", lambda cells, limit=2, **_: grouped(cells, limit))
+    monkeypatch.setattr(dispatch, "group", lambda trials, limit=2, **_: grouped(trials, limit))
 
 
-def test_a_run_leaves_one_row_per_cell(trainer: Trainer, tmp_path: Path) -> None:
+def test_a_run_leaves_one_row_per_trial(trainer: Trainer, tmp_path: Path) -> None:
     table = train_study(study(), tmp_path, QUIET)
-    cells = expand(study())
-    assert list(table["cell"]) == sorted(cell.digest for cell in cells)
-    assert sorted(trainer.trained) == sorted(cell.digest for cell in cells)
+    trials = expand(study())
+    assert list(table["trial"]) == sorted(trial.digest for trial in trials)
+    assert sorted(trainer.trained) == sorted(trial.digest for trial in trials)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / TABLE_NAME), table)
     assert files(tmp_path) == {STORE_NAME, TABLE_NAME, LOG_NAME, "run.lock"}
 
@@ -69,22 +69,22 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
     undisturbed = train_study(study(), tmp_path / "undisturbed", QUIET)
     trainer.groups.clear()
 
-    def interrupt(_: Sequence[Cell]) -> None:
+    def interrupt(_: Sequence[Trial]) -> None:
         if len(trainer.groups) == groups_done:
             raise KeyboardInterrupt
 
     trainer.before = interrupt
     with pytest.raises(KeyboardInterrupt):
         train_study(study(), tmp_path / "run", QUIET)
-    trainer.before = lambda cells: None
+    trainer.before = lambda trials: None
     resumed = train_study(study(), tmp_path / "run", QUIET)
-    assert sorted(trainer.trained) == list(undisturbed["cell"]), "no cell is trained twice"
+    assert sorted(trainer.trained) == list(undisturbed["trial"]), "no trial is trained twice"
     same(resumed, undisturbed)
 
 
 @pytest.mark.usefixtures("small_groups")
 def test_sigterm_ends_a_run_like_an_interrupt(trainer: Trainer, tmp_path: Path) -> None:
-    def terminate(_: Sequence[Cell]) -> None:
+    def terminate(_: Sequence[Trial]) -> None:
         if len(trainer.groups) == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -96,15 +96,15 @@ def test_sigterm_ends_a_run_like_an_interrupt(trainer: Trainer, tmp_path: Path) 
     assert 2 <= len(read_rows(tmp_path / STORE_NAME)) < len(expand(study()))
 
 
-def test_a_cell_that_fails_is_a_row_and_harms_no_other(trainer: Trainer, tmp_path: Path) -> None:
+def test_a_trial_that_fails_is_a_row_and_harms_no_other(trainer: Trainer, tmp_path: Path) -> None:
     poison = expand(study())[3].digest
 
-    def fail(cells: Sequence[Cell]) -> None:
-        if any(cell.digest == poison for cell in cells):
+    def fail(trials: Sequence[Trial]) -> None:
+        if any(trial.digest == poison for trial in trials):
             raise SpecError("ami", 0.1, "more than 0.2\nhere")
 
     trainer.before = fail
-    table = train_study(study(), tmp_path, QUIET).set_index("cell")
+    table = train_study(study(), tmp_path, QUIET).set_index("trial")
     assert len(table) == len(expand(study()))
     assert list(table.index[table["status"] == "failed"]) == [poison]
     assert table.loc[poison, "message"] == (
@@ -114,20 +114,20 @@ def test_a_cell_that_fails_is_a_row_and_harms_no_other(trainer: Trainer, tmp_pat
     assert "failed: SpecError" in (tmp_path / LOG_NAME).read_text()
 
 
-def test_failed_cells_are_tried_again_only_when_asked(trainer: Trainer, tmp_path: Path) -> None:
-    def fail(_: Sequence[Cell]) -> None:
+def test_failed_trials_are_tried_again_only_when_asked(trainer: Trainer, tmp_path: Path) -> None:
+    def fail(_: Sequence[Trial]) -> None:
         raise MemoryError
 
     trainer.before = fail
     assert set(train_study(study(), tmp_path, QUIET)["status"]) == {"failed"}
-    trainer.before = lambda cells: None
+    trainer.before = lambda trials: None
     assert set(train_study(study(), tmp_path, QUIET)["status"]) == {"failed"}
     again = RunOptions(jobs=1, progress=False, retry_failed=True)
     assert set(train_study(study(), tmp_path, again)["status"]) == {"converged"}
 
 
 def test_a_mistake_in_our_own_code_is_not_a_result(trainer: Trainer, tmp_path: Path) -> None:
-    def slip(_: Sequence[Cell]) -> None:
+    def slip(_: Sequence[Trial]) -> None:
         raise TypeError("our mistake")
 
     trainer.before = slip
@@ -220,7 +220,7 @@ def test_wrong_options_are_refused(options: dict[str, object], field: str) -> No
 
 
 class Pool:
-    """Stands in for `joblib.Parallel`: works in order, gives out ahead, dies of some cells."""
+    """Stands in for `joblib.Parallel`: works in order, gives out ahead, dies of some trials."""
 
     deadly: ClassVar[frozenset[str]] = frozenset()
     losses: ClassVar[int] = 0
@@ -229,7 +229,7 @@ class Pool:
         self.ahead = 1 if pre_dispatch == 1 else 3
 
     def __call__(self, tasks: Iterator[tuple[Any, ...]]) -> Iterator[list[Result]]:
-        given: list[list[Cell]] = []
+        given: list[list[Trial]] = []
         for _, (_, _, part, *_), _ in tasks:
             given.append(list(part))
             if len(given) >= self.ahead:
@@ -237,11 +237,11 @@ class Pool:
         for part in given:
             yield self._work(part)
 
-    def _work(self, part: list[Cell]) -> list[Result]:
-        if Pool.losses or Pool.deadly.intersection(cell.digest for cell in part):
+    def _work(self, part: list[Trial]) -> list[Result]:
+        if Pool.losses or Pool.deadly.intersection(trial.digest for trial in part):
             Pool.losses = max(0, Pool.losses - 1)
             raise BrokenProcessPool
-        return [result(cell) for cell in part]
+        return [result(trial) for trial in part]
 
 
 @pytest.fixture
@@ -251,33 +251,33 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> type[Pool]:
     return Pool
 
 
-def gather(cells: list[Cell]) -> dict[str, Result]:
+def gather(trials: list[Trial]) -> dict[str, Result]:
     found: dict[str, Result] = {}
-    for part in outcomes(cells, set(), QUIET):
+    for part in outcomes(trials, set(), QUIET):
         for one in part:
-            assert one.cell not in found
-            found[one.cell] = one
+            assert one.trial not in found
+            found[one.trial] = one
     return found
 
 
 @pytest.mark.usefixtures("small_groups")
 @pytest.mark.parametrize("losses", [1, 2, CULPRIT - 1])
-def test_lost_workers_lose_no_cell(pool: type[Pool], losses: int) -> None:
-    cells = expand(study())
+def test_lost_workers_lose_no_trial(pool: type[Pool], losses: int) -> None:
+    trials = expand(study())
     pool.losses = losses
-    found = gather(cells)
-    assert found.keys() == {cell.digest for cell in cells}
+    found = gather(trials)
+    assert found.keys() == {trial.digest for trial in trials}
     assert all(one.outcome["status"] == "converged" for one in found.values())
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_a_cell_that_kills_its_workers_is_found_and_only_it_fails(
+def test_a_trial_that_kills_its_workers_is_found_and_only_it_fails(
     pool: type[Pool], count: int
 ) -> None:
-    cells = expand(study())
-    pool.deadly = frozenset(cell.digest for cell in cells[5 : 5 + count])
-    found = gather(cells)
-    assert found.keys() == {cell.digest for cell in cells}
+    trials = expand(study())
+    pool.deadly = frozenset(trial.digest for trial in trials[5 : 5 + count])
+    found = gather(trials)
+    assert found.keys() == {trial.digest for trial in trials}
     failed = {name for name, one in found.items() if one.outcome["status"] == "failed"}
     assert failed == pool.deadly
     assert all("worker was killed" in found[name].outcome["message"] for name in failed)
@@ -341,7 +341,7 @@ def test_the_number_of_workers_does_not_matter(
 def test_where_a_run_was_resumed_does_not_matter(
     tmp_path: Path, undisturbed: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, stop: int
 ) -> None:
-    """Not even to the last bit; a cell trained in another group agrees up to rounding."""
+    """Not even to the last bit; a trial trained in another group agrees up to rounding."""
 
     def stop_after(store: ResultStore, rows: Sequence[Row]) -> None:
         add(store, rows[:stop])

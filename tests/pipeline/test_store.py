@@ -35,9 +35,9 @@ KNOWN = range(1, len(storefile.MIGRATIONS) + 1)
 NEXT = KNOWN.stop
 
 
-def row(cell: str, status: str = "converged") -> Row:
+def row(trial: str, status: str = "converged") -> Row:
     outcome = {"status": status, "scores": {"accuracy": 0.1 + 0.2}, "curve": [[20, 1.5, None]]}
-    return Row(cell, {"seed": 1, "task": {"ami": 0.5}}, outcome, {"n": 40, "ami": None})
+    return Row(trial, {"seed": 1, "task": {"ami": 0.5}}, outcome, {"n": 40, "ami": None})
 
 
 def begun(store: ResultStore) -> ResultStore:
@@ -57,7 +57,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_rows_come_back_as_they_were_written(path: Path) -> None:
     first, second = read_rows(path)
-    assert (first.cell, second.cell) == ("a", "b")
+    assert (first.trial, second.trial) == ("a", "b")
     assert second.outcome == row("b").outcome
     assert second.measured == {"n": 40, "ami": None}
     assert second.description == {"seed": 1, "task": {"ami": 0.5}}
@@ -70,7 +70,7 @@ def test_rows_can_be_read_without_their_curves(path: Path) -> None:
         for whole, short in zip(store.rows(), store.rows(curves=False), strict=True):
             assert short.outcome == {k: v for k, v in whole.outcome.items() if k != "curve"}
             assert whole.outcome["curve"] == [[20, 1.5, None]]
-            assert short.cell == whole.cell
+            assert short.trial == whole.trial
 
 
 def test_every_row_points_to_the_run_that_wrote_it(path: Path) -> None:
@@ -78,13 +78,13 @@ def test_every_row_points_to_the_run_that_wrote_it(path: Path) -> None:
         assert store.start_run({"host": "there"}) == 2
         assert store.runs() == read_runs(path)
         store.add([row("c")])
-    assert {found.cell: found.run for found in read_rows(path)} == {"a": 1, "b": 1, "c": 2}
+    assert {found.trial: found.run for found in read_rows(path)} == {"a": 1, "b": 1, "c": 2}
     assert read_runs(path)[1]["version"] == "1"
     assert read_runs(path)[1]["started"].endswith("+00:00")
     assert read_runs(path)[2]["host"] == "there"
 
 
-def test_1_a_cell_is_never_there_twice(path: Path) -> None:
+def test_1_a_trial_is_never_there_twice(path: Path) -> None:
     with open_store(path) as store:
         store.start_run({})
         with pytest.raises(PipelineError, match="UNIQUE"):
@@ -94,7 +94,7 @@ def test_1_a_cell_is_never_there_twice(path: Path) -> None:
 
 def test_2_a_finished_row_never_changes(path: Path) -> None:
     with sqlite3.connect(path) as db, pytest.raises(sqlite3.IntegrityError, match="never changes"):
-        db.execute("UPDATE outcomes SET status = 'failed' WHERE cell = 'b'")
+        db.execute("UPDATE outcomes SET status = 'failed' WHERE trial = 'b'")
     db.close()
 
 
@@ -102,7 +102,7 @@ def test_2_a_finished_row_is_never_deleted(path: Path) -> None:
     with sqlite3.connect(path) as db, pytest.raises(sqlite3.IntegrityError, match="never deleted"):
         db.execute("DELETE FROM outcomes")
     db.close()
-    assert [found.cell for found in read_rows(path)] == ["a", "b"]
+    assert [found.trial for found in read_rows(path)] == ["a", "b"]
 
 
 def test_2_failed_rows_can_be_tried_again(path: Path) -> None:
@@ -210,7 +210,7 @@ with open_store(Path(sys.argv[1])) as store:
         assert sorted(store.done()) == left
         store.start_run({})
         store.add([row("y")])
-    assert [found.cell for found in read_rows(path)] == [*left, "y"]
+    assert [found.trial for found in read_rows(path)] == [*left, "y"]
 
 
 def test_6_an_older_schema_is_brought_up_to_date(
@@ -242,7 +242,7 @@ def test_6_a_migration_that_fails_leaves_the_store_as_it_was(
     db.close()
 
 
-def test_6_the_rows_of_the_first_schema_get_their_seals(tmp_path: Path) -> None:
+def test_6_the_rows_of_the_first_schema_get_their_checksums(tmp_path: Path) -> None:
     path = tmp_path / STORE_NAME
     described, outcome = '{"seed": 1}', '{"status": "converged", "curve": []}'
     with sqlite3.connect(path) as db:
@@ -261,9 +261,9 @@ def test_6_the_rows_of_the_first_schema_get_their_seals(tmp_path: Path) -> None:
         assert store.done() == {"a", "b"}
     first, second = read_rows(path)
     assert (first.description, first.run, second.run) == ({"seed": 1}, 3, 4)
-    assert read_summary(path).cells == 4
+    assert read_summary(path).trials == 4
     with sqlite3.connect(path) as db, pytest.raises(sqlite3.IntegrityError, match="never changes"):
-        db.execute("UPDATE outcomes SET status = 'failed' WHERE cell = 'a'")
+        db.execute("UPDATE outcomes SET status = 'failed' WHERE trial = 'a'")
     db.close()
 
 
@@ -296,7 +296,7 @@ def test_7_another_study_is_refused(path: Path) -> None:
         with pytest.raises(UserError) as caught:
             store.begin(STUDY, "e" * 32, 4)
     assert caught.value.path == str(path)
-    assert caught.value.value == "results of another study"
+    assert caught.value.got == "results of another study"
     assert caught.value.expected.startswith("the same factors, seeds and training settings")
     assert read_summary(path).study == STUDY
 
@@ -335,9 +335,18 @@ def test_8_what_a_damaged_file_still_holds_is_counted(tmp_path: Path) -> None:
 
 
 COLUMNS = {
-    "outcomes": ("cell", "description", "status", "outcome", "measured", "run", "finished", "seal"),
-    "runs": ("id", "started", "provenance", "seal"),
-    "study": ("digest", "cells", "description", "seal"),
+    "outcomes": (
+        "trial",
+        "description",
+        "status",
+        "outcome",
+        "measured",
+        "run",
+        "finished",
+        "checksum",
+    ),
+    "runs": ("id", "started", "provenance", "checksum"),
+    "study": ("digest", "trials", "description", "checksum"),
 }
 
 
@@ -352,7 +361,7 @@ def test_8_a_value_that_has_changed_is_recognised(path: Path, table: str, column
     db.close()
     reader = {"outcomes": read_rows, "runs": read_runs, "study": read_summary}[table]
     for use in (reader, resume):
-        with pytest.raises(UserError, match=r"damaged .*not as it was written") as caught:
+        with pytest.raises(UserError, match=r"damaged .*fails its checksum") as caught:
             use(path)
         kept = 0 if table == "outcomes" else 2
         assert f"; {kept} finished rows in it can still be read" in caught.value.expected
@@ -460,7 +469,7 @@ def test_what_json_cannot_hold_is_not_written(path: Path, part: str) -> None:
 
 def test_the_summary_counts(path: Path) -> None:
     summary = read_summary(path)
-    assert summary.cells == 4
+    assert summary.trials == 4
     assert summary.by_status == {"converged": 1, "failed": 1}
     assert summary.latest == 2
     assert summary.last == read_rows(path)[-1].finished

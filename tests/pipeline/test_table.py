@@ -19,7 +19,7 @@ from mtl_laws.pipeline.errors import PipelineError, UserError
 from mtl_laws.pipeline.io.tablefile import numbers, read_table, write_parquet
 from mtl_laws.pipeline.study.store import Row
 from mtl_laws.pipeline.study.table import learning_curves, outcomes_table
-from mtl_laws.pipeline.study.trials import Cell, expand
+from mtl_laws.pipeline.study.trials import Trial, expand
 from mtl_laws.pipeline.training import TrainingSettings
 from mtl_laws.simulator import TaskSpec
 
@@ -27,13 +27,13 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "columns.md"
 RUNS = {0: {"version": "1", "commit": "c", "host": "h", "torch": "2"}}
 
 
-def row(cell: Cell, **outcome: object) -> Row:
-    found = result(cell)
-    return Row(cell.digest, cell.to_json(), {**found.outcome, **outcome}, found.measured)
+def row(trial: Trial, **outcome: object) -> Row:
+    found = result(trial)
+    return Row(trial.digest, trial.to_json(), {**found.outcome, **outcome}, found.measured)
 
 
 def table_of(text: str) -> pd.DataFrame:
-    return outcomes_table([row(cell) for cell in expand(study(text))], RUNS)
+    return outcomes_table([row(trial) for trial in expand(study(text))], RUNS)
 
 
 BASE = "question: q\nfactors: {tasks: [1, 3], tokens: [40, 80], ami: [0.1, 0.5]}\nseeds: 2\n"
@@ -84,7 +84,7 @@ def test_ami_of_a_single_task_is_null() -> None:
 
 
 def test_gain_is_the_accuracy_above_the_paired_single_task_run() -> None:
-    table = table_of(BASE).set_index("cell")
+    table = table_of(BASE).set_index("trial")
     for _, one in table.iterrows():
         alone = table.loc[one["stl"]]
         assert alone["T"] == 1
@@ -96,16 +96,16 @@ def test_gain_is_the_accuracy_above_the_paired_single_task_run() -> None:
 def test_without_a_scored_partner_there_is_no_gain() -> None:
     lonely = "question: q\nfactors: {tasks: [3], tokens: [40], ami: [0.1]}\nstl: false\n"
     assert table_of(lonely)["gain"].isna().all()
-    cells = expand(study(BASE))
+    trials = expand(study(BASE))
     lost = {"scores": {}, "status": "diverged"}
-    rows = [row(cell, **(lost if cell.task.tasks == 1 else {})) for cell in cells]
+    rows = [row(trial, **(lost if trial.task.tasks == 1 else {})) for trial in trials]
     table = outcomes_table(rows, RUNS)
     assert table["gain"].isna().all()
     assert table["accuracy"].isna().sum() == (table["T"] == 1).sum()
 
 
 def test_the_order_of_rows_does_not_matter() -> None:
-    rows = [row(cell) for cell in expand(study(BASE))]
+    rows = [row(trial) for trial in expand(study(BASE))]
     pd.testing.assert_frame_equal(outcomes_table(rows, RUNS), outcomes_table(rows[::-1], RUNS))
 
 
@@ -124,9 +124,9 @@ def test_options_and_varied_settings_have_their_columns() -> None:
 
 
 def test_scores_of_single_auxiliaries_stay_in_the_store() -> None:
-    (cell,) = expand(study("question: q\nfactors: {tasks: 1, tokens: 40}\nseeds: 1"))
+    (trial,) = expand(study("question: q\nfactors: {tasks: 1, tokens: 40}\nseeds: 1"))
     scores = {"accuracy": 0.5, "macro_f1": 0.4, "span_f1": 0.3, "accuracy_1": 0.2, "macro_f1_12": 0}
-    table = outcomes_table([row(cell, scores=scores)], RUNS)
+    table = outcomes_table([row(trial, scores=scores)], RUNS)
     assert table.loc[0, ["accuracy", "macro_f1", "span_f1"]].tolist() == [0.5, 0.4, 0.3]
     assert not {"accuracy_1", "macro_f1_12"} & set(table.columns)
 
@@ -138,13 +138,13 @@ def test_no_rows_are_a_table_with_every_column() -> None:
 
 
 def test_learning_curves_are_long() -> None:
-    cells = expand(study(BASE))
-    curves = learning_curves([row(cell) for cell in cells])
-    assert len(curves) == 2 * len(cells)
-    assert list(curves.columns) == ["cell", "step", "train_loss", "validation_loss"]
+    trials = expand(study(BASE))
+    curves = learning_curves([row(trial) for trial in trials])
+    assert len(curves) == 2 * len(trials)
+    assert list(curves.columns) == ["trial", "step", "train_loss", "validation_loss"]
 
 
-# --- cells: trials that differ in the seed only -------------------------------------------------
+# --- trials: trials that differ in the seed only -------------------------------------------------
 
 SPEC = TaskSpec(tasks=3, ami=0.4, tokens=40, options={"feature_overlap": 0.5})
 OTHER_SPECS = {
@@ -176,11 +176,11 @@ BEFORE = ["settings", "options", "n_aux_request"]
 
 def trials(*described: tuple[TaskSpec, TrainingSettings], seeds: int = 3) -> pd.DataFrame:
     """The table of trials whose sizes, relatedness and scores differ from seed to seed."""
-    cells = [Cell(*one, seed) for one in described for seed in range(seeds)]
-    return outcomes_table([drawn(cell, place) for place, cell in enumerate(cells)], RUNS)
+    trials = [Trial(*one, seed) for one in described for seed in range(seeds)]
+    return outcomes_table([drawn(trial, place) for place, trial in enumerate(trials)], RUNS)
 
 
-def drawn(cell: Cell, place: int) -> Row:
+def drawn(trial: Trial, place: int) -> Row:
     """A row as a corpus gives it: whole sentences of many lengths, another AMI for each seed."""
     off = 1 + place
     scores = {
@@ -189,14 +189,14 @@ def drawn(cell: Cell, place: int) -> Row:
         "span_f1": 2 / off,
         "aux_span_f1": 3 / off,
     }
-    alone = cell.task.tasks == 1
+    alone = trial.task.tasks == 1
     measured = dict.fromkeys(("ami", "ami_clean", "h_aux"), None if alone else off / 100)
-    sizes = {"n": cell.task.tokens + off, "n_aux": None if alone else 60 + off}
-    found = row(cell, scores=scores)
-    return Row(found.cell, found.description, found.outcome, {**measured, **sizes, "h_main": off})
+    sizes = {"n": trial.task.tokens + off, "n_aux": None if alone else 60 + off}
+    found = row(trial, scores=scores)
+    return Row(found.trial, found.description, found.outcome, {**measured, **sizes, "h_main": off})
 
 
-def number_of_cells(table: pd.DataFrame) -> int:
+def number_of_trials(table: pd.DataFrame) -> int:
     return table.groupby(list(replicates_of(table)), dropna=False).ngroups
 
 
@@ -206,47 +206,47 @@ def other_setting(name: str) -> TrainingSettings:
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(TaskSpec)])
-def test_trials_of_different_tasks_are_different_cells(name: str) -> None:
+def test_trials_of_different_tasks_are_different_trials(name: str) -> None:
     other = replace(SPEC, **{name: OTHER_SPECS[name]})
     table = trials((SPEC, TrainingSettings()), (other, TrainingSettings()))
-    assert number_of_cells(table) == 2
+    assert number_of_trials(table) == 2
     assert len(table) == 6
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(TrainingSettings)])
 @pytest.mark.parametrize("missing", [[], BEFORE])
-def test_trials_of_different_settings_are_different_cells(
+def test_trials_of_different_settings_are_different_trials(
     name: str, missing: Sequence[str]
 ) -> None:
     table = trials((SPEC, TrainingSettings()), (SPEC, other_setting(name))).drop(columns=missing)
-    assert number_of_cells(table) == 2
+    assert number_of_trials(table) == 2
     assert unmodelled_columns(table, ["n", "T", "ami"]) == (name,)
     assert unmodelled_columns(table, ["n", "T", "ami", name]) == ()
 
 
 @pytest.mark.parametrize("missing", [[], BEFORE, ["options"], [*BEFORE, "vocabulary", "encoder"]])
-def test_replicates_are_one_cell_whatever_was_drawn_and_measured(missing: Sequence[str]) -> None:
+def test_replicates_are_one_trial_whatever_was_drawn_and_measured(missing: Sequence[str]) -> None:
     table = trials((SPEC, TrainingSettings()), (replace(SPEC, tokens=90), TrainingSettings()))
     table = table.drop(columns=missing)
     for name in ("n", "n_aux", "ami", "accuracy", "span_f1", "aux_span_f1"):
         assert table[name].nunique() == len(table)
-    assert number_of_cells(table) == 2
+    assert number_of_trials(table) == 2
 
 
 def test_sizes_of_auxiliary_tasks_are_told_from_draws_in_an_older_table() -> None:
     """Without `n_aux_request`, sizes that come with every seed were asked for."""
     table = trials((SPEC, TrainingSettings()), (replace(SPEC, aux_tokens=90), TrainingSettings()))
     table = table.assign(n_aux=table["n_aux_request"]).drop(columns=BEFORE)
-    assert number_of_cells(table) == 2
+    assert number_of_trials(table) == 2
     assert unmodelled_columns(table, ["n", "T", "ami"]) == ("n_aux",)
     assert unmodelled_columns(table, ["n", "T", "ami", "n_aux"]) == ()
 
 
 @pytest.mark.parametrize("missing", [[], BEFORE])
-def test_a_column_that_a_user_adds_splits_no_cell(missing: Sequence[str]) -> None:
+def test_a_column_that_a_user_adds_splits_no_trial(missing: Sequence[str]) -> None:
     table = trials((SPEC, TrainingSettings())).drop(columns=missing)
     table["error"] = 1 - table["accuracy"]
-    assert number_of_cells(table) == 1
+    assert number_of_trials(table) == 1
     assert "error" not in replicates_of(table)
 
 
@@ -255,7 +255,7 @@ def test_options_that_share_a_name_with_a_setting_are_counted() -> None:
         "question: q\nstl: false\nseeds: 2\n"
         "factors: {tasks: 2, tokens: 40, ami: 0.1, hidden: [4, 8], options.window: [2, 3]}"
     )
-    assert number_of_cells(table) == 4
+    assert number_of_trials(table) == 4
     assert unmodelled_columns(table, ["n"]) == ("hidden", "option_window")
     assert unmodelled_columns(table, ["n", "option_window"]) == ("hidden",)
 
@@ -263,7 +263,7 @@ def test_options_that_share_a_name_with_a_setting_are_counted() -> None:
 def test_single_task_rows_are_a_level_of_t_alone() -> None:
     """What is neutral or undefined at T = 1 is no further column that varies."""
     table = table_of(BASE + "family: {shared: true}\n")
-    assert number_of_cells(table) == 2 + 2 * 2
+    assert number_of_trials(table) == 2 + 2 * 2
     assert unmodelled_columns(table, ["n", "T", "ami"]) == ()
     assert unmodelled_columns(table, ["n"]) == ("T", "ami_request")
     assert unmodelled_columns(table, []) == ("T", "n_request", "ami_request")
@@ -277,7 +277,7 @@ def test_a_table_of_others_names_no_replicates() -> None:
 
 @pytest.mark.parametrize("text", ["", "no JSON", "3", "null"])
 def test_a_column_that_only_has_the_name_of_ours_is_no_mistake(text: str) -> None:
-    columns = {"cell": ["a", "b"], "control": None, "settings": text, "options": text}
+    columns = {"trial": ["a", "b"], "control": None, "settings": text, "options": text}
     assert unmodelled_columns(pd.DataFrame(columns), []) == ()
 
 
@@ -328,7 +328,7 @@ def test_parquet_is_known_by_its_content(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(read_table(path), expected())
 
 
-def test_quoted_cells_may_hold_separators_and_line_ends(tmp_path: Path) -> None:
+def test_quoted_trials_may_hold_separators_and_line_ends(tmp_path: Path) -> None:
     table = read_table(written(tmp_path, 'a,b\n"x, y\nz",1\n"2",oops\n'))
     assert table["a"].tolist() == ["x, y\nz", "2"]
     with pytest.raises(UserError, match=r"line 4, column b: .* got 'oops'"):
@@ -356,7 +356,7 @@ def test_a_broken_table_is_told_by_file_and_line(
     with pytest.raises(UserError) as caught:
         read_table(written(tmp_path, content))
     assert caught.value.path == str(tmp_path / field)
-    assert value in str(caught.value.value)
+    assert value in str(caught.value.got)
     assert "\n" not in str(caught.value)
 
 

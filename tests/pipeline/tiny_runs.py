@@ -1,4 +1,4 @@
-"""Runs for tests: a stand-in for the trainer, tiny real cells, and what two tables must share."""
+"""Runs for tests: a stand-in for the trainer, tiny real trials, and what two tables must share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 from mtl_laws.pipeline.columns import CLOCKED
 from mtl_laws.pipeline.study.study import Study
 from mtl_laws.pipeline.study.train import RunOptions
-from mtl_laws.pipeline.study.trials import Cell
+from mtl_laws.pipeline.study.trials import Trial
 from mtl_laws.pipeline.study.workers import Result
 
 QUIET = RunOptions(jobs=1, progress=False)
@@ -32,9 +32,9 @@ training: {embedding: 2, hidden: 2, batch_sentences: 2, max_steps: 4, evaluate_e
 """
 
 
-def result(cell: Cell) -> Result:
-    """What a model of this cell might have given: more tokens and more tasks are better."""
-    accuracy = 1 - 5 / (cell.task.tokens * cell.task.tasks) - cell.seed / 1000
+def result(trial: Trial) -> Result:
+    """What a model of this trial might have given: more tokens and more tasks are better."""
+    accuracy = 1 - 5 / (trial.task.tokens * trial.task.tasks) - trial.seed / 1000
     outcome = {
         "status": "converged",
         "scores": {"accuracy": accuracy, "macro_f1": accuracy / 2},
@@ -44,24 +44,24 @@ def result(cell: Cell) -> Result:
         "seconds": 0.01,
         "message": "",
     }
-    return Result(cell.digest, outcome, {"n": cell.task.tokens, "ami": cell.task.ami})
+    return Result(trial.digest, outcome, {"n": trial.task.tokens, "ami": trial.task.ami})
 
 
 class Trainer:
     """Stands in for `pipeline.study.workers.train_together` and keeps the groups it was given."""
 
-    def __init__(self, before: Callable[[Sequence[Cell]], None] = lambda cells: None) -> None:
+    def __init__(self, before: Callable[[Sequence[Trial]], None] = lambda trials: None) -> None:
         self.before = before
         self.groups: list[tuple[str, ...]] = []
 
-    def __call__(self, cells: Sequence[Cell], device: str) -> list[Result]:
-        self.before(cells)
-        self.groups.append(tuple(cell.digest for cell in cells))
-        return [result(cell) for cell in cells]
+    def __call__(self, trials: Sequence[Trial], device: str) -> list[Result]:
+        self.before(trials)
+        self.groups.append(tuple(trial.digest for trial in trials))
+        return [result(trial) for trial in trials]
 
     @property
     def trained(self) -> list[str]:
-        return [cell for part in self.groups for cell in part]
+        return [trial for part in self.groups for trial in part]
 
 
 def study(text: str = STUDY) -> Study:

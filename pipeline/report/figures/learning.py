@@ -1,4 +1,4 @@
-"""Learning curves of a few cells, with the step whose weights were kept."""
+"""Learning curves of a few trials, with the step whose weights were kept."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from mtl_laws.pipeline.report.palette import PAPER, ramp
 from mtl_laws.pipeline.report.words import listed
 from mtl_laws.pipeline.symbolic.typeset.numbers import number
 
-NEEDED = ("cell", "n", "step", "train_loss", "validation_loss", "best_step")
-MOST_CELLS = 4
+NEEDED = ("trial", "n", "step", "train_loss", "validation_loss", "best_step")
+MOST_TRIALS = 4
 
 
 def draw_learning(curves: pd.DataFrame | None) -> Drawing | None:
-    """Validation loss over steps for up to four cells from small n to large; None without data."""
+    """Validation loss over steps for up to four trials from small n to large; None without data."""
     if curves is None or any(column not in curves for column in NEEDED) or not len(curves):
         return None
     chosen = _choose(curves)
@@ -44,10 +44,10 @@ def draw_learning(curves: pd.DataFrame | None) -> Drawing | None:
         name="learning",
         title="Learning curves and early stopping",
         caption=(
-            "Solid: validation loss, dotted: training loss, one cell per n. The dot marks the step "
-            "whose weights were kept."
+            "Solid: validation loss. Dotted: training loss. One trial per n. The dot marks the "
+            "step whose weights were kept."
         ),
-        alt=f"Validation and training loss over optimiser steps for cells with {listed(texts)}.",
+        alt=f"Validation and training loss over optimiser steps for trials with {listed(texts)}.",
         figure=figure,
     )
 
@@ -74,14 +74,14 @@ def _label_ends(
 
 
 def _choose(curves: pd.DataFrame) -> list[tuple[float, pd.DataFrame]]:
-    """One cell for each of up to four values of n, the middle one of those trained there."""
+    """One trial for each of up to four values of n, the middle one of those trained there."""
     known = curves[curves["validation_loss"].notna()]
     sizes = np.sort(known["n"].unique())
-    picks = np.unique(np.linspace(0, len(sizes) - 1, MOST_CELLS).round().astype(int))
+    picks = np.unique(np.linspace(0, len(sizes) - 1, MOST_TRIALS).round().astype(int))
     chosen = []
     for size in sizes[picks]:
         rows = known[known["n"] == size]
-        cells = rows["cell"].drop_duplicates()
-        first = rows[rows["cell"] == cells.iloc[len(cells) // 2]]
+        trials = rows["trial"].drop_duplicates()
+        first = rows[rows["trial"] == trials.iloc[len(trials) // 2]]
         chosen.append((float(size), first.sort_values("step")))
     return chosen

@@ -33,11 +33,11 @@ def choose(requested: str) -> Choice:
     if requested == "auto":
         return _first_ready()
     if requested not in ENGINES:
-        raise UserError("engine", requested, f"one of auto, {', '.join(ENGINES)}")
+        raise UserError("engine", f"one of auto, {', '.join(ENGINES)}", requested)
     readiness = ENGINES[requested].readiness()
     if not readiness.ready:
         raise EngineNotReadyError(
-            "engine", requested, f"an engine that is ready ({readiness.reason})"
+            "engine", f"an engine that is ready ({readiness.reason})", requested
         )
     return Choice(requested, requested, readiness.reason)
 
@@ -49,4 +49,4 @@ def _first_ready() -> Choice:
         if readiness.ready:
             return Choice("auto", name, "; ".join([*passed, f"{name}: {readiness.reason}"]))
         passed.append(f"{name}: {readiness.reason}")
-    raise EngineNotReadyError("engine", "auto", f"an engine that is ready; {'; '.join(passed)}")
+    raise EngineNotReadyError("engine", f"an engine that is ready; {'; '.join(passed)}", "auto")

@@ -180,7 +180,7 @@ def install() -> str:
     ready = PySR().readiness()
     if done.returncode or not ready.ready:
         last = ready.reason if done.returncode == 0 else "its installation failed, see above"
-        raise EngineNotReadyError("install", "pysr", f"a machine on which Julia installs ({last})")
+        raise EngineNotReadyError("install", f"a machine on which Julia installs ({last})", "pysr")
     return ready.reason
 
 

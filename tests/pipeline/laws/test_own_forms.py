@@ -188,7 +188,7 @@ def mistake_in(text: str) -> UserError | None:
 
 
 def test_a_mistake_in_a_formula_is_the_same_elsewhere() -> None:
-    error = FormulaError("forms[0]", "N**", "a value here", 3)
+    error = FormulaError("forms[0]", "a value here", "N**", 3)
     for again in (pickle.loads(pickle.dumps(error)), renamed(error, "forms[0]")):
         assert type(again) is FormulaError
         assert (str(again), again.place, again.__notes__) == (str(error), 3, error.__notes__)

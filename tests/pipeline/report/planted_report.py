@@ -184,5 +184,5 @@ def planted_curves() -> pd.DataFrame:
             late = max(0, step - best) * 0.002
             validation = 0.3 + 9 / size + 1.3 * np.exp(-step / 25) + late
             rows.append((cell, 2, size, 0.6, step, train, validation, best))
-    columns = ["cell", "T", "n", "ami", "step", "train_loss", "validation_loss", "best_step"]
+    columns = ["trial", "T", "n", "ami", "step", "train_loss", "validation_loss", "best_step"]
     return pd.DataFrame(rows, columns=columns)
