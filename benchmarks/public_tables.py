@@ -341,8 +341,15 @@ def _alternative(results: Results) -> str:
 
 def draw(results: Results, path: Path) -> None:
     """Claimed and true R² of our laws, a line for each table, the best on top."""
-    from mtl_laws.pipeline.report.figures.canvas import drawing_style, label_axes, new_panel
-    from mtl_laws.pipeline.report.palette import FAINT, LAW, LINE, PAPER
+    from mtl_laws.pipeline.report.figures.canvas import (
+        FAINT,
+        LAW,
+        LINE,
+        PAPER,
+        drawing_style,
+        label_axes,
+        new_panel,
+    )
 
     pairs = sorted(claims(results["rows"]).items(), key=lambda pair: pair[1][1])
     places = range(len(pairs))

@@ -10,8 +10,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from mtl_laws.pipeline.report.figures.canvas import drawing_style, label_axes, new_panel
-from mtl_laws.pipeline.report.palette import HELD_OUT, INK, LAW, MUTED, PAPER, RAMP
+from mtl_laws.pipeline.report.figures.canvas import (
+    HELD_OUT,
+    INK,
+    LAW,
+    MUTED,
+    PAPER,
+    RAMP,
+    drawing_style,
+    label_axes,
+    new_panel,
+)
 
 Facts = Mapping[str, Any]
 Points = Sequence[Mapping[str, Any]]

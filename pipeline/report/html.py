@@ -6,12 +6,11 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
-from mtl_laws.pipeline.report import palette
 from mtl_laws.pipeline.report.environment import TEMPLATES, template
-from mtl_laws.pipeline.report.figures.canvas import Drawing
+from mtl_laws.pipeline.report.figures.canvas import Drawing, theme_variables
+from mtl_laws.pipeline.report.figures.svg import inline_svg
 from mtl_laws.pipeline.report.grid import Cell, Code, Formula
 from mtl_laws.pipeline.report.page import Page
-from mtl_laws.pipeline.report.svg import inline
 from mtl_laws.pipeline.symbolic.typeset.latex import formula_latex
 from mtl_laws.pipeline.symbolic.typeset.mathml import formula_markup, left_side
 from mtl_laws.pipeline.symbolic.typeset.width import formula_width
@@ -24,7 +23,7 @@ def render_html(page: Page, pictures: Mapping[str, str]) -> str:
     """The whole report; `pictures` is the SVG text of each drawing, by its name."""
 
     def drawing(item: Drawing) -> Markup:
-        return Markup(inline(item, pictures[item.name]))
+        return Markup(inline_svg(item, pictures[item.name]))
 
     return template(
         "report.html.j2",
@@ -71,7 +70,7 @@ def _cell(cell: Cell) -> Markup:
 def _style() -> Markup:
     """The stylesheet with the palette of both themes."""
     sheet = (TEMPLATES / "report.css").read_text(encoding="utf-8")
-    light, dark = palette.variables("light"), palette.variables("dark")
+    light, dark = theme_variables("light"), theme_variables("dark")
     themes = (
         f":root {{ color-scheme: light dark; {light} }}\n"
         f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"

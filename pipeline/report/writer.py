@@ -9,10 +9,10 @@ import pandas as pd
 from mtl_laws.pipeline.io.wholefile import write_whole
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.report.context import ReportContext
+from mtl_laws.pipeline.report.figures.svg import png_file, render_svg, svg_file
 from mtl_laws.pipeline.report.html import render_html
 from mtl_laws.pipeline.report.markdown import render_markdown
 from mtl_laws.pipeline.report.page import build_page
-from mtl_laws.pipeline.report.svg import png_file, render_svg, svg_file
 
 
 def write_report(out: Path, laws: LawSet, table: pd.DataFrame, context: ReportContext) -> None:

@@ -1,7 +1,12 @@
-"""One panel: its size, its axes, its ticks, and what a reader who cannot see it is told.
+"""The drawing surface of every figure: colours by meaning, one style, one panel with its axes.
 
 Panels are drawn at the width of a phone, so that one drawing serves both: a wide page sets them
 side by side, a narrow one below each other, and the text stays legible.
+
+Figures are drawn in the light colours. In the page a CSS variable replaces each of them
+(`svg.inline`), so the same drawing follows the reader's theme. Series run along a ramp that is
+ordered in lightness as well as hue, and gains along a blue–orange scale; both are legible with any
+common colour-vision deficiency, and no meaning rests on red against green.
 """
 
 from __future__ import annotations
@@ -19,8 +24,60 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from mtl_laws.pipeline.laws.levels import Floats, Levels, scaled
-from mtl_laws.pipeline.report.palette import FAINT, INK, LINE, MUTED, OUTSIDE
 from mtl_laws.pipeline.symbolic.typeset.numbers import level
+
+
+@dataclass(frozen=True)
+class Tone:
+    """One meaning: its CSS variable and its colour in either theme."""
+
+    variable: str
+    light: str
+    dark: str
+
+
+INK = Tone("ink", "#1c2128", "#e4e8ec")
+MUTED = Tone("muted", "#59636e", "#9ba6b1")
+LINE = Tone("line", "#c9d1d9", "#3b434c")
+FAINT = Tone("faint", "#e6e9ec", "#272e36")
+PAPER = Tone("paper", "#fefefe", "#161b21")
+OUTSIDE = Tone("outside", "#f1f2f4", "#20262d")
+LAW = Tone("law", "#0a5c9e", "#6db3f2")
+HELD_OUT = Tone("held", "#b4500f", "#f2a060")
+
+RAMP = (
+    Tone("s0", "#5e8018", "#3d8f9e"),
+    Tone("s1", "#0b757b", "#3fb08a"),
+    Tone("s2", "#2a5291", "#86cc5a"),
+    Tone("s3", "#521a68", "#f0e04a"),
+)
+DIVERGING = (
+    Tone("d0", "#a84f06", "#f09a55"),
+    Tone("d1", "#d97a12", "#c26c2a"),
+    Tone("d2", "#f5ad5c", "#8a4b1c"),
+    Tone("d3", "#fcdcae", "#523519"),
+    Tone("d4", "#d3e4f1", "#1e3b52"),
+    Tone("d5", "#94c4df", "#255f8a"),
+    Tone("d6", "#4592c4", "#3c88c0"),
+    Tone("d7", "#2065ab", "#78b8ea"),
+)
+TONES = (INK, MUTED, LINE, FAINT, PAPER, OUTSIDE, LAW, HELD_OUT, *RAMP, *DIVERGING)
+
+
+def ramp(count: int) -> list[str]:
+    """`count` series colours, lowest level first."""
+    if count <= 1:
+        return [LAW.light] * count
+    steps = [round(k * (len(RAMP) - 1) / (count - 1)) for k in range(count)]
+    return [RAMP[step].light for step in steps]
+
+
+def theme_variables(theme: str) -> str:
+    """CSS declarations of all tones for ``light`` or ``dark``."""
+    return " ".join(
+        f"--{tone.variable}: {tone.dark if theme == 'dark' else tone.light};" for tone in TONES
+    )
+
 
 WIDTH, HEIGHT = 4.6, 3.2  # inches
 FONT_SIZE = 8.8
@@ -30,6 +87,8 @@ TICK_GAP = 0.115
 CHARACTER, SPACE = 0.018, 0.02
 #: space left of the first and right of the last value, as a share of the axis
 MARGIN = 0.03
+#: letters of a label that fit beside or above a panel
+LABEL_LENGTH = 26
 
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -97,6 +156,14 @@ def label_axes(axes: Axes, x: str, y: str) -> None:
     """The x label below, the y label on top and level, where it is read first."""
     axes.set_xlabel(x, loc="right", color=INK.light)
     axes.set_title(y, loc="left", fontsize=FONT_SIZE, color=INK.light, pad=8)
+
+
+def shorten_label(name: str) -> str:
+    """A long name without its middle: names of one family often differ at their ends only."""
+    if len(name) <= LABEL_LENGTH:
+        return name
+    head = LABEL_LENGTH // 3
+    return f"{name[:head]}…{name[head + 1 - LABEL_LENGTH :]}"
 
 
 def factor_axis(axes: Axes, logarithmic: bool, levels: Levels, span: tuple[float, float]) -> None:

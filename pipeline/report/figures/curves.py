@@ -10,15 +10,17 @@ from matplotlib.patches import Patch
 from mtl_laws.pipeline.laws.levels import Floats
 from mtl_laws.pipeline.report.figures.canvas import (
     FONT_SIZE,
+    MUTED,
+    PAPER,
     Drawing,
     end_labels,
     factor_axis,
     header,
     label_axes,
     new_panel,
+    ramp,
     shade_outside,
 )
-from mtl_laws.pipeline.report.palette import MUTED, PAPER, ramp
 from mtl_laws.pipeline.report.slices import Line, Slice, slice_along
 from mtl_laws.pipeline.report.surface import Surface
 from mtl_laws.pipeline.symbolic.typeset.numbers import level, number, settled

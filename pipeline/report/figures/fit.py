@@ -9,13 +9,18 @@ from matplotlib.axes import Axes
 from mtl_laws.pipeline.laws.levels import NOWHERE, UNDEFINED, Floats
 from mtl_laws.pipeline.report.figures.canvas import (
     FONT_SIZE,
+    HELD_OUT,
+    INK,
+    LAW,
+    MUTED,
+    PAPER,
     Drawing,
     factor_axis,
     label_axes,
     new_panel,
+    ramp,
     shade_outside,
 )
-from mtl_laws.pipeline.report.palette import HELD_OUT, INK, LAW, MUTED, PAPER, ramp
 from mtl_laws.pipeline.report.slices import thin
 from mtl_laws.pipeline.report.surface import Surface
 from mtl_laws.pipeline.symbolic.typeset.numbers import level, number, settled

@@ -8,9 +8,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from mtl_laws.pipeline.report.figures.canvas import FONT_SIZE, Drawing, label_axes, new_panel
+from mtl_laws.pipeline.report.figures.canvas import (
+    FONT_SIZE,
+    INK,
+    LAW,
+    LINE,
+    MUTED,
+    PAPER,
+    Drawing,
+    label_axes,
+    new_panel,
+)
 from mtl_laws.pipeline.report.front import UNEXPLAINED, Entry
-from mtl_laws.pipeline.report.palette import INK, LAW, LINE, MUTED, PAPER
 from mtl_laws.pipeline.symbolic.typeset.numbers import number, score
 
 #: errors above this many times the best valid one are drawn at the upper edge

@@ -23,13 +23,15 @@ from matplotlib.patches import Rectangle
 from mtl_laws.pipeline.laws.levels import Floats
 from mtl_laws.pipeline.laws.record import GainCell, PooledGain, Roles
 from mtl_laws.pipeline.report.figures.canvas import (
+    DIVERGING,
     FONT_SIZE,
+    INK,
+    PAPER,
     Drawing,
     factor_axis,
     label_axes,
     new_panel,
 )
-from mtl_laws.pipeline.report.palette import DIVERGING, INK, PAPER
 from mtl_laws.pipeline.report.surface import SPREAD, Surface
 from mtl_laws.pipeline.report.text import gain_map_text
 from mtl_laws.pipeline.symbolic.typeset.numbers import level, number, percent, settled, signed

@@ -10,10 +10,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mtl_laws.pipeline.laws.levels import Floats
-from mtl_laws.pipeline.report.figures.canvas import FONT_SIZE, Drawing, factor_axis
+from mtl_laws.pipeline.report.figures.canvas import (
+    FAINT,
+    FONT_SIZE,
+    HELD_OUT,
+    INK,
+    LAW,
+    PAPER,
+    Drawing,
+    factor_axis,
+    shorten_label,
+)
 from mtl_laws.pipeline.report.figures.curves import LAW_BAND
 from mtl_laws.pipeline.report.groups import Grouped
-from mtl_laws.pipeline.report.palette import FAINT, HELD_OUT, INK, LAW, PAPER
 from mtl_laws.pipeline.report.slices import thin
 from mtl_laws.pipeline.report.surface import Surface
 from mtl_laws.pipeline.report.words import listed
@@ -28,8 +37,6 @@ MOST_COLUMNS = 4
 ALIKE = 2.5
 #: a tick in this share of the axis from its end has its label inside
 EDGE = 0.08
-#: a panel's name is cut to this many letters
-LONG_NAME = 26
 
 
 @dataclass(frozen=True)
@@ -160,16 +167,8 @@ def _draw(axes: Axes, panel: Panel) -> None:
             zorder=3,
         )
     axes.set_title(
-        shortened(panel.level), loc="left", fontsize=FONT_SIZE - 0.5, color=INK.light, pad=3
+        shorten_label(panel.level), loc="left", fontsize=FONT_SIZE - 0.5, color=INK.light, pad=3
     )
-
-
-def shortened(name: str) -> str:
-    """A long name without its middle: names of one family often differ at their ends only."""
-    if len(name) <= LONG_NAME:
-        return name
-    head = LONG_NAME // 3
-    return f"{name[:head]}…{name[head + 1 - LONG_NAME :]}"
 
 
 def _limits(panel: Panel) -> tuple[float, float]:

@@ -6,8 +6,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from mtl_laws.pipeline.report.figures.canvas import Drawing, label_axes, new_panel, spread
-from mtl_laws.pipeline.report.palette import PAPER, ramp
+from mtl_laws.pipeline.report.figures.canvas import (
+    PAPER,
+    Drawing,
+    label_axes,
+    new_panel,
+    ramp,
+    spread,
+)
 from mtl_laws.pipeline.report.words import listed
 from mtl_laws.pipeline.symbolic.typeset.numbers import number
 

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from mtl_laws.pipeline.report import palette
-from mtl_laws.pipeline.report.palette import Tone
+from mtl_laws.pipeline.report.figures import canvas as palette
+from mtl_laws.pipeline.report.figures.canvas import Tone
 
 #: Machado, Oliveira & Fernandes 2009, severity 1, on linear RGB
 DEFICIENCIES = {

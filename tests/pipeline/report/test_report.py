@@ -19,8 +19,8 @@ from planted_report import NOISE, planted_curves, planted_laws, planted_table
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.report import ReportContext, write_report
+from mtl_laws.pipeline.report.figures.canvas import TONES
 from mtl_laws.pipeline.report.front import build_front
-from mtl_laws.pipeline.report.palette import TONES
 from mtl_laws.pipeline.report.slices import slice_along
 from mtl_laws.pipeline.report.surface import Surface
 

@@ -16,7 +16,8 @@ from planted_report import NOISE, planted_laws, planted_table
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.report import ReportContext, write_report
 from mtl_laws.pipeline.report.domains import doubts
-from mtl_laws.pipeline.report.figures.groups import MOST_PANELS, draw_groups, main_factor, shortened
+from mtl_laws.pipeline.report.figures.canvas import shorten_label
+from mtl_laws.pipeline.report.figures.groups import MOST_PANELS, draw_groups, main_factor
 from mtl_laws.pipeline.report.groups import group_constants_grid, grouped
 from mtl_laws.pipeline.report.page import build_page
 from mtl_laws.pipeline.report.regions import region_grid
@@ -131,8 +132,8 @@ def test_groups_beyond_the_most_panels_are_named() -> None:
 
 def test_names_of_one_family_stay_apart_when_they_are_cut() -> None:
     names = [f"wmt19|cerebras/Cerebras-GPT-{size}" for size in ("256M", "1.3B")]
-    assert len({shortened(name) for name in names}) == 2
-    assert {len(shortened(name)) for name in names} == {26}
+    assert len({shorten_label(name) for name in names}) == 2
+    assert {len(shorten_label(name)) for name in names} == {26}
 
 
 def test_both_reports_show_the_groups(tmp_path: Path) -> None:

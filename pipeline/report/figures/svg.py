@@ -1,8 +1,8 @@
 """Drawings as files, and as part of a page that follows its theme and can be read aloud.
 
-Matplotlib's SVG is rewritten for the page: fixed colours become CSS variables (`palette`), ids are
-made unique among the page's drawings or dropped, the accessible name is attached, and marked
-elements get a tooltip, a class to style and a place in the tab order.
+Matplotlib's SVG is rewritten for the page: CSS variables replace fixed colours, ids are made unique
+among the page's drawings or dropped, the accessible name is attached, and marked elements get a
+tooltip, a class to style and a place in the tab order.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import re
 from collections.abc import Mapping
 from xml.etree import ElementTree
 
-from mtl_laws.pipeline.report.figures.canvas import Drawing, drawing_style
-from mtl_laws.pipeline.report.palette import TONES
+from mtl_laws.pipeline.report.figures.canvas import TONES, Drawing, drawing_style
 
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
@@ -26,7 +25,7 @@ _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 
 
 def render_svg(drawing: Drawing) -> str:
-    """The drawing as SVG text, in light colours on nothing; settles its layout once and for all."""
+    """The drawing as SVG text, in light colours without a background; its layout is final then."""
     text = _save(drawing, "svg", background="none").decode("utf-8")
     drawing.figure.set_layout_engine("none")
     return text
@@ -52,32 +51,38 @@ def _save(drawing: Drawing, kind: str, background: str) -> bytes:
     return stream.getvalue()
 
 
-def inline(drawing: Drawing, text: str) -> str:
-    """`render_svg`'s text as an ``<svg>`` element for an HTML page."""
-    root = ElementTree.fromstring(text)
-    _drop(root, {f"{{{SVG}}}metadata", f"{{{SVG}}}style"})
+def inline_svg(drawing: Drawing, text: str = "") -> str:
+    """The drawing as an ``<svg>`` element for an HTML page.
+
+    Parameters
+    ----------
+    text : `render_svg`'s text; rendered here if empty.
+    """
+    root = ElementTree.fromstring(text or render_svg(drawing))
+    unwanted = {f"{{{SVG}}}metadata", f"{{{SVG}}}style"}
+    for parent in list(root.iter()):
+        for child in [child for child in parent if child.tag in unwanted]:
+            parent.remove(child)
     _rename_ids(root, drawing.name, set(drawing.tips))
     _add_tips(root, drawing.name, drawing.tips)
-    _name(root, drawing)
+    for attribute in ("width", "height", "version"):
+        root.attrib.pop(attribute, None)
+    root.set("class", "drawing")
+    root.set("role", "group" if drawing.tips else "img")
+    root.set("aria-label", drawing.alt)
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", XLINK)
-    return themed(ElementTree.tostring(root, encoding="unicode"))
+    markup = ElementTree.tostring(root, encoding="unicode")
+    return _COLOUR.sub(lambda match: COLOURS.get(match[0], match[0]), markup)
 
 
-def themed(text: str) -> str:
-    """`text` with every colour of the palette replaced by its CSS variable."""
-    return _COLOUR.sub(lambda match: COLOURS.get(match[0], match[0]), text)
-
-
-def _drop(root: ElementTree.Element, tags: set[str]) -> None:
-    for parent in list(root.iter()):
-        for child in [child for child in parent if child.tag in tags]:
-            parent.remove(child)
-
-
-def _rename_ids(root: ElementTree.Element, prefix: str, kept: set[str]) -> None:
+def _rename_ids(root: ElementTree.Element, prefix: str, marks: set[str]) -> None:
     """Prefix the ids that something refers to; drop the rest, which repeat between drawings."""
-    used = kept | _references(root)
+    used = set(marks)
+    for element in root.iter():
+        for name, value in element.attrib.items():
+            used |= {value[1:]} if name == HREF and value.startswith("#") else set()
+            used |= set(_REFERENCE.findall(value))
     for element in root.iter():
         identity = element.attrib.pop("id", None)
         if identity in used:
@@ -87,16 +92,6 @@ def _rename_ids(root: ElementTree.Element, prefix: str, kept: set[str]) -> None:
                 element.set(name, f"#{prefix}-{value[1:]}")
             elif "url(#" in value:
                 element.set(name, _REFERENCE.sub(rf"url(#{prefix}-\1)", value))
-
-
-def _references(root: ElementTree.Element) -> set[str]:
-    found: set[str] = set()
-    for element in root.iter():
-        for name, value in element.attrib.items():
-            if name == HREF and value.startswith("#"):
-                found.add(value[1:])
-            found.update(_REFERENCE.findall(value))
-    return found
 
 
 def _add_tips(root: ElementTree.Element, prefix: str, tips: Mapping[str, str]) -> None:
@@ -112,12 +107,3 @@ def _add_tips(root: ElementTree.Element, prefix: str, tips: Mapping[str, str]) -
         title = ElementTree.Element(f"{{{SVG}}}title")
         title.text = text
         element.insert(0, title)
-
-
-def _name(root: ElementTree.Element, drawing: Drawing) -> None:
-    """Accessible name and scalable size."""
-    for attribute in ("width", "height", "version"):
-        root.attrib.pop(attribute, None)
-    root.set("class", "drawing")
-    root.set("role", "group" if drawing.tips else "img")
-    root.set("aria-label", drawing.alt)
