@@ -29,13 +29,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from mtl_laws.pipeline.advice.advising import DEFAULT_LAWS, law_of
-from mtl_laws.pipeline.advice.factors import FACTORS, Situation, Sizes
-from mtl_laws.pipeline.advice.prediction import Oracle
-from mtl_laws.pipeline.advice.profile import profile
-from mtl_laws.pipeline.advice.question import Question, open_corpus
-from mtl_laws.pipeline.advice.trials import Laboratory, Trial
-from mtl_laws.pipeline.advice.word_table import Lookup
+from mtl_laws.pipeline.advice.advice import DEFAULT_LAWS, load_law
+from mtl_laws.pipeline.advice.check import Setup, TrainingRunner
+from mtl_laws.pipeline.advice.corpus import corpus_options, open_corpus, profile
+from mtl_laws.pipeline.advice.factors import FACTORS, Situation, TokenCounts
+from mtl_laws.pipeline.advice.predict import GainPredictor
+from mtl_laws.pipeline.advice.word_table import WordTable
 from mtl_laws.pipeline.provenance import provenance
 from mtl_laws.pipeline.training import TrainingSettings
 
@@ -52,18 +51,14 @@ SIZES, AUX_TOKENS, TEST_TOKENS = (200, 600, 2_000), 4_000, 10_000
 CLEAR = 2.0
 
 
-def question(main: str) -> Question:
-    return Question((CORPUS,), main)
+def training_runner() -> TrainingRunner:
+    return TrainingRunner(corpus_options([CORPUS], None), TrainingSettings(), TEST_TOKENS)
 
 
-def laboratory() -> Laboratory:
-    return Laboratory(question("upos").reading, TrainingSettings(), TEST_TOKENS)
-
-
-def trials(main: str) -> Iterator[Trial]:
+def setups(main: str) -> Iterator[Setup]:
     for n in SIZES:
-        yield Trial(main, (), n, 0)
-        yield from (Trial(main, (other,), n, AUX_TOKENS) for other in LAYERS if other != main)
+        yield Setup(main, (), n, 0)
+        yield from (Setup(main, (other,), n, AUX_TOKENS) for other in LAYERS if other != main)
 
 
 def measure(seeds: int, path: Path) -> None:
@@ -72,12 +67,12 @@ def measure(seeds: int, path: Path) -> None:
     for main in LAYERS:
         done = {row["seed"] for row in rows if row["main"] == main}
         missing = [seed for seed in range(seeds) if seed not in done]
-        for trial, seed, outcome in laboratory().train(list(trials(main)), missing):
+        for setup, seed, outcome in training_runner().train(list(setups(main)), missing):
             rows.append(
                 {
                     "main": main,
-                    "aux": _aux(trial),
-                    "n": trial.n,
+                    "aux": setup.auxiliaries[0] if setup.auxiliaries else None,
+                    "n": setup.n,
                     "seed": seed,
                     "status": outcome.status.value,
                     "accuracy": outcome.scores.get("accuracy"),
@@ -89,17 +84,13 @@ def measure(seeds: int, path: Path) -> None:
         print(f"{main}: {len(rows)} models", flush=True)
 
 
-def _aux(trial: Trial) -> str | None:
-    return trial.auxiliaries[0] if trial.auxiliaries else None
-
-
 def save(rows: Sequence[dict[str, Any]], path: Path) -> None:
     known = provenance()
     document = {
         "corpus": CORPUS.name,
         "n_aux": AUX_TOKENS,
         "test_tokens": TEST_TOKENS,
-        "reading": {k: v for k, v in question("upos").reading.items() if k != "corpus"},
+        "reading": {k: v for k, v in corpus_options([CORPUS], None).items() if k != "corpus"},
         "training": TrainingSettings().to_json(),
         "machine": {"processor": platform.machine(), "python": known["python"]},
         "version": known["version"],
@@ -145,29 +136,33 @@ def describe(table: pd.DataFrame) -> pd.DataFrame:
     """The table with every factor, and the sets' situations for laws to be asked about."""
     parts = []
     for main, rows in table.groupby("main"):
-        corpus = open_corpus(question(main))
+        corpus = open_corpus([CORPUS])
         others = [name for name in LAYERS if name != main]
-        known, lookup = profile(corpus, main, others, resamples=0), Lookup(corpus, main)
+        known, words = profile(corpus, main, others, resamples=0), WordTable(corpus, main)
         for n, same in rows.groupby("n"):
-            sizes = Sizes(int(n), dict.fromkeys(others, AUX_TOKENS))
+            sizes = TokenCounts(int(n), dict.fromkeys(others, AUX_TOKENS))
             names = same.aux.tolist()
-            alone, *values = lookup.accuracy(sizes.n, sizes.n_aux, [(), *((a,) for a in names)])
-            found = [
+            alone, *values = words.accuracy(sizes.n, sizes.n_aux, [(), *((a,) for a in names)])
+            situations = [
                 Situation(known, sizes, (name,), value, alone)
                 for name, value in zip(names, values, strict=True)
             ]
-            columns = {key: [factor(one) for one in found] for key, factor in FACTORS.items()}
-            parts.append(same.drop(columns="n").assign(**columns, situation=found, known=known))
+            columns = {
+                key: [factor.value(one) for one in situations] for key, factor in FACTORS.items()
+            }
+            parts.append(
+                same.drop(columns="n").assign(**columns, situation=situations, known=known)
+            )
     return pd.concat(parts, ignore_index=True)
 
 
 def predict(table: pd.DataFrame, path: Path) -> np.ndarray:
     """The gain that a law predicts for each row."""
-    law, target, used, *_ = law_of(path)
+    law = load_law(path)
     values = np.empty(len(table))
     for row, one in enumerate(table.situation):
-        oracle = Oracle(law, target, used, one.profile, Fixed(one))
-        values[row] = oracle.predict(one.sizes, [one.auxiliaries])[0].gain.value
+        predictor = GainPredictor(law=law, profile=one.profile, words=Fixed(one))
+        values[row] = predictor.predict(one.sizes, [one.auxiliaries])[0].gain.value
     return values
 
 

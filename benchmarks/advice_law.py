@@ -28,10 +28,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mtl_laws.pipeline.advice.advising import SHIPPED
-from mtl_laws.pipeline.advice.profile import Profile, profile
-from mtl_laws.pipeline.advice.trials import Laboratory, Trial
-from mtl_laws.pipeline.advice.word_table import Lookup
+from mtl_laws.pipeline.advice.advice import SHIPPED
+from mtl_laws.pipeline.advice.check import Setup, TrainingRunner
+from mtl_laws.pipeline.advice.corpus import Profile, profile
+from mtl_laws.pipeline.advice.word_table import WordTable
 from mtl_laws.pipeline.cli.progress import SearchProgress
 from mtl_laws.pipeline.fit import Source, fit_to_folder, summary
 from mtl_laws.pipeline.laws.lawset import LawSet
@@ -140,16 +140,16 @@ def write_corpus(seed: int, path: Path) -> None:
             file.write(json.dumps({"tokens": words[start:stop], **record}) + "\n")
 
 
-def trials(names: list[str], rng: np.random.Generator) -> Iterator[Trial]:
-    """Trials of one corpus: some main layers, alone and with auxiliaries drawn for them."""
+def setups(names: list[str], rng: np.random.Generator) -> Iterator[Setup]:
+    """Setups of one corpus: some main layers, alone and with auxiliaries drawn for them."""
     for main in rng.choice(names, MAINS, replace=False).tolist():
         others = [name for name in names if name != main]
         sizes = rng.choice(SIZES, PER_MAIN, replace=False).tolist()
-        yield from (Trial(main, (), n, 0) for n in sizes)
+        yield from (Setup(main, (), n, 0) for n in sizes)
         for count in SETS:
             drawn = tuple(sorted(rng.choice(others, count, replace=False).tolist()))
             for n in sizes:
-                yield Trial(main, drawn, n, int(rng.choice(AUX_SIZES)))
+                yield Setup(main, drawn, n, int(rng.choice(AUX_SIZES)))
 
 
 def run_world(seed: int) -> list[dict[str, object]]:
@@ -159,17 +159,17 @@ def run_world(seed: int) -> list[dict[str, object]]:
         write_corpus(seed, path)
         corpus = load_corpus(path)
         names = [name for name, layer in corpus.layers.items() if len(layer.names) > 1]
-        laboratory = Laboratory({"corpus": str(path)}, TrainingSettings(), TEST_TOKENS)
+        runner = TrainingRunner({"corpus": str(path)}, TrainingSettings(), TEST_TOKENS)
         profiles = {
             main: profile(corpus, main, [n for n in names if n != main], resamples=0)
             for main in names
         }
-        lookups = {main: Lookup(corpus, main) for main in names}
-        chosen = list(trials(names, np.random.default_rng([seed, 2])))
+        tables = {main: WordTable(corpus, main) for main in names}
+        chosen = list(setups(names, np.random.default_rng([seed, 2])))
         return [
-            {"world": seed, **describe(trial, profiles[trial.main], lookups[trial.main])}
+            {"world": seed, **describe(setup, profiles[setup.main], tables[setup.main])}
             | {"status": outcome.status.value, **{k: outcome.scores.get(k) for k in SCORES}}
-            for trial, _, outcome in laboratory.train(chosen, [seed])
+            for setup, _, outcome in runner.train(chosen, [seed])
         ]
 
 
@@ -194,23 +194,23 @@ ALONE = Question(
 )
 
 
-def describe(trial: Trial, known: Profile, lookup: Lookup) -> dict[str, object]:
-    """Sizes and relatedness of a trial; null where there is no auxiliary."""
-    main, pairs = known.main, [known.pairs[name] for name in trial.auxiliaries]
-    layers = [known.layer(name) for name in trial.auxiliaries]
+def describe(setup: Setup, known: Profile, words: WordTable) -> dict[str, object]:
+    """Sizes and relatedness of a setup; null where there is no auxiliary."""
+    main, pairs = known.main, [known.pairs[name] for name in setup.auxiliaries]
+    layers = [known.layer(name) for name in setup.auxiliaries]
 
-    sizes = dict.fromkeys(trial.auxiliaries, trial.n_aux)
-    alone, together = lookup.accuracy(trial.n, sizes, [(), trial.auxiliaries])
+    sizes = dict.fromkeys(setup.auxiliaries, setup.n_aux)
+    alone, together = words.accuracy(setup.n, sizes, [(), setup.auxiliaries])
 
     def mean(values: list[float]) -> float | None:
         return float(np.mean(values)) if values else None
 
     return {
-        "main": trial.main,
-        "aux": " ".join(trial.auxiliaries),
-        "n": trial.n,
+        "main": setup.main,
+        "aux": " ".join(setup.auxiliaries),
+        "n": setup.n,
         "T": 1 + len(pairs),
-        "n_aux": trial.n_aux or None,
+        "n_aux": setup.n_aux or None,
         "labels": main.labels,
         "h_main": main.entropy,
         "majority": main.majority,

@@ -1,56 +1,65 @@
-"""The check: the top suggestions and single-task learning, trained on the user's own corpus.
+"""A check of advice: the top suggestions, trained on the user's own corpus.
 
-A check needs test sentences and sentences of their own for every task, so it may have to train on
-fewer tokens than the advice is about; what the law predicts is computed again for those sizes.
+A check needs test sentences, and sentences of its own for every task, so it may train on fewer
+tokens than the advice is for. The law's predictions are then repeated for those sizes.
+
+Trainings of one main task and one seed share test sentences, main training sentences and the seed
+of the training: the difference of two scores is a paired one.
 
 Notation
 --------
-n, n_aux : training tokens of the main task and of each auxiliary;  ν : validation tokens per n
+n, n_aux : training tokens of the main task; of each auxiliary, on sentences of their own
+ν : validation tokens per n
 gain : accuracy with the auxiliaries minus accuracy alone, paired by seed
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby, product
 from statistics import fmean, stdev
 
 from scipy.stats import t as student
 
-from mtl_laws.pipeline.advice.factors import Sizes
-from mtl_laws.pipeline.advice.prediction import Oracle, Suggestion
-from mtl_laws.pipeline.advice.profile import Profile
-from mtl_laws.pipeline.advice.trials import Laboratory, Trial
+from mtl_laws.pipeline.advice.corpus import Profile
+from mtl_laws.pipeline.advice.factors import TokenCounts
+from mtl_laws.pipeline.advice.predict import GainPredictor, LayerSet, Suggestion
 from mtl_laws.pipeline.errors import UserError
-from mtl_laws.pipeline.training import TrainingSettings
+from mtl_laws.pipeline.study.trials import single_task
+from mtl_laws.pipeline.training import Job, Outcome, TrainingSettings, max_group, train_group
+from mtl_laws.simulator import TaskSpec, make_taskset
 from mtl_laws.simulator.spec import JSON
 
-Progress = Callable[[str, int, int], None]
-Set = tuple[str, ...]
-
-#: test tokens: at most so many, and at most this share of what the main layer labels
-TEST_TOKENS, TEST_SHARE = 5_000, 0.25
-#: ν, and what sentences of uneven length may cost
-VALIDATION, SLACK = 0.2, 1.1
-#: fewer training tokens are no check
-MIN_TOKENS = 50
-#: share of the sentences left that the main task may train on
-MAIN_SHARE = 0.5
+#: called with a stage, how much of it is done, and its total
+StageProgress = Callable[[str, int, int], None]
 
 
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, kw_only=True)
+class CheckPlan:
     """What a check trains.
 
     Attributes
     ----------
-    seeds : how many trainings of each.
-    top : how many suggestions.
+    seeds : trainings of each set.
+    top : number of suggestions.
+    test_tokens, test_fraction : test tokens: at most so many, and at most this fraction of what
+        the main layer labels.
+    validation : ν.
+    slack : factor on the tokens needed, because sentences differ in length.
+    min_tokens : training tokens of a task, at least.
+    main_fraction : of the remaining tokens, for the main task, at most.
     """
 
     seeds: int = 5
     top: int = 3
+    test_tokens: int = 5_000
+    test_fraction: float = 0.25
+    validation: float = 0.2
+    slack: float = 1.1
+    min_tokens: int = 50
+    main_fraction: float = 0.5
 
     def __post_init__(self) -> None:
         for path, value, least in (("seeds", self.seeds, 2), ("top", self.top, 1)):
@@ -58,16 +67,97 @@ class Plan:
                 raise UserError(path, f"a whole number of at least {least}", value)
 
 
+@dataclass(frozen=True, order=True)
+class Setup:
+    """A main layer, the auxiliary layers trained with it (none: alone), and their sizes.
+
+    Attributes
+    ----------
+    main, auxiliaries : names of layers.
+    n, n_aux : training tokens of the main task and of each auxiliary.
+    """
+
+    main: str
+    auxiliaries: LayerSet
+    n: int
+    n_aux: int
+
+    @property
+    def alone(self) -> Setup:
+        """The main task trained alone."""
+        return Setup(self.main, (), self.n, 0)
+
+    def spec(self, options: Mapping[str, JSON], test_tokens: int) -> TaskSpec:
+        """The tasks for the simulator.
+
+        Parameters
+        ----------
+        options : of the `layers` family, to open the corpus.
+        """
+        spec = TaskSpec(
+            family="layers",
+            tasks=1 + len(self.auxiliaries),
+            tokens=self.n,
+            aux_tokens=self.n_aux or None,
+            test_tokens=test_tokens,
+            options={**options, "main": self.main, "aux": list(self.auxiliaries) or None},
+        )
+        return spec if self.auxiliaries else single_task(spec)
+
+
 @dataclass(frozen=True)
-class Checked:
-    """Predicted against measured, for one set of auxiliaries.
+class TrainingRunner:
+    """Trains setups on one corpus.
+
+    Attributes
+    ----------
+    options : of the `layers` family, to open the corpus.
+    settings : architecture and training.
+    test_tokens : tokens of the test set.
+    """
+
+    options: Mapping[str, JSON]
+    settings: TrainingSettings
+    test_tokens: int
+
+    def train(
+        self,
+        setups: Sequence[Setup],
+        seeds: Sequence[int],
+        progress: Callable[[int], None] = lambda finished: None,
+    ) -> Iterator[tuple[Setup, int, Outcome]]:
+        """Outcomes of every setup with every seed, a group of equal shape at a time.
+
+        Raises
+        ------
+        SpecError
+            if the corpus has too few tokens for a setup.
+        """
+        shapes = groupby(sorted(set(setups)), key=lambda setup: (setup.main, setup.auxiliaries))
+        for (_, auxiliaries), alike in shapes:
+            runs = list(product(alike, seeds))
+            size = max_group(self.settings, 1 + len(auxiliaries))
+            for start in range(0, len(runs), size):
+                group = runs[start : start + size]
+                outcomes = train_group([self._job(*run) for run in group], progress=progress)
+                for (setup, seed), outcome in zip(group, outcomes, strict=True):
+                    yield setup, seed, outcome
+
+    def _job(self, setup: Setup, seed: int) -> Job:
+        taskset = make_taskset(setup.spec(self.options, self.test_tokens), seed)
+        return Job(taskset, self.settings, seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Predicted and measured gain of one set of auxiliaries.
 
     Attributes
     ----------
     predicted : at the sizes of the check.
     alone, together : mean accuracy over seeds.
     gain, gain_ci95 : mean over seeds, and its interval.
-    seeds : trainings that ended with a score, of both kinds.
+    seeds : seeds for which both trainings have a score.
     """
 
     predicted: Suggestion
@@ -78,67 +168,78 @@ class Checked:
     seeds: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Check:
-    """A check and the sizes it was made at."""
+    """A check and its sizes."""
 
     n: int
     n_aux: int
     test_tokens: int
-    results: tuple[Checked, ...]
+    results: tuple[Comparison, ...]
 
 
 def check(
-    oracle: Oracle,
-    reading: Mapping[str, JSON],
-    sizes: Sizes,
-    sets: Sequence[Set],
-    plan: Plan,
-    progress: Progress,
+    predictor: GainPredictor,
+    options: Mapping[str, JSON],
+    sizes: TokenCounts,
+    sets: Sequence[LayerSet],
+    plan: CheckPlan,
+    progress: StageProgress,
 ) -> Check:
-    """Train the main layer alone and with each of the sets, several seeds each.
+    """Predicted and measured gains: the main layer trained alone and with each of the sets.
 
     Raises
     ------
     UserError
-        if the corpus is too small for it.
+        if the corpus is too small.
     """
-    trials, test_tokens = plan_trials(oracle.profile, sizes, sets)
-    options = {**reading, "min_overlap": MIN_TOKENS}
-    laboratory = Laboratory(options, TrainingSettings(), test_tokens)
-    scores = _train(laboratory, trials, plan.seeds, progress)
-    n, n_aux = trials[0].n, trials[0].n_aux
-    again = Sizes(n, dict.fromkeys(sizes.n_aux, n_aux))
-    found = [
-        _compared(suggestion, scores[trial.alone], scores[trial])
-        for suggestion, trial in zip(oracle.predict(again, sets), trials, strict=True)
+    setups, test_tokens = plan_setups(predictor.profile, sizes, sets, plan)
+    options = {**options, "min_overlap": plan.min_tokens}
+    runner = TrainingRunner(options, TrainingSettings(), test_tokens)
+    scores = _accuracies(runner, setups, plan.seeds, progress)
+    n, n_aux = setups[0].n, setups[0].n_aux
+    predicted = predictor.predict(TokenCounts(n, dict.fromkeys(sizes.n_aux, n_aux)), sets)
+    results = [
+        _comparison(suggestion, scores[setup.alone], scores[setup])
+        for suggestion, setup in zip(predicted, setups, strict=True)
     ]
-    return Check(n, n_aux, test_tokens, tuple(one for one in found if one is not None))
+    complete = tuple(one for one in results if one is not None)
+    return Check(n=n, n_aux=n_aux, test_tokens=test_tokens, results=complete)
 
 
-def plan_trials(known: Profile, sizes: Sizes, sets: Sequence[Set]) -> tuple[list[Trial], int]:
-    """Trials of the sets, all of one size that the corpus can serve, and test tokens."""
+def plan_setups(
+    known: Profile, sizes: TokenCounts, sets: Sequence[LayerSet], plan: CheckPlan
+) -> tuple[list[Setup], int]:
+    """Setups of the sets, all of one size that the corpus has tokens for, and test tokens.
+
+    Raises
+    ------
+    UserError
+        if the corpus is too small.
+    """
     names = sorted({name for names in sets for name in names})
-    most = max(len(some) for some in sets)
-    test_tokens = min(TEST_TOKENS, int(TEST_SHARE * known.main.tokens))
+    largest = max(len(names) for names in sets)
+    test_tokens = min(plan.test_tokens, int(plan.test_fraction * known.main.tokens))
     left = known.main.tokens - test_tokens
-    cost = (1 + VALIDATION) * SLACK
-    n = min(sizes.n, int(MAIN_SHARE * left / cost))
+    cost = (1 + plan.validation) * plan.slack
+    n = min(sizes.n, int(plan.main_fraction * left / cost))
     beyond = min(known.pairs[name].extra for name in names)
-    shared = min(known.pairs[name].tokens for name in names) / known.main.tokens
-    n_aux = int((shared * (left - n * cost) + beyond) / (cost * most))
+    overlap = min(known.pairs[name].tokens for name in names) / known.main.tokens
+    n_aux = int((overlap * (left - n * cost) + beyond) / (cost * largest))
     n_aux = min(n_aux, *(sizes.n_aux[name] for name in names))
-    if min(n, n_aux) < MIN_TOKENS:
-        expected = f"a corpus large enough to train on {MIN_TOKENS} tokens of each task and test"
+    if min(n, n_aux) < plan.min_tokens:
+        expected = (
+            f"a corpus large enough for a test set and {plan.min_tokens} training tokens per task"
+        )
         raise UserError("check", expected, f"{known.main.tokens} labelled tokens")
-    return [Trial(known.main.name, some, n, n_aux) for some in sets], test_tokens
+    return [Setup(known.main.name, names, n, n_aux) for names in sets], test_tokens
 
 
-def _train(
-    laboratory: Laboratory, trials: Sequence[Trial], seeds: int, progress: Progress
-) -> dict[Trial, dict[int, float]]:
-    """Accuracy by trial and seed, of the trials and of the main task alone."""
-    wanted = [trials[0].alone, *trials]
+def _accuracies(
+    runner: TrainingRunner, setups: Sequence[Setup], seeds: int, progress: StageProgress
+) -> dict[Setup, dict[int, float]]:
+    """Accuracy by setup and seed, of the setups and of the main task alone."""
+    wanted = [setups[0].alone, *setups]
     total, done = len(set(wanted)) * seeds, 0
 
     def tick(finished: int) -> None:
@@ -146,29 +247,29 @@ def _train(
         done += finished
         progress("training", done, total)
 
-    scores: dict[Trial, dict[int, float]] = {trial: {} for trial in wanted}
+    scores: dict[Setup, dict[int, float]] = {setup: {} for setup in wanted}
     progress("training", 0, total)
-    for trial, seed, outcome in laboratory.train(wanted, range(seeds), tick):
+    for setup, seed, outcome in runner.train(wanted, range(seeds), tick):
         if outcome.status.scored:
-            scores[trial][seed] = outcome.scores["accuracy"]
+            scores[setup][seed] = outcome.scores["accuracy"]
     return scores
 
 
-def _compared(
+def _comparison(
     predicted: Suggestion, alone: Mapping[int, float], together: Mapping[int, float]
-) -> Checked | None:
-    """Paired by seed; None where fewer than two pairs have scores."""
+) -> Comparison | None:
+    """The gain paired by seed; None if fewer than two pairs have scores."""
     seeds = sorted(alone.keys() & together.keys())
     if len(seeds) < 2:
         return None
     gains = [together[seed] - alone[seed] for seed in seeds]
     mean = fmean(gains)
     half = float(student.ppf(0.975, len(seeds) - 1)) * stdev(gains) / math.sqrt(len(seeds))
-    return Checked(
-        predicted,
-        fmean(alone[seed] for seed in seeds),
-        fmean(together[seed] for seed in seeds),
-        mean,
-        (mean - half, mean + half),
-        len(seeds),
+    return Comparison(
+        predicted=predicted,
+        alone=fmean(alone[seed] for seed in seeds),
+        together=fmean(together[seed] for seed in seeds),
+        gain=mean,
+        gain_ci95=(mean - half, mean + half),
+        seeds=len(seeds),
     )

@@ -1,12 +1,12 @@
 """Factors of a law, computed for layers of a corpus.
 
-A law speaks of columns of a results table (`docs/columns.md`). Each column that a corpus and a
-choice of auxiliaries determine has an entry here; a law that needs another one cannot advise.
+The factors of a law are columns of a results table (`docs/columns.md`). Each column that a corpus
+and a set of auxiliaries determine has an entry here. A law with any other factor cannot advise.
 
 Notation
 --------
 T : tasks, the main one included;  n, n_aux : training tokens of the main task, of an auxiliary
-nan : undefined, as everything about auxiliaries is for T = 1
+nan : undefined, as everything about auxiliaries is at T = 1
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_laws.pipeline.advice.profile import PairProfile, Profile
+from mtl_laws.pipeline.advice.corpus import RULES, PairProfile, Profile
 from mtl_laws.pipeline.errors import UserError
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """Training tokens that advice is asked for.
+class TokenCounts:
+    """Training tokens that advice is for.
 
     Attributes
     ----------
@@ -44,65 +44,73 @@ class Situation:
 
     Attributes
     ----------
-    profile, sizes : of the corpus, and the tokens to train on.
+    profile, sizes : the corpus, and the tokens to train on.
     auxiliaries : names of layers.
-    lookup : share of tokens that word tables get right with the main layer's tokens and those of
-        these auxiliaries (`pipeline.advice.word_table`).
+    lookup : accuracy of word tables with the main layer's tokens and those of these auxiliaries
+        (`pipeline.advice.word_table`).
     lookup_alone : the same with the main layer's tokens only.
     """
 
     profile: Profile
-    sizes: Sizes
+    sizes: TokenCounts
     auxiliaries: tuple[str, ...]
     lookup: float
     lookup_alone: float
 
-    def mean(self, value: Callable[[PairProfile], float]) -> float:
-        """The mean over auxiliaries of what relates them to the main layer; nan without any."""
-        pairs = [self.profile.pairs[name] for name in self.auxiliaries]
-        return fmean(value(pair) for pair in pairs) if pairs else np.nan
-
-    def mean_size(self) -> float:
-        """Mean tokens of an auxiliary; nan without any."""
-        sizes = [self.sizes.n_aux[name] for name in self.auxiliaries]
-        return fmean(sizes) if sizes else np.nan
-
-    def mean_entropy(self) -> float:
-        """Mean entropy of an auxiliary's labels, nats; nan without any."""
-        entropies = [self.profile.layer(name).entropy for name in self.auxiliaries]
-        return fmean(entropies) if entropies else np.nan
+    def pair_mean(self, value: Callable[[PairProfile], float]) -> float:
+        """The mean over auxiliaries of a relation to the main layer; nan without any."""
+        return _mean([value(self.profile.pairs[name]) for name in self.auxiliaries])
 
 
-Factor = Callable[[Situation], float]
+@dataclass(frozen=True)
+class Factor:
+    """How a factor is computed, and what it is in words."""
+
+    value: Callable[[Situation], float]
+    meaning: str
+
 
 FACTORS: Mapping[str, Factor] = {
-    "n": lambda s: s.sizes.n,
-    "T": lambda s: 1 + len(s.auxiliaries),
-    "n_aux": Situation.mean_size,
-    "ami": lambda s: s.mean(lambda pair: pair.ami),
-    "explained": lambda s: s.mean(lambda pair: pair.explained),
-    "h_main": lambda s: s.profile.main.entropy,
-    "h_aux": Situation.mean_entropy,
-    "h_main_given_aux": lambda s: s.mean(lambda pair: pair.h_main_given_aux),
-    "h_aux_given_main": lambda s: s.mean(lambda pair: pair.h_aux_given_main),
-    "lookup": lambda s: s.lookup,
-    "lookup_alone": lambda s: s.lookup_alone,
-    "transfer": lambda s: s.lookup - s.lookup_alone,
-    "labels": lambda s: s.profile.main.labels,
-    "majority": lambda s: s.profile.main.majority,
-    "label_noise": lambda s: 0.0,
+    "n": Factor(lambda s: s.sizes.n, "training tokens of the main layer"),
+    "T": Factor(lambda s: 1 + len(s.auxiliaries), "number of layers trained together"),
+    "n_aux": Factor(
+        lambda s: _mean([s.sizes.n_aux[name] for name in s.auxiliaries]),
+        "training tokens of each auxiliary",
+    ),
+    "ami": Factor(lambda s: s.pair_mean(lambda pair: pair.ami), "AMI of main and auxiliary labels"),
+    "explained": Factor(
+        lambda s: s.pair_mean(lambda pair: pair.explained),
+        "fraction of the main layer's entropy that an auxiliary's label removes",
+    ),
+    "h_main": Factor(lambda s: s.profile.main.entropy, "entropy of the main labels"),
+    "h_aux": Factor(
+        lambda s: _mean([s.profile.layer(name).entropy for name in s.auxiliaries]),
+        "entropy of an auxiliary's labels",
+    ),
+    "h_main_given_aux": Factor(
+        lambda s: s.pair_mean(lambda pair: pair.h_main_given_aux),
+        "entropy of the main labels, given an auxiliary's",
+    ),
+    "h_aux_given_main": Factor(
+        lambda s: s.pair_mean(lambda pair: pair.h_aux_given_main),
+        "entropy of an auxiliary's labels, given the main ones",
+    ),
+    "lookup": Factor(
+        lambda s: s.lookup, "accuracy of a word table that uses the auxiliaries' labels too"
+    ),
+    "lookup_alone": Factor(
+        lambda s: s.lookup_alone, "accuracy of a word table that uses the main labels only"
+    ),
+    "transfer": Factor(
+        lambda s: s.lookup - s.lookup_alone,
+        "gain in the accuracy of a word table from the auxiliaries' labels",
+    ),
+    "labels": Factor(lambda s: s.profile.main.labels, "number of main labels"),
+    "majority": Factor(
+        lambda s: s.profile.main.majority, "frequency of the most frequent main label"
+    ),
+    "label_noise": Factor(lambda s: 0.0, "fraction of wrong labels, taken as 0 for a corpus"),
 }
-
-MEANINGS: Mapping[str, str] = {
-    "n": "training tokens of the main layer",
-    "T": "layers trained together",
-    "n_aux": "training tokens of an auxiliary",
-    "ami": "AMI of the auxiliaries with the main layer",
-    "lookup": "share of words that a table of the labels at hand gets right",
-    "lookup_alone": "share of words that a table of the main labels alone gets right",
-    "transfer": "by how many more words a table gets right with the auxiliaries' labels",
-}
-"""What the commonest factors are, for those who read a law and not this file."""
 
 ALIASES: Mapping[str, str] = {
     "n_request": "n",
@@ -112,13 +120,44 @@ ALIASES: Mapping[str, str] = {
 }
 
 
+def token_counts(known: Profile, n: int | None = None, n_aux: int | None = None) -> TokenCounts:
+    """Training tokens: those asked for, else what the corpus has.
+
+    Without `n_aux`, an auxiliary has its labelled tokens minus the n on which the main layer is
+    labelled too. If that leaves too few, both are labelled on the same sentences.
+
+    Raises
+    ------
+    UserError
+        if fewer than one token is asked for.
+    """
+    for path, value in (("tokens", n), ("aux_tokens", n_aux)):
+        if value is not None and value < 1:
+            raise UserError(path, "a whole number of at least 1", value)
+    n = n or known.main.tokens
+    sizes = {}
+    for layer in known.auxiliaries:
+        extra = _extra_tokens(known, layer.name, n)
+        sizes[layer.name] = n_aux or (extra if extra >= RULES.min_tokens else layer.tokens)
+    return TokenCounts(n, sizes)
+
+
+def same_sentences(known: Profile, sizes: TokenCounts) -> list[str]:
+    """Auxiliaries that have hardly a token beyond those of the main layer."""
+    return [
+        layer.name
+        for layer in known.auxiliaries
+        if _extra_tokens(known, layer.name, sizes.n) < RULES.min_tokens
+    ]
+
+
 def sources(factors: Sequence[str], columns: Mapping[str, str], where: str) -> dict[str, str]:
-    """Which entry of `FACTORS` stands for each factor of a law.
+    """The entry of `FACTORS` for each factor of a law.
 
     Parameters
     ----------
     factors : names in the law.
-    columns : the column that each stood for in the table, where that is recorded.
+    columns : the column of the table for each, where it is recorded.
     where : the file, for messages.
 
     Raises
@@ -126,22 +165,36 @@ def sources(factors: Sequence[str], columns: Mapping[str, str], where: str) -> d
     UserError
         naming the first factor that a corpus does not determine.
     """
-    return {name: _source(name, columns.get(name, name), where) for name in factors}
+    keys = {}
+    for name in factors:
+        column = columns.get(name, name)
+        candidates = [ALIASES.get(label, label) for label in (column, name)]
+        key = next((key for key in candidates if key in FACTORS), None)
+        if key is None:
+            shown = name if column == name else f"{name} (column {column})"
+            expected = f"a law whose factors a corpus determines: {', '.join(FACTORS)}"
+            raise UserError(f"{where}, factors", expected, shown)
+        keys[name] = key
+    return keys
 
 
-def _source(name: str, column: str, where: str) -> str:
-    for known in (column, name):
-        key = ALIASES.get(known, known)
-        if key in FACTORS:
-            return key
-    called = name if column == name else f"{name} (column {column})"
-    expected = f"a law whose factors a corpus determines: {', '.join(FACTORS)}"
-    raise UserError(f"{where}, factors", expected, called)
+def columns_of(situations: Sequence[Situation], keys: Mapping[str, str]) -> dict[str, Floats]:
+    """Factor name -> values, (N,), one for each situation.
 
-
-def columns_of(situations: Sequence[Situation], sources_of: Mapping[str, str]) -> dict[str, Floats]:
-    """Factor name -> values, (N,), one for each situation."""
+    Parameters
+    ----------
+    keys : the entry of `FACTORS` for each factor, as `sources` finds it.
+    """
     return {
-        name: np.array([FACTORS[key](situation) for situation in situations], dtype=float)
-        for name, key in sources_of.items()
+        name: np.array([FACTORS[key].value(situation) for situation in situations], dtype=float)
+        for name, key in keys.items()
     }
+
+
+def _mean(values: Sequence[float]) -> float:
+    return fmean(values) if values else np.nan
+
+
+def _extra_tokens(known: Profile, name: str, n: int) -> int:
+    """Tokens of an auxiliary beyond the n of the main layer."""
+    return known.layer(name).tokens - min(n, known.pairs[name].tokens)

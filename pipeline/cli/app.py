@@ -300,17 +300,30 @@ def advise(
 
     Example: mtl-laws advise corpus.conllu --main deprel --tokens 500 --check
     """
-    from mtl_laws.pipeline.advice.advising import answer_question, check_out, write_advice
-    from mtl_laws.pipeline.advice.check import Plan
-    from mtl_laws.pipeline.advice.question import Question
-    from mtl_laws.pipeline.advice.words import as_text
+    from mtl_laws.pipeline.advice.advice import (
+        AdviceRequest,
+        answer_request,
+        check_out,
+        write_advice,
+    )
+    from mtl_laws.pipeline.advice.check import CheckPlan
+    from mtl_laws.pipeline.advice.present import as_text
     from mtl_laws.pipeline.cli.progress import SearchProgress
 
     check_out(out)
     named = tuple(columns.split(",")) if columns else None
-    question = Question(tuple(corpus), main, tuple(aux or ()), laws, tokens, aux_tokens, named)
+    request = AdviceRequest(
+        corpus=tuple(corpus),
+        main=main,
+        auxiliaries=tuple(aux or ()),
+        laws=laws,
+        n=tokens,
+        n_aux=aux_tokens,
+        columns=named,
+    )
+    plan = CheckPlan(seeds=seeds, top=top) if check else None
     with SearchProgress() as progress:
-        advice = answer_question(question, Plan(seeds, top) if check else None, progress)
+        advice = answer_request(request, plan, progress)
     write_advice(advice, out)
     typer.echo(as_text(advice))
     typer.echo(f"\npage: {out / 'advice.html'}")

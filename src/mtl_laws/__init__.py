@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mtl_laws.pipeline.advice.advising import advise
+    from mtl_laws.pipeline.advice.advice import advise
     from mtl_laws.pipeline.errors import UserError
     from mtl_laws.pipeline.fit import fit_laws
     from mtl_laws.pipeline.laws.law import Law
@@ -46,7 +46,7 @@ _HOMES = {
     "LawSet": "laws.lawset",
     "Study": "study.study",
     "UserError": "errors",
-    "advise": "advice.advising",
+    "advise": "advice.advice",
     "fit_laws": "fit",
     "load_reference": "reference_data",
     "plug_in": "plugins",

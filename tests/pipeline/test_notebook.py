@@ -16,7 +16,7 @@ import pytest
 from tiny_runs import STUDY, Trainer
 
 from mtl_laws import Law, LawSet, advise, fit_laws, run_study
-from mtl_laws.pipeline.advice import advising
+from mtl_laws.pipeline.advice import advice
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.laws.rules import BUDGETS
 from mtl_laws.pipeline.study import workers
@@ -206,7 +206,7 @@ else:
 
 def test_advice_is_asked_as_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(advising, "answer_question", lambda *given: asked.append(given))
+    monkeypatch.setattr(advice, "answer_request", lambda *given: asked.append(given))
     advise("a.conllu", "upos", aux=["xpos"], tokens=500)
     advise([Path("a.jsonl"), "b.jsonl"], "ner", check=True, laws="mine/laws.json")
     (first, none, _), (second, plan, _) = asked

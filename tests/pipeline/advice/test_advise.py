@@ -6,19 +6,23 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from markupsafe import escape
 from planted_laws import HARBOUR, write_laws
 
-from mtl_laws.pipeline.advice.advising import answer_question, write_advice
-from mtl_laws.pipeline.advice.check import Plan, plan_trials
-from mtl_laws.pipeline.advice.question import Question
-from mtl_laws.pipeline.advice.words import as_text, gains_grid, headline, signed
+from mtl_laws.pipeline.advice.advice import AdviceRequest, answer_request, write_advice
+from mtl_laws.pipeline.advice.check import CheckPlan, plan_setups
+from mtl_laws.pipeline.advice.present import Advice, as_text, gains_table, headline, signed
 from mtl_laws.pipeline.cli.app import main
 from mtl_laws.pipeline.errors import UserError
 
-SCARCE = Question((HARBOUR,), "chunk", n=150)
+SCARCE = AdviceRequest(corpus=(HARBOUR,), main="chunk", n=150)
+
+
+def advice_of(corpus: Path, main: str = "chunk", **request: Any) -> Advice:
+    return answer_request(AdviceRequest(corpus=(corpus,), main=main, **request))
 
 
 def test_the_shipped_law_advises_out_of_the_box(
@@ -40,17 +44,14 @@ def test_the_shipped_law_advises_out_of_the_box(
 
 
 def test_fewer_tokens_of_the_main_layer_promise_more_gain() -> None:
-    few, many = (
-        answer_question(Question((HARBOUR,), "chunk", ("pos",), n=n)).suggestions[0]
-        for n in (100, 1_500)
-    )
+    few, many = (advice_of(HARBOUR, auxiliaries=("pos",), n=n).suggestions[0] for n in (100, 1_500))
     assert few.gain.value > many.gain.value
 
 
 def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     hostile = tmp_path / "x<script>.conll"
     hostile.write_bytes(HARBOUR.read_bytes().replace(b" entity\n", b" <b>entity</b>\n"))
-    advice = answer_question(Question((hostile,), "chunk", n=150))
+    advice = advice_of(hostile, n=150)
     write_advice(advice, tmp_path / "out")
     page = (tmp_path / "out" / "advice.html").read_text(encoding="utf-8")
     outside = [url for url in re.findall(r"https?://[^\s\"'<]+", page) if "w3.org" not in url]
@@ -59,21 +60,22 @@ def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     assert "<b>" not in page
     assert page.count("<table>") == 2
     assert "Predicted gain in accuracy over training chunk alone" in page
-    assert "transfer: by how many more words a table gets right" in page
-    assert "outside" not in page.lower(), "nothing is: no column and no word on it"
+    assert "transfer: gain in the accuracy of a word table" in page
+    assert "Outside" not in page, "nothing is: no column and no word on it"
+    assert ">outside<" not in page
     assert advice._repr_html_() in page
     assert 'aria-label="Train chunk' in page
     assert escape(headline(advice).split(":")[0]) in page
 
 
 def test_only_the_interval_of_an_older_law_is_given_its_form() -> None:
-    advice = answer_question(SCARCE)
-    assert "given the form of the law" in gains_grid(advice).note, "the law that ships"
+    advice = answer_request(SCARCE)
+    assert "if the form of the law is right" in gains_table(advice).note, "the law that ships"
     told = advice.law.uncertainty
     assert told is not None
     present = advice.law.model_copy(update={"uncertainty": told.model_copy(update={"drift": 0.1})})
-    note = gains_grid(replace(advice, law=present)).note
-    assert "the 95 % interval of the mean. One training" in note
+    note = gains_table(replace(advice, law=present)).note
+    assert "the 95 % interval of its mean. One training" in note
 
 
 def test_the_family_of_a_law_and_what_is_outside_are_said(tmp_path: Path) -> None:
@@ -82,15 +84,16 @@ def test_the_family_of_a_law_and_what_is_outside_are_said(tmp_path: Path) -> Non
         "0.5 + 0.1*ami*T/n**0.1",
         provenance={"family": "layers"},
     )
-    advice = answer_question(Question((HARBOUR,), "chunk", laws=path, n=20_000))
-    assert any("Outside the fitted region in n" in line for line in advice.warnings)
-    assert any("No sentences beyond" in line for line in advice.warnings)
-    assert any("--tokens 20,000 is more than the 3,643 that chunk" in w for w in advice.warnings)
-    assert not any("family" in line for line in advice.warnings)
-    none = answer_question(
-        Question((HARBOUR,), "chunk", laws=write_laws(path, "0.5 - 0.01*T"), n=150)
-    )
-    assert not any("labels here" in line for line in none.warnings)
+    advice = advice_of(HARBOUR, laws=path, n=20_000)
+    assert len(advice.warnings) == 3
+    assert advice.suggestions[0].outside == ("n",)
+    larger, outside, same = advice.warnings
+    assert "3,643" in larger
+    assert "20,000" in larger
+    assert "in n" in outside
+    assert "on other sentences" in same
+    none = advice_of(HARBOUR, laws=write_laws(path, "0.5 - 0.01*T"), n=150)
+    assert len(none.warnings) == 1, "it names no family"
     assert none.best is None
     assert as_text(none).startswith("Train chunk alone")
 
@@ -104,18 +107,18 @@ def test_layers_that_are_no_tasks_are_left_out_with_the_reason(tmp_path: Path) -
     rows = [f"w{i % 40} L{i % 3} X {i} {'T' if i < 50 else '_'}" for i in range(600)]
     path.write_text("\n".join(row + "\n" * (i % 10 == 9) for i, row in enumerate(rows)))
     columns = ("tokens", "tag", "constant", "number", "rare")
-    advice = answer_question(Question((path,), "tag", columns=columns))
+    advice = advice_of(path, "tag", columns=columns)
     assert [layer.name for layer in advice.profile.auxiliaries] == ["rare"]
     assert "Left out: constant has only one label." in as_text(advice)
     assert "Left out: number has 600 labels" in as_text(advice)
     with pytest.raises(UserError, match=r"^aux: .* got 'number'; .* has 600 labels"):
-        answer_question(Question((path,), "tag", ("number",), columns=columns))
+        advice_of(path, "tag", auxiliaries=("number",), columns=columns)
 
 
 @pytest.mark.slow
 def test_a_check_measures_what_was_predicted() -> None:
     seen: list[tuple[str, int, int]] = []
-    advice = answer_question(SCARCE, Plan(seeds=4, top=1), lambda *state: seen.append(state))
+    advice = answer_request(SCARCE, CheckPlan(seeds=4, top=1), lambda *state: seen.append(state))
     assert advice.check is not None
     assert advice.check.n == 150
     best = advice.check.results[0]
@@ -124,15 +127,16 @@ def test_a_check_measures_what_was_predicted() -> None:
     assert best.gain == pytest.approx(best.together - best.alone)
     assert best.gain_ci95[0] < best.gain < best.gain_ci95[1]
     assert seen[-1][1] == seen[-1][2]
-    assert "Checked with n = 150" in as_text(advice)
+    assert "Check with n = 150" in as_text(advice)
 
 
 def test_a_check_is_as_large_as_the_corpus_allows() -> None:
-    advice = answer_question(SCARCE)
-    full = answer_question(Question((HARBOUR,), "chunk"))
-    trials, test_tokens = plan_trials(advice.profile, advice.sizes, [("pos",), ("pos", "entity")])
+    advice = answer_request(SCARCE)
+    full = advice_of(HARBOUR)
+    sets, plan = [("pos",), ("pos", "entity")], CheckPlan()
+    setups, test_tokens = plan_setups(advice.profile, advice.sizes, sets, plan)
     assert test_tokens == 910
-    assert {trial.n for trial in trials} == {150}
-    largest, _ = plan_trials(full.profile, full.sizes, [("pos", "entity")])
+    assert {setup.n for setup in setups} == {150}
+    largest, _ = plan_setups(full.profile, full.sizes, [("pos", "entity")], plan)
     needed = 1.2 * (largest[0].n + 2 * largest[0].n_aux) + test_tokens
     assert 0.8 * 3_643 < needed < 3_643

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from planted_laws import HARBOUR
 
-from mtl_laws.pipeline.advice.profile import profile
+from mtl_laws.pipeline.advice.corpus import profile
 from mtl_laws.simulator import Corpus, Layer, Text, load_corpus
 from mtl_laws.simulator.definition import ami_by_definition
 

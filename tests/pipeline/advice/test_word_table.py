@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from planted_laws import HARBOUR
 
-from mtl_laws.pipeline.advice.word_table import Lookup
+from mtl_laws.pipeline.advice.word_table import WordTable
 from mtl_laws.simulator import Corpus, Layer, Text, load_corpus
 
 TYPES, LABELS = 400, 8
@@ -29,13 +29,13 @@ def lexical() -> Corpus:
 
 def test_a_table_knows_the_words_it_has_seen() -> None:
     n = 400
-    found = Lookup(lexical(), "tag").accuracy(n, {}, [()])[0]
+    found = WordTable(lexical(), "tag").accuracy(n, {}, [()])[0]
     seen = 1 - (1 - 1 / TYPES) ** n
     assert found == pytest.approx(seen + (1 - seen) / LABELS, abs=0.03)
 
 
 def test_an_auxiliary_stands_for_labels_as_far_as_it_is_related() -> None:
-    table = Lookup(lexical(), "tag")
+    table = WordTable(lexical(), "tag")
     sizes = {"same": 2_000, "noise": 2_000}
     alone, same, noise, both = table.accuracy(
         400, sizes, [(), ("same",), ("noise",), ("noise", "same")]
@@ -48,7 +48,7 @@ def test_an_auxiliary_stands_for_labels_as_far_as_it_is_related() -> None:
 
 def test_more_tokens_than_there_are_means_all_but_the_test() -> None:
     corpus = load_corpus(HARBOUR)
-    table = Lookup(corpus, "pos")
+    table = WordTable(corpus, "pos")
     everything, more = (table.accuracy(n, {}, [()])[0] for n in (3_643, 10**6))
     assert everything == more
     assert table.accuracy(100, {}, [()])[0] < everything
@@ -57,5 +57,5 @@ def test_more_tokens_than_there_are_means_all_but_the_test() -> None:
 def test_the_same_question_has_the_same_answer() -> None:
     corpus = load_corpus(HARBOUR)
     asked = (200, {"chunk": 1_000}, [(), ("chunk",)])
-    first, second = (Lookup(corpus, "pos").accuracy(*asked) for _ in range(2))
+    first, second = (WordTable(corpus, "pos").accuracy(*asked) for _ in range(2))
     np.testing.assert_array_equal(first, second)

@@ -1,0 +1,244 @@
+"""Advice: the gain to expect from each auxiliary layer of a user's corpus.
+
+>>> from mtl_laws import advise
+>>> advise("corpus.conllu", "upos")
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+import numpy as np
+from typing_extensions import Unpack
+
+from mtl_laws.pipeline.advice.corpus import choose_layers, corpus_options, open_corpus, profile
+from mtl_laws.pipeline.advice.factors import sources, token_counts
+from mtl_laws.pipeline.advice.predict import AdviceLaw, GainPredictor, LayerSet, Suggestion
+from mtl_laws.pipeline.advice.present import Advice, advice_html, cautions
+from mtl_laws.pipeline.advice.word_table import WordTable
+from mtl_laws.pipeline.columns import RESULTS_NAME
+from mtl_laws.pipeline.errors import UserError, check_settings
+from mtl_laws.pipeline.fit import make_folder
+from mtl_laws.pipeline.io.wholefile import write_whole
+from mtl_laws.pipeline.laws.lawset import LawSet
+
+if TYPE_CHECKING:
+    from mtl_laws.pipeline.advice.check import CheckPlan, StageProgress
+
+#: the laws of gains and of the score alone that ship (`benchmarks/advice_law.py`)
+SHIPPED = Path(str(resources.files("mtl_laws.pipeline") / "advice"))
+DEFAULT_LAWS, DEFAULT_ALONE = SHIPPED / "laws.json", SHIPPED / "alone.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdviceRequest:
+    """What advice is asked for.
+
+    Attributes
+    ----------
+    corpus : files, read one after another.
+    main : the main layer.
+    auxiliaries : layers to consider; every usable one if empty.
+    laws : a ``laws.json``; None for the law that ships.
+    n, n_aux : training tokens; None for what the corpus has.
+    columns : names of the columns of a CoNLL file.
+    """
+
+    corpus: tuple[Path, ...]
+    main: str
+    auxiliaries: tuple[str, ...] = ()
+    laws: Path | None = None
+    n: int | None = None
+    n_aux: int | None = None
+    columns: tuple[str, ...] | None = None
+
+
+class AdviceSettings(TypedDict, total=False):
+    """Optional settings of `advise`, named like the options of `mtl-laws advise`."""
+
+    aux: Sequence[str]
+    laws: Path | str | None
+    tokens: int | None
+    aux_tokens: int | None
+    columns: Sequence[str] | None
+
+
+def advise(
+    corpus: Path | str | Sequence[Path | str],
+    main: str,
+    check: bool = False,
+    progress: StageProgress | None = None,
+    **settings: Unpack[AdviceSettings],
+) -> Advice:
+    """The predicted gain from each auxiliary layer of a corpus for the main one.
+
+    Parameters
+    ----------
+    corpus : one file or several, read one after another: CoNLL columns, CoNLL-U or JSONL.
+    main : layer of the main task.
+    check : whether to train the top suggestions on the corpus as well.
+    progress : called with stage, done and total.
+    settings : aux, laws, tokens, aux_tokens, columns; see `AdviceSettings`.
+
+    Raises
+    ------
+    UserError
+        if corpus, law and settings do not fit together; the path is the argument.
+    """
+    check_settings("advise", settings, AdviceSettings.__annotations__)
+    laws, columns = settings.get("laws"), settings.get("columns")
+    request = AdviceRequest(
+        corpus=tuple(map(Path, [corpus] if isinstance(corpus, str | Path) else corpus)),
+        main=main,
+        auxiliaries=tuple(settings.get("aux", ())),
+        laws=None if laws is None else Path(laws),
+        n=settings.get("tokens"),
+        n_aux=settings.get("aux_tokens"),
+        columns=None if columns is None else tuple(columns),
+    )
+    plan = None
+    if check:
+        from mtl_laws.pipeline.advice.check import CheckPlan
+
+        plan = CheckPlan()
+    return answer_request(request, plan, progress)
+
+
+def answer_request(
+    request: AdviceRequest, plan: CheckPlan | None = None, progress: StageProgress | None = None
+) -> Advice:
+    """The advice that is asked for.
+
+    Parameters
+    ----------
+    plan : what to train to check the advice; None trains nothing.
+    progress : called with a stage, how much of it is done, and its total.
+
+    Raises
+    ------
+    UserError
+        if the corpus, the law and the request do not fit together; the path is the argument.
+    """
+    law = load_law(request.laws or DEFAULT_LAWS)
+    corpus = open_corpus(request.corpus, request.columns)
+    layers = choose_layers(corpus, request.main, request.auxiliaries)
+    described = profile(corpus, layers.main, layers.auxiliaries)
+    sizes = token_counts(described, request.n, request.n_aux)
+    predictor = GainPredictor(
+        law=law,
+        profile=described,
+        words=WordTable(corpus, layers.main),
+        alone=load_law(DEFAULT_ALONE).law if request.laws is None else None,
+    )
+    singles = predictor.predict(sizes, [(name,) for name in layers.auxiliaries])
+    if not any(np.isfinite(one.gain.value) for one in singles):
+        expected = f"a law that has a value at n = {sizes.n} with and without auxiliaries"
+        raise UserError("laws", expected, str(request.laws or DEFAULT_LAWS))
+    best = predictor.best_set(sizes, singles)
+    ranked = tuple(sorted(singles, key=_rank))
+    check = None
+    if plan is not None:
+        from mtl_laws.pipeline.advice.check import check as measure
+
+        options = corpus_options(request.corpus, request.columns)
+        sets = _sets_to_check(ranked, best, plan.top)
+        check = measure(predictor, options, sizes, sets, plan, progress or _no_progress)
+    return Advice(
+        profile=described,
+        sizes=sizes,
+        target=law.target,
+        law=law.law,
+        laws="the law that comes with mtl-laws" if request.laws is None else str(request.laws),
+        suggestions=ranked,
+        best=best,
+        warnings=tuple(cautions(law, described, sizes, ranked)),
+        left_out=layers.left_out,
+        check=check,
+    )
+
+
+def load_law(path: Path) -> AdviceLaw:
+    """The selected law of a file.
+
+    Raises
+    ------
+    UserError
+        if the file is no ``laws.json``, has no selected law, or one with factors that a corpus
+        does not determine.
+    """
+    laws = LawSet.load(path)
+    if laws.selected is None:
+        raise UserError("laws", "a laws.json that has a selected law", str(path))
+    if laws.selected.levels:
+        raise UserError("laws", "a law that has the same constants in all groups", str(path))
+    law = laws.with_region(laws.selected)
+    used = [name for name in laws.factors if law.uses(name)]
+    return AdviceLaw(
+        law=law,
+        target=laws.target,
+        sources=sources(used, laws.data.columns, str(path)),
+        family=_family(path, laws),
+        lower_is_better=laws.data.lower_is_better,
+    )
+
+
+def check_out(out: Path) -> None:
+    """Refuse an output folder that cannot be made, before any work is done.
+
+    Raises
+    ------
+    UserError
+        if a file has its name or the name of a folder above it.
+    """
+    if any(path.exists() and not path.is_dir() for path in (out, *out.parents)):
+        raise UserError("out", "a folder, or a name that no file has", str(out))
+
+
+def write_advice(advice: Advice, out: Path) -> None:
+    """Write ``advice.json`` and ``advice.html`` into a folder, created if missing.
+
+    Raises
+    ------
+    UserError
+        if the folder cannot be made.
+    """
+    make_folder(out)
+    record = json.dumps(advice.to_json(), indent=1, allow_nan=False)
+    write_whole(out / "advice.json", record + "\n")
+    write_whole(out / "advice.html", advice_html(advice))
+
+
+def _family(path: Path, laws: LawSet) -> str:
+    """The task family that the laws were found on; empty if it is not recorded."""
+    if laws.provenance.family:
+        return laws.provenance.family
+    table = path.parent / RESULTS_NAME
+    if not table.is_file():
+        return ""
+    from mtl_laws.pipeline.io.tablefile import read_table
+
+    rows = read_table(table)
+    return ", ".join(sorted(set(rows["family"]))) if "family" in rows else ""
+
+
+def _rank(suggestion: Suggestion) -> tuple[bool, float]:
+    """Sort key: greatest gain first, undefined gains last."""
+    gain = suggestion.gain.value
+    return not np.isfinite(gain), -gain
+
+
+def _sets_to_check(
+    ranked: Sequence[Suggestion], best: Suggestion | None, top: int
+) -> list[LayerSet]:
+    """The sets of the top suggestions, and the best set if it is not among them."""
+    sets = [one.auxiliaries for one in ranked[:top]]
+    return sets if best is None or best.auxiliaries in sets else [*sets, best.auxiliaries]
+
+
+def _no_progress(stage: str, done: int, total: int) -> None:
+    """Report nothing."""
