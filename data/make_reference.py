@@ -20,8 +20,7 @@ from typing import Any
 import pandas as pd
 
 from mtl_laws.pipeline.columns import GLOSSARY, Column
-from mtl_laws.pipeline.export.hub import KINDS
-from mtl_laws.pipeline.export.publication import PublishedTable, published
+from mtl_laws.pipeline.export.tables import TYPES, PublishedTable, published_table
 from mtl_laws.pipeline.io.tablefile import write_parquet
 from mtl_laws.pipeline.io.wholefile import write_whole
 from mtl_laws.pipeline.reference_data import MANIFEST
@@ -114,7 +113,7 @@ def _record(name: str, table: pd.DataFrame, run: Path) -> dict[str, Any]:
 def _described(name: str, table: pd.DataFrame) -> PublishedTable:
     known = {column.name: column for column in GLOSSARY}
     columns = [known.get(str(c)) or OPTIONS[str(c)] for c in table.columns]
-    return published(name, f"One trained model of the study {name}.", table, columns)
+    return published_table(name, f"One trained model of the study {name}.", table, columns)
 
 
 def _croissant(tables: list[PublishedTable], manifest: Mapping[str, Any]) -> str:
@@ -123,7 +122,7 @@ def _croissant(tables: list[PublishedTable], manifest: Mapping[str, Any]) -> str
             table.name,
             table.meaning,
             FOLDER / f"{table.name}.parquet",
-            tuple(Field(c.name, KINDS[c.dtype], c.meaning) for c in table.columns),
+            tuple(Field(c.name, TYPES[c.dtype].croissant, c.meaning) for c in table.columns),
         )
         for table in tables
     ]

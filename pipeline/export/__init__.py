@@ -7,7 +7,8 @@ from mtl_laws.pipeline.export.formats import (
     export_names,
     register_export,
 )
-from mtl_laws.pipeline.export.publication import Publication, PublishedTable
+from mtl_laws.pipeline.export.publication import Publication
+from mtl_laws.pipeline.export.tables import PublishedTable
 
 __all__ = [
     "Publication",

@@ -1,9 +1,9 @@
-"""A publication as a folder of files with its card, and the tables of the folder read back."""
+"""Datasets to publish: the folder of a publication with its data card, written and read back."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,35 +12,37 @@ import pandas as pd
 import pyarrow as pa
 
 from mtl_laws.pipeline.errors import UserError
-from mtl_laws.pipeline.export.card import card
 from mtl_laws.pipeline.export.formats import TableFormat, export_format
-from mtl_laws.pipeline.export.gather import gather
-from mtl_laws.pipeline.export.publication import DTYPES, Publication, PublishedTable
+from mtl_laws.pipeline.export.publication import Publication, publication_of
+from mtl_laws.pipeline.export.tables import TYPES, PublishedTable
+from mtl_laws.pipeline.laws.law import scores_in_words
 from mtl_laws.pipeline.laws.lawset import LAWS_NAME
+from mtl_laws.pipeline.symbolic.typeset.latex import formula_latex
+from mtl_laws.simulator.card import pipe_table
 from mtl_laws.simulator.folders import whole_folder
 
 SCHEMA = 1
 DESCRIPTION = "dataset.json"
-LONGEST_LICENCE = 200
-TYPES = {dtype: pa.type_for_alias(kind) for kind, dtype in DTYPES.items()}
-READING = {
-    "csv": 'import pandas as pd\n\ntable = pd.read_csv("{first}")',
-    "jsonl": 'import pandas as pd\n\ntable = pd.read_json("{first}", lines=True)',
-    "parquet": 'import pandas as pd\n\ntable = pd.read_parquet("{first}")',
-    "hf": 'from datasets import load_dataset\n\ntable = load_dataset("FOLDER", "{table}")',
-}
-ANYWHERE = (
-    'from mtl_laws.pipeline.export import read_export\n\ntable = read_export("FOLDER")["{table}"]'
-)
+MAX_LICENCE_LENGTH = 200
 
-Files = dict[str, list[dict[str, Any]]]
+PAPER = "Bettgenhäuser, Hedderich and Klakow 2020, arXiv 2006.05561"
+AMI_NOTE = """\
+AMI (adjusted mutual information) measures how much the labels of two tasks say about each other:
+0 is no more than chance, 1 means that one determines the other."""
+LIMITS = """\
+A law describes the rows of this dataset. It holds for the tasks, sizes and models that were varied,
+and says nothing about factors that are not in the table. Results on simulated tasks may not carry
+over to real text."""
+NO_LICENCE = "Not stated. Before you publish, state here under which licence the data may be used."
+
+Files = Mapping[str, list[dict[str, Any]]]
 
 
 def export_results(folder: Path, out: Path, format: str = "parquet", licence: str = "") -> Path:
-    """Write the results and laws of a run or a fit as a dataset to publish.
+    """Write the results and laws of a run or a fit as a dataset to publish, and return its folder.
 
     The folder appears whole or not at all: tables, ``laws.json``, ``README.md`` (the data card) and
-    ``dataset.json`` (types and meaning of every column, digests of the files).
+    ``dataset.json`` (types and meaning of every column, checksums of the files).
 
     Parameters
     ----------
@@ -49,10 +51,6 @@ def export_results(folder: Path, out: Path, format: str = "parquet", licence: st
     format : a name among `export_names`.
     licence : of the data, as its owner states it.
 
-    Returns
-    -------
-    `out`.
-
     Raises
     ------
     UserError
@@ -60,25 +58,14 @@ def export_results(folder: Path, out: Path, format: str = "parquet", licence: st
     SpecError
         if `out` is not empty or not writable.
     """
-    chosen = export_format(format)
-    check_licence(licence)
-    publication = gather(Path(folder), licence)
+    table_format = export_format(format)
+    if len(licence) > MAX_LICENCE_LENGTH or (licence and not licence.isprintable()):
+        expected = f"one line of at most {MAX_LICENCE_LENGTH} characters, such as CC-BY-4.0"
+        raise UserError("licence", expected, licence[:MAX_LICENCE_LENGTH])
+    publication = publication_of(Path(folder), licence)
     with whole_folder(Path(out)) as partial:
-        _write(publication, chosen, format, partial)
+        _write(publication, table_format, format, partial)
     return Path(out)
-
-
-def check_licence(licence: str) -> None:
-    """Refuse a licence that is no line of text.
-
-    Raises
-    ------
-    UserError
-        naming the option.
-    """
-    if len(licence) > LONGEST_LICENCE or (licence and not licence.isprintable()):
-        expected = f"one line of at most {LONGEST_LICENCE} characters, as in CC-BY-4.0"
-        raise UserError("licence", expected, licence[:LONGEST_LICENCE])
 
 
 def read_export(folder: Path | str) -> dict[str, pd.DataFrame]:
@@ -96,45 +83,23 @@ def read_export(folder: Path | str) -> dict[str, pd.DataFrame]:
         raise UserError(str(path), f"a folder with {DESCRIPTION}", "no description") from error
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         raise UserError(f"{path}, schema", f"schema {SCHEMA}", record)
-    chosen = export_format(record["format"])
-    return {table["name"]: _read(table, chosen, Path(folder)) for table in record["tables"]}
-
-
-def _read(table: Mapping[str, Any], chosen: TableFormat, folder: Path) -> pd.DataFrame:
-    kinds = [(column["name"], TYPES[column["type"]]) for column in table["columns"]]
-    parts = [chosen.read(folder / file["path"], pa.schema(kinds)) for file in table["files"]]
-    rows: pd.DataFrame = pa.concat_tables(parts).to_pandas()
-    return rows
-
-
-def _write(publication: Publication, chosen: TableFormat, format: str, folder: Path) -> None:
-    files = {table.name: _write_table(table, chosen, folder) for table in publication.tables}
-    if publication.laws is not None:
-        publication.laws.save(folder / LAWS_NAME)
-    head = chosen.finish(publication, folder)
-    names = {table: [file["path"] for file in found] for table, found in files.items()}
-    first = publication.tables[0].name
-    reading = READING.get(format, ANYWHERE).format(first=names[first][0], table=first)
-    text = head + card(publication, names, reading)
-    (folder / "README.md").write_text(text, encoding="utf-8")
-    record = json.dumps(description(publication, format, files), indent=1, ensure_ascii=False)
-    (folder / DESCRIPTION).write_text(record + "\n", encoding="utf-8")
-
-
-def _write_table(table: PublishedTable, chosen: TableFormat, folder: Path) -> list[dict[str, Any]]:
-    """Write the files of a table and say what they are."""
-    found = []
-    for split, (name, rows) in chosen.parts(table).items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        chosen.write(rows, path)
-        digest = sha256(path.read_bytes()).hexdigest()
-        found.append({"path": name, "split": split, "rows": rows.num_rows, "sha256": digest})
-    return found
+    table_format = export_format(record["format"])
+    frames: dict[str, pd.DataFrame] = {}
+    for table in record["tables"]:
+        kinds = [(column["name"], TYPES[column["type"]].arrow) for column in table["columns"]]
+        schema, paths = pa.schema(kinds), (Path(folder) / file["path"] for file in table["files"])
+        parts = [table_format.read(path, schema) for path in paths]
+        frames[table["name"]] = pa.concat_tables(parts).to_pandas()
+    return frames
 
 
 def description(publication: Publication, format: str, files: Files) -> dict[str, Any]:
-    """What ``dataset.json`` holds."""
+    """The contents of ``dataset.json``.
+
+    Parameters
+    ----------
+    files : path, split, rows and checksum of the files of each table, by its name.
+    """
     return {
         "schema": SCHEMA,
         "format": format,
@@ -156,3 +121,121 @@ def description(publication: Publication, format: str, files: Files) -> dict[str
             for table in publication.tables
         ],
     }
+
+
+def card(publication: Publication, files: Files, reading: str) -> str:
+    """The data card, as Markdown.
+
+    Parameters
+    ----------
+    files : as in `description`.
+    reading : Python lines that open the dataset.
+    """
+    paths = {name: [f"`{file['path']}`" for file in entries] for name, entries in files.items()}
+    tables = [
+        (f"`{table.name}`", f"{table.rows}", table.meaning, ", ".join(paths[table.name]))
+        for table in publication.tables
+    ]
+    names = {column.name for table in publication.tables for column in table.columns}
+    parts = [
+        f"# {publication.title}",
+        publication.question,
+        publication.unfinished,
+        _summary(publication),
+        *_law(publication),
+        *_factors(publication.study),
+        "## Tables",
+        pipe_table(["table", "rows", "a row is", "files"], tables),
+        AMI_NOTE if "ami" in names else "",
+        *(part for table in publication.tables for part in _columns(table)),
+        "## How to load it",
+        f"```python\n{reading}\n```",
+        "## How it was made",
+        pipe_table(["what", "value"], list(_made(publication))),
+        "## Limits",
+        LIMITS,
+        "## Licence",
+        publication.licence or NO_LICENCE,
+        "## Citation",
+        f"Made with mtl-laws {publication.made['version']}, which builds on {PAPER}.",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _write(publication: Publication, table_format: TableFormat, format: str, folder: Path) -> None:
+    files: dict[str, list[dict[str, Any]]] = {}
+    for table in publication.tables:
+        files[table.name] = []
+        for split, (name, rows) in table_format.parts(table).items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            table_format.write(rows, path)
+            checksum = sha256(path.read_bytes()).hexdigest()
+            entry = {"path": name, "split": split, "rows": rows.num_rows, "sha256": checksum}
+            files[table.name].append(entry)
+    if publication.laws is not None:
+        publication.laws.save(folder / LAWS_NAME)
+    head = table_format.finish(publication, folder)
+    first = publication.tables[0].name
+    reading = table_format.reading.format(file=files[first][0]["path"], table=first)
+    text = head + card(publication, files, reading)
+    (folder / "README.md").write_text(text, encoding="utf-8")
+    record = json.dumps(description(publication, format, files), indent=1, ensure_ascii=False)
+    (folder / DESCRIPTION).write_text(record + "\n", encoding="utf-8")
+
+
+def _summary(publication: Publication) -> str:
+    rows = publication.tables[0].rows
+    if publication.study is None:
+        return f"{rows} rows of results of trained models, and the laws found in them."
+    return (
+        f"Results of {rows} trials. In each, a small sequence tagger was trained on one or several "
+        "tasks whose relatedness was set. The tables hold the scores, and what the tasks and the "
+        "training were."
+    )
+
+
+def _law(publication: Publication) -> Iterator[str]:
+    laws = publication.laws
+    yield "## Law"
+    if laws is None or laws.selected is None:
+        yield "No law has been found yet."
+        return
+    selected = laws.selected
+    yield f"$${formula_latex(selected.shown, laws.target)}$$"
+    yield scores_in_words(selected.scores) + "."
+    yield f"`{selected.shown}`"
+    sentences = [one.sentence for one in laws.evidence if one.sentence]
+    notes = [*sentences, *laws.verdicts, *laws.data.notes]
+    yield "\n".join(f"- {' '.join(note.split())}" for note in notes)
+
+
+def _factors(study: Mapping[str, Any] | None) -> Iterator[str]:
+    if study is None:
+        return
+    yield "## Factors"
+    yield f"Task family: `{study['family']['name']}`. Seeds: {len(study['seeds'])}."
+    factors = study["factors"].items()
+    rows = [(name, ", ".join(map(str, levels))) for name, levels in factors if levels]
+    yield pipe_table(["factor", "levels"], rows)
+
+
+def _columns(table: PublishedTable) -> Iterator[str]:
+    yield f"## Columns of `{table.name}`"
+    rows = [(f"`{c.name}`", c.dtype, c.unit, c.meaning) for c in table.columns]
+    yield pipe_table(["column", "type", "unit", "meaning"], rows)
+
+
+def _made(publication: Publication) -> Iterator[tuple[str, str]]:
+    yield from ((name, value) for name, value in publication.made.items() if value)
+    if publication.laws is not None:
+        made, data = publication.laws.provenance, publication.laws.data
+        rows = (
+            ("laws found with", f"mtl-laws {made.version}"),
+            ("command", f"`{made.command}`"),
+            ("engine", made.engine.used),
+            ("seed of the search", made.seed),
+            ("budget of the search", made.budget),
+            ("checksum of the fitted rows", data.digest),
+        )
+        yield from ((name, str(value)) for name, value in rows if value not in ("", None))

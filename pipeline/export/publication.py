@@ -1,78 +1,85 @@
-"""Publication: what is published, before any file format.
+"""Publication: what is published of the folder of a run, finished or not, or of a fit.
 
-Tables are Arrow tables of four types (string, int64, float64, bool), so that every format holds the
-same values and the same nulls.
+The name of the machine and the folders of files are left out: they say nothing about the models
+and something about the person who trained them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePath
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from mtl_laws.pipeline.columns import Column
+from mtl_laws.pipeline.columns import GLOSSARY, RESULTS_NAME, Column
 from mtl_laws.pipeline.errors import UserError
-from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.export.tables import PublishedTable, published_table
+from mtl_laws.pipeline.fit import read_fit
+from mtl_laws.pipeline.io.tablefile import read_table
+from mtl_laws.pipeline.laws.law import SCORES
+from mtl_laws.pipeline.laws.lawset import LAWS_NAME, LawSet
+from mtl_laws.pipeline.provenance import provenance
+from mtl_laws.pipeline.study.store import (
+    FAILED,
+    STORE_NAME,
+    Row,
+    Summary,
+    read_rows,
+    read_runs,
+    read_summary,
+)
+from mtl_laws.pipeline.study.table import learning_curves, outcomes_table
 
-#: a longer name is no name
-LONGEST_NAME = 100
-WHOLE = "train"
-"""The split of a table that has no other, as Hugging Face calls it."""
+#: columns that are left out
+PRIVATE = ("host",)
+#: columns of file paths: the file's name stays, its folder goes
+PATHS = ("corpus", "option_corpus")
+MAX_TITLE_LENGTH = 100
+
+CURVES = (
+    Column("trial", "str", "", "the trial: `trial` of `results`"),
+    Column("step", "int64", "updates", "number of updates before the losses were taken"),
+    Column("train_loss", "float64", "nats", "per token, on the training tokens since the last row"),
+    Column("validation_loss", "float64", "nats", "per token of the main task"),
+)
+FRONT = (
+    Column("selected", "bool", "", "whether this law was selected"),
+    Column("expression", "str", "", "the law in the factor names, all digits; Python and sympy"),
+    Column("latex", "str", "", "the law in LaTeX"),
+    Column("complexity", "int64", "nodes", "number of operators, functions, names and numbers"),
+    Column("valid", "bool", "", "whether the law may be used over the whole domain"),
+    Column("reason", "str", "", "why it is not valid; empty if it is"),
+    Column("limits", "str", "", "what is implausible about its limits; empty if nothing is"),
+    Column("origin", "str", "", "engine or published form that it comes from"),
+    *(
+        Column(f"{measure}_{rows}", "float64", "", f"{symbol}, {words}")
+        for measure, symbol in (("r2", "R²"), ("rmse", "root mean squared error"))
+        for rows, words in (
+            ("train", "fitted"),
+            ("cv", "cross-validated"),
+            ("extrapolation", "extrapolated"),
+            ("hold_out", "held out"),
+        )
+    ),
+)
 
 
-@dataclass(frozen=True)
-class PublishedTable:
-    """One table with the meaning of its columns.
-
-    Attributes
-    ----------
-    name : of the table and of its files.
-    meaning : what a row is.
-    data : the rows.
-    columns : one for each column of the data, in order.
-    split_by : column whose values name the splits; empty for none.
-    """
-
-    name: str
-    meaning: str
-    data: pa.Table
-    columns: tuple[Column, ...]
-    split_by: str = ""
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return int(self.data.num_rows)
-
-    def splits(self) -> dict[str, pa.Table]:
-        """The rows by split."""
-        if not self.split_by:
-            return {WHOLE: self.data}
-        values = self.data[self.split_by]
-        return {
-            split_name(value): self.data.filter(pc.equal(values, value))
-            for value in pc.unique(values).to_pylist()
-        }
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Publication:
-    """Everything that is published.
+    """Everything that is published, before any file format.
 
     Attributes
     ----------
-    title, question : in words; the question is empty where none was asked.
+    title, question : in words; the question is empty if none was asked.
     tables : the most important one first.
-    laws : what ``laws.json`` holds; None where no laws have been searched.
-    study : the study as JSON values; None for a table that was there before.
-    unfinished : what is still to come, in a sentence; empty where nothing is.
-    licence : as the user states it; empty where not.
-    made : where and with what: version, commit, command, digests.
+    laws : contents of ``laws.json``; None if no laws have been searched.
+    study : the study as JSON values; None for a table from elsewhere.
+    unfinished : what is missing of a run, in a sentence; empty if nothing is.
+    licence : as the user states it; empty if not stated.
+    made : versions, commit and times.
     """
 
     title: str
@@ -85,73 +92,164 @@ class Publication:
     made: Mapping[str, str] = field(default_factory=dict)
 
 
-def published(
-    name: str, meaning: str, rows: pd.DataFrame, columns: Sequence[Column], split_by: str = ""
-) -> PublishedTable:
-    """A table to publish from a DataFrame.
+@dataclass(frozen=True)
+class _RunRecord:
+    """What the store of a run holds."""
+
+    summary: Summary
+    rows: list[Row]
+    runs: dict[int, dict[str, Any]]
+
+
+def publication_of(folder: Path, licence: str = "") -> Publication:
+    """What can be published of the folder of a run or a fit.
 
     Raises
     ------
     UserError
-        if a column's name cannot be published, or a number is not finite.
+        if it has neither a finished trial nor a law, or a file cannot be read.
     """
-    for column in rows.columns:
-        check_name(str(column))
-    arrays = {str(column): _array(str(column), rows[column]) for column in rows.columns}
-    known = {column.name: column for column in columns}
-    described = tuple(_described(known[name], array.type) for name, array in arrays.items())
-    return PublishedTable(name, meaning, pa.table(arrays), described, split_by)
+    path, run, study = folder / STORE_NAME, None, None
+    if path.exists():
+        run = _RunRecord(read_summary(path), read_rows(path), read_runs(path))
+        study = run.summary.study
+    fit = read_fit(folder) if (folder / LAWS_NAME).exists() else None
+    tables = _run_tables(folder, run)
+    if fit is not None:
+        tables += _fit_tables(fit.laws, fit.laws.rows)
+    if not tables:
+        expected = f"a folder of a run or a fit, with trials in {STORE_NAME}, or with {LAWS_NAME}"
+        raise UserError("folder", expected, str(folder))
+    return Publication(
+        title=_title(folder),
+        question="" if study is None else " ".join(str(study.get("question", "")).split()),
+        tables=tuple(tables),
+        laws=None if fit is None else without_folders(fit.laws),
+        study=study,
+        unfinished="" if run is None else _unfinished(run.summary),
+        licence=licence,
+        made=_made(run),
+    )
 
 
-def check_name(name: str) -> None:
-    """Refuse a column's name that could be taken for a path, or that no format can hold.
-
-    Raises
-    ------
-    UserError
-        naming the column.
-    """
-    path = PurePosixPath(name.replace("\\", "/"))
-    strange = not name.isprintable() or not name.strip() or len(name) > LONGEST_NAME
-    if strange or path.is_absolute() or ".." in path.parts or name[1:2] == ":":
-        shown = name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "…"
-        expected = f"a name of at most {LONGEST_NAME} printable characters that is no path"
-        raise UserError("column", expected, shown)
+def without_folders(laws: LawSet) -> LawSet:
+    """The laws without the folders of the files in their command."""
+    command = laws.provenance.command
+    if not command.startswith("mtl-laws "):
+        return laws
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = ["mtl-laws"]
+    bare = (PurePath(word).name if word.startswith(("/", "~")) else word for word in words)
+    made = laws.provenance.model_copy(update={"command": shlex.join(bare)})
+    return laws.model_copy(update={"provenance": made})
 
 
-def split_name(value: str) -> str:
-    """``hold-out`` as ``hold_out``: a split's name is letters, digits and underscores."""
-    return "".join(c if c.isalnum() else "_" for c in value)
+def _run_tables(folder: Path, run: _RunRecord | None) -> list[PublishedTable]:
+    if run is None:
+        path = folder / RESULTS_NAME
+        return [_results_table(read_table(path), set(), set())] if path.exists() else []
+    if not run.rows:
+        return []
+    trials = [row.description for row in run.rows]
+    settings = {name for trial in trials for name in trial["training"]}
+    options = {name for trial in trials for name in trial["task"]["options"]}
+    tables = [_results_table(outcomes_table(run.rows, run.runs), settings, options)]
+    curves = learning_curves(run.rows)
+    if len(curves):
+        tables.append(published_table("curves", "One evaluation of one trial.", curves, CURVES))
+    return tables
 
 
-def _array(name: str, values: pd.Series[Any]) -> pa.Array:
-    """A column in one of the four types; NaN is null."""
-    found = pa.array(values, from_pandas=True)
-    wanted = _wanted(found.type)
-    if wanted is None:
-        texts = [None if value is None else str(value) for value in found.to_pylist()]
-        return pa.array(texts, type=pa.string())
-    cast = found.cast(wanted)
-    if wanted == pa.float64() and pc.any(pc.is_inf(cast)).as_py():
-        raise UserError(f"column {name}", "finite numbers and nulls", "an infinite value")
-    return cast
+def _results_table(rows: pd.DataFrame, settings: set[str], options: set[str]) -> PublishedTable:
+    public = rows.drop(columns=[name for name in PRIVATE if name in rows])
+    for name in PATHS:
+        if name in public:
+            public[name] = public[name].map(_file_names)
+
+    def meaning(name: str) -> str:
+        if name.removeprefix("option_") in options:
+            return "option of the task family"
+        if name in settings:
+            return "training setting"
+        return "score of the main task" if settings else "see the study"
+
+    described = {column.name for column in GLOSSARY}
+    names = (str(name) for name in public.columns)
+    others = [Column(name, "", "", meaning(name)) for name in names if name not in described]
+    return published_table("results", "One trial (one training).", public, (*GLOSSARY, *others))
 
 
-def _wanted(kind: pa.DataType) -> pa.DataType | None:
-    """The type of the four for values of another; None where they have to become text."""
-    types = pa.types
-    if types.is_boolean(kind):
-        return pa.bool_()
-    if types.is_integer(kind):
-        return pa.int64()
-    if types.is_floating(kind) or types.is_null(kind):
-        return pa.float64()
-    return pa.string() if types.is_string(kind) or types.is_large_string(kind) else None
+def _fit_tables(laws: LawSet, rows: pd.DataFrame) -> list[PublishedTable]:
+    names = laws.data.columns
+    columns = (
+        *(
+            Column(name, "float64", "", f"factor: column {names.get(name, name)} of the table")
+            for name in laws.factors
+        ),
+        Column(laws.target, "float64", "", "target of the laws"),
+        Column("role", "str", "", "`fit`, or `hold-out`: not used to fit or select laws"),
+        Column("cell", "int64", "", "number of the cell: its rows are replicates"),
+    )
+    ordered = rows[[column.name for column in columns]].sort_values(
+        "role", kind="stable", ignore_index=True
+    )
+    meaning = "One row of the table that laws were fitted to."
+    tables = [published_table("law_rows", meaning, ordered, columns, "role")]
+    front = _front(laws)
+    if len(front):
+        tables.append(published_table("laws", "One law of the front.", front, FRONT))
+    return tables
 
 
-#: what pandas calls the four types
-DTYPES = {"string": "str", "int64": "int64", "double": "float64", "bool": "bool"}
+def _front(laws: LawSet) -> pd.DataFrame:
+    selected = None if laws.selected is None else laws.selected.expression
+    records = [
+        {
+            "selected": law.expression == selected,
+            "expression": law.expression,
+            "latex": law.latex_text,
+            "complexity": law.complexity,
+            "valid": law.valid,
+            "reason": law.reason,
+            "limits": law.limits,
+            "origin": law.origin,
+            **{name: law.scores.get(name) for name in SCORES},
+        }
+        for law in laws.front
+    ]
+    table = pd.DataFrame.from_records(records, columns=[column.name for column in FRONT])
+    return table.astype(dict.fromkeys(SCORES, "float64"))
 
 
-def _described(column: Column, kind: pa.DataType) -> Column:
-    return Column(column.name, DTYPES[str(kind)], column.unit, column.meaning)
+def _file_names(value: object) -> object:
+    """A path without its folder; a JSON list of paths as their names."""
+    if not isinstance(value, str):
+        return value
+    parts = value.strip("[]").split(",") if value.startswith("[") else [value]
+    return ", ".join(PurePath(part.strip().strip('"')).name for part in parts)
+
+
+def _title(folder: Path) -> str:
+    printable = "".join(c if c.isprintable() else " " for c in folder.resolve().name)
+    return f"Results of {' '.join(printable.split())[:MAX_TITLE_LENGTH] or 'a study'}"
+
+
+def _unfinished(summary: Summary) -> str:
+    done = sum(summary.by_status.values())
+    failed = summary.by_status.get(FAILED, 0)
+    if done < summary.trials:
+        return f"The run is not finished: it has {done} of {summary.trials} trials so far."
+    return f"{failed} of {summary.trials} trials failed and have no scores." if failed else ""
+
+
+def _made(run: _RunRecord | None) -> dict[str, str]:
+    here = provenance()
+    made = {"version": here["version"], "commit": here["commit"]}
+    if run is not None:
+        versions = {str(one.get("version", "")) for one in run.runs.values()}
+        made["models trained with"] = "mtl-laws " + ", ".join(sorted(versions))
+        made["first trained"] = min((row.finished for row in run.rows), default="")
+        made["last trained"] = max((row.finished for row in run.rows), default="")
+    return made

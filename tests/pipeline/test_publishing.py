@@ -20,8 +20,12 @@ from mtl_laws.pipeline.columns import GLOSSARY, Column
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.export import export_names, export_results, read_export
 from mtl_laws.pipeline.export.formats import export_format
-from mtl_laws.pipeline.export.gather import gather, without_folders
-from mtl_laws.pipeline.export.publication import LONGEST_NAME, check_name, published
+from mtl_laws.pipeline.export.publication import publication_of, without_folders
+from mtl_laws.pipeline.export.tables import (
+    MAX_NAME_LENGTH,
+    check_column_name,
+    published_table,
+)
 from mtl_laws.pipeline.io.wholefile import write_whole
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.study import workers
@@ -129,7 +133,7 @@ def test_any_values_come_back(
     """Empty text is not null, and no digit of a number is lost."""
     names = ("text", "number", "whole", "truth")
     frame = pd.DataFrame(rows, columns=list(names)).astype({"text": "object", "number": "float64"})
-    table = published("t", "", frame, [Column(name, "", "", "") for name in names]).data
+    table = published_table("t", "", frame, [Column(name, "", "", "") for name in names]).data
     path = tmp_path_factory.mktemp("any") / "file"
     chosen = export_format(format)
     chosen.write(table, path)
@@ -173,7 +177,7 @@ def test_the_card_says_what_it_is(finished: Path, tmp_path: Path) -> None:
     assert "Not stated" in plain.read_text(encoding="utf-8")
 
 
-def test_nothing_tells_of_its_maker(fitted: Path, finished: Path, tmp_path: Path) -> None:
+def test_machine_and_folders_are_left_out(fitted: Path, finished: Path, tmp_path: Path) -> None:
     host = str(pd.read_parquet(finished / "results.parquet")["host"].iloc[0])
     for name, folder in (("a", fitted), ("b", finished)):
         out = export_results(folder, tmp_path / name, "csv")
@@ -189,8 +193,8 @@ def test_a_command_keeps_its_words_and_loses_its_folders() -> None:
     assert without_folders(LawSet.from_json(broken)).provenance.command == "mtl-laws"
 
 
-def test_a_run_that_goes_on_is_published_as_it_is(finished: Path, tmp_path: Path) -> None:
-    """While another process holds the store open, and a model is still missing."""
+def test_an_unfinished_run_is_published_as_far_as_it_is(finished: Path, tmp_path: Path) -> None:
+    """Another process has the store open, and trials are missing."""
     asked = study().model_copy(update={"seeds": (0, 1, 2)})
     half = tmp_path / "half"
     half.mkdir()
@@ -200,16 +204,16 @@ def test_a_run_that_goes_on_is_published_as_it_is(finished: Path, tmp_path: Path
         store.begin(asked.model_dump(mode="json"), "d", 30)
         store.start_run(runs[1])
         store.add(rows)
-        publication = gather(half)
-        assert f"{len(rows)} of 30 models" in publication.unfinished
+        publication = publication_of(half)
+        assert f"{len(rows)} of 30 trials" in publication.unfinished
         out = export_results(half, tmp_path / "out", "parquet")
     card = (out / "README.md").read_text(encoding="utf-8")
-    assert f"The run is not finished: {len(rows)} of 30 models are here." in card
+    assert publication.unfinished in card
     assert "No law has been found yet." in card
     assert written(out)["unfinished"]
 
 
-def test_digests_are_those_of_the_files(finished: Path, tmp_path: Path) -> None:
+def test_checksums_are_those_of_the_files(finished: Path, tmp_path: Path) -> None:
     from hashlib import sha256
 
     out = export_results(finished, tmp_path / "out", "csv")
@@ -221,11 +225,21 @@ def test_digests_are_those_of_the_files(finished: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["../x", "a/../b", "/etc/passwd", "C:\\x", "a\0b", "a\nb", "", " ", "x" * (LONGEST_NAME + 1)],
+    [
+        "../x",
+        "a/../b",
+        "/etc/passwd",
+        "C:\\x",
+        "a\0b",
+        "a\nb",
+        "",
+        " ",
+        "x" * (MAX_NAME_LENGTH + 1),
+    ],
 )
 def test_a_column_that_is_a_path_or_no_name_is_refused(name: str, fitted: Path) -> None:
     with pytest.raises(UserError, match="no path"):
-        check_name(name)
+        check_column_name(name)
     evil = {**DOCUMENT, "target": name}
     write_whole(fitted / "laws.json", json.dumps(evil))
     ROWS.rename(columns={"f1": name}).to_csv(fitted / "table.parquet", index=False)
