@@ -168,7 +168,7 @@ def open_corpus(files: Sequence[Path], columns: Sequence[str] | None = None) -> 
         options.check_files()
         return options.opened()
     except SpecError as error:
-        raise from_simulator(error, error.field.removeprefix("options.")) from error
+        raise from_simulator(error).at(error.field.removeprefix("options.")) from error
 
 
 def choose_layers(corpus: Corpus, main: str, auxiliaries: Sequence[str] = ()) -> LayerChoice:
