@@ -175,8 +175,8 @@ def test_every_column_and_key_of_what_is_published_is_on_the_page() -> None:
     assert {column.name for column in (*CURVES, *FRONT)} - named == set()
     column = Column("a", "int64", "", "it")
     table = PublishedTable(name="t", meaning="", data=pa.table({"a": [1]}), columns=(column,))
-    made = {"version": "1", "commit": ""}
-    publication = Publication(title="t", question="", tables=(table,), laws=None, made=made)
+    origin = {"version": "1", "commit": ""}
+    publication = Publication(title="t", question="", tables=(table,), laws=None, provenance=origin)
     files = {"t": [{"path": "t.csv", "split": "train", "rows": 1, "sha256": ""}]}
     record = description(publication, "csv", files)
     assert keys(record, frozenset()) - named == set()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -18,7 +18,7 @@ from typing_extensions import Unpack
 
 from mtl_laws.pipeline.advice.corpus import choose_layers, corpus_options, open_corpus, profile
 from mtl_laws.pipeline.advice.factors import sources, token_counts
-from mtl_laws.pipeline.advice.predict import AdviceLaw, GainPredictor, LayerSet, Suggestion
+from mtl_laws.pipeline.advice.predict import AdviceLaw, GainPredictor
 from mtl_laws.pipeline.advice.present import Advice, advice_html, cautions
 from mtl_laws.pipeline.advice.word_table import WordTable
 from mtl_laws.pipeline.columns import RESULTS_NAME
@@ -127,11 +127,11 @@ def answer_request(
     law = load_law(request.laws or DEFAULT_LAWS)
     corpus = open_corpus(request.corpus, request.columns)
     layers = choose_layers(corpus, request.main, request.auxiliaries)
-    described = profile(corpus, layers.main, layers.auxiliaries)
-    sizes = token_counts(described, request.n, request.n_aux)
+    corpus_profile = profile(corpus, layers.main, layers.auxiliaries)
+    sizes = token_counts(corpus_profile, request.n, request.n_aux)
     predictor = GainPredictor(
         law=law,
-        profile=described,
+        profile=corpus_profile,
         words=WordTable(corpus, layers.main),
         alone=load_law(DEFAULT_ALONE).law if request.laws is None else None,
     )
@@ -140,26 +140,26 @@ def answer_request(
         expected = f"a law that has a value at n = {sizes.n} with and without auxiliaries"
         raise UserError("laws", expected, str(request.laws or DEFAULT_LAWS))
     best = predictor.best_set(sizes, singles)
-    ranked = tuple(sorted(singles, key=_rank))
-    check = None
-    if plan is not None:
-        from mtl_laws.pipeline.advice.check import check as measure
-
-        options = corpus_options(request.corpus, request.columns)
-        sets = _sets_to_check(ranked, best, plan.top)
-        check = measure(predictor, options, sizes, sets, plan, progress or _no_progress)
-    return Advice(
-        profile=described,
+    order = sorted(singles, key=lambda one: (not np.isfinite(one.gain.value), -one.gain.value))
+    advice = Advice(
+        profile=corpus_profile,
         sizes=sizes,
         target=law.target,
         law=law.law,
         laws="the law that comes with mtl-laws" if request.laws is None else str(request.laws),
-        suggestions=ranked,
+        suggestions=tuple(order),
         best=best,
-        warnings=tuple(cautions(law, described, sizes, ranked)),
+        warnings=tuple(cautions(law, corpus_profile, sizes, singles)),
         left_out=layers.left_out,
-        check=check,
     )
+    if plan is None:
+        return advice
+    from mtl_laws.pipeline.advice.check import check
+
+    sets = [one.auxiliaries for one in advice.sets if one == best or one in order[: plan.top]]
+    options = corpus_options(request.corpus, request.columns)
+    report = progress or (lambda stage, done, total: None)
+    return replace(advice, check=check(predictor, options, sizes, sets, plan, report))
 
 
 def load_law(path: Path) -> AdviceLaw:
@@ -224,21 +224,3 @@ def _family(path: Path, laws: LawSet) -> str:
 
     rows = read_table(table)
     return ", ".join(sorted(set(rows["family"]))) if "family" in rows else ""
-
-
-def _rank(suggestion: Suggestion) -> tuple[bool, float]:
-    """Sort key: greatest gain first, undefined gains last."""
-    gain = suggestion.gain.value
-    return not np.isfinite(gain), -gain
-
-
-def _sets_to_check(
-    ranked: Sequence[Suggestion], best: Suggestion | None, top: int
-) -> list[LayerSet]:
-    """The sets of the top suggestions, and the best set if it is not among them."""
-    sets = [one.auxiliaries for one in ranked[:top]]
-    return sets if best is None or best.auxiliaries in sets else [*sets, best.auxiliaries]
-
-
-def _no_progress(stage: str, done: int, total: int) -> None:
-    """Report nothing."""

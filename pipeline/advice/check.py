@@ -208,7 +208,7 @@ def check(
 
 
 def plan_setups(
-    known: Profile, sizes: TokenCounts, sets: Sequence[LayerSet], plan: CheckPlan
+    profile: Profile, sizes: TokenCounts, sets: Sequence[LayerSet], plan: CheckPlan
 ) -> tuple[list[Setup], int]:
     """Setups of the sets, all of one size that the corpus has tokens for, and test tokens.
 
@@ -219,37 +219,37 @@ def plan_setups(
     """
     names = sorted({name for names in sets for name in names})
     largest = max(len(names) for names in sets)
-    test_tokens = min(plan.test_tokens, int(plan.test_fraction * known.main.tokens))
-    left = known.main.tokens - test_tokens
+    test_tokens = min(plan.test_tokens, int(plan.test_fraction * profile.main.tokens))
+    left = profile.main.tokens - test_tokens
     cost = (1 + plan.validation) * plan.slack
     n = min(sizes.n, int(plan.main_fraction * left / cost))
-    beyond = min(known.pairs[name].extra for name in names)
-    overlap = min(known.pairs[name].tokens for name in names) / known.main.tokens
+    beyond = min(profile.pairs[name].extra for name in names)
+    overlap = min(profile.pairs[name].tokens for name in names) / profile.main.tokens
     n_aux = int((overlap * (left - n * cost) + beyond) / (cost * largest))
     n_aux = min(n_aux, *(sizes.n_aux[name] for name in names))
     if min(n, n_aux) < plan.min_tokens:
         expected = (
             f"a corpus large enough for a test set and {plan.min_tokens} training tokens per task"
         )
-        raise UserError("check", expected, f"{known.main.tokens} labelled tokens")
-    return [Setup(known.main.name, names, n, n_aux) for names in sets], test_tokens
+        raise UserError("check", expected, f"{profile.main.tokens} labelled tokens")
+    return [Setup(profile.main.name, names, n, n_aux) for names in sets], test_tokens
 
 
 def _accuracies(
     runner: TrainingRunner, setups: Sequence[Setup], seeds: int, progress: StageProgress
 ) -> dict[Setup, dict[int, float]]:
     """Accuracy by setup and seed, of the setups and of the main task alone."""
-    wanted = [setups[0].alone, *setups]
-    total, done = len(set(wanted)) * seeds, 0
+    trained = [setups[0].alone, *setups]
+    total, done = len(set(trained)) * seeds, 0
 
     def tick(finished: int) -> None:
         nonlocal done
         done += finished
         progress("training", done, total)
 
-    scores: dict[Setup, dict[int, float]] = {setup: {} for setup in wanted}
+    scores: dict[Setup, dict[int, float]] = {setup: {} for setup in trained}
     progress("training", 0, total)
-    for setup, seed, outcome in runner.train(wanted, range(seeds), tick):
+    for setup, seed, outcome in runner.train(trained, range(seeds), tick):
         if outcome.status.scored:
             scores[setup][seed] = outcome.scores["accuracy"]
     return scores

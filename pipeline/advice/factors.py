@@ -120,7 +120,7 @@ ALIASES: Mapping[str, str] = {
 }
 
 
-def token_counts(known: Profile, n: int | None = None, n_aux: int | None = None) -> TokenCounts:
+def token_counts(profile: Profile, n: int | None = None, n_aux: int | None = None) -> TokenCounts:
     """Training tokens: those asked for, else what the corpus has.
 
     Without `n_aux`, an auxiliary has its labelled tokens minus the n on which the main layer is
@@ -134,20 +134,20 @@ def token_counts(known: Profile, n: int | None = None, n_aux: int | None = None)
     for path, value in (("tokens", n), ("aux_tokens", n_aux)):
         if value is not None and value < 1:
             raise UserError(path, "a whole number of at least 1", value)
-    n = n or known.main.tokens
+    n = n or profile.main.tokens
     sizes = {}
-    for layer in known.auxiliaries:
-        extra = _extra_tokens(known, layer.name, n)
+    for layer in profile.auxiliaries:
+        extra = _extra_tokens(profile, layer.name, n)
         sizes[layer.name] = n_aux or (extra if extra >= RULES.min_tokens else layer.tokens)
     return TokenCounts(n, sizes)
 
 
-def same_sentences(known: Profile, sizes: TokenCounts) -> list[str]:
+def same_sentences(profile: Profile, sizes: TokenCounts) -> list[str]:
     """Auxiliaries that have hardly a token beyond those of the main layer."""
     return [
         layer.name
-        for layer in known.auxiliaries
-        if _extra_tokens(known, layer.name, sizes.n) < RULES.min_tokens
+        for layer in profile.auxiliaries
+        if _extra_tokens(profile, layer.name, sizes.n) < RULES.min_tokens
     ]
 
 
@@ -195,6 +195,6 @@ def _mean(values: Sequence[float]) -> float:
     return fmean(values) if values else np.nan
 
 
-def _extra_tokens(known: Profile, name: str, n: int) -> int:
+def _extra_tokens(profile: Profile, name: str, n: int) -> int:
     """Tokens of an auxiliary beyond the n of the main layer."""
-    return known.layer(name).tokens - min(n, known.pairs[name].tokens)
+    return profile.layer(name).tokens - min(n, profile.pairs[name].tokens)

@@ -133,10 +133,10 @@ def headline(advice: Advice) -> str:
 
 
 def cautions(
-    law: AdviceLaw, known: Profile, sizes: TokenCounts, ranked: Sequence[Suggestion]
+    law: AdviceLaw, profile: Profile, sizes: TokenCounts, ranked: Sequence[Suggestion]
 ) -> Iterator[str]:
     """Limits of the predictions that the reader should know, in sentences."""
-    main = known.main
+    main = profile.main
     if law.family != "layers":
         origin = (
             f"was found on simulated tasks ({law.family})"
@@ -155,7 +155,7 @@ def cautions(
     outside = sorted({name for one in ranked for name in one.outside})
     if outside:
         yield f"The prediction extrapolates beyond the fitted region in {', '.join(outside)}."
-    same = same_sentences(known, sizes)
+    same = same_sentences(profile, sizes)
     if same:
         yield (
             f"Almost all sentences with {' or '.join(same)} labels have {main.name} labels too. "
@@ -167,15 +167,15 @@ def cautions(
 
 def layers_table(advice: Advice) -> AdviceTable:
     """What the corpus holds, and how its layers relate to the main one."""
-    known = advice.profile
+    profile = advice.profile
     heads = ("layer", "labels", "tokens", "H", "AMI with main", "H(main|layer)", "H(layer|main)")
 
     def sizes(layer: LayerProfile) -> tuple[str, ...]:
         return f"{layer.labels}", f"{layer.tokens:,}", f"{layer.entropy:.2f}"
 
-    rows = [(f"{known.main.name} (main)", *sizes(known.main), "", "", "")]
-    for layer in known.auxiliaries:
-        pair = known.pairs[layer.name]
+    rows = [(f"{profile.main.name} (main)", *sizes(profile.main), "", "", "")]
+    for layer in profile.auxiliaries:
+        pair = profile.pairs[layer.name]
         low, high = pair.ami_ci95
         ami = f"{pair.ami:.2f} [{low:.2f}, {high:.2f}]"
         entropies = (f"{pair.h_main_given_aux:.2f}", f"{pair.h_aux_given_main:.2f}")

@@ -107,7 +107,7 @@ def description(publication: Publication, format: str, files: Files) -> dict[str
         "question": publication.question,
         "unfinished": publication.unfinished,
         "licence": publication.licence or None,
-        "made": dict(publication.made),
+        "made": dict(publication.provenance),
         "tables": [
             {
                 "name": table.name,
@@ -151,13 +151,13 @@ def card(publication: Publication, files: Files, reading: str) -> str:
         "## How to load it",
         f"```python\n{reading}\n```",
         "## How it was made",
-        pipe_table(["what", "value"], list(_made(publication))),
+        pipe_table(["what", "value"], list(_provenance_rows(publication))),
         "## Limits",
         LIMITS,
         "## Licence",
         publication.licence or NO_LICENCE,
         "## Citation",
-        f"Made with mtl-laws {publication.made['version']}, which builds on {PAPER}.",
+        f"Made with mtl-laws {publication.provenance['version']}, which builds on {PAPER}.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -226,16 +226,16 @@ def _columns(table: PublishedTable) -> Iterator[str]:
     yield pipe_table(["column", "type", "unit", "meaning"], rows)
 
 
-def _made(publication: Publication) -> Iterator[tuple[str, str]]:
-    yield from ((name, value) for name, value in publication.made.items() if value)
+def _provenance_rows(publication: Publication) -> Iterator[tuple[str, str]]:
+    yield from ((name, value) for name, value in publication.provenance.items() if value)
     if publication.laws is not None:
-        made, data = publication.laws.provenance, publication.laws.data
+        origin, data = publication.laws.provenance, publication.laws.data
         rows = (
-            ("laws found with", f"mtl-laws {made.version}"),
-            ("command", f"`{made.command}`"),
-            ("engine", made.engine.used),
-            ("seed of the search", made.seed),
-            ("budget of the search", made.budget),
+            ("laws found with", f"mtl-laws {origin.version}"),
+            ("command", f"`{origin.command}`"),
+            ("engine", origin.engine.used),
+            ("seed of the search", origin.seed),
+            ("budget of the search", origin.budget),
             ("checksum of the fitted rows", data.digest),
         )
         yield from ((name, str(value)) for name, value in rows if value not in ("", None))

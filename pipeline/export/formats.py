@@ -138,13 +138,14 @@ class HuggingFace(Parquet):
             for split, (path, _) in parts.items():
                 name = table.name if len(parts) == 1 else f"{table.name}_{split}"
                 records.append(Records(name, table.meaning, folder / path, fields))
+        version = publication.provenance["version"]
         about = {
             "name": re.sub(r"[^\w.-]+", "-", publication.title).strip("-"),
             "description": publication.question or publication.title,
             "license": publication.licence or "not stated",
             "version": "1.0.0",
             "datePublished": datetime.now(UTC).date().isoformat(),
-            "citeAs": f"{publication.title}, made with mtl-laws {publication.made['version']}.",
+            "citeAs": f"{publication.title}, made with mtl-laws {version}.",
         }
         text = json.dumps(dataset(about, records, folder), indent=2, ensure_ascii=False)
         (folder / "croissant.json").write_text(text + "\n", encoding="utf-8")

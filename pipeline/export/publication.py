@@ -79,7 +79,7 @@ class Publication:
     study : the study as JSON values; None for a table from elsewhere.
     unfinished : what is missing of a run, in a sentence; empty if nothing is.
     licence : as the user states it; empty if not stated.
-    made : versions, commit and times.
+    provenance : versions, commit and times; `made` in ``dataset.json``.
     """
 
     title: str
@@ -89,7 +89,7 @@ class Publication:
     study: Mapping[str, Any] | None = None
     unfinished: str = ""
     licence: str = ""
-    made: Mapping[str, str] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def publication_of(folder: Path, licence: str = "") -> Publication:
         study=study,
         unfinished="" if run is None else _unfinished(run.summary),
         licence=licence,
-        made=_made(run),
+        provenance=_provenance(run),
     )
 
 
@@ -142,8 +142,8 @@ def without_folders(laws: LawSet) -> LawSet:
     except ValueError:
         words = ["mtl-laws"]
     bare = (PurePath(word).name if word.startswith(("/", "~")) else word for word in words)
-    made = laws.provenance.model_copy(update={"command": shlex.join(bare)})
-    return laws.model_copy(update={"provenance": made})
+    origin = laws.provenance.model_copy(update={"command": shlex.join(bare)})
+    return laws.model_copy(update={"provenance": origin})
 
 
 def _run_tables(folder: Path, run: _RunRecord | None) -> list[PublishedTable]:
@@ -244,12 +244,12 @@ def _unfinished(summary: Summary) -> str:
     return f"{failed} of {summary.trials} trials failed and have no scores." if failed else ""
 
 
-def _made(run: _RunRecord | None) -> dict[str, str]:
+def _provenance(run: _RunRecord | None) -> dict[str, str]:
     here = provenance()
-    made = {"version": here["version"], "commit": here["commit"]}
+    rows = {"version": here["version"], "commit": here["commit"]}
     if run is not None:
         versions = {str(one.get("version", "")) for one in run.runs.values()}
-        made["models trained with"] = "mtl-laws " + ", ".join(sorted(versions))
-        made["first trained"] = min((row.finished for row in run.rows), default="")
-        made["last trained"] = max((row.finished for row in run.rows), default="")
-    return made
+        rows["models trained with"] = "mtl-laws " + ", ".join(sorted(versions))
+        rows["first trained"] = min((row.finished for row in run.rows), default="")
+        rows["last trained"] = max((row.finished for row in run.rows), default="")
+    return rows
