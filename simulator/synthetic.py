@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_laws.simulator.corpus import Text, bounds_of
-from mtl_laws.simulator.memory_bounded_cache import kept
+from mtl_laws.simulator.memory_bounded_cache import memory_bounded_cache
 from mtl_laws.simulator.streams import stream
 
 Floats = NDArray[np.float64]
@@ -136,7 +136,7 @@ def nearest_count(lengths: NDArray[np.int64], tokens: int) -> int:
     return int(np.argmin(np.abs(totals - tokens))) + 1
 
 
-@kept(megabytes=32)
+@memory_bounded_cache(megabytes=32)
 def token_source(options: TextOptions, seed: int) -> TokenSource:
     """Return the token source of one seed; the same object when asked again."""
     V, C = options.vocabulary, options.class_count

@@ -35,7 +35,7 @@ MAX_SEED = 2**63 - 1
 FAMILIES: dict[str, str | Callable[[], Family]] = {
     "channel": "mtl_laws.simulator.families.channel:ChannelFamily",
     "layers": "mtl_laws.simulator.families.layers:LayersFamily",
-    "teacher": "mtl_laws.simulator.families.teacher:TeacherFamily",
+    "teacher": "mtl_laws.simulator.families.teacher.family:TeacherFamily",
 }
 
 

@@ -41,7 +41,7 @@ from mtl_laws.simulator.layout import (
     synthetic_layout,
     with_noise,
 )
-from mtl_laws.simulator.memory_bounded_cache import kept
+from mtl_laws.simulator.memory_bounded_cache import memory_bounded_cache
 from mtl_laws.simulator.relatedness import Relatedness, contingency, quick_ami
 from mtl_laws.simulator.solver import Search, solve_ami
 from mtl_laws.simulator.spec import JSON, TaskSpec
@@ -168,7 +168,7 @@ def _of_any_size(spec: TaskSpec) -> TaskSpec:
     return replace(spec, tokens=1, aux_tokens=None, test_tokens=1, validation_fraction=0.0)
 
 
-@kept(megabytes=16)
+@memory_bounded_cache(megabytes=16)
 def _settled(spec: TaskSpec, seed: int) -> tuple[tuple[Floats, ...], Relatedness]:
     """Return W of each auxiliary, and relatedness, on the reference text of a world."""
     options = read_options(ChannelOptions, spec.options)

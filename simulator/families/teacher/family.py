@@ -9,7 +9,7 @@ b_t : class biases
 
 Auxiliary t labels a token by argmax(cos θ_t · F₀ + sin θ_t · F_t + b_t). The angle sets the AMI
 with the main task; the biases hold the class shares where the main task has them; margins have one
-law because every mixture is a frame again (see `simulator.teachers`).
+law because every mixture is a frame again (see `simulator.families.teacher.frames`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_laws.simulator.auxiliaries import (
+from mtl_laws.simulator.errors import SpecError, UnreachableAMIError
+from mtl_laws.simulator.families.base import read_options, require_ami
+from mtl_laws.simulator.families.synthetic_options import SyntheticOptions
+from mtl_laws.simulator.families.teacher.auxiliaries import (
     Auxiliary,
     AuxiliaryKey,
     Pool,
@@ -28,10 +31,7 @@ from mtl_laws.simulator.auxiliaries import (
     settled,
     solve_near,
 )
-from mtl_laws.simulator.errors import SpecError, UnreachableAMIError
-from mtl_laws.simulator.families.base import read_options, require_ami
-from mtl_laws.simulator.families.synthetic_options import SyntheticOptions
-from mtl_laws.simulator.innovations import InnovationKey
+from mtl_laws.simulator.families.teacher.innovations import InnovationKey
 from mtl_laws.simulator.labelling import Windows
 from mtl_laws.simulator.layout import (
     Naming,

@@ -20,13 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_laws.simulator.errors import UnreachableAMIError
-from mtl_laws.simulator.innovations import InnovationKey, equicorrelated_tables, innovation
+from mtl_laws.simulator.families.teacher.frames import mix_scores
+from mtl_laws.simulator.families.teacher.innovations import (
+    InnovationKey,
+    equicorrelated_tables,
+    innovation,
+)
 from mtl_laws.simulator.labelling import Windows
 from mtl_laws.simulator.layout import reference_offsets, with_noise
-from mtl_laws.simulator.memory_bounded_cache import kept
+from mtl_laws.simulator.memory_bounded_cache import memory_bounded_cache
 from mtl_laws.simulator.relatedness import TOLERANCE, Relatedness, contingency, measure, quick_ami
 from mtl_laws.simulator.solver import Search, solve_ami
-from mtl_laws.simulator.teachers import mix_scores
 from mtl_laws.simulator.world import World, WorldOptions, world
 
 Floats = NDArray[np.float64]
@@ -179,7 +183,7 @@ def _limits(key: AuxiliaryKey) -> str:
     )
 
 
-@kept(megabytes=32)
+@memory_bounded_cache(megabytes=32)
 def reference_pool(options: WorldOptions, seed: int, noise: float) -> Pool:
     """Return the main task on the reference text of a world."""
     home = world(options, seed)
@@ -187,7 +191,7 @@ def reference_pool(options: WorldOptions, seed: int, noise: float) -> Pool:
     return Pool.of(home, home.ruler.windows, reference_offsets(seed, noise, 0, (N, K)))
 
 
-@kept(megabytes=64)
+@memory_bounded_cache(megabytes=64)
 def settled(key: AuxiliaryKey) -> Auxiliary:
     """Return an auxiliary as solved on the reference text."""
     pool = reference_pool(key.source.world, key.source.seed, key.noise)
@@ -205,7 +209,7 @@ def _offsets(pool: Pool, key: AuxiliaryKey) -> Labels:
     return reference_offsets(key.source.seed, key.noise, key.number, shape)
 
 
-@kept(megabytes=16)
+@memory_bounded_cache(megabytes=16)
 def reference_relatedness(
     options: WorldOptions, seed: int, noise: float, keys: tuple[AuxiliaryKey, ...]
 ) -> Relatedness:
