@@ -2,7 +2,7 @@
 
 Layers: ``upos``, ``xpos``, ``deprel``; every key of FEATS under its own name; every key of MISC as
 ``misc.KEY``. A token without a feature has the label ``_``; without UPOS, XPOS or DEPREL it is not
-annotated. Multiword tokens and empty nodes are passed over: the tokens are the syntactic words.
+annotated. Multiword tokens and empty nodes are skipped: the tokens are the syntactic words.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def read_conllu(path: Path, lines: Lines, options: ReaderOptions) -> Iterator[Se
         }
         layers |= {key: [_value(token["feats"], key) for token in tokens] for key in feats}
         layers |= {f"misc.{key}": [_value(token["misc"], key) for token in tokens] for key in misc}
-        kept = {name: layers[name] for name in layers if name not in options.skip}
-        yield Sentence([token["form"] for token in tokens], kept)
+        used = {name: layers[name] for name in layers if name not in options.skip}
+        yield Sentence([token["form"] for token in tokens], used)
 
 
 def _blocks(path: Path, lines: Lines) -> Iterator[tuple[int, str]]:
@@ -67,13 +67,13 @@ def _words(path: Path, number: int, block: str) -> list[Token]:
 
 
 def _keys(parsed: list[list[Token]], column: str) -> list[str]:
-    found = {key for tokens in parsed for token in tokens for key in token[column] or {}}
-    return sorted(found)
+    keys = {key for tokens in parsed for token in tokens for key in token[column] or {}}
+    return sorted(keys)
 
 
 def _annotated(value: str | None) -> str | None:
     return None if value in (None, ABSENT) else value
 
 
-def _value(found: Mapping[str, str | None] | None, key: str) -> str:
-    return str(found[key]) if found and key in found else ABSENT
+def _value(features: Mapping[str, str | None] | None, key: str) -> str:
+    return str(features[key]) if features and key in features else ABSENT

@@ -1,7 +1,7 @@
 """Readers: CoNLL columns, CoNLL-U and JSONL files to a `Corpus`.
 
-Every reader turns a file into `Sentence` records. What is wrong with a file is said in one
-`CorpusError` that names the file, the line and what was expected there.
+Every reader turns a file into `Sentence` records. A broken file raises one
+`CorpusError`, which names the file, the line and what was expected there.
 """
 
 from __future__ import annotations
@@ -88,10 +88,10 @@ def load_corpus(
     sentences: list[Sentence] = []
     for one in paths:
         reader = _reader(one)
-        found = list(reader(one, read_lines(one), options))
-        if not found:
+        new = list(reader(one, read_lines(one), options))
+        if not new:
             raise CorpusError(str(one), "empty", "a file with at least one sentence")
-        sentences += found
+        sentences += new
     source = ", ".join(one.name for one in paths)
     records = [(sentence.words, sentence.layers) for sentence in sentences]
     corpus = index_corpus(records, options.vocabulary, source)
@@ -123,9 +123,9 @@ def read_lines(path: Path) -> Lines:
     return lines[:-1] if lines[-1] == "" else lines
 
 
-def broken(path: Path, line: int, found: object, expected: str) -> CorpusError:
+def broken(path: Path, line: int, got: object, expected: str) -> CorpusError:
     """Return the error for one line of a file."""
-    return CorpusError(f"{path}, line {line}", found, expected)
+    return CorpusError(f"{path}, line {line}", got, expected)
 
 
 def read_columns(path: Path, lines: Lines, options: ReaderOptions) -> Iterator[Sentence]:

@@ -1,4 +1,4 @@
-"""How related label layers are: AMI, mutual information and entropies of contingency tables.
+"""Relatedness of label layers: AMI, mutual information and entropies from contingency tables.
 
 Notation
 --------

@@ -143,12 +143,12 @@ class ChannelFamily:
 def _solved(spec: TaskSpec, options: ChannelOptions, scene: _Scene) -> tuple[Floats, ...]:
     """Return W of each auxiliary, solved on the pool of a scene."""
     size = len(scene.naming.labels[0])
-    noise, table, found = _noise_matrix(size, spec.label_noise), scene.table(), []
-    for number, wanted in enumerate(spec.requested_ami or (None,) * spec.auxiliaries, start=1):
+    noise, table, channels = _noise_matrix(size, spec.label_noise), scene.table(), []
+    for number, target in enumerate(spec.requested_ami or (None,) * spec.auxiliaries, start=1):
         errors = options.errors(number, size)
-        copied = 0.0 if wanted is None else solve_copied(table, errors, noise, wanted)
-        found.append(copied * np.eye(size) + (1.0 - copied) * errors)
-    return tuple(found)
+        copied = 0.0 if target is None else solve_copied(table, errors, noise, target)
+        channels.append(copied * np.eye(size) + (1.0 - copied) * errors)
+    return tuple(channels)
 
 
 def _drawn(
@@ -236,14 +236,14 @@ def _noise_matrix(size: int, noise: float) -> Floats:
     return np.full((size, size), each) + (1.0 - noise - each) * np.eye(size)
 
 
-def solve_copied(main: Floats, errors: Floats, noise: Floats, wanted: float) -> float:
-    """Return λ, the share of copied labels at which the channel has the wanted AMI.
+def solve_copied(main: Floats, errors: Floats, noise: Floats, target: float) -> float:
+    """Return λ, the share of copied labels at which the channel has the target AMI.
 
     Parameters
     ----------
     main : M, tokens by clean and observed main label.
     errors, noise : E and R.
-    wanted : AMI of the observed labels.
+    target : AMI of the observed labels.
 
     Raises
     ------
@@ -255,8 +255,8 @@ def solve_copied(main: Floats, errors: Floats, noise: Floats, wanted: float) -> 
         return channel_ami(main, channel @ noise)
 
     limits = f"these errors and label_noise on K = {len(errors)}"
-    guess = 1.0 - float(np.sqrt(wanted))
-    return 1.0 - solve_ami(measure, wanted, Search(0.0, 1.0, guess, precision=1e-6), limits)
+    guess = 1.0 - float(np.sqrt(target))
+    return 1.0 - solve_ami(measure, target, Search(0.0, 1.0, guess, precision=1e-6), limits)
 
 
 def channel_ami(main: Floats, channel: Floats) -> float:

@@ -54,7 +54,7 @@ class CorpusOptions:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The files, none when no corpus is asked for."""
+        """The files, none without a corpus."""
         if self.corpus is None:
             return ()
         return (self.corpus,) if isinstance(self.corpus, str) else self.corpus
@@ -110,7 +110,7 @@ def _opened(paths: tuple[str, ...], reader: ReaderOptions, stamps: tuple[int, ..
 
 def annotated_sentences(corpus: Corpus, layer: Layer) -> NDArray[np.bool_]:
     """Tell which sentences have at least one annotated token in a layer, (S,)."""
-    found = np.bincount(
+    counts = np.bincount(
         corpus.text.sentence_of(), layer.labels >= 0, minlength=corpus.text.sentences
     )
-    return np.asarray(found > 0)
+    return np.asarray(counts > 0)

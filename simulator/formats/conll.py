@@ -33,11 +33,11 @@ class ConllFormat:
 
     def read(self, header: Header, folder: Path) -> Mapping[str, Split]:
         """Read the three files."""
-        found = {}
+        splits = {}
         for name in SPLITS:
             path = folder / f"{name}.conll"
-            found[name] = split_of(list(_records(path, len(header.tasks))), header)
-        return found
+            splits[name] = split_of(list(_records(path, len(header.tasks))), header)
+        return splits
 
 
 def _check_strings(header: Header) -> None:

@@ -48,7 +48,7 @@ class AuxiliaryKey:
     source : what its innovation depends on; holds the world's options and the seed.
     design : ``free``, ``star`` or ``equicorrelated``, see `TeacherOptions`.
     number : 1 for the first auxiliary.
-    ami : asked for.
+    ami : the requested AMI.
     noise : share of labels replaced, of all tasks.
     """
 
@@ -114,8 +114,8 @@ class Pool:
         observed = with_noise(clean, offsets, len(home.label_names()))
         return cls(home, windows, scores, ruler_scores, clean, observed)
 
-    def solve(self, tables: Floats, wanted: float, offsets: Labels, limits: str) -> Auxiliary:
-        """Find the angle at which an innovation gives the wanted AMI, and the biases there."""
+    def solve(self, tables: Floats, target: float, offsets: Labels, limits: str) -> Auxiliary:
+        """Find the angle at which an innovation gives the target AMI, and the biases there."""
         ruler = self.home.ruler
         own_ruler = ruler.windows.scores(tables)
         same = self.windows is ruler.windows
@@ -129,7 +129,7 @@ class Pool:
             here = mixed if same else mix_scores(self.scores, own, angle)
             return self._ami(self.home.label(here, biases[angle], self.windows), offsets)
 
-        angle = solve_ami(measured, wanted, Search(0.0, np.pi / 2, likely_angle(wanted)), limits)
+        angle = solve_ami(measured, target, Search(0.0, np.pi / 2, likely_angle(target)), limits)
         return Auxiliary(tables, angle, biases[angle])
 
     def ami_of(self, auxiliary: Auxiliary, offsets: Labels) -> float:

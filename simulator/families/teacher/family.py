@@ -119,8 +119,8 @@ def _keys(spec: TaskSpec, options: TeacherOptions, home: World) -> tuple[Auxilia
     overlap, design = float(options.feature_overlap), options.design
     source = InnovationKey(home.options, home.seed, overlap, design != "free")
     return tuple(
-        AuxiliaryKey(source, design, number, wanted, spec.label_noise)
-        for number, wanted in enumerate(spec.requested_ami, start=1)
+        AuxiliaryKey(source, design, number, target, spec.label_noise)
+        for number, target in enumerate(spec.requested_ami, start=1)
     )
 
 
@@ -130,11 +130,11 @@ def _solved(
     """Solve auxiliaries on training text, one after another; `offsets` is their noise, (T, N)."""
     seen = offsets[:, : len(windows.index)]
     pool = Pool.of(home, windows, seen[0])
-    found: list[Auxiliary] = []
+    auxiliaries: list[Auxiliary] = []
     for key in keys:
-        first = found[0].angle if found else None
-        found.append(solve_near(pool, key, seen[key.number], first))
-    return found
+        first = auxiliaries[0].angle if auxiliaries else None
+        auxiliaries.append(solve_near(pool, key, seen[key.number], first))
+    return auxiliaries
 
 
 def _labels(home: World, windows: Windows, auxiliaries: Sequence[Auxiliary]) -> Labels:
