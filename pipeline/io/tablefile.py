@@ -295,6 +295,7 @@ def _remarkable(reading: Reading) -> str:
 
 def _separator(text: str) -> str:
     """The separator that cuts the header into most columns; the comma where none cuts it."""
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # a limit of the whole process
     header = next((line for line in text.splitlines() if line.strip()), "")
     counts = {mark: len(next(csv.reader([header], delimiter=mark))) for mark in SEPARATORS}
     return max(SEPARATORS, key=lambda mark: counts[mark])

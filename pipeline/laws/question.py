@@ -463,6 +463,10 @@ def _column(table: pd.DataFrame, column: str, source: str, rules: Rules) -> Floa
     if len(large):
         expected = f"a number of at most {rules.data.max_value:g} in size"
         raise UserError(f"{source}, column {column}", expected, float(large[0]))
+    largest = float(np.nanmax(np.abs(values), initial=0.0))
+    if 0 < largest < 1.0 / rules.data.max_value:
+        expected = f"numbers of at least {1.0 / rules.data.max_value:g} in size; use a larger unit"
+        raise UserError(f"{source}, column {column}", expected, largest)
     return values
 
 

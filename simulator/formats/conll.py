@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mtl_laws.simulator.errors import SpecError
 from mtl_laws.simulator.formats.base import SPLITS, Header, Record, records_of, split_of
-from mtl_laws.simulator.readers import DOCUMENT_START, broken, read_lines
+from mtl_laws.simulator.readers.base import DOCUMENT_START, broken, read_lines
 from mtl_laws.simulator.tasks import Split, TaskSet
 
 UNLABELLED_MARK = "<unlabelled>"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mtl_laws.simulator.formats.base import SPLITS, Header, Record, records_of, split_of
-from mtl_laws.simulator.readers import read_lines
+from mtl_laws.simulator.readers.base import read_lines
 from mtl_laws.simulator.tasks import Split, TaskSet
 
 
