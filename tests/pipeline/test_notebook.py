@@ -221,7 +221,8 @@ def test_advice_is_asked_as_on_the_command_line(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_mistake_in_advice_is_named_by_its_argument(laws: LawSet, tmp_path: Path) -> None:
     corpus = tmp_path / "a.conll"
-    corpus.write_text("a\tX\tY\n" * 300, encoding="utf-8")
+    rows = (f"w{i}\tX\tY\n" for i in range(300))
+    corpus.write_text("".join(rows), encoding="utf-8")
     (tmp_path / "laws.json").write_text(json.dumps(laws.to_json()), encoding="utf-8")
     with pytest.raises(UserError, match=r"^main: .*'layer_3'"):
         advise(corpus, "layer_3", laws=tmp_path / "laws.json")
