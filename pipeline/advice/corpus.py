@@ -200,7 +200,8 @@ def choose_layers(corpus: Corpus, main: str, auxiliaries: Sequence[str] = ()) ->
         reasons = "; ".join(f"{name} {problem}" for name, problem in problems.items())
         advice = reasons or f"{chosen} is the only layer"
         raise UserError("corpus", f"a layer to train {chosen} with; {advice}", corpus.source)
-    return LayerChoice(chosen, usable, {name: why for name, why in problems.items() if why})
+    left_out = {name: problem for name, problem in problems.items() if problem}
+    return LayerChoice(chosen, usable, left_out if named else {**corpus.left_out, **left_out})
 
 
 def profile(

@@ -111,13 +111,14 @@ def test_a_gain_that_rounds_to_nothing_has_no_sign() -> None:
 
 def test_layers_that_are_no_tasks_are_left_out_with_the_reason(tmp_path: Path) -> None:
     path = tmp_path / "mine.conll"
-    rows = [f"w{i % 40} L{i % 3} X {i} {'T' if i < 50 else '_'}" for i in range(600)]
+    rows = [f"w{i % 40} L{i % 3} X {i} {'T' if i < 50 else '_'} _" for i in range(600)]
     path.write_text("\n".join(row + "\n" * (i % 10 == 9) for i, row in enumerate(rows)))
-    columns = ("tokens", "tag", "constant", "number", "rare")
+    columns = ("tokens", "tag", "constant", "number", "rare", "blank")
     advice = advice_of(path, "tag", columns=columns)
     assert [layer.name for layer in advice.profile.auxiliaries] == ["rare"]
     assert "Left out: constant has only one label." in as_text(advice)
     assert "Left out: number has 600 labels" in as_text(advice)
+    assert set(advice.left_out) == {"constant", "number", "blank"}
     with pytest.raises(UserError) as caught:
         advice_of(path, "tag", auxiliaries=("number",), columns=columns)
     assert (caught.value.path, caught.value.got) == ("aux", "number")
