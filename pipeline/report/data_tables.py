@@ -69,8 +69,8 @@ def _regions(surface: Surface) -> Iterator[tuple[str, Mask]]:
 
 
 def _region_row(surface: Surface, name: str, mask: Mask) -> Row:
-    known = mask & np.isfinite(surface.residuals)
-    errors, measured = surface.residuals[known], surface.measured[known]
+    defined = mask & np.isfinite(surface.residuals)
+    errors, measured = surface.residuals[defined], surface.measured[defined]
     enough = len(measured) >= FEWEST_ROWS
     spread = float(measured.var()) if enough else 0.0
     mse, bias, size = (
@@ -83,7 +83,7 @@ def _region_row(surface: Surface, name: str, mask: Mask) -> Row:
     band = surface.within
     covered = percent(float(band[mask].mean())) if band is not None and mask.any() else ""
     errors_shown = number(mse**0.5), number(size), number(bias, 2)
-    if missing := int((mask & ~known).sum()):
+    if missing := int((mask & ~defined).sum()):
         note = without_value_text(missing)
     else:
         note = _spread_note(surface, spread**0.5) if enough else FEW_ROWS

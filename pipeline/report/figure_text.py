@@ -21,12 +21,11 @@ from mtl_laws.pipeline.symbolic.typeset.numbers import (
 )
 
 if TYPE_CHECKING:
+    from mtl_laws.pipeline.laws.bands import Bands
     from mtl_laws.pipeline.laws.law import Law
     from mtl_laws.pipeline.laws.lawset import LawSet
     from mtl_laws.pipeline.laws.levels import Floats
     from mtl_laws.pipeline.laws.record import GainCell, Roles
-    from mtl_laws.pipeline.report.figures.curves import Slice
-    from mtl_laws.pipeline.report.figures.front import Entry, Front
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,11 +86,16 @@ SELECTION = (
 # --- sections ------------------------------------------------------------------------------------
 
 
-def headings(laws: LawSet, front: Front, surface: Surface | None) -> dict[str, Heading]:
-    """The heading of every section that a report can have, in the order of the page."""
-    held_out = surface is not None and not surface.inside.all()
+def headings(laws: LawSet, leads: Sequence[bool], held_out: bool) -> dict[str, Heading]:
+    """The heading of every section that a report can have, in the order of the page.
+
+    Parameters
+    ----------
+    leads : whether each law of the front leads.
+    held_out : whether rows were held out.
+    """
     words = {
-        "front": ("Simpler and longer rivals", "Rivals", _front_intro(front)),
+        "front": ("Simpler and longer rivals", "Rivals", _front_intro(leads)),
         "forms": ("Your forms", "Your forms", _forms_intro(len(laws.forms))),
         "groups": (
             "Group by group",
@@ -148,13 +152,12 @@ def headings(laws: LawSet, front: Front, surface: Surface | None) -> dict[str, H
     }
 
 
-def _front_intro(front: Front) -> str:
-    if len(front.entries) < 2:
-        return "There is no other law beside this one." if front.entries else "There is no law."
-    leaders = sum(entry.leads for entry in front.entries)
+def _front_intro(leads: Sequence[bool]) -> str:
+    if len(leads) < 2:
+        return "There is no other law beside this one." if leads else "There is no law."
     return (
-        f"The front is {len(front.entries)} laws that no simpler law beats, fitted or "
-        f"extrapolated. {leaders} of them lead: no simpler valid law extrapolates better. From "
+        f"The front is {len(leads)} laws that no simpler law beats, fitted or extrapolated. "
+        f"{sum(leads)} of them lead: no simpler valid law extrapolates better. From "
         f"left to right the figure shows what each longer formula gains. {SELECTION}"
     )
 
@@ -257,49 +260,67 @@ def constants_caption(template: str) -> str:
     return f"Constants of {formula_text(template)}."
 
 
-def entry_tip(entry: Entry) -> str:
+def front_tip(label: str, law: Law, selected: bool) -> str:
     """The tooltip of a law of the front: its formula in one line, scores and standing."""
-    standing = standing_text(entry.law, entry.selected)
+    standing = standing_text(law, selected)
     return (
-        f"{entry.label}: {formula_text(entry.law.shown)} · complexity {entry.law.complexity} · "
-        f"extrapolated R² {score(entry.r2)}{f' · {standing}' if standing else ''}"
+        f"{label}: {formula_text(law.shown)} · complexity {law.complexity} · extrapolated R² "
+        f"{score(law.scores.get('r2_extrapolation'))}{f' · {standing}' if standing else ''}"
     )
 
 
-def front_alt(entries: Sequence[Entry], measure: str) -> str:
-    """The front for readers who cannot see it."""
-    leaders = [entry.label for entry in entries if entry.leads]
+def front_alt(
+    errors: Mapping[str, float],
+    leaders: Sequence[str],
+    measure: str,
+    selected: tuple[str, Law] | None,
+) -> str:
+    """The front for readers who cannot see it.
+
+    Parameters
+    ----------
+    errors : the errors of its laws by their labels; leaders : the labels of those that lead.
+    measure : what the errors are.
+    selected : label and law of the selected one; None where it is not in the figure.
+    """
     text = (
-        f"The front: {len(entries)} laws by complexity and {measure}, of which {len(leaders)} "
-        f"lead: {', '.join(leaders)}."
+        f"The front: {len(errors)} laws by complexity and {measure}, of which {len(leaders)} lead: "
+        f"{', '.join(leaders)}."
     )
-    for entry in entries:
-        if entry.selected:
-            text += (
-                f" The selected law, {entry.label}, has {entry.law.complexity} nodes, "
-                f"{measure} {number(entry.error)} and extrapolated R² {score(entry.r2)}."
-            )
-    return text
+    if selected is None:
+        return text
+    label, law = selected
+    return (
+        f"{text} The selected law, {label}, has {law.complexity} nodes, {measure} "
+        f"{number(errors[label])} and extrapolated R² "
+        f"{score(law.scores.get('r2_extrapolation'))}."
+    )
 
 
 # --- figures -------------------------------------------------------------------------------------
 
 
-def curve_caption(piece: Slice) -> str:
-    """What lines, points and bands of a panel of curves are."""
-    held = point_text(piece.held)
-    parts = [f"Lines: the law{f' at {held}' if held else ''}."]
-    if piece.adjusted:
-        parts.append(
+def curve_caption(
+    x: str, held: Mapping[str, float], bands: Bands, *, adjusted: bool, held_out: bool, flat: bool
+) -> str:
+    """What lines, points and bands of a panel of curves are.
+
+    Parameters
+    ----------
+    held : values of the factors that are neither on the axis nor a line.
+    adjusted : whether the law moved the rows to these values.
+    held_out : whether held-out rows are drawn.
+    flat : whether rows without `x` are drawn as a line.
+    """
+    at = f" at {point_text(held)}" if held else ""
+    points = "Points: measured at these values, mean and spread of replicates."
+    if adjusted:
+        points = (
             "Points: measured rows moved to these values by the law, each with its own residual."
         )
-    else:
-        parts.append("Points: measured at these values, mean and spread of replicates.")
-    if any(not line.points["inside"].astype(bool).all() for line in piece.lines):
-        parts.append("Open diamonds were held out.")
-    if any(np.isfinite(line.flat) for line in piece.lines):
-        parts.append(f"Dotted: measured where {piece.x} is undefined.")
-    bands = piece.lines[0].bands
+    parts = [f"Lines: the law{at}.", points]
+    parts += ["Open diamonds were held out."] if held_out else []
+    parts += [f"Dotted: measured where {x} is undefined."] if flat else []
     if bands.law is not None and not np.isfinite(bands.distance).any():
         parts.append("Narrow band: the 95 % interval of the mean, given the form of the law.")
     elif bands.law is not None:
@@ -312,19 +333,24 @@ def curve_caption(piece: Slice) -> str:
     return " ".join(parts)
 
 
-def curve_alt(surface: Surface, piece: Slice) -> str:
-    """A panel of curves for readers who cannot see it."""
-    curves = []
-    for line in piece.lines:
-        values = finite(line.law)
+def curve_alt(
+    surface: Surface,
+    x: str,
+    span: tuple[float, float],
+    hue: str | None,
+    curves: Mapping[float, Floats],
+) -> str:
+    """A panel of curves for readers who cannot see it; `curves` by the level of factor `hue`."""
+    texts = []
+    for line, law in curves.items():
+        values = finite(law)
         if len(values):
-            name = "" if piece.hue is None else f" for {piece.hue} = {level(line.level)}"
+            name = "" if hue is None else f" for {hue} = {level(line)}"
             start, end = (number(settled(values[k], surface.scale)) for k in (0, -1))
-            curves.append(f"from {start} to {end}{name}")
-    low, high = piece.span
+            texts.append(f"from {start} to {end}{name}")
     return (
-        f"{surface.target} predicted by the law as {piece.x} goes from {number(low)} to "
-        f"{number(high)}: {'; '.join(curves)}. Measured points are drawn on the lines."
+        f"{surface.target} predicted by the law as {x} goes from {number(span[0])} to "
+        f"{number(span[1])}: {'; '.join(texts)}. Measured points are drawn on the lines."
     )
 
 

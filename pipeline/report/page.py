@@ -198,8 +198,10 @@ def _sections(
     filled |= {name for name, drawings in figures.items() if drawings}
     if len(figures.get("curves", ())) < 2:  # the first one stands beside the law
         filled.discard("curves")
+    leads = [entry.leads for entry in front.entries]
+    held_out = surface is not None and not surface.inside.all()
     return {
-        key: heading for key, heading in headings(laws, front, surface).items() if key in filled
+        key: heading for key, heading in headings(laws, leads, held_out).items() if key in filled
     }
 
 

@@ -265,9 +265,9 @@ def _limits(surface: Surface, used: Sequence[str]) -> list[str]:
     """Where the law tends as its sizes grow without bound."""
     limits: dict[str, list[str]] = {}
     for factor in used:
-        found = limit(surface, factor) if surface.logarithmic(factor) else None
-        if found is not None:
-            value, others = found
+        tendency = limit(surface, factor) if surface.logarithmic(factor) else None
+        if tendency is not None:
+            value, others = tendency
             at = listed([point_text({name: surface.reference[name]}) for name in others])
             limits.setdefault(f"{number(value)}{f' at {at}' if at else ''}", []).append(factor)
     return [

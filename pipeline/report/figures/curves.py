@@ -151,11 +151,11 @@ def _held(surface: Surface, x: str, hue: str | None) -> dict[str, float]:
     if not rest:
         return {}
     codes = pd.DataFrame({f: surface.levels[f].code for f in surface.factors})
-    known = surface.inside & (codes[rest] >= 0).all(axis=1).to_numpy()
-    if not known.any():
+    defined = surface.inside & (codes[rest] >= 0).all(axis=1).to_numpy()
+    if not defined.any():
         return {f: surface.reference[f] for f in rest}
     codes["place"] = codes[x] if hue is None else codes[x] * 1000 + codes[hue]
-    covered = codes[known].groupby(rest)["place"].nunique().reset_index(name="places")
+    covered = codes[defined].groupby(rest)["place"].nunique().reset_index(name="places")
     middle = {f: surface.levels[f].nearest(surface.reference[f]) for f in rest}
     covered["far"] = sum((covered[f] - middle[f]).abs() for f in rest)
     best = covered[covered["places"] >= 0.8 * covered["places"].max()].sort_values("far").iloc[0]
@@ -249,8 +249,8 @@ def _share_rows(
         values = scaled(surface.columns[hue], logarithmic)
         places = scaled(np.array([line.level for line in lines]), logarithmic)
         owner = np.nan_to_num(np.abs(values[:, None] - places[None, :])).argmin(axis=1)
-    known = np.isfinite(surface.columns[x]) & np.isfinite(surface.residuals)
-    shown = subsample(known, MOST_ADJUSTED)
+    defined = np.isfinite(surface.columns[x]) & np.isfinite(surface.residuals)
+    shown = subsample(defined, MOST_ADJUSTED)
     shared = []
     for place, line in enumerate(lines):
         mask = shown & (owner == place)
@@ -276,11 +276,19 @@ def draw_curves(surface: Surface, x: str) -> Drawing:
     shade_outside(axes, surface.fitted_range(x))
     _label_lines(axes, piece, colours)
     _legend(figure, piece)
+    laws = {line.level: line.law for line in piece.lines}
     return Drawing(
         name=f"curve-{x}",
         title=f"{surface.target} along {x}",
-        caption=curve_caption(piece),
-        alt=curve_alt(surface, piece),
+        caption=curve_caption(
+            x,
+            piece.held,
+            piece.lines[0].bands,
+            adjusted=piece.adjusted,
+            held_out=any(not line.points["inside"].astype(bool).all() for line in piece.lines),
+            flat=any(np.isfinite(line.flat) for line in piece.lines),
+        ),
+        alt=curve_alt(surface, x, piece.span, piece.hue, laws),
         figure=figure,
     )
 
@@ -344,8 +352,8 @@ def _draw_points(axes: Axes, line: Line, mask: np.ndarray, colour: str, *, fille
 def _limits(surface: Surface, piece: Slice) -> tuple[float, float]:
     """Vertical range of what is drawn, not stretched by a pole of the law."""
     measured = [line.points["y"].to_numpy(dtype=float) for line in piece.lines]
-    known = finite(surface.measured)
-    low, high = float(known.min()), float(known.max())
+    values = finite(surface.measured)
+    low, high = float(values.min()), float(values.max())
     room = 0.35 * ((high - low) or 1.0)
     bands = [end for line in piece.lines for end in line.bands.law or ()]
     drawn = finite(np.concatenate([*measured, *bands, *[line.law for line in piece.lines]]))

@@ -85,8 +85,8 @@ def _groups(surface: Surface, factor: str) -> tuple[npt.NDArray[np.int64], list[
     parts = np.array_split(np.arange(len(levels.values)), count) if count else []
     lookup = np.repeat(np.arange(count), [len(part) for part in parts])
     groups = np.full(len(codes), -1, dtype=np.int64)
-    known = codes != UNDEFINED
-    groups[known] = lookup[codes[known]]
+    defined = codes != UNDEFINED
+    groups[defined] = lookup[codes[defined]]
     if levels.binned:
         return groups, [_span_name(values[groups == k]) for k in range(count)]
     return groups, [_span_name(levels.values[part]) for part in parts]
@@ -126,8 +126,8 @@ def _scatter(axes: Axes, surface: Surface, mask: Mask, colour: str, name: str) -
 def draw_residuals(surface: Surface, factor: str | None) -> Drawing:
     """Residuals along `factor`, or along the prediction itself where it is None."""
     x = surface.predicted if factor is None else surface.columns[factor]
-    known = np.isfinite(x) & np.isfinite(surface.residuals)
-    shown = subsample(known, MOST_POINTS)
+    defined = np.isfinite(x) & np.isfinite(surface.residuals)
+    shown = subsample(defined, MOST_POINTS)
     figure, axes = new_panel(height=2.7)
     if factor is not None:
         levels = surface.levels[factor]
@@ -135,15 +135,15 @@ def draw_residuals(surface: Surface, factor: str | None) -> Drawing:
     _residual_points(axes, surface, x, shown & surface.inside, LAW.light)
     _residual_points(axes, surface, x, shown & ~surface.inside, HELD_OUT.light)
     axes.axhline(0, color=INK.light, linewidth=0.9)
-    means = _running_mean(surface, x, known & surface.inside, factor)
+    means = _running_mean(surface, x, defined & surface.inside, factor)
     axes.plot(*means, color=INK.light, linewidth=1.6, marker="_", markersize=9)
-    _residual_limits(axes, surface, known)
+    _residual_limits(axes, surface, defined)
     name = f"{surface.target} predicted" if factor is None else factor
     label_axes(axes, name, f"{surface.target}: measured − predicted")
     if factor is not None:
         shade_outside(axes, surface.fitted_range(factor))
     undefined = factor is not None and bool(np.isnan(x).any())
-    drawn = rows_drawn_text(int((shown | ~known).sum()), len(shown))
+    drawn = rows_drawn_text(int((shown | ~defined).sum()), len(shown))
     return Drawing(
         name=f"residuals-{factor or 'predicted'}",
         title=f"Residuals along {factor or 'the prediction'}",
@@ -167,11 +167,11 @@ def _residual_points(axes: Axes, surface: Surface, x: Floats, mask: Mask, colour
     )
 
 
-def _residual_limits(axes: Axes, surface: Surface, known: Mask) -> None:
+def _residual_limits(axes: Axes, surface: Surface, defined: Mask) -> None:
     """Symmetric limits that a few wild held-out rows cannot stretch."""
-    if not known.any():
+    if not defined.any():
         return
-    sizes = np.abs(surface.residuals[known])
+    sizes = np.abs(surface.residuals[defined])
     reach = 1.15 * min(float(sizes.max()), 4 * float(np.quantile(sizes, 0.9)))
     axes.set_ylim(-(reach or 1.0), reach or 1.0)
 

@@ -22,7 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from mtl_laws.pipeline.laws.law import Law
-from mtl_laws.pipeline.report.figure_text import FRONT, entry_tip, front_alt
+from mtl_laws.pipeline.report.figure_text import FRONT, front_alt, front_tip
 from mtl_laws.pipeline.report.figures.canvas import (
     FONT_SIZE,
     INK,
@@ -65,11 +65,6 @@ class Entry:
     selected: bool
     leads: bool
 
-    @property
-    def r2(self) -> float | None:
-        """Its extrapolated R²."""
-        return self.law.scores.get("r2_extrapolation")
-
 
 @dataclass(frozen=True)
 class Front:
@@ -96,8 +91,8 @@ def build_front(laws: Sequence[Law], selected: Law | None) -> Front:
     if selected is not None and all(law.expression != chosen for law in pool):
         pool.append(selected)
     pool.sort(key=lambda law: (law.complexity, _error(law, UNEXPLAINED)))
-    known = any(math.isfinite(_error(law, UNEXPLAINED)) for law in pool)
-    measure = UNEXPLAINED if known else EXTRAPOLATED_RMSE
+    scored = any(math.isfinite(_error(law, UNEXPLAINED)) for law in pool)
+    measure = UNEXPLAINED if scored else EXTRAPOLATED_RMSE
     errors = [_error(law, measure) for law in pool]
     leaders, best = set(), math.inf
     for place, (law, error) in enumerate(zip(pool, errors, strict=True)):
@@ -141,12 +136,12 @@ def _labels(pool: Sequence[Law], leaders: set[int], chosen: str | None) -> list[
 def draw_front(front: Front) -> Drawing | None:
     """Complexity against error of every law on the front; None if there is nothing to compare."""
     measure = front.measure
-    known = [entry for entry in front.entries if entry.error is not None]
-    if len(known) < 2:
+    entries = [entry for entry in front.entries if entry.error is not None]
+    if len(entries) < 2:
         return None
     figure, axes = new_panel(width=5.2, height=3.4)
-    ceiling = _ceiling(known, measure)
-    leaders = [entry for entry in known if entry.leads]
+    ceiling = _ceiling(entries, measure)
+    leaders = [entry for entry in entries if entry.leads]
     axes.step(
         [entry.law.complexity for entry in leaders],
         [_height(entry, ceiling) for entry in leaders],
@@ -155,17 +150,22 @@ def draw_front(front: Front) -> Drawing | None:
         linewidth=1.2,
         zorder=1,
     )
-    for entry in known:
+    for entry in entries:
         _draw_entry(axes, entry, ceiling)
-    _scale(axes, known, ceiling)
+    _scale(axes, entries, ceiling)
     label_axes(axes, "complexity (nodes of the formula)", measure)
     return Drawing(
         name="front",
         title="Complexity against extrapolated error",
         caption=FRONT,
-        alt=front_alt(known, measure),
+        alt=front_alt(
+            {entry.label: entry.error for entry in entries if entry.error is not None},
+            [entry.label for entry in leaders],
+            measure,
+            next(((entry.label, entry.law) for entry in entries if entry.selected), None),
+        ),
         figure=figure,
-        tips={entry.key: entry_tip(entry) for entry in known},
+        tips={entry.key: front_tip(entry.label, entry.law, entry.selected) for entry in entries},
     )
 
 

@@ -136,8 +136,8 @@ def _draw_map(surface: Surface, roles: Roles, gain_map: GainMap) -> Drawing:
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0, labelsize=FONT_SIZE - 1)
     bar.set_label(f"gain in {surface.target}", size=FONT_SIZE - 1)
-    known = finite(gain_map.gain)
-    if len(known) and known.min() < 0 < known.max():
+    values = finite(gain_map.gain)
+    if len(values) and values.min() < 0 < values.max():
         axes.contour(*grid, levels=[0.0], colors=[INK.light], linewidths=1.6)
     _hatch(axes, surface, roles, gain_map.cells)
     _mark(axes, roles, gain_map.cells)

@@ -112,17 +112,17 @@ def draw_groups(groups: Grouped) -> Drawing:
 def _panel(group: str, surface: Surface, x: str) -> Panel:
     grid = surface.grid(x, *surface.extent(x))
     law = surface.along(x, grid, {})
-    known = np.isfinite(surface.columns[x]) & np.isfinite(surface.residuals)
-    known = subsample(known, MOST_POINTS)
-    values = surface.columns[x][known]
+    defined = np.isfinite(surface.columns[x]) & np.isfinite(surface.residuals)
+    defined = subsample(defined, MOST_POINTS)
+    values = surface.columns[x][defined]
     return Panel(
         level=group,
         grid=grid,
         law=law,
         band=surface.bands_along(x, grid, {}).law,
         x=values,
-        y=np.interp(values, grid, law) + surface.residuals[known],
-        inside=surface.inside[known],
+        y=np.interp(values, grid, law) + surface.residuals[defined],
+        inside=surface.inside[defined],
     )
 
 

@@ -78,12 +78,12 @@ def _label_ends(
 
 def _choose(curves: pd.DataFrame) -> list[tuple[float, pd.DataFrame]]:
     """One trial for each of up to four values of n, the middle one of those trained there."""
-    known = curves[curves["validation_loss"].notna()]
-    sizes = np.sort(known["n"].unique())
+    curves = curves[curves["validation_loss"].notna()]
+    sizes = np.sort(curves["n"].unique())
     picks = np.unique(np.linspace(0, len(sizes) - 1, MOST_TRIALS).round().astype(int))
     chosen = []
     for size in sizes[picks]:
-        rows = known[known["n"] == size]
+        rows = curves[curves["n"] == size]
         trials = rows["trial"].drop_duplicates()
         first = rows[rows["trial"] == trials.iloc[len(trials) // 2]]
         chosen.append((float(size), first.sort_values("step")))
