@@ -274,7 +274,7 @@ def summary(laws: LawSet) -> str:
     """The law and its scores, for the terminal."""
     from mtl_laws.pipeline.laws.law import scores_in_words
     from mtl_laws.pipeline.laws.search import MEAN
-    from mtl_laws.pipeline.report.domains import few_levels, min_levels
+    from mtl_laws.pipeline.report.data_tables import few_levels, min_levels
     from mtl_laws.pipeline.report.text import (
         few_levels_text,
         groups_text,

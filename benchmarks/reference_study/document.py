@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mtl_laws.pipeline.laws.record import GainRegion, PooledGain
-from mtl_laws.pipeline.report.text import region_place
+from mtl_laws.pipeline.report.evidence_text import region_place
 
 TEMPLATE = "findings.md.j2"
 MINUS = "−"

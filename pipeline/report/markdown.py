@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from mtl_laws.pipeline.report.environment import template
-from mtl_laws.pipeline.report.grid import Cell, Code, Formula, Grid
+from mtl_laws.pipeline.io.templates import templates_in
+from mtl_laws.pipeline.report.html import TEMPLATES
 from mtl_laws.pipeline.report.page import Page
-from mtl_laws.pipeline.report.words import listed
+from mtl_laws.pipeline.report.tables import Cell, Formula, Grid
 from mtl_laws.pipeline.symbolic.typeset.latex import formula_latex
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#$~])")
@@ -15,23 +15,14 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#$~])")
 
 def render_markdown(page: Page) -> str:
     """The whole report."""
-    document = template(
-        "report.md.j2", prose=prose, table=table, latex=formula_latex, fence=fence, listed=listed
-    )
-    text = document.render(page=page)
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    functions = {"prose": prose, "table": table, "latex": formula_latex, "fence": fence}
+    template = templates_in(TEMPLATES).get_template("report.md.j2", globals=functions)
+    return re.sub(r"\n{3,}", "\n\n", template.render(page=page)).strip() + "\n"
 
 
 def prose(text: str) -> str:
     """`text` with everything Markdown or HTML could read as markup escaped."""
     return _SPECIAL.sub(r"\\\1", str(text)).replace("&", "&amp;").replace("\n", " ")
-
-
-def code(text: str) -> str:
-    """`text` as inline code, whatever backticks it holds."""
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    pad = " " if text.startswith("`") or text.endswith("`") else ""
-    return f"{fence}{pad}{text}{pad}{fence}".replace("|", "\\|").replace("\n", " ")
 
 
 def fence(text: str) -> str:
@@ -51,4 +42,4 @@ def table(grid: Grid) -> str:
 def _cell(cell: Cell) -> str:
     if isinstance(cell, Formula):
         return f"${formula_latex(cell.expression)}$".replace("|", r"\vert ")
-    return code(cell.text) if isinstance(cell, Code) else prose(cell)
+    return prose(cell)

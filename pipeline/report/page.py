@@ -1,57 +1,99 @@
-"""One report as data: what its sections hold, before any output format."""
+"""What a report shows, in order: one immutable model of the page, before any output format."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.laws.law import Law
 from mtl_laws.pipeline.laws.lawset import LawSet
-from mtl_laws.pipeline.report import tables
-from mtl_laws.pipeline.report.context import ReportContext
-from mtl_laws.pipeline.report.domains import doubts, factors_grid, few_levels, min_levels
-from mtl_laws.pipeline.report.figures import Gallery, draw_gallery
-from mtl_laws.pipeline.report.front import Front, build_front
-from mtl_laws.pipeline.report.grid import Grid
-from mtl_laws.pipeline.report.groups import Grouped, group_constants_grid, grouped
-from mtl_laws.pipeline.report.guide import guide
-from mtl_laws.pipeline.report.regions import region_grid
-from mtl_laws.pipeline.report.surface import Surface
-from mtl_laws.pipeline.report.text import (
-    few_levels_text,
-    held_out_text,
-    limits_text,
-    main_reach_text,
-    unpredicted_harm_text,
+from mtl_laws.pipeline.report import data_tables, tables
+from mtl_laws.pipeline.report.figure_text import (
+    CAPTIONS,
+    EVIDENCE_COLUMNS,
+    Heading,
+    constants_caption,
+    headings,
+    of_group,
 )
-from mtl_laws.pipeline.report.words import describe, direction_in_words
-from mtl_laws.pipeline.symbolic.typeset.numbers import number
-from mtl_laws.pipeline.symbolic.typeset.plain import formula_text
+from mtl_laws.pipeline.report.figures.canvas import Drawing, drawing_style
+from mtl_laws.pipeline.report.figures.curves import draw_curves
+from mtl_laws.pipeline.report.figures.fit import draw_fit, draw_residuals
+from mtl_laws.pipeline.report.figures.front import Front, build_front, draw_front
+from mtl_laws.pipeline.report.figures.gain import draw_gain
+from mtl_laws.pipeline.report.figures.groups import draw_groups
+from mtl_laws.pipeline.report.figures.learning import draw_learning
+from mtl_laws.pipeline.report.surface import Grouped, Surface, grouped
+from mtl_laws.pipeline.report.tables import Grid
+from mtl_laws.pipeline.report.text import (
+    assumed_fraction_text,
+    describe,
+    direction_text,
+    law_notes,
+    main_reach_text,
+    relatedness_text,
+)
+
+#: factors by which measured against predicted is coloured
+MOST_FITS = 3
 
 
 @dataclass(frozen=True)
-class Page:
-    """Everything a template needs; `law` is None where no valid law was found.
+class ReportContext:
+    """Title, provenance and extras of one report.
 
-    `forms` holds the constants of each of the user's own forms that could be fitted.
+    Parameters
+    ----------
+    title : heading of the report.
+    command : the exact command that made it, as typed.
+    question : the question the study asks, in one sentence; may be empty.
+    notes : caveats to print beside the law, one sentence each.
+    curves : learning curves with columns trial, T, n, ami, step, train_loss, validation_loss,
+        best_step (one row per evaluation), or None.
+    """
+
+    title: str
+    command: str
+    question: str = ""
+    notes: tuple[str, ...] = ()
+    curves: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Everything that a template needs.
+
+    Attributes
+    ----------
+    law : the selected law; None where no valid law was found.
+    words, notes : sentences beside the law: what it says, and what speaks against it.
+    scores : name, R², RMSE and rows of each score.
+    sections : the headings of the sections below the law, in order.
+    figures : figures by section; the first of ``curves`` stands beside the law.
+    grids : tables by name.
+    forms : the constants of each of the user's own forms that could be fitted.
+    findings : for each factor which way it moves the law, and its evidence in words.
+    verdicts : sentences on the evidence as a whole.
+    evidence_columns : what the columns of the table of evidence are.
     """
 
     context: ReportContext
     laws: LawSet
     law: Law | None
     front: Front
-    gallery: Gallery
     words: tuple[str, ...]
     notes: tuple[str, ...]
-    findings: tuple[tuple[str, str], ...]
-    verdicts: tuple[str, ...]
     scores: tuple[tuple[str, str, str, str], ...]
+    sections: Mapping[str, Heading]
+    figures: Mapping[str, tuple[Drawing, ...]]
     grids: Mapping[str, Grid]
     forms: tuple[Grid, ...]
-    guide: Mapping[str, str]
+    findings: tuple[tuple[str, str], ...]
+    verdicts: tuple[str, ...]
+    evidence_columns: str
 
     @property
     def target(self) -> str:
@@ -59,9 +101,10 @@ class Page:
         return self.laws.target
 
     @property
-    def held_out(self) -> bool:
-        """Whether rows were kept out of the search."""
-        return bool(self.laws.data.rows_hold_out)
+    def drawings(self) -> Iterator[Drawing]:
+        """Every figure."""
+        for drawings in self.figures.values():
+            yield from drawings
 
 
 def build_page(laws: LawSet, table: pd.DataFrame, context: ReportContext) -> Page:
@@ -70,51 +113,36 @@ def build_page(laws: LawSet, table: pd.DataFrame, context: ReportContext) -> Pag
     Raises
     ------
     UserError
-        if the table lacks a column that the laws speak of.
+        if the table lacks a column that the laws need.
     """
-    _check_columns(laws, table)
-    law, groups = laws.selected, grouped(laws, table)
-    surface = _surface(laws, table, groups)
-    front = build_front(laws.front, law)
-    return Page(
-        context=context,
-        laws=laws,
-        law=law,
-        front=front,
-        gallery=draw_gallery(surface, front, context.curves, groups, laws.measured_gain),
-        words=_words(laws, surface),
-        notes=(*context.notes, *_warnings(laws, table), *doubts(laws, table)),
-        findings=tuple(_findings(laws, surface)),
-        verdicts=laws.verdicts,
-        scores=tuple(tables.score_rows(law)) if law else (),
-        grids=_grids(laws, table, front, surface, groups),
-        forms=tuple(_form_constants(laws)),
-        guide=guide(laws, front, surface),
-    )
-
-
-def _words(laws: LawSet, surface: Surface | None) -> tuple[str, ...]:
-    """The law in words, and how far it can be trusted."""
-    if surface is None:
-        return ()
-    reach = main_reach_text(laws)
-    return (*describe(surface), *([reach] if reach else []))
-
-
-def _findings(laws: LawSet, surface: Surface | None) -> list[tuple[str, str]]:
-    """For each factor which way it moves the law, and what was found about it, in words."""
-    return [(_heading(one.factor, surface), one.sentence) for one in laws.evidence if one.sentence]
-
-
-def _heading(factor: str, surface: Surface | None) -> str:
-    known = surface is not None and factor in surface.factors
-    return direction_in_words(surface, factor) if surface is not None and known else factor
-
-
-def _check_columns(laws: LawSet, table: pd.DataFrame) -> None:
     for column in (*laws.factors, laws.target, "role", "cell"):
         if column not in table:
             raise UserError("table", f"one of {', '.join(map(str, table.columns))}", column)
+    groups = grouped(laws, table)
+    surface = _surface(laws, table, groups)
+    front = build_front(laws.front, laws.selected)
+    figures = _figures(laws, front, surface, groups, context)
+    grids = _grids(laws, table, front, surface if groups is None else groups.surface)
+    return Page(
+        context=context,
+        laws=laws,
+        law=laws.selected,
+        front=front,
+        words=_words(laws, surface),
+        notes=(*context.notes, *_notes(laws, table)),
+        scores=tuple(tables.score_rows(laws.selected)) if laws.selected else (),
+        sections=_sections(laws, front, surface, figures, grids),
+        figures=figures,
+        grids=grids,
+        forms=tuple(
+            tables.constants_grid(law, constants_caption(law.template))
+            for law in laws.forms
+            if law.fitted and (law.constants or law.levels)
+        ),
+        findings=_findings(laws, surface),
+        verdicts=laws.verdicts,
+        evidence_columns=EVIDENCE_COLUMNS.format(target=laws.target),
+    )
 
 
 def _surface(laws: LawSet, table: pd.DataFrame, groups: Grouped | None) -> Surface | None:
@@ -123,77 +151,132 @@ def _surface(laws: LawSet, table: pd.DataFrame, groups: Grouped | None) -> Surfa
     if law is None:
         return None
     if groups is not None and law.levels:
-        return groups.of(groups.first)
+        return groups.of(groups.levels[0])
     return Surface(law, laws.target, table, laws.data)
 
 
-def _grids(
+def _words(laws: LawSet, surface: Surface | None) -> tuple[str, ...]:
+    """The law in words, and how far it can be trusted."""
+    if surface is None:
+        return ()
+    sentences = (*describe(surface), relatedness_text(surface), main_reach_text(laws))
+    return tuple(sentence for sentence in sentences if sentence)
+
+
+def _notes(laws: LawSet, table: pd.DataFrame) -> list[str]:
+    """What a reader must know before trusting the law."""
+    few, least = data_tables.few_levels(laws, table), data_tables.min_levels(laws)
+    fractions = data_tables.assumed_fractions(laws, table)
+    assumed = [assumed_fraction_text(name, *ends) for name, ends in fractions.items()]
+    return [*law_notes(laws, few, least), *assumed]
+
+
+def _findings(laws: LawSet, surface: Surface | None) -> tuple[tuple[str, str], ...]:
+    """For each factor which way it moves the law, and its evidence in words."""
+    return tuple(
+        (
+            direction_text(surface, one.factor)
+            if surface is not None and one.factor in surface.factors
+            else one.factor,
+            one.sentence,
+        )
+        for one in laws.evidence
+        if one.sentence
+    )
+
+
+def _sections(
     laws: LawSet,
-    table: pd.DataFrame,
     front: Front,
     surface: Surface | None,
-    groups: Grouped | None,
+    figures: Mapping[str, tuple[Drawing, ...]],
+    grids: Mapping[str, Grid],
+) -> dict[str, Heading]:
+    """The headings of the sections that have something to show."""
+    filled = {"front", "data", "reproduce"}
+    filled |= {name for name, section in grids.items() if section}
+    filled |= {name for name, drawings in figures.items() if drawings}
+    if len(figures.get("curves", ())) < 2:  # the first one stands beside the law
+        filled.discard("curves")
+    leads = [entry.leads for entry in front.entries]
+    held_out = surface is not None and not surface.inside.all()
+    return {
+        key: heading for key, heading in headings(laws, leads, held_out).items() if key in filled
+    }
+
+
+def _grids(
+    laws: LawSet, table: pd.DataFrame, front: Front, surface: Surface | None
 ) -> dict[str, Grid]:
     grids = {
-        "leaders": tables.front_grid(front.leaders, "The laws that lead, simplest first."),
-        "others": tables.front_grid(front.others, "The other laws of the front."),
+        "leaders": tables.front_grid(front.leaders, CAPTIONS["leaders"]),
+        "others": tables.front_grid(front.others, CAPTIONS["others"]),
         "evidence": tables.evidence_grid(laws.evidence),
         "theory": tables.theory_grid(laws.theory),
         "forms": tables.forms_grid(laws),
-        "factors": factors_grid(laws, table),
-        "card": tables.card_grid(laws),
-        "provenance": tables.provenance_grid(laws),
+        "factors": data_tables.factors_grid(laws, table),
+        "card": data_tables.card_grid(laws),
+        "provenance": data_tables.provenance_grid(laws),
         "outliers": tables.outliers_grid(laws),
     }
     if surface is not None:
-        grids["constants"] = _constants(laws.law, "Constants of the selected law.")
-        grids["regions"] = region_grid(surface if groups is None else groups.surface)
+        grids["constants"] = tables.constants_grid(laws.law)
+        grids["regions"] = data_tables.region_grid(surface)
     if laws.outliers and laws.without_outliers is not None:
-        caption = "Constants of the law without these rows."
-        grids["without"] = _constants(laws.without_outliers, caption)
+        grids["without"] = tables.constants_grid(laws.without_outliers, CAPTIONS["without"])
     return grids
 
 
-def _form_constants(laws: LawSet) -> Iterator[Grid]:
-    for law in laws.forms:
-        if law.fitted and (law.constants or law.levels):
-            yield _constants(law, f"Constants of {formula_text(law.template)}.")
+def _figures(
+    laws: LawSet,
+    front: Front,
+    surface: Surface | None,
+    groups: Grouped | None,
+    context: ReportContext,
+) -> dict[str, tuple[Drawing, ...]]:
+    """Figures by section.
+
+    Curves and maps of gain show one set of constants, that of the first group where groups have
+    their own; fit and residuals are over all rows.
+    """
+    with drawing_style():
+        sections: dict[str, list[Drawing | None]] = {"front": [draw_front(front)]}
+        if surface is not None:
+            whole = surface if groups is None else groups.surface
+            varied, roles = whole.varied, surface.multitask
+            group = "" if groups is None else groups.levels[0]
+            curves = [draw_curves(surface, factor) for factor in surface.varied]
+            gain = [] if roles is None else draw_gain(surface, roles, laws.measured_gain, group)
+            if groups is not None and whole.law.levels:
+                curves = [_of_group(drawing, group) for drawing in curves]
+                gain = [_of_group(drawing, group) for drawing in gain]
+            sections["groups"] = [] if groups is None or not varied else [draw_groups(groups)]
+            sections["curves"] = [*curves]
+            sections["gain"] = [*gain]
+            sections["fit"] = [draw_fit(whole, factor) for factor in varied[:MOST_FITS]]
+            sections["residuals"] = [draw_residuals(whole, factor) for factor in (None, *varied)]
+        sections["learning"] = [draw_learning(context.curves)]
+    return _unique_names(sections)
 
 
-def _constants(law: Law, caption: str) -> Grid:
-    """Constants by group where there are such, else one table row per constant."""
-    if law.levels:
-        return group_constants_grid(law, caption)
-    return tables.constants_grid(law, caption)
+def _of_group(drawing: Drawing, group: str) -> Drawing:
+    """The drawing of one group, with words that say so."""
+    title, caption, alt = of_group(group, drawing.title, drawing.caption, drawing.alt)
+    return replace(drawing, title=title, caption=caption, alt=alt)
 
 
-def _warnings(laws: LawSet, table: pd.DataFrame) -> list[str]:
-    """What a reader must know before trusting the law."""
-    law = laws.selected
-    told = [few_levels_text(few_levels(laws, table), min_levels(laws))]
-    if law is None:
-        told.append("No law was valid on the whole domain; the front below says why.")
-    elif not law.valid:
-        told.append(f"The law shown is not valid: {law.reason or 'see the front'}.")
-    else:
-        told += [limits_text(law), held_out_text(law)]
-    if law is not None and law.levels:
-        told.append(
-            "The law has constants by group. The words, the curves along one factor and the map of "
-            f"gains show group {law.levels[0]}, the first of {len(law.levels)}; everything else "
-            "takes for each row the constants of its own group."
-        )
-    missed = unpredicted_harm_text(laws.target, laws.measured_gain, laws.data.lower_is_better)
-    return [each for each in (*told, missed, *_noise(laws)) if each]
-
-
-def _noise(laws: LawSet) -> list[str]:
-    """How the law's error compares with the spread of replicates."""
-    spread = laws.data.replicate_sd
-    error = None if laws.selected is None else laws.selected.scores.get("rmse_cv")
-    if not spread or error is None:
-        return []
-    return [
-        f"Replicates of one cell differ by {number(spread, 2)} (standard deviation, over the cells "
-        f"that have some); this law misses a run of a new cell by {number(error, 2)} (RMSE)."
-    ]
+def _unique_names(
+    sections: Mapping[str, list[Drawing | None]],
+) -> dict[str, tuple[Drawing, ...]]:
+    """Drawings with names that differ even where a file system ignores case (``n`` and ``N``)."""
+    seen: set[str] = set()
+    named: dict[str, tuple[Drawing, ...]] = {}
+    for section, drawings in sections.items():
+        renamed = []
+        for drawing in (drawing for drawing in drawings if drawing is not None):
+            taken = drawing.name.lower() in seen
+            name = f"{drawing.name}-{len(seen)}" if taken else drawing.name
+            seen.add(name.lower())
+            renamed.append(replace(drawing, name=name))
+        named[section] = tuple(renamed)
+    return named

@@ -1,101 +1,241 @@
-"""What the tables of a report say, from ``laws.json`` and the analysed rows."""
+"""Tables of a report, the same for every output: their structure, and those about laws."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from mtl_laws.pipeline.laws.law import Constant, Law
 from mtl_laws.pipeline.laws.lawset import LawSet
-from mtl_laws.pipeline.laws.record import EngineRecord, ExponentEstimate, FactorEvidence
-from mtl_laws.pipeline.report.front import Entry
-from mtl_laws.pipeline.report.grid import Formula, Grid, Row, grid
-from mtl_laws.pipeline.symbolic.typeset.numbers import (
-    MISSING,
-    duration,
-    interval,
-    number,
-    percent,
-    score,
-)
+from mtl_laws.pipeline.laws.record import ExponentEstimate, FactorEvidence
+from mtl_laws.pipeline.report.evidence_text import form_name
+from mtl_laws.pipeline.report.figure_text import CAPTIONS, standing_text
+from mtl_laws.pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.symbolic.typeset import formula_text
+from mtl_laws.pipeline.symbolic.typeset.numbers import MISSING, interval, number, percent, score
 from mtl_laws.pipeline.symbolic.typeset.signs import subtracted
 
-SCORES = (
-    ("r2_train", "rmse_train", "fitted rows", "the rows its constants were fitted on"),
-    ("r2_cv", "rmse_cv", "cross-validated", "cells left out in turn"),
-    ("r2_extrapolation", "rmse_extrapolation", "extrapolated", "highest levels left out in turn"),
-    ("r2_hold_out", "rmse_hold_out", "held out", "rows touched once, after the choice"),
-)
-OUTLIERS = "Outliers. Rows are counted from 1 in the table that was given, without its header."
+if TYPE_CHECKING:
+    from mtl_laws.pipeline.report.figures.front import Entry
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A table cell that is typeset."""
+
+    expression: str
+
+
+Cell: TypeAlias = str | Formula
+
+
+@dataclass(frozen=True)
+class Row:
+    """Cells of one row; the first is its header. ``key`` links it to a mark in a figure."""
+
+    cells: tuple[Cell, ...]
+    key: str = ""
+    emphasis: str = ""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table; columns that are empty in every row are left out by `grid`.
+
+    Parameters
+    ----------
+    caption : what the rows are.
+    headers : one per column.
+    rows : equal lengths.
+    numeric : places of the columns that are numbers and set flush right.
+    """
+
+    caption: str
+    headers: tuple[str, ...]
+    rows: tuple[Row, ...]
+    numeric: frozenset[int] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.rows)
+
+
+def grid(
+    caption: str, headers: Sequence[str], rows: Sequence[Row], numeric: Sequence[int] = ()
+) -> Grid:
+    """A `Grid` without the columns that are empty in every row."""
+    places = [
+        place
+        for place in range(len(headers))
+        if place == 0 or any(row.cells[place] not in ("", MISSING) for row in rows)
+    ]
+    return Grid(
+        caption,
+        tuple(headers[place] for place in places),
+        tuple(Row(tuple(row.cells[p] for p in places), row.key, row.emphasis) for row in rows),
+        frozenset(places.index(place) for place in numeric if place in places),
+    )
+
+
+# --- scores --------------------------------------------------------------------------------------
+
+SCORES = {
+    "train": ("fitted", "the rows that its constants were fitted on"),
+    "cv": ("cross-validated", "random cells left out in turn"),
+    "extrapolation": ("extrapolated", "highest levels left out in turn"),
+    "hold_out": ("held out", "rows used once, after the law was selected"),
+}
+"""The four scores of a law by their ends in ``laws.json``: name, and the rows they are over."""
 
 
 def score_rows(law: Law) -> list[tuple[str, str, str, str]]:
-    """Label, R², RMSE and meaning of each score that is known."""
-    scores = law.scores
+    """Name, R², RMSE and rows of each score that is known."""
     rows = [
-        (label, score(scores.get(r2)), number(scores.get(rmse)), meaning)
-        for r2, rmse, label, meaning in SCORES
+        (name, score(law.scores.get(f"r2_{key}")), number(law.scores.get(f"rmse_{key}")), meaning)
+        for key, (name, meaning) in SCORES.items()
     ]
     return [row for row in rows if row[1] != MISSING or row[2] != MISSING]
 
 
+def _r2_headers(*keys: str) -> tuple[str, ...]:
+    return tuple(f"R² {SCORES[key][0]}" for key in keys)
+
+
+def _r2_cells(law: Law, *keys: str) -> tuple[str, ...]:
+    return tuple(score(law.scores.get(f"r2_{key}")) for key in keys)
+
+
+# --- laws ----------------------------------------------------------------------------------------
+
+BRIEF = ("train", "extrapolation", "hold_out")
+
+
 def front_grid(entries: Sequence[Entry], caption: str) -> Grid:
     """Laws with complexity, scores, origin and standing."""
-    rows = [_front_row(entry) for entry in entries]
-    headers = (
-        *("law", "formula", "nodes", "R² fitted", "R² outside", "R² held out"),
-        *("found by", "standing"),
-    )
+    rows = []
+    for entry in entries:
+        law = entry.law
+        cells: tuple[Cell, ...] = (
+            entry.label,
+            Formula(law.shown),
+            str(law.complexity),
+            *_r2_cells(law, *BRIEF),
+            law.origin,
+            standing_text(law, entry.selected, leads=entry.leads),
+        )
+        rows.append(Row(cells, entry.key, _emphasis(law, entry.selected)))
+    headers = ("law", "formula", "nodes", *_r2_headers(*BRIEF), "found by", "standing")
     return grid(caption, headers, rows, numeric=(2, 3, 4, 5))
 
 
-def _front_row(entry: Entry) -> Row:
-    scores = entry.law.scores
-    cells = (
-        entry.label,
-        Formula(entry.law.shown),
-        str(entry.complexity),
-        score(scores.get("r2_train")),
-        score(scores.get("r2_extrapolation")),
-        score(scores.get("r2_hold_out")),
-        entry.law.origin,
-        _standing(entry),
-    )
-    emphasis = "selected" if entry.selected else ("" if entry.valid else "invalid")
-    return Row(cells, entry.key, emphasis)
+def _emphasis(law: Law, selected: bool) -> str:
+    return "selected" if selected else "" if law.valid else "invalid"
 
 
-def _standing(entry: Entry) -> str:
-    if not entry.valid:
-        return f"not valid: {entry.law.reason or 'breaks the bounds or has a pole'}"
-    if entry.selected:
-        return "selected"
-    if entry.limits:
-        return f"implausible: {entry.limits}"
-    return "" if entry.leads else "a simpler law leads"
+def theory_grid(theory: Sequence[Law]) -> Grid:
+    """Named theoretical forms, those that extrapolate best first."""
+
+    def rank(law: Law) -> tuple[bool, float]:
+        r2 = law.scores.get("r2_extrapolation")
+        return law.valid, -np.inf if r2 is None else r2
+
+    rows = []
+    for law in sorted(theory, key=rank, reverse=True):
+        cells: tuple[Cell, ...] = (
+            form_name(law),
+            Formula(law.shown),
+            str(law.complexity),
+            *_r2_cells(law, *BRIEF),
+            standing_text(law),
+        )
+        rows.append(Row(cells, emphasis=_emphasis(law, False)))
+    headers = ("form", "fitted here", "nodes", *_r2_headers(*BRIEF), "standing")
+    return grid(CAPTIONS["theory"], headers, rows, numeric=(2, 3, 4, 5))
 
 
-def constants_grid(law: Law, caption: str = "Constants of the selected law.") -> Grid:
-    """Constants of a law with standard errors and intervals.
+def forms_grid(laws: LawSet) -> Grid:
+    """The user's own forms in the order given, then the selected law, with the same scores."""
+    selected = laws.selected
+    chosen = None if selected is None else selected.expression
+    most = laws.rules.get("search", {}).get("max_complexity")
+    most = most if isinstance(most, int) else None
+    candidates = list(laws.forms)
+    if candidates and selected is not None and all(law.expression != chosen for law in candidates):
+        candidates.append(selected)
+    rows = []
+    for law in candidates:
+        own = law.expression == chosen
+        cells: tuple[Cell, ...] = (
+            Formula(law.template),
+            Formula(law.shown) if law.fitted else "",
+            str(law.complexity),
+            *_r2_cells(law, *SCORES),
+            standing_text(law, own, most=most),
+        )
+        rows.append(Row(cells, emphasis=_emphasis(law, own)))
+    headers = ("form", "fitted here", "nodes", *_r2_headers(*SCORES), "standing")
+    return grid(CAPTIONS["forms"], headers, rows, numeric=(2, 3, 4, 5, 6))
+
+
+# --- constants -----------------------------------------------------------------------------------
+
+
+def constants_grid(law: Law, caption: str = CAPTIONS["constants"]) -> Grid:
+    """Constants of a law with standard errors and intervals; one row per group where it has groups.
 
     A negative constant that the formula subtracts is given as −c, as it stands there.
     """
-    constants = law.constants
-    turned = {
-        name for name in subtracted(law.template) if name in constants and constants[name].value < 0
-    }
-    rows = [_constant_row(name, c, name in turned) for name, c in constants.items()]
+    if law.levels:
+        return _group_constants_grid(law, caption)
+    minus = set(subtracted(law.template))
+    rows = []
+    for name, constant in law.constants.items():
+        value, ends = constant.value, constant.ci95
+        turned = name in minus and value < 0
+        if turned:
+            value, ends = -value, (-ends[1], -ends[0]) if ends else ends
+        cells = number(value, 4), number(constant.se, 2), interval(ends, 4)
+        rows.append(Row((Formula(f"-{name}" if turned else name), *cells, constant.reason)))
     headers = ("constant", "value", "standard error", "95 % interval", "why none")
     return grid(caption, headers, rows, numeric=(1, 2, 3))
 
 
-def _constant_row(name: str, constant: Constant, turned: bool) -> Row:
-    value, ends = constant.value, constant.ci95
-    if turned:
-        value, ends = -value, (-ends[1], -ends[0]) if ends else ends
-    cells = number(value, 4), number(constant.se, 2), interval(ends, 4)
-    return Row((Formula(f"-{name}" if turned else name), *cells, constant.reason))
+def _group_constants_grid(law: Law, caption: str) -> Grid:
+    """One row of shared constants, then one row per group; an interval follows each value."""
+    names = Expression.parse(law.template, law.factors).constants
+    intervals = law.group_intervals or {}
+    rows = [_group_row("shared by all", law.constants, names)] if law.shared else []
+    for level, values in (law.group_constants or {}).items():
+        constants = {name: Constant(value=value) for name, value in values.items()}
+        for name, own in intervals.get(level, {}).items():
+            if name in values:
+                constants[name] = Constant(
+                    value=values[name], se=own.se, ci95=own.ci95, reason=own.reason
+                )
+        rows.append(_group_row(level, constants, names))
+    headers = ("group", *(f"{formula_text(name)} (95 %)" for name in names), "why no interval")
+    return grid(caption, headers, rows, numeric=range(1, len(names) + 1))
+
+
+def _group_row(head: str, constants: Mapping[str, Constant], names: Sequence[str]) -> Row:
+    cells: list[str] = []
+    gaps: dict[str, list[str]] = {}
+    for name in names:
+        constant = constants.get(name)
+        if constant is None:
+            cells.append(MISSING)
+            continue
+        ends = "" if constant.ci95 is None else f" ({interval(constant.ci95, 3)})"
+        cells.append(f"{number(constant.value, 4)}{ends}")
+        if constant.ci95 is None:
+            gaps.setdefault(constant.reason, []).append(formula_text(name))
+    why = "; ".join(f"{', '.join(of)}: {text or 'none was computed'}" for text, of in gaps.items())
+    return Row((head, *cells, why))
+
+
+# --- outliers and evidence -----------------------------------------------------------------------
 
 
 def outliers_grid(laws: LawSet) -> Grid:
@@ -115,163 +255,27 @@ def outliers_grid(laws: LawSet) -> Grid:
     ]
     last = f"{laws.target} measured", "predicted", "residual in robust SD"
     headers = ("row", "group", *laws.factors, *last)
-    return grid(OUTLIERS, headers, rows, numeric=range(2, len(headers)))
+    return grid(CAPTIONS["outliers"], headers, rows, numeric=range(2, len(headers)))
 
 
 def evidence_grid(evidence: Sequence[FactorEvidence]) -> Grid:
     """What the data say for each factor, in numbers."""
-    rows = [_evidence_row(one) for one in evidence]
-    headers = (
-        *("factor", "R² without it", "ΔBIC without it", "wins", "wins when shuffled"),
-        *("exponent, 95 %", "its square root"),
-    )
-    return grid("Evidence for each factor.", headers, rows, numeric=(1, 2, 3, 4, 5))
-
-
-def _evidence_row(one: FactorEvidence) -> Row:
-    exponent = one.exponent or ExponentEstimate()
-    value, bounds = number(exponent.value, 2), interval(exponent.ci95, 2)
-    told = "" if value == MISSING else f"{value} ({bounds})"
-    return Row(
-        (
+    rows = []
+    for one in evidence:
+        exponent = one.exponent or ExponentEstimate()
+        value, bounds = number(exponent.value, 2), interval(exponent.ci95, 2)
+        cells = (
             one.factor,
             score(one.r2_without),
             number(one.delta_bic),
             percent(one.inclusion),
             percent(one.inclusion_permuted),
-            told,
+            "" if value == MISSING else f"{value} ({bounds})",
             one.root or "",
         )
-    )
-
-
-def theory_grid(theory: Sequence[Law]) -> Grid:
-    """Named theoretical forms, best outside first."""
-    ranked = sorted(theory, key=_outside, reverse=True)
-    rows = [
-        Row(
-            (
-                law.origin.removeprefix("theory:").strip(),
-                Formula(law.shown),
-                str(law.complexity),
-                score(law.scores.get("r2_train")),
-                score(law.scores.get("r2_extrapolation")),
-                score(law.scores.get("r2_hold_out")),
-                "" if law.valid else f"not valid: {law.reason}",
-            ),
-            emphasis="" if law.valid else "invalid",
-        )
-        for law in ranked
-    ]
-    headers = ("form", "fitted here", "nodes", "R² fitted", "R² outside", "R² held out", "standing")
-    return grid("Theoretical forms, best outside first.", headers, rows, numeric=(2, 3, 4, 5))
-
-
-def forms_grid(laws: LawSet) -> Grid:
-    """The user's own forms in the order given, then the selected law, with the same scores."""
-    chosen = None if laws.selected is None else laws.selected.expression
-    most = laws.rules.get("search", {}).get("max_complexity")
-    rows = [_form_row(law, law.expression == chosen, most) for law in laws.forms]
-    if rows and laws.selected is not None and all(law.expression != chosen for law in laws.forms):
-        rows.append(_form_row(laws.selected, True, most))
+        rows.append(Row(cells))
     headers = (
-        *("form", "fitted here", "nodes", "R² fitted", "R² cross-validated", "R² outside"),
-        *("R² held out", "standing"),
+        *("factor", "R² without it", "ΔBIC without it", "inclusion", "inclusion, permuted"),
+        *("exponent, 95 %", "its square root"),
     )
-    caption = "Your forms, in the order given, beside the selected law."
-    return grid(caption, headers, rows, numeric=(2, 3, 4, 5, 6))
-
-
-def _form_row(law: Law, selected: bool, most: object) -> Row:
-    names = ("r2_train", "r2_cv", "r2_extrapolation", "r2_hold_out")
-    cells = (
-        Formula(law.template),
-        Formula(law.shown) if law.fitted else "",
-        str(law.complexity),
-        *(score(law.scores.get(name)) for name in names),
-        _form_standing(law, selected, most),
-    )
-    return Row(cells, emphasis="selected" if selected else "" if law.valid else "invalid")
-
-
-def _form_standing(law: Law, selected: bool, most: object) -> str:
-    if not law.fitted:
-        return law.reason or "could not be fitted"
-    parts = [
-        "selected" if selected else "",
-        "" if law.valid else f"not valid: {law.reason or 'breaks the bounds or has a pole'}",
-        f"implausible: {law.limits}" if law.valid and law.limits else "",
-        f"longer than {most} nodes: cannot be selected"
-        if isinstance(most, int) and law.complexity > most
-        else "",
-    ]
-    return "; ".join(part for part in parts if part)
-
-
-def _outside(law: Law) -> tuple[bool, float]:
-    value = law.scores.get("r2_extrapolation")
-    return law.valid, -np.inf if value is None else value
-
-
-def card_grid(laws: LawSet) -> Grid:
-    """Size and identity of the data."""
-    data = laws.data
-    told = (
-        ("rows", _count(data.rows)),
-        ("rows fitted", _count(data.rows_fit)),
-        ("rows held out", _count(data.rows_hold_out)),
-        ("held out by", data.hold_out or ""),
-        ("distinct cells", _count(data.cells)),
-        ("spread of replicates (SD)", number(data.replicate_sd)),
-        ("target", laws.target),
-        ("bounds of the target", _limits(*(data.bounds or (None, None)))),
-        ("digest of the rows", data.digest),
-    )
-    return _facts("The data.", told)
-
-
-def _limits(low: float | None, high: float | None) -> str:
-    if low is not None and high is not None:
-        return f"{number(low)} to {number(high)}"
-    at_least = "" if low is None else f"at least {number(low)}"
-    return at_least or ("" if high is None else f"at most {number(high)}")
-
-
-def provenance_grid(laws: LawSet) -> Grid:
-    """Versions and settings that make the law come out again."""
-    p = laws.provenance
-    told = (
-        ("mtl-laws", p.version),
-        ("commit", p.commit),
-        ("engine", _engine(p.engine)),
-        ("seed", _text(p.seed)),
-        ("budget", _text(p.budget)),
-        ("candidates tried", _count(p.candidates)),
-        ("time limit", duration(p.time_limit)),
-        ("search took", f"{duration(p.seconds)}{', cut short' if p.cut else ''}"),
-        ("engine failures", "; ".join(p.engine_failures)),
-        ("Python", p.python),
-        ("packages", ", ".join(f"{name} {version}" for name, version in p.packages.items())),
-        ("made", p.created),
-    )
-    return _facts("Versions and settings.", told)
-
-
-def _engine(engine: EngineRecord) -> str:
-    used, requested = engine.used, engine.requested
-    reason = f": {engine.reason}" if engine.reason else ""
-    asked = f" (asked for {requested})" if requested and requested != used else ""
-    return f"{used}{asked}{reason}"
-
-
-def _facts(caption: str, told: Sequence[tuple[str, str]]) -> Grid:
-    rows = [Row((name, value)) for name, value in told if value not in ("", MISSING)]
-    return grid(caption, ("what", "value"), rows)
-
-
-def _count(value: object) -> str:
-    return f"{int(value):,}" if isinstance(value, int | float) else ""
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
+    return grid(CAPTIONS["evidence"], headers, rows, numeric=(1, 2, 3, 4, 5))

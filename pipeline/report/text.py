@@ -1,26 +1,33 @@
-"""Sentences about laws and their evidence.
+"""Sentences about laws: what a law says, how far it can be trusted, what speaks against it.
 
-Every function takes records and needs nothing but their attributes, which have the names of the
-fields of ``laws.json``.
+Every function takes records and needs only their attributes, which are named like the fields of
+``laws.json``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mtl_laws.pipeline.laws.rules import EvidenceRules
-from mtl_laws.pipeline.symbolic.typeset import formula_text
-from mtl_laws.pipeline.symbolic.typeset.numbers import (
-    interval,
-    level,
-    number,
-    percent,
-    score,
-    settled,
-    signed,
+from mtl_laws.pipeline.report.evidence_text import (
+    RULES,
+    baseline_text,
+    equivalent_data_text,
+    factor_text,
+    harm_text,
+    listed,
+    measured_gain_text,
+    point_text,
+    theory_text,
+    unpredicted_harm_text,
 )
+from mtl_laws.pipeline.report.surface import direction, limit
+from mtl_laws.pipeline.symbolic.typeset import formula_text
+from mtl_laws.pipeline.symbolic.typeset.numbers import level, number, percent, score, settled
 
 if TYPE_CHECKING:
     from mtl_laws.pipeline.laws.bands import Certainty, Uncertainty
@@ -28,36 +35,25 @@ if TYPE_CHECKING:
     from mtl_laws.pipeline.laws.law import Law, LawDefect
     from mtl_laws.pipeline.laws.lawset import LawSet
     from mtl_laws.pipeline.laws.question import Note
-    from mtl_laws.pipeline.laws.record import (
-        Baseline,
-        FactorEvidence,
-        GainCell,
-        GainRegion,
-        Groups,
-        Harm,
-        ModelFreeExponent,
-        PooledGain,
-        Reach,
-    )
-    from mtl_laws.pipeline.laws.record import PlaceExponent as Exponent
+    from mtl_laws.pipeline.laws.record import Groups, Reach
+    from mtl_laws.pipeline.report.surface import Surface
 
-RULES = EvidenceRules()
 GAPS = {
-    "confounded": "not identifiable: other constants can take its place",
-    "scattered": "not identifiable: it can move far without the law changing",
-    "too_few_resamples": "too few resamples of the cells could be fitted",
+    "confounded": "not identifiable: confounded with other constants",
+    "scattered": "not identifiable: it can vary widely without changing the law",
+    "too_few_resamples": "too few bootstrap samples of the cells could be fitted",
 }
 """Why a constant has no interval."""
-
-MOST_GAINS = 2
-"""Regions of measured gain that a sentence names at most; all those of harm are named."""
 
 MAX_LISTED = 8
 """Rows or groups that a sentence names at most."""
 
 OVER_GROUPS = "These are medians over the groups."
 CUT = "Inclusion was not computed, because the time limit ended the search early."
-SCORES = {"r2_cv": "cross-validated", "r2_extrapolation": "extrapolated", "r2_hold_out": "held out"}
+NO_LAW = "No law is valid on the whole domain. The front below gives the reasons."
+
+
+# --- what is stored in laws.json -----------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +95,9 @@ def with_sentences(laws: LawSet) -> LawSet:
     factors = zip(laws.evidence, text.factors, strict=True)
     update: dict[str, Any] = {
         "verdicts": text.verdicts,
-        "evidence": tuple(each.model_copy(update={"sentence": words}) for each, words in factors),
+        "evidence": tuple(
+            each.model_copy(update={"sentence": sentence}) for each, sentence in factors
+        ),
         "selected": _in_words(laws.law),
         "front": tuple(map(_in_words, laws.front)),
         "theory": tuple(map(_in_words, laws.theory)),
@@ -110,39 +108,42 @@ def with_sentences(laws: LawSet) -> LawSet:
 
 def _in_words(law: Law) -> Law:
     """The law with its defects and the missing intervals of its constants in words."""
-    words = {"reason": "", "limits": ""}
+    texts = {"reason": "", "limits": ""}
     for defect in law.defects:
-        words["limits" if defect.kind.startswith("limit_") else "reason"] = defect_text(defect)
+        texts["limits" if defect.kind.startswith("limit_") else "reason"] = defect_text(defect)
     constants = {
         name: each.model_copy(update={"reason": GAPS.get(each.reason, each.reason)})
         for name, each in law.constants.items()
     }
     intervals = law.group_intervals and {
-        level: {
+        group: {
             name: each.model_copy(update={"reason": GAPS.get(each.reason, each.reason)})
-            for name, each in known.items()
+            for name, each in own.items()
         }
-        for level, known in law.group_intervals.items()
+        for group, own in law.group_intervals.items()
     }
-    return law.model_copy(update={**words, "constants": constants, "group_intervals": intervals})
+    return law.model_copy(update={**texts, "constants": constants, "group_intervals": intervals})
+
+
+# --- rows, groups and outliers ------------------------------------------------------------------
 
 
 def note_text(note: Note) -> str:
-    """What was noticed about the rows, as a sentence without its full stop."""
+    """An observation about the rows, as a sentence without its full stop."""
     rows = f"{note.rows} {'row' if note.rows == 1 else 'rows'}"
     texts = {
         "placeholder": f"{note.name} is taken as undefined in the {rows} with {note.other} = 1: "
         "the number there never varies or does not change the target",
-        "where": f"{rows} that do not meet {note.name} left out",
-        "no_target": f"{rows} without a value of {note.name} left out",
-        "missing_factor": f"{rows} without a value of {note.name} left out",
+        "where": f"{rows} left out that do not meet {note.name}",
+        "no_target": f"{rows} left out without a value of {note.name}",
+        "missing_factor": f"{rows} left out without a value of {note.name}",
         "comma": f"{note.name} is read with a decimal comma",
         "thousands": f"{note.name} is read with separators of thousands",
         "percent": f"{note.name} is in percent: its percent signs are dropped",
         "truth": f"{note.name} is read with true as 1 and false as 0",
         "unmodelled": f"{note.name} varies in this table but is not a factor: its levels are "
         "separate cells",
-        "small_group": f"{note.name} has {rows}, too few for constants of its own: it takes those "
+        "small_group": f"{note.name} has {rows}, too few for constants of its own: it uses those "
         "of all groups together",
     }
     return texts[note.kind]
@@ -154,18 +155,18 @@ def shared_text(law: Law) -> str:
         return ""
     own = list(next(iter((law.group_constants or {}).values()), {}))
     if not law.shared:
-        return f"Every group has constants of its own: {_listed(own)}."
-    together = f"{_listed(list(law.shared))} {'is' if len(law.shared) == 1 else 'are'}"
+        return f"Every group has constants of its own: {listed(own)}."
+    together = f"{listed(list(law.shared))} {'is' if len(law.shared) == 1 else 'are'}"
     shared = f"{together} shared by all groups"
-    return f"{shared}; {_listed(own)} differ between them." if own else f"{shared}."
+    return f"{shared}; {listed(own)} differ between them." if own else f"{shared}."
 
 
 def groups_text(law: Law, groups: Groups) -> str:
     """How many levels there are, and which constants they share: "c2 shared, c0 per group"."""
     own = list(next(iter((law.group_constants or {}).values()), {}))
-    parts = [f"{_listed(list(law.shared))} shared"] if law.shared else []
-    parts += [f"{_listed(own)} per group"] if own else []
-    levels = f"{len(groups.levels)} levels of {_listed(list(groups.columns))}"
+    parts = [f"{listed(list(law.shared))} shared"] if law.shared else []
+    parts += [f"{listed(own)} per group"] if own else []
+    levels = f"{len(groups.levels)} levels of {listed(list(groups.columns))}"
     return f"{levels}; {', '.join(parts)}" if parts else levels
 
 
@@ -180,7 +181,7 @@ def small_groups_text(groups: Groups) -> str:
     one = len(groups.small) == 1
     return (
         f"{len(groups.small)} {'group has' if one else 'groups have'} too few rows for constants "
-        f"of {'its' if one else 'their'} own and {'takes' if one else 'take'} those of all groups "
+        f"of {'its' if one else 'their'} own and {'uses' if one else 'use'} those of all groups "
         f"together: {shown}."
     )
 
@@ -205,6 +206,142 @@ def outliers_text(laws: LawSet) -> str:
     return f"{words} Without {'it' if len(laws.outliers) == 1 else 'them'} the law is {shown}."
 
 
+# --- the law in words ----------------------------------------------------------------------------
+
+
+def describe(surface: Surface) -> list[str]:
+    """Sentences on what the law says, most important first."""
+    used = [factor for factor in surface.by_effect if factor in surface.used]
+    unused = [factor for factor in surface.factors if factor not in surface.used]
+    sentences = [
+        *_directions(surface, used),
+        *(_effect(surface, factor) for factor in used),
+        *_limits(surface, used),
+        equivalent_data_text(surface),
+        f"It does not use {listed(unused, 'or')}." if unused else "",
+    ]
+    return [sentence for sentence in sentences if sentence]
+
+
+def _directions(surface: Surface, used: Sequence[str]) -> list[str]:
+    ways: dict[str, list[str]] = {}
+    for factor in used:
+        ways.setdefault(direction(surface, factor), []).append(factor)
+    clauses = [
+        f"{surface.target} {way} with {listed(ways[way])}"
+        for way in ("rises", "falls")
+        if way in ways
+    ]
+    texts = [f"{', and '.join(clauses)}."] if clauses else []
+    for factor in ways.get("varies", []):
+        texts.append(
+            f"{surface.target} rises or falls with {factor}, depending on the values of the "
+            "factors."
+        )
+    return texts
+
+
+def direction_text(surface: Surface, factor: str) -> str:
+    """``accuracy rises with n``: which way the law moves, as a heading."""
+    if factor not in surface.used:
+        return f"the law does not use {factor}"
+    way = direction(surface, factor)
+    if way == "varies":
+        return f"{surface.target} rises or falls with {factor}, depending on the factors"
+    return f"{surface.target} {'does not change' if way == 'none' else way} with {factor}"
+
+
+def _effect(surface: Surface, factor: str) -> str:
+    low, high = surface.fitted_range(factor)
+    start, end = surface.along(factor, np.array([low, high]), {})
+    if low == high or not np.isfinite([start, end]).all():
+        return ""
+    others = [f"{f} = {level(surface.reference[f])}" for f in surface.used if f != factor]
+    at = f" at {listed(others)}" if others else ""
+    return (
+        f"From {factor} = {level(low)} to {level(high)}{at}, "
+        f"it goes from {number(settled(start, surface.scale))} to "
+        f"{number(settled(end, surface.scale))}."
+    )
+
+
+def _limits(surface: Surface, used: Sequence[str]) -> list[str]:
+    """Where the law tends as its sizes grow without bound."""
+    limits: dict[str, list[str]] = {}
+    for factor in used:
+        tendency = limit(surface, factor) if surface.logarithmic(factor) else None
+        if tendency is not None:
+            value, others = tendency
+            at = listed([point_text({name: surface.reference[name]}) for name in others])
+            limits.setdefault(f"{number(value)}{f' at {at}' if at else ''}", []).append(factor)
+    return [
+        f"As {listed(factors, 'or')} grows without bound it tends to {value}."
+        for value, factors in limits.items()
+    ]
+
+
+def relatedness_text(surface: Surface) -> str:
+    """What AMI is, where it is the relatedness of the table; empty elsewhere."""
+    roles = surface.multitask
+    if roles is None or roles.relatedness.lower() != "ami":
+        return ""
+    return (
+        f"{roles.relatedness} is the adjusted mutual information (AMI) between the labels of the "
+        "main task and of an auxiliary task: 0 means that they are unrelated, 1 that each "
+        "determines the other."
+    )
+
+
+# --- what speaks against it ----------------------------------------------------------------------
+
+
+def law_notes(laws: LawSet, few_levels: Sequence[str], min_levels: int) -> list[str]:
+    """What a reader must know before trusting the law.
+
+    Parameters
+    ----------
+    few_levels : factors with fewer than `min_levels` levels in the fitted rows.
+    """
+    law = laws.selected
+    notes = [few_levels_text(few_levels, min_levels)]
+    if law is None:
+        notes.append(NO_LAW)
+    elif not law.valid:
+        notes.append(f"The law shown is not valid: {law.reason or 'see the front'}.")
+    else:
+        notes += [limits_text(law), held_out_text(law)]
+    if law is not None and law.levels:
+        notes.append(
+            "The law has constants by group. The words, the curves along one factor and the map of "
+            f"gains show group {law.levels[0]}, the first of {len(law.levels)}. Every other figure "
+            "and table uses for each row the constants of its own group."
+        )
+    lower = laws.data.lower_is_better
+    notes += [unpredicted_harm_text(laws.target, laws.measured_gain, lower), _noise_text(laws)]
+    return [note for note in notes if note]
+
+
+def _noise_text(laws: LawSet) -> str:
+    """How the law's error compares with the spread of replicates; empty where unknown."""
+    spread = laws.data.replicate_sd
+    error = None if laws.selected is None else laws.selected.scores.get("rmse_cv")
+    if not spread or error is None:
+        return ""
+    return (
+        f"Replicates of one cell differ by {number(spread, 2)} (standard deviation, over cells "
+        f"with replicates). The cross-validated error of this law is {number(error, 2)} (RMSE)."
+    )
+
+
+def assumed_fraction_text(name: str, low: float, high: float) -> str:
+    """That a factor was taken for a fraction, which it may not be."""
+    return (
+        f"{name} ranges from {number(low)} to {number(high)} and was taken for a fraction, so "
+        f"every law had to be valid from 0 to 1. If {name} is not a fraction, search again with "
+        f"--domain {name}=LOW:HIGH."
+    )
+
+
 def limits_text(law: Law) -> str:
     """What is implausible about the limits of a law; empty where nothing is."""
     if not law.limits:
@@ -213,7 +350,7 @@ def limits_text(law: Law) -> str:
 
 
 def held_out_text(law: Law) -> str:
-    """That the law is of no use on the held-out rows; empty where it is."""
+    """That the law fails on the held-out rows; empty where it does not."""
     r2 = law.scores.get("r2_hold_out")
     if r2 is None or r2 >= 0.0:
         return ""
@@ -234,19 +371,19 @@ def few_levels_text(factors: Sequence[str], least: int) -> str:
         return ""
     has, them, these = ("has", "it", "its") if len(factors) == 1 else ("have", "them", "their")
     return (
-        f"{_listed(factors)} {has} fewer than {least} levels in the fitted rows, so no law was "
+        f"{listed(factors)} {has} fewer than {least} levels in the fitted rows, so no law was "
         f"tested beyond {them}: nothing is known outside {these} levels."
     )
 
 
 def defect_text(defect: Defect | LawDefect) -> str:
     """What is wrong with a law, as the end of a sentence: "is not finite at n = 10"."""
-    at, value = _point(defect.at), number(defect.value)
-    grown = _listed(list(defect.at))
+    at, value = point_text(defect.at), number(defect.value)
+    grown = listed(list(defect.at))
     grow = f"as {grown} {'grows' if len(defect.at) == 1 else 'grow'}"
     condition = f"at {at}, where {defect.factor} is" if at else f"where {defect.factor} is"
     texts = {
-        "not_fitted": "could not be fitted: no constants tried give it a value on every row",
+        "not_fitted": "could not be fitted: no constants give it a value on every row",
         "not_finite": f"is not finite at {at}",
         "pole": f"has a pole near {at}",
         "step": f"contains a power of {value}, which acts as a step",
@@ -261,128 +398,7 @@ def defect_text(defect: Defect | LawDefect) -> str:
     return texts[defect.kind]
 
 
-def factor_text(evidence: FactorEvidence, rules: EvidenceRules = RULES) -> str:
-    """All evidence on one factor."""
-    parts = (
-        ablation_text(evidence, rules),
-        inclusion_text(evidence, rules),
-        exponents_text(evidence.factor, evidence.exponents, rules),
-        model_free_text(evidence.factor, evidence.plain_exponent),
-    )
-    return " ".join(part for part in parts if part)
-
-
-def ablation_text(evidence: FactorEvidence, rules: EvidenceRules = RULES) -> str:
-    """How much the factor matters, by the best laws with and without it."""
-    factor = evidence.factor
-    if evidence.delta_bic is None or evidence.r2_with is None or evidence.r2_without is None:
-        return f"{factor} is in {'every' if evidence.in_law else 'no'} valid law of the search."
-    change = f"ΔBIC {number(round(evidence.delta_bic))}"
-    strong = evidence.delta_bic > rules.strong
-    if not evidence.in_law and strong:
-        return (
-            f"{factor} is not in the law. Laws with {factor} fit the measured rows better "
-            f"({change}), but they do not extrapolate better."
-        )
-    if not evidence.in_law:
-        return f"{factor} is not in the law, and adding it improves the fit little ({change})."
-    less, more = max(evidence.r2_without, 0.0), max(evidence.r2_with, 0.0)
-    shares = percent(less), percent(more)
-    if shares[0] == shares[1]:
-        shares = f"{number(100 * less, 4)} %", f"{number(100 * more, 4)} %"
-    verdict = (
-        f"{factor} matters" if strong else f"{factor} is in the law, but dropping it costs little"
-    )
-    return (
-        f"{verdict}: the law explains {shares[1]} of the variance, the best law without {factor} "
-        f"{shares[0]} ({change})."
-    )
-
-
-def inclusion_text(evidence: FactorEvidence, rules: EvidenceRules = RULES) -> str:
-    """How often laws with the factor clearly win on halves of the cells, and when permuted."""
-    factor, observed, permuted = evidence.factor, evidence.inclusion, evidence.inclusion_permuted
-    if observed is None or permuted is None:
-        return ""
-    wins = (
-        f"the best law with {factor} clearly beats the best law without it on {percent(observed)} "
-        "of random halves of the cells"
-    )
-    if observed - permuted >= rules.chance:
-        start = f"T{wins[1:]}" if evidence.in_law else f"Yet {wins}"
-        return f"{start}, and on {percent(permuted)} when the values of {factor} are permuted."
-    if not evidence.in_law:
-        return ""
-    return (
-        f"T{wins[1:]}, hardly more often than when the values of {factor} are permuted "
-        f"({percent(permuted)})."
-    )
-
-
-def exponents_text(factor: str, exponents: Sequence[Exponent], rules: EvidenceRules = RULES) -> str:
-    """Where the factor is in the law and with which power; empty where it is not."""
-    if not exponents:
-        return ""
-    first, *others = exponents
-    verb = "has its main effect" if others else "appears"
-    texts = [f"Given this form of law, {factor} {verb} in {_part(first)}, {_power(factor, first)}."]
-    if first.ci95 is not None and first.ci95[1] < 0.0:
-        texts.append(f"This part tends to 0 as {factor} grows.")
-    for other in others:
-        share = other.moves / first.moves if first.moves > 0 else 1.0
-        minor = share < rules.minor_place
-        weight = f" This place moves the law {percent(share)} as much." if minor else ""
-        texts.append(f"It also appears in {_part(other)}, {_power(factor, other)}.{weight}")
-    return " ".join(texts)
-
-
-def model_free_text(factor: str, exponent: ModelFreeExponent | None) -> str:
-    """The power in cells that agree in all other factors; empty where there are too few."""
-    if exponent is None:
-        return ""
-    low, high = exponent.ci95
-    named = {0.5: f"√{factor}", 1.0: factor, 0.0: f"ln {factor}"}
-    named |= {-0.5: f"1/√{factor}", -1.0: f"1/{factor}"}
-    inside = [name for power, name in named.items() if low <= power <= high]
-    if not inside:
-        verdict = f"rules out √{factor}, {factor} and ln {factor}"
-    else:
-        verdict = f"{'supports' if len(inside) == 1 else 'is compatible with'} {_listed(inside)}"
-    limit = ", the rate of approach to a limit" if high < 0.0 else ""
-    return (
-        f"Without a law, cells that agree in all other factors follow a + b·{factor}^p best with "
-        f"p = {_with_interval(exponent.value, exponent.ci95)}{limit}. This {verdict}."
-    )
-
-
-def theory_text(selected: Law, theory: Sequence[Law]) -> str:
-    """The theoretical form that extrapolates best, beside the selected law."""
-    key = "r2_extrapolation" if selected.scores.get("r2_extrapolation") is not None else "r2_cv"
-    own = selected.scores.get(key)
-    scores = [(law.scores.get(key), law.origin) for law in theory if law.valid]
-    ranked = sorted(((r2, origin) for r2, origin in scores if r2 is not None), reverse=True)
-    if own is None or not ranked:
-        return ""
-    if selected.origin.startswith("theory:"):
-        return f"The selected law is itself a theoretical form, {_form(selected.origin)}."
-    best, origin = ranked[0]
-    return (
-        f"Of {len(theory)} theoretical forms, {_form(origin)} has the best {SCORES[key]} R²: "
-        f"{score(best)}, {score(abs(own - best))} {'below' if best <= own else 'above'} the "
-        f"selected law ({score(own)})."
-    )
-
-
-def baseline_text(selected: Law, baseline: Baseline) -> str:
-    """The law beside a predictor that need not be a formula."""
-    texts = [
-        f"{score(baseline.scores[key])} {name} (the law {score(selected.scores[key])})"
-        for key, name in SCORES.items()
-        if baseline.scores.get(key) is not None and selected.scores.get(key) is not None
-    ]
-    if not texts:
-        return ""
-    return f"{baseline.name.capitalize()}, which is not a formula, reaches R² {', '.join(texts)}."
+# --- how far it can be trusted -------------------------------------------------------------------
 
 
 def certainty_text(
@@ -418,7 +434,7 @@ def reach_text(reach: Reach) -> str:
     name, text = reach.factor, _trusted_text(reach)
     if reach.parts_at is None:
         return f"{text}."
-    differ = "laws that score about as well differ by more than the noise of a run"
+    differ = "laws that score about as well differ by more than the noise of one trial"
     if reach.parts_at == reach.fitted_to:
         return f"{text}. At {name} = {level(reach.fitted_to)} already, {differ}."
     return f"{text}; from {name} = {level(reach.parts_at)} on, {differ}."
@@ -435,7 +451,7 @@ def _trusted_text(reach: Reach) -> str:
         return f"At {edge} {mean} is ± {width}, wider than ± {limit}: the law says little beyond"
     if reach.trusted_to == reach.fitted_to:
         return f"Beyond {edge} {mean} is wider than ± {limit}: the law says little there"
-    furthest = ", the furthest that was tried," if reach.trusted_to == reach.asked_to else ","
+    furthest = ", the largest value examined," if reach.trusted_to == reach.asked_to else ","
     return (
         f"Up to {name} = {level(reach.trusted_to)}, {_times(reach)} the largest {name} fitted"
         f"{furthest} {mean} stays within ± {width}"
@@ -483,201 +499,3 @@ def _times(reach: Reach) -> str:
     """``twice`` or ``4 times``."""
     times = number((reach.trusted_to or 0.0) / reach.fitted_to, 2)
     return "twice" if times == "2" else f"{times} times"
-
-
-def harm_text(target: str, harm: Harm | None, lower: bool = False) -> str:
-    """Where the law is worse than its own value at T = 1; empty where there is no such factor.
-
-    Parameters
-    ----------
-    lower : whether a lower target is better.
-    """
-    if harm is None:
-        return ""
-    alone = f"its value at {harm.count} = 1"
-    worse, side = ("rises above", "above") if lower else ("falls below", "below")
-    changes = sorted((-harm.lowest, -harm.highest)) if lower else (harm.lowest, harm.highest)
-    texts = [
-        f"Within the fitted ranges the law {'always lies' if harm.lowered else 'never'} "
-        f"{side if harm.lowered else worse} {alone}: {target} changes by "
-        f"{interval(changes, 2)}."
-    ]
-    if 0.0 < harm.lowered < 1.0:
-        always, never = harm.always_below, harm.never_from
-        texts = [
-            f"The law {worse} {alone} on {percent(harm.lowered)} of the fitted ranges (negative "
-            f"transfer), by at most {number(-harm.lowest, 2)}, at {_point(harm.at)}"
-            + ("" if always is None else f"; always up to {harm.share} = {level(always)}")
-            + ("" if never is None else f"; never from {harm.share} = {level(never)}")
-            + "."
-        ]
-    if harm.surely is not None and harm.lowered:
-        where = f"on {percent(harm.surely)} of the fitted ranges" if harm.surely else "nowhere"
-        texts.append(f"The 95 % band of this change lies {side} 0 {where}.")
-    return " ".join(texts)
-
-
-def measured_gain_text(target: str, paired: PooledGain | None, lower: bool = False) -> str:
-    """Where training together was measured to help and to harm; empty where it was not measured.
-
-    Parameters
-    ----------
-    lower : whether a lower target is better.
-    """
-    if paired is None:
-        return ""
-    worse, better = ("raises", "lowers") if lower else ("lowers", "raises")
-    texts: list[str] = []
-    for verb, regions in ((worse, paired.harm), (better, paired.help[:MOST_GAINS])):
-        places = "; and ".join(_region_text(region, paired, lower) for region in regions)
-        start = "It" if texts else "Measured: training together"
-        texts += [f"{start} {verb} {target} {places}."] if places else []
-    return " ".join([*texts, _pooled_text(paired, lower)])
-
-
-def unpredicted_harm_text(target: str, paired: PooledGain | None, lower: bool = False) -> str:
-    """Where clear harm was measured that the law does not predict; empty where there is none."""
-    missed = [] if paired is None else [r for r in paired.harm if r.law is not None and r.law >= 0]
-    if paired is None or not missed:
-        return ""
-    places = ", and ".join(
-        f"{region_place(region, paired)} by {number(abs(region.gain), 2)}" for region in missed
-    )
-    return (
-        f"The law does not predict harm that was measured: training together "
-        f"{'raises' if lower else 'lowers'} {target} {places}."
-    )
-
-
-def _region_text(region: GainRegion, paired: PooledGain, lower: bool) -> str:
-    """Where a region is, its mean, and what the law says there."""
-    ends = sorted(abs(end) for end in region.ci95)
-    law = region.law if region.law is None else (-region.law if lower else region.law)
-    told = "" if law is None else f"; the law says {signed(settled(law, region.gain))}"
-    cells = f"{number(region.cells)} cell{'' if region.cells == 1 else 's'}"
-    return (
-        f"{region_place(region, paired)}, by {number(abs(region.gain), 2)} on average (95 % "
-        f"{interval(ends, 2)}; {cells}, {number(round(region.runs))} runs{told})"
-    )
-
-
-def region_place(region: GainRegion, paired: PooledGain) -> str:
-    """``at n ≤ 100 and ami = 0.05``."""
-    parts = []
-    for name, (low, high) in region.where.items():
-        first, last = paired.ranges.get(name, (low, high))
-        if low == high:
-            parts.append(f"{name} = {level(low)}")
-        elif low == first:
-            parts.append(f"{name} ≤ {level(high)}")
-        elif high == last:
-            parts.append(f"{name} ≥ {level(low)}")
-        else:
-            parts.append(f"{name} from {level(low)} to {level(high)}")
-    return f"at {_listed(parts)}" if parts else "over all measured cells"
-
-
-def _pooled_text(paired: PooledGain, lower: bool) -> str:
-    """How many cells are worse than the single task, and how that was judged."""
-    side, cells = "above" if lower else "below", paired.cells
-    below, pooled = sum(c.gain < 0 for c in cells), sum(c.pooled < 0 for c in cells)
-    lie = "lies" if below == 1 else "lie"
-    counted = (
-        f"{number(below)} of {number(len(cells))} measured cells with {paired.count} > 1 {lie} "
-        f"{side} single-task training, {number(pooled)} after averaging over neighbouring cells"
-    )
-    if not paired.tested:
-        return f"{counted}; without replicates no sign is sure."
-    how = "by seed" if paired.by_seed else "with the mean of the single-task runs"
-    none = "" if paired.harm else "; no range of cells is clearly harmed"
-    return (
-        f"{counted}{none}. Runs are paired {how}, signs judged over ranges of cells, and the "
-        "intervals allow for all the ranges that were looked at."
-    )
-
-
-def gain_map_text(count: str, ends: tuple[float, float], cells: Sequence[GainCell]) -> str:
-    """What the law says on a map of gains, and what the measured cells on it say.
-
-    Parameters
-    ----------
-    ends : lowest and highest predicted gain.
-    cells : the measured cells on the map.
-    """
-    low, high = ends
-    up = [cell for cell in cells if cell.region > 0 or (cell.region == 0 and cell.pooled >= 0)]
-    clear, harmed = sum(c.region < 0 for c in cells), len(cells) - len(up)
-    contradicted = (low >= 0 and harmed > 0) or (high <= 0 and len(up) > 0)
-    if low < 0 < high:
-        law = "The line is where the law says that training together stops helping."
-    elif contradicted:
-        law = f"The law predicts {'no harm' if low >= 0 else 'no gain'} on this map."
-    elif low > 0:
-        law = "The law predicts a gain everywhere on this map."
-    else:
-        law = f"The law predicts {'no harm' if low == 0 else 'no gain'} anywhere on this map."
-    if not cells:
-        return law
-    told = f"Measured, {harmed} of {len(cells)} cells are worse than {count} = 1 once pooled"
-    return f"{law} {told}{f', {clear} of them clearly' if clear else ''}."
-
-
-def _part(exponent: Exponent) -> str:
-    part = formula_text(exponent.part or exponent.inside)
-    return f"{part}, the argument of {exponent.under}" if exponent.under else part
-
-
-def _power(factor: str, exponent: Exponent) -> str:
-    """The power of a factor in one place of the law, and what it says about a root."""
-    if exponent.logarithm:
-        return f"the argument of a logarithm, which grows more slowly than any power of {factor}"
-    if exponent.varies_with:
-        low, high = exponent.over or (0.0, 0.0)
-        others = _listed(exponent.varies_with)
-        small, large = sorted((abs(low), abs(high)))
-        holds = f"only at one value of {others}" if small <= 0.5 <= large else "nowhere"
-        return (
-            f"with an exponent that depends on {others} and ranges from {number(low, 2)} to "
-            f"{number(high, 2)}, so {_root(factor, low + high)} holds {holds}"
-        )
-    if exponent.value is None:
-        return (
-            f"with an exponent that these data do not identify, so √{factor} is neither supported "
-            "nor ruled out"
-        )
-    text = f"with exponent {_with_interval(exponent.value, exponent.ci95)}"
-    return text if exponent.ci95 is None else f"{text}, {_verdict(factor, exponent.ci95)}"
-
-
-def _verdict(factor: str, ci95: tuple[float, float]) -> str:
-    """Whether an interval of an exponent contains ½ or −½, and 1 or −1."""
-    root = _root(factor, ci95[0] + ci95[1])
-    itself = factor if ci95[1] >= 0.0 else f"1/{factor}"
-    low, high = sorted(abs(end) for end in ci95)
-    if ci95[0] <= 0.0 <= ci95[1]:
-        return f"whose sign is undetermined{'' if high >= 0.5 else f', but {root} is ruled out'}"
-    one = low <= 1.0 <= high
-    if low <= 0.5 <= high:
-        return f"which is compatible with {root} and {itself}" if one else f"which supports {root}"
-    return f"which rules out {root}{f' and is compatible with {itself}' if one else ''}"
-
-
-def _root(factor: str, exponent: float) -> str:
-    """The root of a factor, below the line where its exponent is negative."""
-    return f"√{factor}" if exponent >= 0.0 else f"1/√{factor}"
-
-
-def _with_interval(value: float, ci95: tuple[float, float] | None) -> str:
-    return f"{number(value, 2)} ({'no interval' if ci95 is None else f'95 % {interval(ci95, 2)}'})"
-
-
-def _point(at: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} = {level(value)}" for name, value in at.items())
-
-
-def _form(origin: str) -> str:
-    return origin.removeprefix("theory:").strip()
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)

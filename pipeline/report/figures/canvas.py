@@ -81,11 +81,11 @@ def theme_variables(theme: str) -> str:
 
 WIDTH, HEIGHT = 4.6, 3.2  # inches
 FONT_SIZE = 8.8
-#: ticks closer than this share of the axis would overprint
+#: ticks closer than this fraction of the axis would overprint
 TICK_GAP = 0.115
-#: what a character of a tick's label takes of the axis, and the space between two labels
+#: width of a character of a label, and of the space between labels, as fractions of the axis
 CHARACTER, SPACE = 0.018, 0.02
-#: space left of the first and right of the last value, as a share of the axis
+#: space left of the first and right of the last value, as a fraction of the axis
 MARGIN = 0.03
 #: letters of a label that fit beside or above a panel
 LABEL_LENGTH = 26
@@ -199,30 +199,30 @@ def _level_ticks(
 
 
 def _spaced(levels: Floats, logarithmic: bool, ends: tuple[float, float]) -> Floats:
-    """Levels far enough from each other to be labelled, the ends first, then from the largest."""
+    """Levels far enough apart to be labelled, the ends first, then from the largest."""
     width = (ends[1] - ends[0]) or 1.0
     places = scaled(levels, logarithmic)
     length = np.array([len(level(value)) for value in levels], dtype=float)
-    kept: list[int] = []
+    chosen: list[int] = []
     for k in [0, *range(len(levels) - 1, 0, -1)] if len(levels) else []:
-        gaps = SPACE + CHARACTER * (length[k] + length[kept]) / 2
-        if (np.abs(places[k] - places[kept]) >= width * np.maximum(gaps, TICK_GAP)).all():
-            kept.append(k)
-    return np.asarray(levels[sorted(kept)])
+        gaps = SPACE + CHARACTER * (length[k] + length[chosen]) / 2
+        if (np.abs(places[k] - places[chosen]) >= width * np.maximum(gaps, TICK_GAP)).all():
+            chosen.append(k)
+    return np.asarray(levels[sorted(chosen)])
 
 
 def shade_outside(axes: Axes, fitted: tuple[float, float]) -> None:
-    """Grey where nothing was fitted, with a word saying so where there is room for it."""
+    """Grey outside the fitted range, labelled where there is room."""
     low, high = axes.get_xlim()
     sides = [(low, fitted[0]), (fitted[1], high)]
     for start, end in sides:
-        if end <= start or _share(axes, start, end) <= 1.2 * MARGIN:
+        if end <= start or _fraction(axes, start, end) <= 1.2 * MARGIN:
             continue
         axes.axvspan(start, end, facecolor=OUTSIDE.light, edgecolor="none", zorder=-1)
-        if _share(axes, start, end) > 0.16:
+        if _fraction(axes, start, end) > 0.16:
             axes.annotate(
                 "not fitted",
-                (_centre(axes, start, end), 0.0),
+                (middle(start, end, axes.get_xscale() == "log"), 0.0),
                 xycoords=("data", "axes fraction"),
                 xytext=(0, 4),
                 textcoords="offset points",
@@ -233,14 +233,14 @@ def shade_outside(axes: Axes, fitted: tuple[float, float]) -> None:
     axes.set_xlim(low, high)
 
 
-def _share(axes: Axes, start: float, end: float) -> float:
+def _fraction(axes: Axes, start: float, end: float) -> float:
     to_axes = axes.transData + axes.transAxes.inverted()
     return float(to_axes.transform((end, 0))[0] - to_axes.transform((start, 0))[0])
 
 
-def _centre(axes: Axes, start: float, end: float) -> float:
-    logarithmic = axes.get_xscale() == "log"
-    return float(np.sqrt(start * end)) if logarithmic else (start + end) / 2
+def middle(start: float, end: float, logarithmic: bool) -> float:
+    """The point halfway between two values of an axis."""
+    return float((start * end) ** 0.5 if logarithmic else (start + end) / 2)
 
 
 def end_labels(
@@ -264,7 +264,7 @@ def end_labels(
 
 
 def spread(heights: Sequence[float], gap: float, limits: tuple[float, float]) -> list[float]:
-    """Heights moved as little as keeps them `gap` apart and within `limits`, order kept."""
+    """Heights moved as little as needed to be `gap` apart and within `limits`, in their order."""
     order = np.argsort(heights, kind="stable")
     placed = np.clip(np.asarray(heights, dtype=float)[order], *limits)
     for _ in range(60):
@@ -281,7 +281,7 @@ def spread(heights: Sequence[float], gap: float, limits: tuple[float, float]) ->
 
 
 def header(axes: Axes, text: str) -> None:
-    """A quiet word over the end labels: what they are values of."""
+    """The name of the factor over the end labels."""
     axes.annotate(
         text,
         (1.0, 1.0),

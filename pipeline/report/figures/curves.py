@@ -1,13 +1,32 @@
-"""The law along one factor, with the data it was fitted on and the region it was not fitted in."""
+"""The law along one factor, with the data it was fitted on and the region outside.
+
+A panel shows the law along one factor for a few levels of another, with data. The remaining factors
+are held at the combination of levels that most of the data shares, so that the points drawn are
+measurements, not adjustments. Where a table has no such combination (a random design), the law
+moves every row to the held values and the row keeps its own residual; the slice says so in
+``adjusted``.
+
+Notation
+--------
+x : the factor on the horizontal axis.
+hue : the factor whose levels the lines stand for; None for a single line.
+held : the remaining factors, each at one value.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from mtl_laws.pipeline.laws.levels import Floats
+from mtl_laws.pipeline.laws.bands import Bands
+from mtl_laws.pipeline.laws.levels import UNDEFINED, Floats, scaled
+from mtl_laws.pipeline.report.figure_text import curve_alt, curve_caption
 from mtl_laws.pipeline.report.figures.canvas import (
     FONT_SIZE,
     MUTED,
@@ -21,14 +40,227 @@ from mtl_laws.pipeline.report.figures.canvas import (
     ramp,
     shade_outside,
 )
-from mtl_laws.pipeline.report.slices import Line, Slice, slice_along
-from mtl_laws.pipeline.report.surface import Surface
-from mtl_laws.pipeline.symbolic.typeset.numbers import level, number, settled
+from mtl_laws.pipeline.report.surface import GRID, Mask, Surface, finite, subsample
+from mtl_laws.pipeline.symbolic.kinds import is_size
+from mtl_laws.pipeline.symbolic.typeset.numbers import level
 
+MOST_LINES = 4
+#: distinct x values that a line needs before measured points are enough
+ENOUGH = 3
+#: adjusted points that are drawn at most
+MOST_ADJUSTED = 300
+#: a size is drawn to so many times the largest value measured
+BEYOND = 4.0
 #: names longer than this would not fit beside the end labels
 LONG_NAME = 9
-#: opacity of the band of the law and of one more run
-LAW_BAND, RUN = 0.3, 0.1
+#: opacity of the band of the law and of one more trial
+LAW_BAND, RUN_BAND = 0.3, 0.1
+NO_POINTS = ("x", "y", "spread", "inside")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line and its points.
+
+    Attributes
+    ----------
+    level : value of the hue factor (NaN for a single line).
+    grid, law : the drawn curve.
+    points : columns x, y, spread (standard deviation of replicates or NaN), inside (fitted row).
+    flat : mean of measured rows where x is undefined, or NaN.
+    bands : of the law and of one more run along the grid.
+    """
+
+    level: float
+    grid: Floats
+    law: Floats
+    points: pd.DataFrame
+    flat: float
+    bands: Bands
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Everything one curve panel draws.
+
+    Attributes
+    ----------
+    x, hue, held : see the head of this module.
+    lines : one for each level of the hue factor.
+    span : ends of the horizontal axis; of a size, beyond what was measured.
+    adjusted : whether rows were moved to the held values.
+    logarithmic : whether the horizontal axis is.
+    """
+
+    x: str
+    hue: str | None
+    held: Mapping[str, float]
+    lines: tuple[Line, ...]
+    span: tuple[float, float]
+    adjusted: bool
+    logarithmic: bool
+
+
+def slice_along(surface: Surface, x: str) -> Slice:
+    """The slice of `surface` along factor `x`."""
+    hue = next((f for f in surface.varied if f != x), None)
+    held = _held(surface, x, hue)
+    fixed = [*held, *([hue] if hue else [])]
+    designed = not any(surface.levels[factor].binned for factor in fixed)
+    if not designed:
+        held = {factor: surface.reference[factor] for factor in held}
+    levels = _hue_levels(surface, x, hue, held if designed else None)
+    rows = [_matching(surface, _at(hue, level, held)) for level in levels]
+    measured = designed and max(_distinct(surface, x, mask) for mask in rows) >= ENOUGH
+    low, high = _span(surface, x)
+    logarithmic = surface.logarithmic(x) or is_size(surface.columns[x])
+    spaced = np.geomspace if logarithmic and low > 0 else np.linspace
+    grid = np.asarray(spaced(low, high, GRID))
+    lines = tuple(
+        _line(surface, x, grid, level, _at(hue, level, held), mask if measured else None)
+        for level, mask in zip(levels, rows, strict=True)
+    )
+    if not measured:
+        lines = _share_rows(surface, x, hue, lines)
+    return Slice(
+        x=x,
+        hue=hue,
+        held=held,
+        lines=lines,
+        span=(low, high),
+        adjusted=not measured,
+        logarithmic=logarithmic,
+    )
+
+
+def _span(surface: Surface, x: str) -> tuple[float, float]:
+    """From the smallest value measured or allowed to the largest measured, and further.
+
+    A size goes on to `BEYOND` times its largest value, but no further than its values are apart.
+    """
+    low, high = surface.extent(x)
+    if is_size(surface.columns[x]):
+        return low, high * min(BEYOND, high / low)
+    start, end = surface.domain(x)
+    return min(low, max(start, low)), min(max(high, end), 2 * high if high > 0 else high)
+
+
+def _held(surface: Surface, x: str, hue: str | None) -> dict[str, float]:
+    """The combination of the other factors' levels that covers most of the x and hue levels."""
+    rest = [f for f in surface.factors if f not in (x, hue) and len(surface.levels[f].values)]
+    if not rest:
+        return {}
+    codes = pd.DataFrame({f: surface.levels[f].code for f in surface.factors})
+    defined = surface.inside & (codes[rest] >= 0).all(axis=1).to_numpy()
+    if not defined.any():
+        return {f: surface.reference[f] for f in rest}
+    codes["place"] = codes[x] if hue is None else codes[x] * 1000 + codes[hue]
+    covered = codes[defined].groupby(rest)["place"].nunique().reset_index(name="places")
+    middle = {f: surface.levels[f].nearest(surface.reference[f]) for f in rest}
+    covered["far"] = sum((covered[f] - middle[f]).abs() for f in rest)
+    best = covered[covered["places"] >= 0.8 * covered["places"].max()].sort_values("far").iloc[0]
+    return {f: float(surface.levels[f].values[int(best[f])]) for f in rest}
+
+
+def _hue_levels(
+    surface: Surface, x: str, hue: str | None, held: Mapping[str, float] | None
+) -> Sequence[float]:
+    """At most four levels of the hue factor, lowest and highest among them.
+
+    With `held`, only levels with data at these values of the other factors are eligible.
+    """
+    if hue is None:
+        return [float("nan")]
+    values = surface.levels[hue].values
+    if held is not None:
+        counts = [_distinct(surface, x, _matching(surface, {**held, hue: v})) for v in values]
+        values = values[np.array(counts) >= min(ENOUGH, max(counts))]
+    picks = np.unique(np.linspace(0, len(values) - 1, MOST_LINES).round().astype(int))
+    return [float(value) for value in values[picks]]
+
+
+def _at(hue: str | None, level: float, held: Mapping[str, float]) -> dict[str, float]:
+    return dict(held) if hue is None else {**held, hue: level}
+
+
+def _matching(surface: Surface, values: Mapping[str, float]) -> Mask:
+    """Rows at the levels of the given values."""
+    mask = np.ones(len(surface.table), dtype=bool)
+    for factor, value in values.items():
+        levels = surface.levels[factor]
+        mask &= levels.matches(levels.nearest(value))
+    return mask
+
+
+def _distinct(surface: Surface, x: str, mask: Mask) -> int:
+    codes = surface.levels[x].code[mask]
+    if (codes == UNDEFINED).any() and not (codes >= 0).any():
+        return ENOUGH  # a level where x is undefined is a line of its own, flat
+    return len(np.unique(finite(surface.columns[x][mask])))
+
+
+def _line(
+    surface: Surface,
+    x: str,
+    grid: Floats,
+    level: float,
+    others: Mapping[str, float],
+    mask: Mask | None,
+) -> Line:
+    """A line with its measured points; without points where there is no `mask` of rows."""
+    points, flat = pd.DataFrame({name: [] for name in NO_POINTS}, dtype=float), float("nan")
+    if mask is not None:
+        undefined = mask & np.isnan(surface.columns[x])
+        flat = float(surface.measured[undefined].mean()) if undefined.any() else flat
+        rows = mask & ~undefined
+        points = _points(surface, x, rows) if rows.any() else points
+    return Line(
+        level=level,
+        grid=grid,
+        law=surface.along(x, grid, others),
+        points=points,
+        flat=flat,
+        bands=surface.bands_along(x, grid, others),
+    )
+
+
+def _points(surface: Surface, x: str, mask: Mask) -> pd.DataFrame:
+    """Means over replicates (rows of one cell), with their standard deviation."""
+    rows = pd.DataFrame(
+        {
+            "x": surface.columns[x][mask],
+            "y": surface.measured[mask],
+            "cell": surface.table["cell"].to_numpy()[mask],
+            "inside": surface.inside[mask],
+        }
+    )
+    cells = rows.groupby("cell")
+    points = {"x": cells["x"].mean(), "y": cells["y"].mean(), "spread": cells["y"].std()}
+    return pd.DataFrame({**points, "inside": cells["inside"].all()}).sort_values("x")
+
+
+def _share_rows(
+    surface: Surface, x: str, hue: str | None, lines: tuple[Line, ...]
+) -> tuple[Line, ...]:
+    """Give every row to the nearest line; the law moves it there and it keeps its residual."""
+    owner = np.zeros(len(surface.table), dtype=int)
+    if hue is not None:
+        logarithmic = surface.logarithmic(hue)
+        values = scaled(surface.columns[hue], logarithmic)
+        places = scaled(np.array([line.level for line in lines]), logarithmic)
+        owner = np.nan_to_num(np.abs(values[:, None] - places[None, :])).argmin(axis=1)
+    defined = np.isfinite(surface.columns[x]) & np.isfinite(surface.residuals)
+    shown = subsample(defined, MOST_ADJUSTED)
+    shared = []
+    for place, line in enumerate(lines):
+        mask = shown & (owner == place)
+        values = surface.columns[x][mask]
+        y = np.interp(values, line.grid, line.law) + surface.residuals[mask]
+        points = pd.DataFrame(
+            {"x": values, "y": y, "spread": np.nan, "inside": surface.inside[mask]}
+        )
+        shared.append(replace(line, points=points[np.isfinite(points["y"])]))
+    return tuple(shared)
 
 
 def draw_curves(surface: Surface, x: str) -> Drawing:
@@ -44,17 +276,25 @@ def draw_curves(surface: Surface, x: str) -> Drawing:
     shade_outside(axes, surface.fitted_range(x))
     _label_lines(axes, piece, colours)
     _legend(figure, piece)
+    laws = {line.level: line.law for line in piece.lines}
     return Drawing(
         name=f"curve-{x}",
         title=f"{surface.target} along {x}",
-        caption=_caption(piece),
-        alt=_alt(surface, piece),
+        caption=curve_caption(
+            x,
+            piece.held,
+            piece.lines[0].bands,
+            adjusted=piece.adjusted,
+            held_out=any(not line.points["inside"].astype(bool).all() for line in piece.lines),
+            flat=any(np.isfinite(line.flat) for line in piece.lines),
+        ),
+        alt=curve_alt(surface, x, piece.span, piece.hue, laws),
         figure=figure,
     )
 
 
 def _draw_line(axes: Axes, line: Line, colour: str) -> None:
-    for band, opacity in ((line.bands.run, RUN), (line.bands.law, LAW_BAND)):
+    for band, opacity in ((line.bands.run, RUN_BAND), (line.bands.law, LAW_BAND)):
         if band is not None:
             axes.fill_between(line.grid, *band, color=colour, alpha=opacity, linewidth=0)
     axes.plot(line.grid, line.law, color=colour, linewidth=1.9, solid_capstyle="round")
@@ -69,10 +309,10 @@ def _draw_line(axes: Axes, line: Line, colour: str) -> None:
 def _legend(figure: Figure, piece: Slice) -> None:
     """What the two bands are, below the panel."""
     bands = piece.lines[0].bands
-    told = ((bands.law, LAW_BAND, "the law, 95 %"), (bands.run, RUN, "one more run, 95 %"))
+    shown = ((bands.law, LAW_BAND, "mean, 95 %"), (bands.run, RUN_BAND, "one more trial, 95 %"))
     handles = [
         Patch(facecolor=MUTED.light, alpha=min(1.0, 1.6 * opacity), label=label, linewidth=0)
-        for band, opacity, label in told
+        for band, opacity, label in shown
         if band is not None
     ]
     if handles:
@@ -112,12 +352,12 @@ def _draw_points(axes: Axes, line: Line, mask: np.ndarray, colour: str, *, fille
 def _limits(surface: Surface, piece: Slice) -> tuple[float, float]:
     """Vertical range of what is drawn, not stretched by a pole of the law."""
     measured = [line.points["y"].to_numpy(dtype=float) for line in piece.lines]
-    known = surface.measured[np.isfinite(surface.measured)]
-    low, high = float(known.min()), float(known.max())
+    values = finite(surface.measured)
+    low, high = float(values.min()), float(values.max())
     room = 0.35 * ((high - low) or 1.0)
     bands = [end for line in piece.lines for end in line.bands.law or ()]
-    drawn = np.concatenate([*measured, *bands, *[line.law for line in piece.lines]])
-    drawn = drawn[np.isfinite(drawn)].clip(low - room, high + room)
+    drawn = finite(np.concatenate([*measured, *bands, *[line.law for line in piece.lines]]))
+    drawn = drawn.clip(low - room, high + room)
     if not len(drawn):
         return low, high
     edge = 0.06 * (float(np.ptp(drawn)) or 1.0)
@@ -127,7 +367,8 @@ def _limits(surface: Surface, piece: Slice) -> tuple[float, float]:
 def _label_lines(axes: Axes, piece: Slice, colours: list[str]) -> None:
     if piece.hue is None:
         return
-    ends = [_last(line.law) for line in piece.lines]
+    laws = [finite(line.law) for line in piece.lines]
+    ends = [float(law[-1]) if len(law) else 0.0 for law in laws]
     short = len(piece.hue) <= LONG_NAME
     texts = [level(line.level) for line in piece.lines]
     if short:
@@ -135,53 +376,3 @@ def _label_lines(axes: Axes, piece: Slice, colours: list[str]) -> None:
     else:
         header(axes, piece.hue)
     end_labels(axes, texts, ends, colours)
-
-
-def _last(values: Floats) -> float:
-    finite = values[np.isfinite(values)]
-    return float(finite[-1]) if len(finite) else 0.0
-
-
-def _caption(piece: Slice) -> str:
-    held = ", ".join(f"{name} = {level(value)}" for name, value in piece.held.items())
-    parts = [f"Lines: the law{f' at {held}' if held else ''}."]
-    if piece.adjusted:
-        parts.append(
-            "Points: measured rows moved to these values by the law, each with its own residual."
-        )
-    else:
-        parts.append("Points: measured at these values, mean and spread of replicates.")
-    if any(not line.points["inside"].astype(bool).all() for line in piece.lines):
-        parts.append("Open diamonds were held out.")
-    if any(np.isfinite(line.flat) for line in piece.lines):
-        parts.append(f"Dotted: measured where {piece.x} is undefined.")
-    if piece.lines[0].bands.law is not None:
-        parts.append(_band_text(piece))
-    if piece.lines[0].bands.run is not None:
-        parts.append("Wide band: where 95 % of further runs are expected.")
-    return " ".join(parts)
-
-
-def _band_text(piece: Slice) -> str:
-    """What the narrow band holds; a law of an older file knows nothing of other forms."""
-    if not np.isfinite(piece.lines[0].bands.distance).any():
-        return "Narrow band: how sure the law is, given its form."
-    return (
-        "Narrow band: the 95 % interval of the mean; it includes the uncertainty of the form and "
-        "grows outside the fitted region."
-    )
-
-
-def _alt(surface: Surface, piece: Slice) -> str:
-    told = []
-    for line in piece.lines:
-        known = line.law[np.isfinite(line.law)]
-        if len(known):
-            name = "" if piece.hue is None else f" for {piece.hue} = {level(line.level)}"
-            ends = [number(settled(known[k], surface.scale)) for k in (0, -1)]
-            told.append(f"from {ends[0]} to {ends[1]}{name}")
-    low, high = piece.span
-    return (
-        f"{surface.target} predicted by the law as {piece.x} goes from {number(low)} to "
-        f"{number(high)}: {'; '.join(told)}. Measured points are drawn on the lines."
-    )

@@ -1,4 +1,4 @@
-"""Fitted against measured, and what is left over."""
+"""Measured against predicted values, and the residuals along each factor."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from mtl_laws.pipeline.laws.levels import NOWHERE, UNDEFINED, Floats
+from mtl_laws.pipeline.report.figure_text import (
+    fit_alt,
+    residual_alt,
+    residual_caption,
+    rows_drawn_text,
+)
 from mtl_laws.pipeline.report.figures.canvas import (
     FONT_SIZE,
     HELD_OUT,
@@ -21,13 +27,10 @@ from mtl_laws.pipeline.report.figures.canvas import (
     ramp,
     shade_outside,
 )
-from mtl_laws.pipeline.report.slices import thin
-from mtl_laws.pipeline.report.surface import Surface
-from mtl_laws.pipeline.symbolic.typeset.numbers import level, number, settled
+from mtl_laws.pipeline.report.surface import Mask, Surface, subsample
+from mtl_laws.pipeline.symbolic.typeset.numbers import level
 
-Mask = npt.NDArray[np.bool_]
-
-#: points drawn in one panel; more would only be ink
+#: points drawn in one panel at most
 MOST_POINTS = 700
 #: windows of the running mean of residuals
 WINDOWS = 8
@@ -36,14 +39,21 @@ WINDOWS = 8
 def draw_fit(surface: Surface, factor: str) -> Drawing:
     """Measured against predicted, coloured by `factor`."""
     figure, axes = new_panel(height=3.6)
-    keep = thin(np.isfinite(surface.predicted) & np.isfinite(surface.measured), MOST_POINTS)
+    shown = subsample(np.isfinite(surface.predicted) & np.isfinite(surface.measured), MOST_POINTS)
     groups, names = _groups(surface, factor)
     for group, (name, colour) in enumerate(zip(names, ramp(len(names)), strict=True)):
-        _scatter(axes, surface, keep & (groups == group), colour, name)
-    undefined = keep & (groups < 0)
+        _scatter(axes, surface, shown & (groups == group), colour, name)
+    undefined = shown & (groups < 0)
     if undefined.any():
         _scatter(axes, surface, undefined, MUTED.light, "undefined")
-    _diagonal(axes, surface, keep)
+    measured = surface.measured[shown]
+    low, high = (float(measured.min()), float(measured.max())) if shown.any() else (0.0, 1.0)
+    room = 0.05 * ((high - low) or 1.0)
+    ends = (low - room, high + room)
+    axes.plot(ends, ends, color=INK.light, linewidth=0.9, zorder=0.9)
+    predicted = surface.predicted[shown].clip(low - 6 * room, high + 6 * room)
+    axes.set_xlim(min([ends[0], *predicted]), max([ends[1], *predicted]))
+    axes.set_ylim(ends[0], ends[1] + 4 * room)
     label_axes(axes, f"{surface.target} predicted by the law", f"{surface.target} measured")
     axes.legend(
         title=factor,
@@ -58,8 +68,8 @@ def draw_fit(surface: Surface, factor: str) -> Drawing:
     return Drawing(
         name=f"fit-{factor}",
         title=f"Measured against predicted, by {factor}",
-        caption=_thin_note(keep),
-        alt=_fit_alt(surface, factor),
+        caption=rows_drawn_text(int(shown.sum()), len(shown)),
+        alt=fit_alt(surface, factor),
         figure=figure,
     )
 
@@ -75,8 +85,8 @@ def _groups(surface: Surface, factor: str) -> tuple[npt.NDArray[np.int64], list[
     parts = np.array_split(np.arange(len(levels.values)), count) if count else []
     lookup = np.repeat(np.arange(count), [len(part) for part in parts])
     groups = np.full(len(codes), -1, dtype=np.int64)
-    known = codes != UNDEFINED
-    groups[known] = lookup[codes[known]]
+    defined = codes != UNDEFINED
+    groups[defined] = lookup[codes[defined]]
     if levels.binned:
         return groups, [_span_name(values[groups == k]) for k in range(count)]
     return groups, [_span_name(levels.values[part]) for part in parts]
@@ -113,62 +123,34 @@ def _scatter(axes: Axes, surface: Surface, mask: Mask, colour: str, name: str) -
     )
 
 
-def _diagonal(axes: Axes, surface: Surface, keep: Mask) -> None:
-    measured = surface.measured[keep]
-    low, high = (float(measured.min()), float(measured.max())) if keep.any() else (0.0, 1.0)
-    room = 0.05 * ((high - low) or 1.0)
-    ends = (low - room, high + room)
-    axes.plot(ends, ends, color=INK.light, linewidth=0.9, zorder=0.9)
-    shown = surface.predicted[keep].clip(low - 6 * room, high + 6 * room)
-    axes.set_xlim(min([ends[0], *shown]), max([ends[1], *shown]))
-    axes.set_ylim(ends[0], ends[1] + 4 * room)
-
-
-def _thin_note(keep: Mask) -> str:
-    shown, rows = int(keep.sum()), len(keep)
-    return f"{shown:,} of {rows:,} rows drawn." if shown < rows else ""
-
-
-def _fit_alt(surface: Surface, factor: str) -> str:
-    errors = np.abs(surface.residuals[surface.inside])
-    errors = errors[np.isfinite(errors)]
-    middle = number(float(np.median(errors))) if len(errors) else "unknown"
-    return (
-        f"Scatter of measured against predicted {surface.target}, coloured by {factor}; the median "
-        f"distance from the diagonal is {middle} on the fitted rows."
-    )
-
-
 def draw_residuals(surface: Surface, factor: str | None) -> Drawing:
     """Residuals along `factor`, or along the prediction itself where it is None."""
     x = surface.predicted if factor is None else surface.columns[factor]
-    known = np.isfinite(x) & np.isfinite(surface.residuals)
-    keep = thin(known, MOST_POINTS)
+    defined = np.isfinite(x) & np.isfinite(surface.residuals)
+    shown = subsample(defined, MOST_POINTS)
     figure, axes = new_panel(height=2.7)
     if factor is not None:
-        _factor_axis(axes, surface, factor)
-    _residual_points(axes, surface, x, keep & surface.inside, LAW.light)
-    _residual_points(axes, surface, x, keep & ~surface.inside, HELD_OUT.light)
+        levels = surface.levels[factor]
+        factor_axis(axes, surface.logarithmic(factor), levels, surface.extent(factor))
+    _residual_points(axes, surface, x, shown & surface.inside, LAW.light)
+    _residual_points(axes, surface, x, shown & ~surface.inside, HELD_OUT.light)
     axes.axhline(0, color=INK.light, linewidth=0.9)
-    means = _running_mean(surface, x, known & surface.inside, factor)
+    means = _running_mean(surface, x, defined & surface.inside, factor)
     axes.plot(*means, color=INK.light, linewidth=1.6, marker="_", markersize=9)
-    _residual_limits(axes, surface, known)
+    _residual_limits(axes, surface, defined)
     name = f"{surface.target} predicted" if factor is None else factor
-    label_axes(axes, name, "measured − predicted")
+    label_axes(axes, name, f"{surface.target}: measured − predicted")
     if factor is not None:
         shade_outside(axes, surface.fitted_range(factor))
+    undefined = factor is not None and bool(np.isnan(x).any())
+    drawn = rows_drawn_text(int((shown | ~defined).sum()), len(shown))
     return Drawing(
         name=f"residuals-{factor or 'predicted'}",
         title=f"Residuals along {factor or 'the prediction'}",
-        caption=f"{_undefined_note(x, factor)}{_thin_note(keep | ~known)}",
-        alt=_residual_alt(means, name, surface.scale),
+        caption=residual_caption(factor, undefined, drawn),
+        alt=residual_alt(means[1], name, surface.scale),
         figure=figure,
     )
-
-
-def _factor_axis(axes: Axes, surface: Surface, factor: str) -> None:
-    levels = surface.levels[factor]
-    factor_axis(axes, surface.logarithmic(factor), levels, surface.extent(factor))
 
 
 def _residual_points(axes: Axes, surface: Surface, x: Floats, mask: Mask, colour: str) -> None:
@@ -185,11 +167,11 @@ def _residual_points(axes: Axes, surface: Surface, x: Floats, mask: Mask, colour
     )
 
 
-def _residual_limits(axes: Axes, surface: Surface, known: Mask) -> None:
+def _residual_limits(axes: Axes, surface: Surface, defined: Mask) -> None:
     """Symmetric limits that a few wild held-out rows cannot stretch."""
-    if not known.any():
+    if not defined.any():
         return
-    sizes = np.abs(surface.residuals[known])
+    sizes = np.abs(surface.residuals[defined])
     reach = 1.15 * min(float(sizes.max()), 4 * float(np.quantile(sizes, 0.9)))
     axes.set_ylim(-(reach or 1.0), reach or 1.0)
 
@@ -209,16 +191,3 @@ def _running_mean(
     parts = [part for part in parts if len(part)]
     middles = [float(np.median(ordered[part])) for part in parts]
     return np.array(middles), np.array([float(residuals[part].mean()) for part in parts])
-
-
-def _undefined_note(x: Floats, factor: str | None) -> str:
-    return (
-        f"Rows where {factor} is undefined are left out. " if factor and np.isnan(x).any() else ""
-    )
-
-
-def _residual_alt(means: tuple[Floats, Floats], name: str, scale: float) -> str:
-    if not len(means[1]):
-        return f"No residuals along {name}."
-    low, high = (number(settled(end, scale)) for end in (means[1].min(), means[1].max()))
-    return f"Residuals along {name}; their mean in windows runs from {low} to {high}."

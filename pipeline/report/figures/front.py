@@ -1,13 +1,28 @@
-"""The Pareto front: what a simpler or a longer formula costs outside the fitted region."""
+"""The laws of the front by complexity and extrapolated error, lettered or numbered, and drawn.
+
+The *front* is that of ``laws.json``: every law that no simpler law beats, fitted or extrapolated.
+A valid law that no simpler valid law beats when extrapolated *leads*.
+
+Notation
+--------
+error : unexplained fraction of the variance in the extrapolation folds, 1 − R²; the RMSE there
+    where no R² is recorded.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from string import ascii_uppercase
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.report.figure_text import FRONT, front_alt, front_tip
 from mtl_laws.pipeline.report.figures.canvas import (
     FONT_SIZE,
     INK,
@@ -19,50 +34,143 @@ from mtl_laws.pipeline.report.figures.canvas import (
     label_axes,
     new_panel,
 )
-from mtl_laws.pipeline.report.front import UNEXPLAINED, Entry
-from mtl_laws.pipeline.symbolic.typeset.numbers import number, score
+from mtl_laws.pipeline.symbolic.typeset.numbers import number
 
+UNEXPLAINED = "unexplained fraction, extrapolated (1 − R²)"
+EXTRAPOLATED_RMSE = "extrapolated error (RMSE)"
+#: laws that have a letter as their name
+MOST_LETTERS = 12
 #: errors above this many times the best valid one are drawn at the upper edge
 OFF_SCALE = 30.0
-#: an unexplained share of 1 is no better than the mean of the data; a little more is still shown
+#: an unexplained fraction of 1 is no better than the mean of the data; a little more is still shown
 WORTHLESS = 2.0
 
 
-def draw_front(entries: Sequence[Entry], measure: str) -> Drawing | None:
-    """Complexity against error of every law on the front; None if there is nothing to compare.
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One law of the front.
 
-    Parameters
+    Attributes
     ----------
-    entries : laws with their letters and errors.
-    measure : what the error is, for the axis.
+    key : id of its mark in the figure.
+    label : its name in figure and table: a letter, or a number where another law leads.
+    error : see Notation; None where unknown.
+    leads : valid, and no simpler valid law extrapolates better.
     """
-    known = [entry for entry in entries if entry.error is not None]
-    if len(known) < 2:
+
+    law: Law
+    key: str
+    label: str
+    error: float | None
+    selected: bool
+    leads: bool
+
+
+@dataclass(frozen=True)
+class Front:
+    """Entries by complexity, and what their errors are."""
+
+    entries: tuple[Entry, ...]
+    measure: str
+
+    @property
+    def leaders(self) -> tuple[Entry, ...]:
+        """Those with a letter: the laws that lead, and the selected one."""
+        return tuple(entry for entry in self.entries if entry.label.isalpha())
+
+    @property
+    def others(self) -> tuple[Entry, ...]:
+        """Those with a number."""
+        return tuple(entry for entry in self.entries if not entry.label.isalpha())
+
+
+def build_front(laws: Sequence[Law], selected: Law | None) -> Front:
+    """Entries for `laws`; the selected one is added if it is not among them."""
+    pool = list(laws)
+    chosen = None if selected is None else selected.expression
+    if selected is not None and all(law.expression != chosen for law in pool):
+        pool.append(selected)
+    pool.sort(key=lambda law: (law.complexity, _error(law, UNEXPLAINED)))
+    scored = any(math.isfinite(_error(law, UNEXPLAINED)) for law in pool)
+    measure = UNEXPLAINED if scored else EXTRAPOLATED_RMSE
+    errors = [_error(law, measure) for law in pool]
+    leaders, best = set(), math.inf
+    for place, (law, error) in enumerate(zip(pool, errors, strict=True)):
+        if law.valid and error < best:
+            best = error
+            leaders.add(place)
+    labels = _labels(pool, leaders, chosen)
+    entries = tuple(
+        Entry(
+            law=law,
+            key=f"law{place}",
+            label=labels[place],
+            error=errors[place] if math.isfinite(errors[place]) else None,
+            selected=law.expression == chosen,
+            leads=place in leaders,
+        )
+        for place, law in enumerate(pool)
+    )
+    return Front(entries, measure)
+
+
+def _error(law: Law, measure: str) -> float:
+    """The error of a law; infinite where unknown."""
+    r2, rmse = (law.scores.get(f"{kind}_extrapolation") for kind in ("r2", "rmse"))
+    if measure == EXTRAPOLATED_RMSE:
+        return math.inf if rmse is None else rmse
+    return math.inf if r2 is None else max(1.0 - r2, 1e-9)
+
+
+def _labels(pool: Sequence[Law], leaders: set[int], chosen: str | None) -> list[str]:
+    """A, B, C… for the leading laws and the selected one, 1, 2, 3… for the others.
+
+    Where more laws lead than there are letters, the most complex ones get numbers.
+    """
+    must = {place for place, law in enumerate(pool) if law.expression == chosen}
+    named = {*sorted(leaders | must)[:MOST_LETTERS], *must}
+    letters, numbers = iter(ascii_uppercase), count(1)
+    return [next(letters) if place in named else str(next(numbers)) for place in range(len(pool))]
+
+
+def draw_front(front: Front) -> Drawing | None:
+    """Complexity against error of every law on the front; None if there is nothing to compare."""
+    measure = front.measure
+    entries = [entry for entry in front.entries if entry.error is not None]
+    if len(entries) < 2:
         return None
     figure, axes = new_panel(width=5.2, height=3.4)
-    ceiling = _ceiling(known, measure)
-    _draw_staircase(axes, [entry for entry in known if entry.leads], ceiling)
-    for entry in known:
+    ceiling = _ceiling(entries, measure)
+    leaders = [entry for entry in entries if entry.leads]
+    axes.step(
+        [entry.law.complexity for entry in leaders],
+        [_height(entry, ceiling) for entry in leaders],
+        where="post",
+        color=LINE.light,
+        linewidth=1.2,
+        zorder=1,
+    )
+    for entry in entries:
         _draw_entry(axes, entry, ceiling)
-    _scale(axes, known, ceiling)
+    _scale(axes, entries, ceiling)
     label_axes(axes, "complexity (nodes of the formula)", measure)
     return Drawing(
         name="front",
-        title="Simplicity against error outside",
-        caption=(
-            "Lower is better, further left is simpler. The line joins the laws that lead; the "
-            "filled point is the selected one. Grey circles have an implausible limit, filled grey "
-            "marks are not valid (they leave the bounds or have a pole), triangles are off the "
-            "scale. Letters and numbers name the rows of the tables."
+        title="Complexity against extrapolated error",
+        caption=FRONT,
+        alt=front_alt(
+            {entry.label: entry.error for entry in entries if entry.error is not None},
+            [entry.label for entry in leaders],
+            measure,
+            next(((entry.label, entry.law) for entry in entries if entry.selected), None),
         ),
-        alt=_alt(known, measure),
         figure=figure,
-        tips={entry.key: entry.tip for entry in known},
+        tips={entry.key: front_tip(entry.label, entry.law, entry.selected) for entry in entries},
     )
 
 
 def _ceiling(entries: Sequence[Entry], measure: str) -> float:
-    errors = [e.error for e in entries if e.error is not None and e.valid and e.error > 0]
+    errors = [e.error for e in entries if e.error is not None and e.law.valid and e.error > 0]
     errors = errors or [e.error for e in entries if e.error is not None and e.error > 0]
     least = WORTHLESS if measure == UNEXPLAINED else 0.0
     return max(OFF_SCALE * min(errors, default=0.0), least) or 1.0
@@ -72,27 +180,20 @@ def _height(entry: Entry, ceiling: float) -> float:
     return float(np.clip(entry.error or 0.0, 1e-9, ceiling))
 
 
-def _draw_staircase(axes: Axes, front: Sequence[Entry], ceiling: float) -> None:
-    ordered = sorted(front, key=lambda entry: entry.complexity)
-    x = [entry.complexity for entry in ordered]
-    y = [_height(entry, ceiling) for entry in ordered]
-    axes.step(x, y, where="post", color=LINE.light, linewidth=1.2, zorder=1)
-
-
 def _draw_entry(axes: Axes, entry: Entry, ceiling: float) -> None:
     height = _height(entry, ceiling)
     beyond = (entry.error or 0.0) > ceiling
-    marker = "^" if beyond else ("o" if entry.valid else "X")
-    doubtful = not entry.valid or entry.limits
+    marker = "^" if beyond else ("o" if entry.law.valid else "X")
+    doubtful = not entry.law.valid or entry.law.limits
     colour = LAW.light if entry.selected else (MUTED.light if doubtful else INK.light)
     (mark,) = axes.plot(
-        [entry.complexity],
+        [entry.law.complexity],
         [height],
         marker=marker,
         markersize=9 if entry.selected else 6.5,
-        markerfacecolor=colour if entry.selected or not entry.valid else PAPER.light,
+        markerfacecolor=colour if entry.selected or not entry.law.valid else PAPER.light,
         markeredgecolor=colour,
-        markeredgewidth=1.2 if entry.valid else 0.4,
+        markeredgewidth=1.2 if entry.law.valid else 0.4,
         linestyle="none",
         clip_on=False,
         zorder=4 if entry.selected else 3,
@@ -104,7 +205,7 @@ def _draw_entry(axes: Axes, entry: Entry, ceiling: float) -> None:
 def _draw_label(axes: Axes, entry: Entry, height: float, colour: str) -> None:
     axes.annotate(
         f"selected  {entry.label}" if entry.selected else entry.label,
-        (entry.complexity, height),
+        (entry.law.complexity, height),
         xytext=(-5, -12) if entry.selected else (4, 5),
         ha="right" if entry.selected else "left",
         textcoords="offset points",
@@ -122,9 +223,9 @@ def _scale(axes: Axes, entries: Sequence[Entry], ceiling: float) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 2)))
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    sizes = [entry.complexity for entry in entries]
+    sizes = [entry.law.complexity for entry in entries]
     width = max(sizes) - min(sizes)
-    chosen = min((entry.complexity for entry in entries if entry.selected), default=max(sizes))
+    chosen = min((entry.law.complexity for entry in entries if entry.selected), default=max(sizes))
     crowded = chosen - min(sizes) < 0.25 * width  # room for the word left of the selected law
     axes.set_xlim(min(sizes) - 1 - (0.25 * width if crowded else 0), max(sizes) + 1 + 0.06 * width)
 
@@ -134,18 +235,3 @@ def _log_ticks(low: float, high: float) -> FixedLocator:
     decades = range(int(np.floor(np.log10(low))) - 1, int(np.ceil(np.log10(high))) + 1)
     ticks = [step * 10.0**decade for decade in decades for step in steps]
     return FixedLocator([tick for tick in ticks if 0.7 * low <= tick <= 1.15 * high])
-
-
-def _alt(entries: Sequence[Entry], measure: str) -> str:
-    leaders = [entry.label for entry in entries if entry.leads]
-    text = (
-        f"The front: {len(entries)} laws by complexity and {measure}, of which {len(leaders)} "
-        f"lead: {', '.join(leaders)}."
-    )
-    chosen = next((entry for entry in entries if entry.selected), None)
-    if chosen is None:
-        return text
-    return (
-        f"{text} The selected law, {chosen.label}, has {chosen.complexity} nodes, "
-        f"{measure} {number(chosen.error)} and R² {score(chosen.r2)} there."
-    )

@@ -1,8 +1,8 @@
-"""The map of gain over single-task training, with the line where multi-task learning stops helping.
+"""The map of gain over single-task training, with the line where the gain changes sign.
 
-The colours are the law's. Markers are measured cells, paired with the single task and pooled over
+The colours are the law's. Markers are measured cells, paired with the single task and averaged over
 their neighbours; hatching marks where the measured mean is clearly below zero, whatever the law
-says.
+predicts.
 
 Notation
 --------
@@ -22,6 +22,7 @@ from matplotlib.patches import Rectangle
 
 from mtl_laws.pipeline.laws.levels import Floats
 from mtl_laws.pipeline.laws.record import GainCell, PooledGain, Roles
+from mtl_laws.pipeline.report.figure_text import gain_alt, gain_caption
 from mtl_laws.pipeline.report.figures.canvas import (
     DIVERGING,
     FONT_SIZE,
@@ -30,27 +31,36 @@ from mtl_laws.pipeline.report.figures.canvas import (
     Drawing,
     factor_axis,
     label_axes,
+    middle,
     new_panel,
 )
-from mtl_laws.pipeline.report.surface import SPREAD, Surface
-from mtl_laws.pipeline.report.text import gain_map_text
-from mtl_laws.pipeline.symbolic.typeset.numbers import level, number, percent, settled, signed
+from mtl_laws.pipeline.report.single_task import FLAT, fewest_and_most_tasks, gain_over_single
+from mtl_laws.pipeline.report.surface import Surface, finite
+from mtl_laws.pipeline.symbolic.typeset.numbers import number, signed
 
 GRID = 60
-#: a gain smaller than this share of the target's range is none
-FLAT = 1e-9
 COLOURS = [tone.light for tone in DIVERGING]
 
 
-@dataclass(frozen=True)
-class Map:
-    """Gain at one number of tasks; ``reach`` is the largest size of any gain, for the colours."""
+@dataclass(frozen=True, kw_only=True)
+class GainMap:
+    """Gain at one number of tasks, and the measured cells there.
 
-    sizes: Floats
-    shares: Floats
-    gain: Floats
+    Attributes
+    ----------
+    sizes, relatedness : the axes (G,).
+    gain : (G, G).
+    most : the largest absolute gain of all maps, for the colours.
+    held : values of the other factors that vary.
+    """
+
     tasks: float
-    reach: float
+    sizes: Floats
+    relatedness: Floats
+    gain: Floats
+    most: float
+    held: dict[str, float]
+    cells: tuple[GainCell, ...]
 
 
 def draw_gain(
@@ -64,135 +74,82 @@ def draw_gain(
     group : whose cells are drawn; empty without groups.
     """
     sizes = surface.grid(roles.size, *surface.fitted_range(roles.size), GRID)
-    shares = np.linspace(*surface.fitted_range(roles.relatedness), GRID)
-    maps = {
-        tasks: gain_over_single(surface, roles, sizes, shares, tasks)
-        for tasks in _task_counts(surface, roles)
+    relatedness = np.linspace(*surface.fitted_range(roles.relatedness), GRID)
+    gains = {
+        tasks: gain_over_single(surface, roles, sizes, relatedness, tasks)
+        for tasks in fewest_and_most_tasks(surface, roles)
     }
-    reach = max((float(np.nanmax(np.abs(gain), initial=0.0)) for gain in maps.values()), default=0)
-    if reach <= FLAT * surface.scale:
+    most = max((float(np.nanmax(np.abs(gain), initial=0.0)) for gain in gains.values()), default=0)
+    if most <= FLAT * surface.scale:
         return []
-    return [
-        _draw_map(
-            surface,
-            roles,
-            Map(sizes, shares, gain, tasks, reach),
-            _cells(surface, roles, paired, tasks, group),
+    three = (roles.size, roles.tasks, roles.relatedness)
+    held = {name: surface.reference[name] for name in surface.varied if name not in three}
+    held = {name: held[name] for name in surface.factors if name in held}
+    cells = [] if paired is None else [cell for cell in paired.cells if cell.group == group]
+    maps = [
+        GainMap(
+            tasks=tasks,
+            sizes=sizes,
+            relatedness=relatedness,
+            gain=gain,
+            most=most,
+            held=held,
+            cells=tuple(_cells_at(surface, roles, cells, {**held, roles.tasks: tasks})),
         )
-        for tasks, gain in maps.items()
+        for tasks, gain in gains.items()
     ]
+    return [_draw_map(surface, roles, gain_map) for gain_map in maps]
 
 
-def _draw_map(surface: Surface, roles: Roles, gains: Map, cells: Sequence[GainCell]) -> Drawing:
+def _cells_at(
+    surface: Surface, roles: Roles, cells: Sequence[GainCell], at: dict[str, float]
+) -> list[GainCell]:
+    """Measured cells at these levels; a factor that is undefined or binned admits every cell."""
+    tasks = at.pop(roles.tasks)
+    cells = [
+        cell
+        for cell in cells
+        if np.isclose(cell.at.get(roles.tasks) or np.nan, tasks)
+        and None not in (cell.at.get(roles.size), cell.at.get(roles.relatedness))
+    ]
+    for name, value in at.items():
+        levels = surface.levels[name]
+        held = levels.nearest(value)
+        cells = [
+            cell
+            for cell in cells
+            if levels.binned or (own := cell.at.get(name)) is None or levels.nearest(own) == held
+        ]
+    return list(cells)
+
+
+def _draw_map(surface: Surface, roles: Roles, gain_map: GainMap) -> Drawing:
     figure, axes = new_panel(height=3.5)
     factor_axis(axes, True, surface.levels[roles.size], surface.fitted_range(roles.size))
     axes.grid(False)
-    filled = axes.contourf(
-        gains.sizes, gains.shares, gains.gain, levels=_steps(gains.reach), colors=COLOURS
-    )
+    grid = gain_map.sizes, gain_map.relatedness, gain_map.gain
+    edges = np.linspace(0, gain_map.most * 1.0001, len(COLOURS) // 2 + 1)
+    filled = axes.contourf(*grid, levels=[*(-edges[:0:-1]), *edges], colors=COLOURS)
     bar = figure.colorbar(
         filled, ax=axes, pad=0.02, aspect=28, format=lambda value, _: signed(value)
     )
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0, labelsize=FONT_SIZE - 1)
-    _break_even(axes, gains)
-    _hatch(axes, surface, roles, cells)
-    _mark(axes, roles, cells)
+    bar.set_label(f"gain in {surface.target}", size=FONT_SIZE - 1)
+    values = finite(gain_map.gain)
+    if len(values) and values.min() < 0 < values.max():
+        axes.contour(*grid, levels=[0.0], colors=[INK.light], linewidths=1.6)
+    _hatch(axes, surface, roles, gain_map.cells)
+    _mark(axes, roles, gain_map.cells)
     label_axes(axes, roles.size, roles.relatedness)
-    axes.set_ylim(gains.shares[0], gains.shares[-1])
+    axes.set_ylim(gain_map.relatedness[0], gain_map.relatedness[-1])
     return Drawing(
-        name=f"gain-{number(gains.tasks).replace(',', '')}",
-        title=f"{roles.tasks} = {number(gains.tasks)} against {roles.tasks} = 1",
-        caption=" ".join(
-            (*_held(surface, roles), gain_map_text(roles.tasks, _ends(gains.gain), cells))
-        ),
-        alt=_alt(surface, roles, gains),
+        name=f"gain-{number(gain_map.tasks).replace(',', '')}",
+        title=f"{roles.tasks} = {number(gain_map.tasks)} against {roles.tasks} = 1",
+        caption=gain_caption(roles, gain_map.held, gain_map.gain, gain_map.cells),
+        alt=gain_alt(surface, roles, gain_map.tasks, gain_map.gain),
         figure=figure,
     )
-
-
-def gain_over_single(
-    surface: Surface, roles: Roles, sizes: Floats, shares: Floats, tasks: float
-) -> Floats:
-    """Predicted gain (len(shares), len(sizes)); other factors at their middle."""
-    size, share = np.meshgrid(sizes, shares)
-    together = _at(surface, roles, size.ravel(), share.ravel(), tasks)
-    spread = [surface.point_of_domain(roles.relatedness, part) for part in SPREAD]
-    alone = [_at(surface, roles, sizes, np.full(len(sizes), value), 1.0) for value in spread]
-    gain = surface.sign * (together.reshape(size.shape) - np.mean(alone, axis=0)[None, :])
-    gain[np.abs(gain) < FLAT * surface.scale] = 0.0
-    return np.where(np.isfinite(gain), gain, np.nan)
-
-
-def _at(surface: Surface, roles: Roles, sizes: Floats, shares: Floats, tasks: float) -> Floats:
-    points = {name: np.full(len(sizes), value) for name, value in surface.reference.items()}
-    points |= {roles.size: sizes, roles.relatedness: shares}
-    return surface.at(points | {roles.tasks: np.full(len(sizes), tasks)})
-
-
-def _task_counts(surface: Surface, roles: Roles) -> list[float]:
-    """The smallest and the largest fitted number of tasks above one."""
-    low, high = surface.fitted_range(roles.tasks)
-    values = surface.levels[roles.tasks].values
-    several = [float(value) for value in values if value > 1 and low <= value <= high]
-    return sorted({several[0], several[-1]}) if several else []
-
-
-def _steps(reach: float) -> list[float]:
-    half = len(COLOURS) // 2
-    edges = np.linspace(0, reach * 1.0001, half + 1)
-    return [*(-edges[:0:-1]), *edges]
-
-
-def _break_even(axes: Axes, gains: Map) -> None:
-    low, high = _ends(gains.gain)
-    if low < 0 < high:
-        axes.contour(
-            gains.sizes, gains.shares, gains.gain, levels=[0.0], colors=[INK.light], linewidths=1.6
-        )
-
-
-def _ends(gain: Floats) -> tuple[float, float]:
-    """Lowest and highest gain of the map; zeros where the law has no value at all."""
-    known = gain[np.isfinite(gain)]
-    return (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
-
-
-def _others(surface: Surface, roles: Roles) -> list[str]:
-    """Factors besides the three of which the map shows one level."""
-    three = (roles.size, roles.tasks, roles.relatedness)
-    return [f for f in surface.factors if f not in three and len(surface.levels[f].values) > 1]
-
-
-def _held(surface: Surface, roles: Roles) -> list[str]:
-    """At which values of the other factors the map is."""
-    told = [f"{name} = {level(surface.reference[name])}" for name in _others(surface, roles)]
-    return [f"At {', '.join(told)}."] if told else []
-
-
-def _cells(
-    surface: Surface, roles: Roles, paired: PooledGain | None, tasks: float, group: str
-) -> list[GainCell]:
-    """Measured cells at this number of tasks and at the level that the map holds of the others."""
-    if paired is None:
-        return []
-    cells = [
-        cell
-        for cell in paired.cells
-        if cell.group == group
-        and np.isclose(cell.at.get(roles.tasks) or np.nan, tasks)
-        and None not in (cell.at.get(roles.size), cell.at.get(roles.relatedness))
-    ]
-    for name in _others(surface, roles):
-        levels = surface.levels[name]
-        held = levels.nearest(surface.reference[name])
-        if not levels.binned:
-            cells = [
-                cell
-                for cell in cells
-                if (value := cell.at.get(name)) is None or levels.nearest(value) == held
-            ]
-    return cells
 
 
 def _place(cell: GainCell, roles: Roles) -> tuple[float, float]:
@@ -203,7 +160,7 @@ def _mark(axes: Axes, roles: Roles, cells: Sequence[GainCell]) -> None:
     """Cells, pointing down where the pooled gain is below zero; large where that is clear."""
     for marker, sign in (("^", 1.0), ("v", -1.0)):
         for clear, size in ((False, 3.2), (True, 6.0)):
-            chosen = [c for c in cells if direction(c) == sign and (c.region != 0) == clear]
+            chosen = [c for c in cells if _sign(c) == sign and (c.region != 0) == clear]
             places = np.array([_place(cell, roles) for cell in chosen]).reshape(-1, 2)
             axes.plot(
                 places[:, 0],
@@ -219,7 +176,7 @@ def _mark(axes: Axes, roles: Roles, cells: Sequence[GainCell]) -> None:
             )
 
 
-def direction(cell: GainCell) -> float:
+def _sign(cell: GainCell) -> float:
     """1 or −1: the sign of the region of a cell, or of its pooled gain where it is in none."""
     return float(np.sign(cell.region)) or (-1.0 if cell.pooled < 0 else 1.0)
 
@@ -240,20 +197,7 @@ def _around(surface: Surface, factor: str, values: Floats) -> tuple[float, float
     low, high = surface.fitted_range(factor)
     levels = surface.levels[factor].values
     below, above = levels[levels < values.min()], levels[levels > values.max()]
-    middle = (lambda a, b: (a * b) ** 0.5) if surface.logarithmic(factor) else _mean
-    start = middle(below[-1], values.min()) if len(below) else low
-    end = middle(values.max(), above[0]) if len(above) else high
+    logarithmic = surface.logarithmic(factor)
+    start = middle(below[-1], values.min(), logarithmic) if len(below) else low
+    end = middle(values.max(), above[0], logarithmic) if len(above) else high
     return max(float(start), low), min(float(end), high)
-
-
-def _mean(first: float, second: float) -> float:
-    return (first + second) / 2
-
-
-def _alt(surface: Surface, roles: Roles, gains: Map) -> str:
-    low, high = (signed(settled(end, surface.scale)) for end in _ends(gains.gain))
-    return (
-        f"Map of the predicted gain in {surface.target} at {roles.tasks} = {number(gains.tasks)} "
-        f"over {roles.size} and {roles.relatedness}: from {low} to {high}; "
-        f"{percent(float(np.nanmean(gains.gain < 0)))} of the map is below zero."
-    )

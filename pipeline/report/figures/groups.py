@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mtl_laws.pipeline.laws.levels import Floats
+from mtl_laws.pipeline.report.figure_text import groups_alt, groups_caption
 from mtl_laws.pipeline.report.figures.canvas import (
     FAINT,
     FONT_SIZE,
@@ -22,11 +22,7 @@ from mtl_laws.pipeline.report.figures.canvas import (
     shorten_label,
 )
 from mtl_laws.pipeline.report.figures.curves import LAW_BAND
-from mtl_laws.pipeline.report.groups import Grouped
-from mtl_laws.pipeline.report.slices import thin
-from mtl_laws.pipeline.report.surface import Surface
-from mtl_laws.pipeline.report.words import listed
-from mtl_laws.pipeline.symbolic.typeset.numbers import number
+from mtl_laws.pipeline.report.surface import Grouped, Mask, Surface, finite, subsample
 
 #: panels of the figure; rows drawn in one of them
 MOST_PANELS, MOST_POINTS = 24, 200
@@ -35,18 +31,18 @@ WIDTH, PANEL_HEIGHT = 9.4, 1.75
 MOST_COLUMNS = 4
 #: one vertical axis for all if together they span less than this many times what one group does
 ALIKE = 2.5
-#: a tick in this share of the axis from its end has its label inside
+#: a tick within this fraction of the axis from its end has its label inside
 EDGE = 0.08
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One group: its curve and its rows, moved by the law to the values that the curve is for.
+    """One group: its curve, and its rows, moved by the law to the values of the curve.
 
     Attributes
     ----------
     grid, law : the curve.
-    band : 95 % of the law; None where there are no draws.
+    band : 95 % interval of the mean; None where no bands are recorded.
     x, y : the rows; inside : which of them were fitted.
     """
 
@@ -56,7 +52,7 @@ class Panel:
     band: tuple[Floats, Floats] | None
     x: Floats
     y: Floats
-    inside: np.ndarray
+    inside: Mask
 
 
 def main_factor(surface: Surface) -> str:
@@ -64,7 +60,7 @@ def main_factor(surface: Surface) -> str:
     roles = surface.data.roles
     if roles is not None and roles.size in surface.used:
         return roles.size
-    varied = [name for name in surface.by_effect if len(surface.levels[name].values) > 1]
+    varied = surface.varied
     return next((n for n in varied if surface.logarithmic(n) and n in surface.used), varied[0])
 
 
@@ -74,12 +70,15 @@ def draw_groups(groups: Grouped) -> Drawing:
     x = main_factor(whole)
     surfaces = list(groups.surfaces())
     panels = [_panel(level, surface, x) for level, surface in surfaces[:MOST_PANELS]]
-    columns = _columns(len(panels))
+    columns = min(len(panels), MOST_COLUMNS)
+    if len(panels) > MOST_COLUMNS:  # one column less where that leaves fewer places empty
+        columns = min((MOST_COLUMNS, MOST_COLUMNS - 1), key=lambda count: -len(panels) % count)
     rows = -(-len(panels) // columns)
     limits = [_limits(panel) for panel in panels]
-    alike = _alike(limits)
+    lows, highs = np.array(limits).T
+    alike = bool(highs.max() - lows.min() <= ALIKE * np.median(highs - lows))
     if alike:
-        limits = [(min(low for low, _ in limits), max(high for _, high in limits))] * len(limits)
+        limits = [(float(lows.min()), float(highs.max()))] * len(limits)
     figure = Figure(figsize=(WIDTH, PANEL_HEIGHT * rows + 0.4), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharey=alike)
     span = whole.extent(x)
@@ -94,39 +93,36 @@ def draw_groups(groups: Grouped) -> Drawing:
         axes.tick_params(labelbottom=place + columns >= len(panels))
     figure.supxlabel(x, x=0.99, ha="right", fontsize=FONT_SIZE, color=INK.light)
     figure.suptitle(whole.target, x=0.01, ha="left", fontsize=FONT_SIZE, color=INK.light)
+    contents = {
+        "held_out": any(not panel.inside.all() for panel in panels),
+        "band": any(panel.band is not None for panel in panels),
+        "alike": alike,
+    }
+    others = [name for name in whole.used if name != x]
     rest = [level for level, _ in surfaces[MOST_PANELS:]]
     return Drawing(
         name="groups",
         title=f"{whole.target} along {x}, by {groups.column}",
-        caption=_caption(panels, whole, x, alike, rest),
-        alt=_alt(panels, groups, x),
+        caption=groups_caption(others, contents, rest),
+        alt=groups_alt(whole, groups.column, x, {panel.level: panel.law for panel in panels}),
         figure=figure,
     )
 
 
-def _columns(panels: int) -> int:
-    """Panels in a row: as many as fit, or one less where that leaves fewer places empty."""
-    if panels <= MOST_COLUMNS:
-        return panels
-    return min((MOST_COLUMNS, MOST_COLUMNS - 1), key=lambda columns: -panels % columns)
-
-
-def _panel(level: str, surface: Surface, x: str) -> Panel:
-    low, high = surface.extent(x)
-    grid = surface.grid(x, low, high)
+def _panel(group: str, surface: Surface, x: str) -> Panel:
+    grid = surface.grid(x, *surface.extent(x))
     law = surface.along(x, grid, {})
-    at = {name: np.full(len(grid), surface.reference[name]) for name in surface.factors}
-    known = np.isfinite(surface.columns[x]) & np.isfinite(surface.residuals)
-    known = thin(known, MOST_POINTS)
-    values = surface.columns[x][known]
+    defined = np.isfinite(surface.columns[x]) & np.isfinite(surface.residuals)
+    defined = subsample(defined, MOST_POINTS)
+    values = surface.columns[x][defined]
     return Panel(
-        level,
-        grid,
-        law,
-        surface.bands({**at, x: grid}).law,
-        values,
-        np.interp(values, grid, law) + surface.residuals[known],
-        surface.inside[known],
+        level=group,
+        grid=grid,
+        law=law,
+        band=surface.bands_along(x, grid, {}).law,
+        x=values,
+        y=np.interp(values, grid, law) + surface.residuals[defined],
+        inside=surface.inside[defined],
     )
 
 
@@ -175,50 +171,6 @@ def _limits(panel: Panel) -> tuple[float, float]:
     """Vertical range of one group, not stretched by a pole of the law."""
     low, high = (float(panel.y.min()), float(panel.y.max())) if len(panel.y) else (0.0, 1.0)
     room = (high - low) or abs(high) or 1.0
-    law = panel.law[np.isfinite(panel.law)].clip(low - room, high + room)
+    law = finite(panel.law).clip(low - room, high + room)
     low, high = min([low, *law]), max([high, *law])
     return low - 0.07 * room, high + 0.07 * room
-
-
-def _alike(limits: Sequence[tuple[float, float]]) -> bool:
-    """Whether the groups' values lie so close that one vertical axis serves them all."""
-    lows, highs = np.array(limits).T
-    return bool(highs.max() - lows.min() <= ALIKE * np.median(highs - lows))
-
-
-def _caption(
-    panels: Sequence[Panel], whole: Surface, x: str, alike: bool, rest: Sequence[str]
-) -> str:
-    others = [name for name in whole.used if name != x]
-    parts = ["Lines: the law with the constants of each group."]
-    if others:
-        parts.append(
-            f"{listed(others)} {'is' if len(others) == 1 else 'are'} held at the middle of each "
-            "group. Points: measured rows moved to these values by the law, each with its own "
-            "residual."
-        )
-    else:
-        parts.append("Points: measured rows.")
-    if any(not panel.inside.all() for panel in panels):
-        parts.append("Open diamonds were held out.")
-    if any(panel.band is not None for panel in panels):
-        parts.append("Band: the law, 95 %.")
-    if not alike:
-        parts.append("Each panel has its own vertical axis.")
-    if rest:
-        parts.append(f"Not drawn: {listed(rest)}.")
-    return " ".join(parts)
-
-
-def _alt(panels: Sequence[Panel], groups: Grouped, x: str) -> str:
-    whole = groups.surface
-    low, high = whole.extent(x)
-    curves = []
-    for panel in panels:
-        known = panel.law[np.isfinite(panel.law)]
-        if len(known):
-            curves.append(f"{panel.level}: from {number(known[0])} to {number(known[-1])}")
-    return (
-        f"{len(panels)} small panels by {groups.column}: {whole.target} measured and predicted "
-        f"as {x} goes from {number(low)} to {number(high)}. {'; '.join(curves)}."
-    )

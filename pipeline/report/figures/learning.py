@@ -1,4 +1,4 @@
-"""Learning curves of a few trials, with the step whose weights were kept."""
+"""Learning curves of a few trials, with the step whose weights were used."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from mtl_laws.pipeline.report.figure_text import LEARNING, learning_alt
 from mtl_laws.pipeline.report.figures.canvas import (
     PAPER,
     Drawing,
@@ -14,7 +15,6 @@ from mtl_laws.pipeline.report.figures.canvas import (
     ramp,
     spread,
 )
-from mtl_laws.pipeline.report.words import listed
 from mtl_laws.pipeline.symbolic.typeset.numbers import number
 
 NEEDED = ("trial", "n", "step", "train_loss", "validation_loss", "best_step")
@@ -31,10 +31,10 @@ def draw_learning(curves: pd.DataFrame | None) -> Drawing | None:
     for (_, piece), colour in zip(chosen, colours, strict=True):
         axes.plot(piece["step"], piece["validation_loss"], color=colour, linewidth=1.7)
         axes.plot(piece["step"], piece["train_loss"], color=colour, linewidth=0.9, linestyle=":")
-        kept = piece.iloc[(piece["step"] - piece["best_step"]).abs().to_numpy().argmin()]
+        best = piece.iloc[(piece["step"] - piece["best_step"]).abs().to_numpy().argmin()]
         axes.plot(
-            [kept["step"]],
-            [kept["validation_loss"]],
+            [best["step"]],
+            [best["validation_loss"]],
             marker="o",
             markersize=6.5,
             markerfacecolor=colour,
@@ -49,11 +49,8 @@ def draw_learning(curves: pd.DataFrame | None) -> Drawing | None:
     return Drawing(
         name="learning",
         title="Learning curves and early stopping",
-        caption=(
-            "Solid: validation loss. Dotted: training loss. One trial per n. The dot marks the "
-            "step whose weights were kept."
-        ),
-        alt=f"Validation and training loss over optimiser steps for trials with {listed(texts)}.",
+        caption=LEARNING,
+        alt=learning_alt(texts),
         figure=figure,
     )
 
@@ -81,12 +78,12 @@ def _label_ends(
 
 def _choose(curves: pd.DataFrame) -> list[tuple[float, pd.DataFrame]]:
     """One trial for each of up to four values of n, the middle one of those trained there."""
-    known = curves[curves["validation_loss"].notna()]
-    sizes = np.sort(known["n"].unique())
+    curves = curves[curves["validation_loss"].notna()]
+    sizes = np.sort(curves["n"].unique())
     picks = np.unique(np.linspace(0, len(sizes) - 1, MOST_TRIALS).round().astype(int))
     chosen = []
     for size in sizes[picks]:
-        rows = known[known["n"] == size]
+        rows = curves[curves["n"] == size]
         trials = rows["trial"].drop_duplicates()
         first = rows[rows["trial"] == trials.iloc[len(trials) // 2]]
         chosen.append((float(size), first.sort_values("step")))

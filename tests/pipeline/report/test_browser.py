@@ -17,7 +17,7 @@ import pytest
 
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.report import write_report
-from mtl_laws.pipeline.report.front import build_front
+from mtl_laws.pipeline.report.figures.front import build_front
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 DESKTOP, PHONE = 1280, 390

@@ -5,8 +5,7 @@ from planted_report import planted_laws
 
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.report.figures.canvas import spread
-from mtl_laws.pipeline.report.figures.front import draw_front
-from mtl_laws.pipeline.report.front import OUTSIDE_RMSE, build_front
+from mtl_laws.pipeline.report.figures.front import EXTRAPOLATED_RMSE, build_front, draw_front
 
 
 @pytest.fixture
@@ -18,12 +17,14 @@ def test_only_valid_laws_that_no_simpler_one_beats_lead(laws: LawSet) -> None:
     front = build_front(laws.front, laws.selected)
     stairs = [entry for entry in front.entries if entry.leads]
     assert 1 < len(stairs) < len(front.entries)
-    assert all(entry.valid for entry in stairs)
+    assert all(entry.law.valid for entry in stairs)
     errors = [entry.error for entry in stairs]
     assert errors == sorted(errors, reverse=True)
     for entry in front.entries:
-        if entry.valid and not entry.leads:
-            assert any(s.complexity <= entry.complexity and s.error <= entry.error for s in stairs)
+        if entry.law.valid and not entry.leads:
+            assert any(
+                s.law.complexity <= entry.law.complexity and s.error <= entry.error for s in stairs
+            )
 
 
 def test_the_selected_law_is_lettered_even_if_the_front_lacks_it(laws: LawSet) -> None:
@@ -61,7 +62,7 @@ def test_every_mark_has_its_label_and_the_alt_text_counts_what_leads(
     laws: LawSet,
 ) -> None:
     front = build_front(laws.front, laws.selected)
-    drawing = draw_front(front.entries, front.measure)
+    drawing = draw_front(front)
     assert drawing is not None
     printed = [text.get_text().split()[-1] for text in drawing.figure.axes[0].texts]
     assert sorted(printed) == sorted(entry.label for entry in front.entries)
@@ -76,7 +77,7 @@ def test_errors_fall_back_to_rmse_where_no_r2_is_known(laws: LawSet) -> None:
         for law in laws.front
     ]
     front = build_front(bare, None)
-    assert front.measure == OUTSIDE_RMSE
+    assert front.measure == EXTRAPOLATED_RMSE
     assert all(entry.error == entry.law.scores["rmse_extrapolation"] for entry in front.entries)
 
 

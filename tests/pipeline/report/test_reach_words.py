@@ -18,8 +18,7 @@ from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.laws.record import Reach
 from mtl_laws.pipeline.laws.region import Region
 from mtl_laws.pipeline.report import ReportContext, write_report
-from mtl_laws.pipeline.report.figures.curves import draw_curves
-from mtl_laws.pipeline.report.slices import slice_along
+from mtl_laws.pipeline.report.figures.curves import draw_curves, slice_along
 from mtl_laws.pipeline.report.surface import Surface
 from mtl_laws.pipeline.report.text import (
     all_reach_text,
@@ -76,8 +75,8 @@ def test_laws_that_differ_within_the_rows_are_said_to_do_so_there() -> None:
 
 
 def test_what_was_tried_has_an_end() -> None:
-    assert "furthest" in reach_text(but(trusted_to=409_600))
-    assert "furthest" not in reach_text(FAR)
+    assert "largest value examined" in reach_text(but(trusted_to=409_600))
+    assert "largest value examined" not in reach_text(FAR)
 
 
 def test_all_sizes_and_groups_are_said_once() -> None:
@@ -136,7 +135,7 @@ def test_an_older_record_says_nothing_of_it(laws: Mapping[str, Any], table: pd.D
     assert main_reach_text(read) == ""
     assert "trust:" not in summary(read.with_rows(table))
     drawing = draw_curves(Surface(read.law, "accuracy", table, read.data), "n")
-    assert "given its form" in drawing.caption
+    assert "given the form" in drawing.caption
 
 
 def test_curves_of_a_size_go_on_to_four_times_the_largest(

@@ -20,9 +20,10 @@ from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.report import ReportContext, write_report
 from mtl_laws.pipeline.report.figures.canvas import TONES
-from mtl_laws.pipeline.report.front import build_front
-from mtl_laws.pipeline.report.slices import slice_along
+from mtl_laws.pipeline.report.figures.curves import slice_along
+from mtl_laws.pipeline.report.figures.front import build_front
 from mtl_laws.pipeline.report.surface import Surface
+from mtl_laws.pipeline.report.text import NO_LAW
 
 NAMESPACES = ("http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink")
 EVIL = "<img src=x onerror=alert(1)>|$`"
@@ -161,9 +162,9 @@ def test_both_bands_are_drawn_and_explained(
     written: Path, html: str, laws: Mapping[str, Any]
 ) -> None:
     figure = (written / "figures" / "curve-n.svg").read_text(encoding="utf-8")
-    assert "the law, 95 %" in figure
-    assert "one more run, 95 %" in figure
-    assert "Wide band: where 95 % of further runs are expected." in html
+    assert "mean, 95 %" in figure
+    assert "one more trial, 95 %" in figure
+    assert "Wide band: 95 % of further trials" in html
     region = next(line for line in html.splitlines() if "all held-out rows" in line)
     shares = [float(share) for share in re.findall(r">(\d+)\s%<", region)]
     assert 85 <= shares[0] <= 100
@@ -190,8 +191,8 @@ def test_a_law_without_bands_is_drawn_without(
     bare["selected"].pop("uncertainty")
     write_report(tmp_path, LawSet.from_json(bare), table, ReportContext("t", "c"))
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert "further runs" not in text
-    assert "in the run's band" not in text
+    assert "further trials" not in text
+    assert "in the band of one trial" not in text
 
 
 def test_what_was_found_on_each_factor_is_said_in_both_reports(written: Path, html: str) -> None:
@@ -314,10 +315,10 @@ def test_names_that_differ_in_case_only_get_files_of_their_own(
         (
             "1/(ami - 0.5) + log(T - 3)",
             312,
-            ["accuracy rises with T.", "the law has no value on", "ami, by where one"],
+            ["accuracy rises with T.", "the law has no value on", "rises or falls with ami"],
             ["T grows"],
         ),
-        ("0.1*log(n)", 2, ["No other law was kept", "It does not use T or ami."], ["From n ="]),
+        ("0.1*log(n)", 2, ["There is no other law", "It does not use T or ami."], ["From n ="]),
         ("exp(n)", 312, ["accuracy rises with n.", "below −10", "× 10"], ["grows without bound"]),
     ],
 )
@@ -380,8 +381,8 @@ def test_no_valid_law_is_said_so(
     tmp_path: Path, laws: Mapping[str, Any], table: pd.DataFrame
 ) -> None:
     write_report(tmp_path, without_selected(laws), table, ReportContext("t", "c"))
-    assert "No law was valid" in (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "No law was valid" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert NO_LAW in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert NO_LAW in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
 def test_a_missing_column_and_an_unwritable_folder_are_the_users_to_mend(

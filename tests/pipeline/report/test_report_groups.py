@@ -15,12 +15,12 @@ from planted_report import NOISE, planted_laws, planted_table
 
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.report import ReportContext, write_report
-from mtl_laws.pipeline.report.domains import doubts
+from mtl_laws.pipeline.report.data_tables import assumed_fractions, region_grid
 from mtl_laws.pipeline.report.figures.canvas import shorten_label
 from mtl_laws.pipeline.report.figures.groups import MOST_PANELS, draw_groups, main_factor
-from mtl_laws.pipeline.report.groups import group_constants_grid, grouped
 from mtl_laws.pipeline.report.page import build_page
-from mtl_laws.pipeline.report.regions import region_grid
+from mtl_laws.pipeline.report.surface import grouped
+from mtl_laws.pipeline.report.tables import constants_grid
 from mtl_laws.pipeline.report.text import GAPS, with_sentences
 
 FLOORS = {"cnn": 5.0, "bilstm": 3.0, "lstm": 8.0}
@@ -92,7 +92,7 @@ def test_the_column_of_the_users_table_gives_the_groups_too() -> None:
 
 def test_constants_stand_once_if_shared_and_in_every_group_if_not() -> None:
     law = with_sentences(grouped_laws()).law
-    grid = group_constants_grid(law, "Constants.")
+    grid = constants_grid(law, "Constants.")
     assert grid.headers[:3] == ("group", "c₀ (95 %)", "c₁ (95 %)")
     cells = [row.cells for row in grid.rows]
     assert [row[0] for row in cells] == ["shared by all", *FLOORS]
@@ -152,10 +152,10 @@ def test_both_reports_show_the_groups(tmp_path: Path) -> None:
 
 
 def test_a_figure_of_one_group_names_it_and_the_rest_take_every_row() -> None:
-    gallery = build_page(grouped_laws(), grouped_rows(), CONTEXT).gallery
-    assert all("cnn" in drawing.title for drawing in gallery["curves"])
-    assert not any("cnn" in drawing.title for drawing in (*gallery["fit"], *gallery["residuals"]))
-    shown, rows = re.findall(r"[\d,]+", gallery["fit"][0].caption)
+    figures = build_page(grouped_laws(), grouped_rows(), CONTEXT).figures
+    assert all("cnn" in drawing.title for drawing in figures["curves"])
+    assert not any("cnn" in drawing.title for drawing in (*figures["fit"], *figures["residuals"]))
+    shown, rows = re.findall(r"[\d,]+", figures["fit"][0].caption)
     assert rows == f"{len(grouped_rows()):,}"
     assert int(shown) == 700
 
@@ -166,9 +166,9 @@ def test_a_law_that_all_groups_share_has_a_figure_of_groups_and_one_set_of_const
     law |= {"template": "c0 - 5/sqrt(n)", "expression": "0.9 - 5/sqrt(n)"}
     laws = LawSet.from_json({**content, "selected": law, "front": [law]})
     page = build_page(laws, grouped_rows(), CONTEXT)
-    assert len(page.gallery["groups"]) == 1
+    assert len(page.figures["groups"]) == 1
     assert [row.cells[1] for row in page.grids["constants"].rows] == ["0.9"]
-    assert not any("cnn" in drawing.title for drawing in page.gallery["curves"])
+    assert not any("cnn" in drawing.title for drawing in page.figures["curves"])
 
 
 def outlying() -> LawSet:
@@ -209,22 +209,24 @@ def test_a_table_without_outliers_has_no_section_on_them(tmp_path: Path) -> None
     assert not (tmp_path / "figures" / "groups.png").exists()
 
 
-def doubtful(name: str, values: list[float], domain: tuple[float, float]) -> list[str]:
+def assumed(name: str, values: list[float], domain: tuple[float, float]) -> tuple[LawSet, Any]:
     table = pd.DataFrame({"n": [50.0, 100, 200, 400] * 3, name: values * (12 // len(values))})
     table = table.assign(role="fit", cell=range(12), y=table["n"])
     law = {"expression": "0.5*n", "complexity": 3, "valid": True}
     data = {"domain": {"n": [50, 800], name: domain}}
     record = {"schema": 2, "target": "y", "factors": ["n", name], "data": data}
-    laws = LawSet.from_json({**record, "selected": law, "front": [law]})
-    said = doubts(laws, table)
-    assert all(note in build_page(laws, table, CONTEXT).notes for note in said)
-    return said
+    return LawSet.from_json({**record, "selected": law, "front": [law]}), table
 
 
-def test_a_small_quantity_that_was_taken_for_a_share_is_doubted() -> None:
-    (note,) = doubtful("rate", [0.1, 0.2, 0.4], (0.0, 1.0))
-    assert note.startswith("rate, 0.1 to 0.4,")
-    assert "--domain rate=LOW:HIGH" in note
+def test_a_small_quantity_that_was_taken_for_a_fraction_is_noted(tmp_path: Path) -> None:
+    laws, table = assumed("rate", [0.1, 0.2, 0.4], (0.0, 1.0))
+    assert assumed_fractions(laws, table) == {"rate": (0.1, 0.4)}
+    notes = build_page(laws, table, CONTEXT).notes
+    (note,) = [note for note in notes if "--domain rate=LOW:HIGH" in note]
+    assert "0.1 to 0.4" in note
+    write_report(tmp_path, laws, table, CONTEXT)
+    for name in ("report.html", "report.md"):
+        assert "--domain rate=LOW:HIGH" in (tmp_path / name).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -236,7 +238,9 @@ def test_a_small_quantity_that_was_taken_for_a_share_is_doubted() -> None:
         ([0.01, 0.02, 0.03], (0.01, 0.06)),  # a size
     ],
 )
-def test_what_is_a_share_or_a_size_by_its_values_is_not_doubted(
+def test_a_fraction_or_a_size_by_its_values_is_not_noted(
     values: list[float], domain: tuple[float, float]
 ) -> None:
-    assert doubtful("rate", values, domain) == []
+    laws, table = assumed("rate", values, domain)
+    assert assumed_fractions(laws, table) == {}
+    assert not any("rate=LOW:HIGH" in note for note in build_page(laws, table, CONTEXT).notes)

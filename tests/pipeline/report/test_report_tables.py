@@ -13,11 +13,10 @@ from mtl_laws.pipeline.laws.law import Law
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.laws.record import DataRecord
 from mtl_laws.pipeline.laws.rows import infer_domains
-from mtl_laws.pipeline.report.domains import factors_grid
-from mtl_laws.pipeline.report.grid import Formula
-from mtl_laws.pipeline.report.regions import region_grid
+from mtl_laws.pipeline.report.data_tables import factors_grid, region_grid
+from mtl_laws.pipeline.report.figure_text import DOMAIN_BASIS
 from mtl_laws.pipeline.report.surface import Surface
-from mtl_laws.pipeline.report.tables import constants_grid
+from mtl_laws.pipeline.report.tables import Formula, constants_grid
 from mtl_laws.pipeline.symbolic.typeset import formula_text
 from mtl_laws.pipeline.symbolic.typeset.numbers import number
 
@@ -57,7 +56,7 @@ def test_where_rows_hardly_vary_the_report_says_to_go_by_the_errors() -> None:
         beyond = rows["beyond the fitted n"]
         assert str(beyond["R² there"]).startswith(("−", "below −"))
         assert expected in str(beyond["note"])
-        assert "go by the errors, not by R²" in str(beyond["note"])
+        assert "compare the errors" in str(beyond["note"])
         off = table["y"] - (0.92 - 1 / np.sqrt(n))
         absolute = off[table["role"] == "hold-out"].abs().mean()
         assert beyond["mean absolute error"] == number(float(absolute))
@@ -104,8 +103,8 @@ def test_the_domain_of_each_factor_and_where_it_comes_from_are_said(
     grid = factors_grid(told, table)
     why = {str(row.cells[0]): row.cells[-1] for row in grid.rows}
     assert "--domain FACTOR=LOW:HIGH" in grid.caption
-    assert why["n"] == "assumed: a size, up to twice the largest"
-    assert why["noise"] == "assumed: a share, 0 to 1"
-    assert why["shift"] == "assumed: as seen"
-    assert why["ami"] == "given"
-    assert why["rate"] == "assumed: a size, up to twice the largest"
+    assert why["n"] == DOMAIN_BASIS["size"]
+    assert why["noise"] == DOMAIN_BASIS["fraction"]
+    assert why["shift"] == DOMAIN_BASIS["range"]
+    assert why["ami"] == DOMAIN_BASIS["given"]
+    assert why["rate"] == DOMAIN_BASIS["size"]

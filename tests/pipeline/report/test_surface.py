@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,12 @@ from mtl_laws.pipeline.laws.law import Law
 from mtl_laws.pipeline.laws.levels import UNDEFINED, find_levels, is_logarithmic
 from mtl_laws.pipeline.laws.record import DataRecord, PooledGain, Roles
 from mtl_laws.pipeline.laws.rows import Rows
-from mtl_laws.pipeline.report.figures.gain import draw_gain, gain_over_single
-from mtl_laws.pipeline.report.slices import slice_along
-from mtl_laws.pipeline.report.surface import Surface
-from mtl_laws.pipeline.report.words import describe, direction, direction_in_words
-from mtl_laws.pipeline.report.worth import worth_in_words
+from mtl_laws.pipeline.report.evidence_text import NOT_STATED, equivalent_data_text
+from mtl_laws.pipeline.report.figures.curves import slice_along
+from mtl_laws.pipeline.report.figures.gain import draw_gain
+from mtl_laws.pipeline.report.single_task import equivalent_data, gain_over_single
+from mtl_laws.pipeline.report.surface import Surface, direction, limit
+from mtl_laws.pipeline.report.text import describe, direction_text, relatedness_text
 
 TRUTH = "0.9 - 5/sqrt(n*(1 + (T - 1)*ami))"
 
@@ -139,80 +140,114 @@ def test_gain_is_the_law_minus_single_task_training(surface: Surface) -> None:
 
 
 @pytest.mark.parametrize(
-    ("expression", "factor", "verb"),
+    ("expression", "factor", "way"),
     [
-        (TRUTH, "n", "rises with"),
-        (TRUTH, "ami", "rises with"),
-        ("log(n*(0.7*T)**ami)", "ami", "rises with"),  # it falls at T = 1, where there is none
-        ("0.9 - 0.2*ami", "ami", "falls with"),
-        ("(ami - 0.4)**2", "ami", "turns with"),
-        ("(ami - 0.4)*log(T)", "T", "turns with"),
-        ("0.1*log(n)", "ami", "ignores"),
+        (TRUTH, "n", "rises"),
+        (TRUTH, "ami", "rises"),
+        ("log(n*(0.7*T)**ami)", "ami", "rises"),  # it falls at T = 1, where there is none
+        ("0.9 - 0.2*ami", "ami", "falls"),
+        ("(ami - 0.4)**2", "ami", "varies"),
+        ("(ami - 0.4)*log(T)", "T", "varies"),
+        ("0.1*log(n)", "ami", "none"),
     ],
 )
-def test_direction_of_a_factor(
-    table: pd.DataFrame, expression: str, factor: str, verb: str
-) -> None:
+def test_direction_of_a_factor(table: pd.DataFrame, expression: str, factor: str, way: str) -> None:
     surface = surface_of(expression, table)
-    assert direction(surface, factor) == verb
-    said = {
-        "turns with": f"accuracy rises or falls with {factor}, by where one stands",
-        "ignores": f"the law does not use {factor}",
-    }
-    assert direction_in_words(surface, factor) == said.get(verb, f"accuracy {verb} {factor}")
+    assert direction(surface, factor) == way
+    text = direction_text(surface, factor)
+    assert factor in text
+    assert [word for word in ("rises", "falls") if word in text] == {
+        "varies": ["rises", "falls"],
+        "none": [],
+    }.get(way, [way])
 
 
-def test_the_law_in_words_says_direction_limit_and_what_tasks_are_worth(surface: Surface) -> None:
+def test_the_law_in_words_says_direction_and_limit(surface: Surface) -> None:
     text = " ".join(describe(surface))
     assert "accuracy rises with n, T and ami." in text
     assert "As n or T grows without bound it tends to 0.9." in text
-    two, four = 1 + (2 - 1) * 0.6, 1 + (4 - 1) * 0.6  # at AMI 0.6, the middle of its levels
-    assert f"worth {two} times as much single-task data, 4 tasks {four} times." in text
-
-
-def test_what_tasks_are_worth_is_said_of_laws_that_are_flat_where_nothing_is_learnt(
-    table: pd.DataFrame, laws: Mapping[str, Any]
-) -> None:
-    """Far below the fitted sizes such a law is equal to the last digit: no inverse, no matter."""
-    law = "0.22 + 0.7*exp(-(n*T**ami/400)**(-3))"
-    (told,) = worth_in_words(surface_of(law, table, laws["data"]))
-    two, four = 2**0.6, 4**0.6
-    assert f"is worth {two:.2g} times as much single-task data, 4 tasks {four:.2g} times" in told
+    assert equivalent_data_text(surface) in text
 
 
 @pytest.mark.parametrize(
-    ("law", "why"),
+    ("law", "times"),
     [
-        ("0.1*log(n)", "the law does not use T"),
-        ("0.5 + 0.1*ami*T", "the law does not use n"),
-        ("0.5 + 0.1*(T - 1) - 1/n", "one task stays below what 2 tasks reach, 0.597, from n = 4"),
-        ("0.5*T - exp(-(log(n/300))**2)", "reaches the same at several values of n"),
-        ("0.5 + T/(n*(T - 1))", "has no value everywhere along n"),
+        (TRUTH, lambda tasks: 1 + (tasks - 1) * 0.6),  # at AMI 0.6, the middle of its levels
+        # far below the fitted sizes this law is equal to the last digit
+        ("0.22 + 0.7*exp(-(n*T**ami/400)**(-3))", lambda tasks: tasks**0.6),
     ],
 )
-def test_where_the_worth_of_tasks_is_not_said_it_is_said_why(
-    table: pd.DataFrame, laws: Mapping[str, Any], law: str, why: str
+def test_single_task_data_that_is_worth_as_much(
+    table: pd.DataFrame, laws: Mapping[str, Any], law: str, times: Callable[[float], float]
 ) -> None:
-    (told,) = worth_in_words(surface_of(law, table, laws["data"]))
-    assert told.startswith("What training together is worth in single-task data is not said: ")
-    assert why in told
+    surface = surface_of(law, table, laws["data"])
+    roles = surface.multitask
+    assert roles is not None
+    for tasks in (2.0, 4.0):
+        assert equivalent_data(surface, roles, tasks) == pytest.approx(times(tasks), rel=5e-3)
+    text = equivalent_data_text(surface)
+    assert f"worth {times(2):.2g} times" in text
+    assert f"4 tasks {times(4):.2g} times" in text
+
+
+@pytest.mark.parametrize(
+    ("law", "gap"),
+    [
+        ("0.5 + 0.1*(T - 1) - 1/n", "below"),
+        ("0.5 - 0.1*(T - 1) - 0.01/n", "above"),
+        ("0.5*T - exp(-(log(n/300))**2)", "several"),
+        ("0.5 + T/(n*(T - 1))", "no_value"),
+    ],
+)
+def test_some_laws_have_no_single_task_data_worth_as_much(
+    table: pd.DataFrame, laws: Mapping[str, Any], law: str, gap: str
+) -> None:
+    surface = surface_of(law, table, laws["data"])
+    roles = surface.multitask
+    assert roles is not None
+    assert equivalent_data(surface, roles, 2.0) == gap
+    text = equivalent_data_text(surface)
+    assert text.startswith(NOT_STATED)
+    assert len(text) > len(NOT_STATED) + 20
+    if gap == "below":
+        assert "2 tasks reach, 0.597, from n = 4" in text
+
+
+@pytest.mark.parametrize(("law", "unused"), [("0.1*log(n)", "T"), ("0.5 + 0.1*ami*T", "n")])
+def test_a_law_without_tasks_or_size_has_none_either(
+    table: pd.DataFrame, laws: Mapping[str, Any], law: str, unused: str
+) -> None:
+    text = equivalent_data_text(surface_of(law, table, laws["data"]))
+    assert text == f"{NOT_STATED}the law does not use {unused}."
 
 
 def test_a_table_without_one_task_says_so_and_one_without_tasks_says_nothing(
     table: pd.DataFrame,
 ) -> None:
-    (told,) = worth_in_words(surface_of(TRUTH, table[table["T"] > 1]))
-    assert "the table has no row with T = 1" in told
-    alone = surface_of("log(n)", table, factors=("n",))
-    assert worth_in_words(alone) == []
+    text = equivalent_data_text(surface_of(TRUTH, table[table["T"] > 1]))
+    assert text.startswith(NOT_STATED)
+    assert "T = 1" in text
+    assert equivalent_data_text(surface_of("log(n)", table, factors=("n",))) == ""
 
 
 def test_a_limit_that_depends_on_another_factor_says_at_which_value(
     table: pd.DataFrame, laws: Mapping[str, Any]
 ) -> None:
-    text = " ".join(describe(surface_of("0.9 - 0.1/T - 2/sqrt(n)", table, laws["data"])))
+    surface = surface_of("0.9 - 0.1/T - 2/sqrt(n)", table, laws["data"])
+    for factor, value, other in (("n", 0.85, "T"), ("T", 0.9 - 2 / 320**0.5, "n")):
+        assert limit(surface, factor) == (pytest.approx(value, rel=1e-6), (other,))
+    text = " ".join(describe(surface))
     assert "As n grows without bound it tends to 0.85 at T = 2." in text
     assert "As T grows without bound it tends to 0.788 at n = 320." in text
+    assert limit(surface_of("0.1*log(n)", table), "n") is None
+
+
+def test_ami_is_spelled_out_where_it_is_the_relatedness(
+    surface: Surface, table: pd.DataFrame
+) -> None:
+    assert "adjusted mutual information" in relatedness_text(surface)
+    renamed = table.rename(columns={"ami": "rel"})
+    assert relatedness_text(surface_of("rel*T + n", renamed, factors=("n", "T", "rel"))) == ""
 
 
 def test_unused_factors_are_named(table: pd.DataFrame) -> None:

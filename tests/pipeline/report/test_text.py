@@ -15,16 +15,19 @@ from mtl_laws.pipeline.laws.evidence.factor import FactorEvidence
 from mtl_laws.pipeline.laws.evidence.harm import Harm
 from mtl_laws.pipeline.laws.evidence.model_free_exponent import ModelFreeExponent
 from mtl_laws.pipeline.laws.rules import EvidenceRules
+from mtl_laws.pipeline.report.evidence_text import (
+    exponents_text,
+    factor_text,
+    harm_text,
+    listed,
+    model_free_text,
+)
 from mtl_laws.pipeline.report.text import (
     CUT,
     defect_text,
-    exponents_text,
-    factor_text,
     few_levels_text,
-    harm_text,
     held_out_text,
     limits_text,
-    model_free_text,
     sentences,
 )
 
@@ -138,6 +141,14 @@ def test_a_power_that_varies_names_what_it_depends_on() -> None:
     assert "argument of exp" in exponents_text("n", [dataclasses.replace(ROOT, under="exp")])
 
 
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [([], ""), (["a"], "a"), (["a", "b"], "a or b"), (["a", "b", "c"], "a, b or c")],
+)
+def test_names_are_listed_as_one_says_them(names: list[str], text: str) -> None:
+    assert listed(names, "or") == text
+
+
 def test_evidence_is_judged_by_the_rules() -> None:
     assert factor_text(MATTERS).startswith("n matters: the law explains 95 % of the variance")
     assert "costs little" in factor_text(MATTERS, EvidenceRules(strong=200.0))
@@ -201,7 +212,7 @@ def test_all_sentences_need_only_attributes() -> None:
     assert text.factors == (factor_text(MATTERS),)
     assert len(text.verdicts) == 5
     assert "roots has the best extrapolated R²: 0.700, 0.100 below" in text.verdicts[0]
-    assert "0.800 extrapolated (the law 0.800)" in text.verdicts[1]
+    assert "0.800 extrapolated (the law: 0.800)" in text.verdicts[1]
     assert text.verdicts[-1] == CUT
     laws.provenance.cut, laws.harm, laws.certainty = False, None, None
     assert len(sentences(laws).verdicts) == 2

@@ -1,4 +1,4 @@
-"""Writing a report to a folder."""
+"""The files of a report in a folder; the only module that knows every output format."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ import pandas as pd
 
 from mtl_laws.pipeline.io.wholefile import write_whole
 from mtl_laws.pipeline.laws.lawset import LawSet
-from mtl_laws.pipeline.report.context import ReportContext
 from mtl_laws.pipeline.report.figures.svg import png_file, render_svg, svg_file
 from mtl_laws.pipeline.report.html import render_html
 from mtl_laws.pipeline.report.markdown import render_markdown
-from mtl_laws.pipeline.report.page import build_page
+from mtl_laws.pipeline.report.page import ReportContext, build_page
 
 
 def write_report(out: Path, laws: LawSet, table: pd.DataFrame, context: ReportContext) -> None:
-    """Leave ``report.html``, ``report.md`` and ``figures/*.svg|png`` in `out`.
+    """Write ``report.html``, ``report.md`` and ``figures/*.svg|png`` to `out`.
 
     Parameters
     ----------
-    out : folder, made if it is not there.
+    out : folder, created if missing.
     laws : what ``laws.json`` holds.
     table : the analysed rows: factor columns (NaN where undefined), the target, ``role`` ("fit" or
         "hold-out") and ``cell`` (equal for replicates).
@@ -29,11 +28,11 @@ def write_report(out: Path, laws: LawSet, table: pd.DataFrame, context: ReportCo
     Raises
     ------
     UserError
-        if the folder cannot be written, or the table lacks a column that the laws speak of.
+        if the folder cannot be written, or the table lacks a column that the laws need.
     """
     page = build_page(laws, table, context)
-    pictures = {drawing.name: render_svg(drawing) for drawing in page.gallery}
-    for drawing in page.gallery:
+    pictures = {drawing.name: render_svg(drawing) for drawing in page.drawings}
+    for drawing in page.drawings:
         write_whole(out / "figures" / f"{drawing.name}.svg", svg_file(pictures[drawing.name]))
         write_whole(out / "figures" / f"{drawing.name}.png", png_file(drawing))
     write_whole(out / "report.md", render_markdown(page))
