@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.laws.catalogue import (
     CATALOGUE,
+    GAINS,
     ONE_SIZE,
     REPEATED,
     SIZE_AND_COUNT,
@@ -77,9 +78,9 @@ def test_fractions_alone_have_no_form() -> None:
 
 
 def test_every_form_says_where_it_is_from_and_what_it_means() -> None:
-    for form in CATALOGUE:
-        text = form.text.format(n="n", m="m", k="k", u="u", T="T", s="s")
-        tree = Tree.parse(text, ("n", "m", "k", "u", "T", "s"))
+    for form in (*CATALOGUE, *GAINS):
+        places = {place: place for place in "nmlkuTs"}
+        tree = Tree.parse(form.text.format(**places, mix="s"), tuple(places))
         constants = sorted(tree.constants, key=lambda c: int(c[1:]))
         assert constants == [f"c{k}" for k in range(len(constants))]
         assert form.reference
