@@ -9,9 +9,10 @@ import pytest
 from support.planted import beyond, planted
 from support.rows import posed
 
-from pipeline.laws.checks import Domain
+from pipeline.laws.checks import Defect, Domain
 from pipeline.laws.document import laws_document
 from pipeline.laws.folds import extrapolation_folds, random_folds
+from pipeline.laws.forms import OWN
 from pipeline.laws.rows import Rows
 from pipeline.laws.rules import SelectionRules
 from pipeline.laws.score import Candidate, Scored, fit_candidate, r_squared, score
@@ -21,6 +22,7 @@ from pipeline.laws.select import (
     as_good,
     cell_draws,
     distinct,
+    eligible,
     front,
     select,
     winners_curse,
@@ -147,6 +149,47 @@ def test_the_form_of_an_engine_is_one_more_choice(data: Rows) -> None:
     alone = winners_curse(other, other, data)
     assert winners_curse(one, other, data) == pytest.approx(2 * alone)
     assert winners_curse(other, one, data) == winners_curse(one, one, data) == alone
+
+
+def with_error(law: Scored, error: float, origin: str = "operon") -> Scored:
+    """The law with that error, the same on every row and fold."""
+    even = np.full((1, law.random.shape[1]), error / law.random.shape[1])
+    candidate = replace(law.fitted.candidate, origin=origin)
+    return Scored(replace(law.fitted, candidate=candidate), even, even)
+
+
+def test_a_far_better_law_is_not_passed_over_for_its_limits(data: Rows) -> None:
+    """Where no law is adequate a law that turns back needs less than half of the error."""
+    turns_back = Defect("turns_back", factor="n")
+    draws = cell_draws(len(np.unique(data.cell)), 0, RULES)
+    (law,) = scored([TRUTH], data)
+    plausible = with_error(law, 0.12)
+    for error, expected in ((0.07, [0]), (0.05, [0, 1])):
+        better = with_error(law, error)
+        better = replace(better, fitted=replace(better.fitted, limits=turns_back))
+        laws = [plausible, better]
+        assert not any(adequate(each, data) for each in laws)
+        explained = (1.0 - plausible.error) / (1.0 - error)
+        assert explained > RULES.plausible_share, "or plausible limits would not come first"
+        assert eligible(laws, data, draws) == expected
+
+
+@pytest.mark.parametrize("origin", ["grammar", "surface", "mean", OWN, "theory: power law"])
+def test_of_equally_long_laws_one_of_a_known_form_is_selected(data: Rows, origin: str) -> None:
+    """An engine's law that is better by a hair was chosen from thousands."""
+    (law,) = scored([TRUTH], data)
+    engine, known = with_error(law, 0.100), with_error(law, 0.101, origin)
+    assert engine.fitted.complexity == known.fitted.complexity
+    assert select([engine, known], data, seed=0) == 1
+    assert select([known, engine], data, seed=0) == 0
+    assert select([engine, with_error(law, 0.101)], data, seed=0) == 0
+    assert select([with_error(law, 0.100, origin), known], data, seed=0) == 0
+
+
+def test_a_known_form_does_not_excuse_a_worse_law_or_a_longer_one(data: Rows) -> None:
+    law, longer = scored([TRUTH, f"{TRUTH} + c2*decoy"], data)
+    assert select([with_error(law, 0.1), with_error(law, 0.2, "grammar")], data, seed=0) == 0
+    assert select([with_error(law, 0.1), with_error(longer, 0.1, "grammar")], data, seed=0) == 0
 
 
 def noise_share(law: Scored) -> float:
