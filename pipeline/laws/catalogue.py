@@ -30,6 +30,7 @@ class Form:
     reference : where it comes from.
     meaning : what its constants mean.
     tree : the form in a table's own names.
+    symmetric : whether it stays the same where {n} and {m} change places.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Form:
     reference: str
     meaning: str
     tree: Tree = field(default_factory=lambda: Tree.constant("c0"))
+    symmetric: bool = False
 
 
 Assignment: TypeAlias = tuple[Form, Mapping[str, str]]
@@ -93,18 +95,21 @@ TWO_SIZES: Sequence[Form] = (
         "c0 + c1*{n}**(-c2) + c3*{m}**(-c4)",
         "Hoffmann et al. 2022 (Chinchilla), arXiv 2203.15556",
         "c0: irreducible level; c2, c4: exponents",
+        symmetric=True,
     ),
     Form(
         "bottleneck",
         "c0 + c1*({n}**(-c2) + c3*{m}**(-c4))**c5",
         "Kaplan et al. 2020, arXiv 2001.08361, with a floor: a soft maximum of two bottlenecks",
         "c5: how softly one bottleneck takes over from the other",
+        symmetric=True,
     ),
     Form(
         "two limits",
         "c0 + c1/(1 + (c2/{n})**c3 + (c4/{m})**c5)",
         "two limiting substrates, Dalziel 1957: a soft minimum that saturates",
         "c2, c4: sizes at which each limit halves what is left",
+        symmetric=True,
     ),
     Form(
         "power law with interaction",
@@ -343,7 +348,8 @@ def _of_sizes(data: Rows, sizes: Sequence[str], counts: Sequence[str]) -> Iterat
             yield form, {"n": n}
     for n, m in permutations(sizes, 2):
         for form in TWO_SIZES:
-            yield form, {"n": n, "m": m}
+            if not form.symmetric or sizes.index(n) < sizes.index(m):
+                yield form, {"n": n, "m": m}
         if m in counts:
             for form in SIZE_AND_COUNT:
                 yield form, {"n": n, "k": m}

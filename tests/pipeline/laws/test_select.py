@@ -10,7 +10,7 @@ from support.planted import beyond, planted
 from support.rows import posed
 
 from pipeline.laws.checks import Defect, Domain
-from pipeline.laws.document import laws_document
+from pipeline.laws.document import law_of, laws_document
 from pipeline.laws.folds import extrapolation_folds, random_folds
 from pipeline.laws.forms import OWN
 from pipeline.laws.rows import Rows
@@ -252,3 +252,23 @@ def test_the_record_of_a_search_holds_a_law_once() -> None:
     found = SearchResult(laws, 0, [1, 2, 0], [], folds, False, [], 3, problem.data, None)
     front = laws_document(problem, found, seed=0).front
     assert [law.template for law in front] == ["c0 + c1 * log(n)", laws[0].fitted.expression.text]
+
+
+@pytest.mark.parametrize("origin", ["grammar", OWN])
+def test_the_record_has_no_negative_power_of_a_quotient(data: Rows, origin: str) -> None:
+    """But for an own form, which stays as the user wrote it; the predictions are the same."""
+    (law,) = scored(["c0 + c1/(1 + (c2/(n*T**(c3*ami)))**c4)"], data)
+    level, span, size, power, bend = law.fitted.fit.theta
+    if bend > 0:  # a + b/(1 + z) = a + b - b/(1 + 1/z)
+        level, span, bend = level + span, -span, -bend
+    theta = np.array([level, span, size, power, bend])
+    fitted = replace(law.fitted, candidate=replace(law.fitted.candidate, origin=origin))
+    fitted = replace(fitted, fit=replace(fitted.fit, theta=theta))
+    record = law_of(replace(law, fitted=fitted), data, None, 0)
+    turned = "c0 + c1 / (1 + (n * T ** (c3 * ami) / c2) ** c4)"
+    assert record.template == (law.fitted.expression.text if origin == OWN else turned)
+    assert (record.constants["c4"].value < 0) == (origin == OWN)
+    interval = record.constants["c4"].ci95
+    assert interval is not None
+    assert interval[0] < record.constants["c4"].value < interval[1]
+    np.testing.assert_allclose(record.predict(data.filled), law.fitted.predict(data), rtol=1e-4)
