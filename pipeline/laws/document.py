@@ -323,7 +323,7 @@ def _with_positive_exponents(fitted: Fitted) -> Fitted:
     With groups only where the exponent is negative in all of them.
     """
     names, theta = fitted.expression.constants, fitted.fit.theta
-    below = (np.atleast_2d(theta) < 0.0).all(axis=0)
+    below = np.asarray(np.all(np.atleast_2d(theta) < 0.0, axis=0))
     negative = [name for name, each in zip(names, below, strict=True) if each]
     tree, changed = positive_exponents(fitted.expression.tree, negative)
     if fitted.candidate.origin == OWN or tree == fitted.expression.tree:
