@@ -70,12 +70,6 @@ ONE_SIZE: Sequence[Form] = (
         "c0 + c1: level without data; c2: data at half the way; c3: exponent",
     ),
     Form(
-        "saturating curve with two exponents",
-        "c0 + c1*(1 + ({n}/c2)**c3)**(-c4)",
-        "M4 of Alabdulmohsin et al. 2022, arXiv 2209.06640, with its two limits in explicit form",
-        "c0 + c1: level without data; c3, c3·c4: exponents with little and much data",
-    ),
-    Form(
         "broken power law",
         "c0 + c1*{n}**(-c2)*(1 + ({n}/c3)**c4)**(-c5)",
         "BNSL with one break, Caballero et al. 2022, arXiv 2210.14891",
