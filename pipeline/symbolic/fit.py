@@ -81,7 +81,7 @@ class Sample:
     weight : (N,) weight of each row's squared error; (M, N) for M problems side by side.
     group : (N,) group of each row; None where there are no groups.
     groups : number of groups; 1 where there are none.
-    pooled : whether a group's constants are drawn towards those of all groups.
+    pooled : whether a group's nonlinear constants are drawn towards those of all groups.
     """
 
     columns: Mapping[str, Floats]
@@ -260,8 +260,6 @@ class _Problem:
     def pooled(self, others: Floats, iterations: int, tolerance: float) -> Floats:
         """The other constants (1, G, Q) with each group's own drawn towards those of all groups.
 
-        The linear ones are drawn, too, from here on: the prior stays.
-
         Empirical Bayes: constants of groups are taken as a sample of a normal distribution, whose
         centre and spread are estimated from them and from the errors they leave. A group with many
         rows keeps its own, one with few gets what the others have.
@@ -273,6 +271,7 @@ class _Problem:
             trials = np.concatenate([others, np.where(self._own, centre, others)])
             found, error = self.descend(trials, iterations, tolerance)
             others = self.best(found, error, 1)
+        self.prior = None
         return others
 
     @property
@@ -306,15 +305,13 @@ class _Problem:
         )
 
     def theta(self, others: Floats) -> tuple[Floats, Floats]:
-        """All constants (M, G, P) in the factors' own units, and the errors (M, G) on the rows."""
+        """All constants (M, G, P) in the factors' own units, and the errors (M, G)."""
         with np.errstate(all="ignore"):
             state = self._state(others)
-            error = np.sum(self.weight * state.residual**2, axis=-1)
         scaled = np.zeros((*others.shape[:-1], len(self.tree.constants)))
         scaled[..., self.place] = self.natural(others)
         scaled[..., self.place_linear] = state.beta
-        error = np.where(np.isfinite(state.error), error, np.inf)
-        return converted(self.tree, scaled, self.scales), error
+        return converted(self.tree, scaled, self.scales), state.error
 
     def _state(self, others: Floats) -> _State:
         """Linear constants, residuals and errors at the other constants."""

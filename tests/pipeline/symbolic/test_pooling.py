@@ -18,16 +18,15 @@ NEAR, FAR = (30.0, 500.0), np.array([2_000.0, 8_000.0, 32_000.0])
 
 
 def planted(
-    seed: int, power: Floats, rows: int, noise: float = 0.01, level: float | None = None
+    seed: int, power: Floats, rows: int, noise: float = 0.01
 ) -> tuple[Sample, Floats, Floats]:
-    """Groups with levels (or a common one), amplitudes and powers of their own.
+    """Groups with levels, amplitudes and powers of their own; constants (G, 3) and values far out.
 
     Returns the rows, the true constants, and the true values (G, 3) at sizes beyond the rows.
     """
     rng = np.random.default_rng([seed, 31])
     count = len(power)
     theta = np.column_stack([rng.uniform(0.2, 0.4, count), rng.uniform(2.0, 4.0, count), power])
-    theta[:, 0] = theta[:, 0] if level is None else level
     group = np.repeat(np.arange(count), rows)
     n = np.exp(rng.uniform(*np.log(NEAR), len(group)))
     y = _values(theta[group], n) + rng.normal(0, noise, len(group))
@@ -118,50 +117,6 @@ def test_pooling_does_not_depend_on_the_unit_of_the_target() -> None:
     scaled = replace(sample, target=100.0 * sample.target)
     again = _values(fitted(scaled, True)[:, None, :], FAR)
     np.testing.assert_allclose(again, 100.0 * plain, rtol=1e-6)
-
-
-def least_squares_levels(sample: Sample, power: Floats) -> Floats:
-    """Level (G,) of every group by least squares on its own rows, its exponent given."""
-    assert sample.group is not None
-    levels = []
-    for k, each in enumerate(power):
-        own = sample.group == k
-        design = np.column_stack([np.ones(own.sum()), sample.columns["n"][own] ** -each])
-        levels.append(np.linalg.lstsq(design, sample.target[own], rcond=None)[0][0])
-    return np.array(levels)
-
-
-def test_a_common_level_is_drawn_together_and_improves_the_extrapolation() -> None:
-    """12 groups of 8 rows with one level: linear constants are pooled in the end, not only while
-    the exponents are searched for. Given the exponents, least squares scatters the levels more."""
-    spread, better = [], []
-    for seed in range(10):
-        power = np.random.default_rng([seed, 8]).normal(0.5, 0.02, 12)
-        sample, _, true = planted(seed, power, rows=8, level=0.3)
-        theta = fitted(sample, True)
-        plain = theta.copy()
-        plain[:, 0] = least_squares_levels(sample, theta[:, 2])
-        spread.append(theta[:, 0].std() / plain[:, 0].std())
-        better.append(far_error(theta, true) < far_error(fitted(sample, False), true))
-    assert np.median(spread) < 0.8
-    assert sum(better) >= 9
-
-
-def test_levels_that_differ_are_left_to_their_rows() -> None:
-    sample, _, _ = planted(4, np.random.default_rng(6).normal(0.5, 0.02, 12), rows=100)
-    theta = fitted(sample, True)
-    np.testing.assert_allclose(theta[:, 0], least_squares_levels(sample, theta[:, 2]), atol=0.002)
-
-
-def test_the_error_of_a_pooled_fit_is_that_of_its_rows() -> None:
-    """What a distance from the other groups costs is no error of the law."""
-    sample, _, _ = planted(1, np.full(12, 0.5), rows=4, level=0.3)
-    pooled = replace(sample, pooled=True)
-    fit = fit_constants(EXPRESSION, pooled, propose_starts(EXPRESSION, pooled, 6, 0), 100)
-    assert fit is not None
-    assert sample.group is not None
-    residual = sample.target - _values(fit.theta[sample.group], sample.columns["n"])
-    assert fit.error == pytest.approx(float(np.sum(residual**2)))
 
 
 def test_two_groups_are_too_few_to_pool() -> None:
