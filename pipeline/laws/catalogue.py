@@ -1,21 +1,22 @@
 """Named forms from the literature, in the names of a table's own factors.
 
 Which forms a table is asked about depends on the kinds of its factors: {n}, {m}, … are sizes in any
-order, {k} is a count, {s} the relatedness of tasks and {T} their number. Where factors can stand in
-a form in several ways, the search keeps the way that fits best.
+order, {k} is a count, {s} a fraction (of `TASKS`: the relatedness of tasks) and {T} the number of
+tasks. Where factors can stand in a form in several ways, the search keeps the way that fits best.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import permutations
+from itertools import chain, combinations, permutations, product
+from typing import TypeAlias
 
 import numpy as np
 
 from mtl_laws.pipeline.laws.factors import task_roles
 from mtl_laws.pipeline.laws.rows import Rows
-from mtl_laws.pipeline.symbolic.kinds import classify
+from mtl_laws.pipeline.symbolic.kinds import Kinds, classify
 from mtl_laws.pipeline.symbolic.tree import Tree
 
 
@@ -25,10 +26,11 @@ class Form:
 
     Attributes
     ----------
-    text : in {n}, {m}, {k}, {T}, {s} and constants.
+    text : in {n}, {m}, {l}, {k}, {T}, {s}, {mix} and constants.
     reference : where it comes from.
     meaning : what its constants mean.
     tree : the form in a table's own names.
+    symmetric : whether it stays the same where {n} and {m} change places.
     """
 
     name: str
@@ -36,7 +38,11 @@ class Form:
     reference: str
     meaning: str
     tree: Tree = field(default_factory=lambda: Tree.constant("c0"))
+    symmetric: bool = False
 
+
+Assignment: TypeAlias = tuple[Form, Mapping[str, str]]
+"""A form, and the factor that stands at each of its places."""
 
 ONE_SIZE: Sequence[Form] = (
     Form(
@@ -83,12 +89,21 @@ TWO_SIZES: Sequence[Form] = (
         "c0 + c1*{n}**(-c2) + c3*{m}**(-c4)",
         "Hoffmann et al. 2022 (Chinchilla), arXiv 2203.15556",
         "c0: irreducible level; c2, c4: exponents",
+        symmetric=True,
     ),
     Form(
         "bottleneck",
-        "c0 + (c1*{n}**(-c2) + c3*{m}**(-c4))**c5",
+        "c0 + c1*({n}**(-c2) + c3*{m}**(-c4))**c5",
         "Kaplan et al. 2020, arXiv 2001.08361, with a floor: a soft maximum of two bottlenecks",
         "c5: how softly one bottleneck takes over from the other",
+        symmetric=True,
+    ),
+    Form(
+        "two limits",
+        "c0 + c1/(1 + (c2/{n})**c3 + (c4/{m})**c5)",
+        "two limiting substrates, Dalziel 1957: a soft minimum that saturates",
+        "c2, c4: sizes at which each limit halves what is left",
+        symmetric=True,
     ),
     Form(
         "power law with interaction",
@@ -110,12 +125,72 @@ TWO_SIZES: Sequence[Form] = (
     ),
 )
 
+THREE_SIZES: Sequence[Form] = (
+    Form(
+        "sum of three power laws",
+        "c0 + c1*{n}**(-c2) + c3*{m}**(-c4) + c5*{l}**(-c6)",
+        "vocabulary, Tao et al. 2024, arXiv 2407.13623",
+        "c0: irreducible level; c2, c4, c6: exponents",
+    ),
+)
+"""In one order: the form is the same in every other."""
+
 SIZE_AND_COUNT: Sequence[Form] = (
     Form(
         "parallel scaling",
         "c0 + (c1/({n}*(1 + c2*log({k}))))**c3",
         "ParScale (Chen et al. 2025), arXiv 2505.10475",
         "c2: what a further stream is worth in the size",
+    ),
+    Form(
+        "saturating experts",
+        "c0 + c1*{n}**(-c2)*(1/({k} + c3) + c4)**(c5 + c6*log({n}))",
+        "Clark et al. 2022, arXiv 2202.01169, with its saturating number of experts and a floor",
+        "1/c4: number of experts beyond which more do not help",
+    ),
+)
+
+COUNT_AND_SIZE: Sequence[Form] = (
+    Form(
+        "saturating count",
+        "c0 + c1*({n}*(1 + c2*({k} - 1)/({k} + c3)))**(-c4)",
+        "effective size with Michaelis and Menten's saturation (1913)",
+        "1 + c2: what any number can be worth in the size; c3: the number at half the way",
+    ),
+)
+"""Also where the count is that of tasks, as in those with a fraction."""
+
+COUNT_SIZE_FRACTION: Sequence[Form] = (
+    Form(
+        "saturating help",
+        "c0 + c1*({n}*(1 + c2*{s}**c3*({k} - 1)/({k} + c4)))**(-c5)",
+        "effective sample size with Michaelis and Menten's saturation (1913)",
+        "c3: how the fraction turns others' data into useful ones; c4: the number at half the way",
+    ),
+)
+
+MIXTURES: Sequence[Form] = (
+    Form(
+        "mixing law",
+        "c0 + c1*exp({mix})",
+        "Ye et al. 2024 (data mixing laws), arXiv 2403.16952",
+        "constants in the exponent: what a domain's fraction does",
+    ),
+)
+"""{mix}: a linear form in fractions that sum to one, the last of them left out."""
+
+MIXTURES_OF_SIZE: Sequence[Form] = (
+    Form(
+        "mixing law with size",
+        "c0 + (c1 + c2*{n}**(-c3))*exp({mix})",
+        "Ye et al. 2024, arXiv 2403.16952, nested with a power law of the size",
+        "c3: exponent of the size; constants in the exponent: what a domain's fraction does",
+    ),
+    Form(
+        "mixing law plus size",
+        "c0 + c1*{n}**(-c2) + c3*exp({mix})",
+        "Ye et al. 2024, arXiv 2403.16952, beside a power law of the size",
+        "c2: exponent of the size; constants in the exponent: what a domain's fraction does",
     ),
 )
 
@@ -210,30 +285,65 @@ TASKS: Sequence[Form] = (
     ),
 )
 
-CATALOGUE: Sequence[Form] = (*TASKS, *ONE_SIZE, *TWO_SIZES, *SIZE_AND_COUNT, *REPEATED)
+CATALOGUE: Sequence[Form] = (
+    *TASKS,
+    *ONE_SIZE,
+    *TWO_SIZES,
+    *THREE_SIZES,
+    *SIZE_AND_COUNT,
+    *COUNT_AND_SIZE,
+    *COUNT_SIZE_FRACTION,
+    *MIXTURES,
+    *MIXTURES_OF_SIZE,
+    *REPEATED,
+)
+"""Forms of a score or a loss."""
+
+
+GAINS: Sequence[Form] = (
+    Form(
+        "gain by effective size",
+        "c0*{n}**(-c1)*(1 - (1 + ({k} - 1)*({s}**c2 - c3))**(-c4))",
+        "difference of two learning curves, with and without the effective sample size with harm",
+        "c3: the fraction, to the power c2, below which the gain is negative",
+    ),
+    Form(
+        "gain by a power of the count",
+        "c0*{n}**(-c1)*(1 - {k}**(c2 - c3*{s}**c4))",
+        "difference of two learning curves, the size times a power of the count",
+        "c2/c3: the fraction, to the power c4, below which the gain is negative",
+    ),
+    Form(
+        "saturating gain",
+        "c0*{n}**(-c1)*({s}**c2 - c3)*({k} - 1)/({k} + c4)",
+        "Michaelis and Menten's saturation (1913)",
+        "c3: the fraction, to the power c2, below which the gain is negative",
+    ),
+)
+"""Asked where the target has both signs; none at a count of 1, so without a constant term."""
 
 
 def theory(data: Rows) -> list[Form]:
     """The forms that this table's factors can express, in the table's own names."""
     roles, kinds = task_roles(data.columns), classify(data.columns)
     tasks = {"n": roles.size, "T": roles.tasks, "s": roles.relatedness}
-    found = [_named(form, tasks) for form in TASKS if all(tasks[r] for r in _places(form))]
+    of_tasks = ((form, tasks) for form in TASKS if all(tasks[r] for r in _places(form)))
     sizes = [name for name in kinds.sizes if name != roles.tasks]
-    for form, names in _assignments(data, sizes, kinds.counts):
-        found.append(_named(form, names))
+    of_sizes = _of_sizes(data, sizes, kinds.counts)
+    ways = chain(of_tasks, of_sizes, _of_counts(data, kinds), _of_mixtures(kinds))
+    found = [_named(form, names, data.factors) for form, names in ways]
     return list({(form.name, form.tree): form for form in found}.values())
 
 
-def _assignments(
-    data: Rows, sizes: Sequence[str], counts: Sequence[str]
-) -> Iterator[tuple[Form, dict[str, str]]]:
+def _of_sizes(data: Rows, sizes: Sequence[str], counts: Sequence[str]) -> Iterator[Assignment]:
     """Forms in sizes with every way in which the factors can stand in them."""
     for n in sizes:
         for form in ONE_SIZE:
             yield form, {"n": n}
     for n, m in permutations(sizes, 2):
         for form in TWO_SIZES:
-            yield form, {"n": n, "m": m}
+            if not form.symmetric or sizes.index(n) < sizes.index(m):
+                yield form, {"n": n, "m": m}
         if m in counts:
             for form in SIZE_AND_COUNT:
                 yield form, {"n": n, "k": m}
@@ -242,13 +352,37 @@ def _assignments(
             yield REPEATED[0], {"n": n, "u": m}
             for other in rest:
                 yield REPEATED[1], {"n": n, "u": m, "m": other}
+    for three in combinations(sizes, 3):
+        for form in THREE_SIZES:
+            yield form, dict(zip("nml", three, strict=True))
+
+
+def _of_counts(data: Rows, kinds: Kinds) -> Iterator[Assignment]:
+    """Forms in a size and a count, also with a fraction."""
+    signed = bool(data.target.min() < 0.0 < data.target.max())
+    with_fraction = GAINS if signed else COUNT_SIZE_FRACTION
+    for n, k in product(kinds.measured, kinds.counts):
+        for form in () if signed else COUNT_AND_SIZE:
+            yield form, {"n": n, "k": k}
+        for form, s in product(with_fraction, kinds.fractions):
+            yield form, {"n": n, "k": k, "s": s}
+
+
+def _of_mixtures(kinds: Kinds) -> Iterator[Assignment]:
+    """Forms in fractions that sum to one, also with a size."""
+    if not kinds.mixture:
+        return
+    mix = " + ".join(f"c{100 + k}*{name}" for k, name in enumerate(kinds.mixture[:-1]))
+    for form in MIXTURES:
+        yield form, {"mix": mix}
+    for form, n in product(MIXTURES_OF_SIZE, kinds.sizes):
+        yield form, {"mix": mix, "n": n}
 
 
 def _places(form: Form) -> list[str]:
     return [place for place in "nmkuTs" if "{" + place + "}" in form.text]
 
 
-def _named(form: Form, names: Mapping[str, str]) -> Form:
-    text = form.text.format(**names)
-    tree = Tree.parse(text, [name for name in names.values() if name]).renumber()
+def _named(form: Form, names: Mapping[str, str], factors: Sequence[str]) -> Form:
+    tree = Tree.parse(form.text.format(**names), factors).renumber()
     return replace(form, text=tree.text, tree=tree)

@@ -51,6 +51,7 @@ from mtl_laws.pipeline.laws.search import SearchResult
 from mtl_laws.pipeline.laws.select import distinct
 from mtl_laws.pipeline.symbolic.fit import RULES, Fit, fit_constants
 from mtl_laws.pipeline.symbolic.program import compiled
+from mtl_laws.pipeline.symbolic.templates import positive_exponents
 from mtl_laws.pipeline.symbolic.tree import Floats, Tree
 from mtl_laws.pipeline.symbolic.typeset import formula_latex
 
@@ -321,7 +322,23 @@ def _on_all_rows(fitted: Fitted, data: Rows) -> Fitted:
     fit = fit_constants(
         fitted.expression, data.sample, start, 200, RULES.exact, shared=fitted.shared
     )
-    return fitted if fit is None else replace(fitted, fit=fit)
+    return _with_positive_exponents(fitted if fit is None else replace(fitted, fit=fit))
+
+
+def _with_positive_exponents(fitted: Fitted) -> Fitted:
+    """The same law, quotients turned over whose exponent is negative; an own form stays as it is.
+
+    With groups only where the exponent is negative in all of them.
+    """
+    names, theta = fitted.expression.constants, fitted.fit.theta
+    below = np.asarray(np.all(np.atleast_2d(theta) < 0.0, axis=0))
+    negative = [name for name, each in zip(names, below, strict=True) if each]
+    tree, changed = positive_exponents(fitted.expression.tree, negative)
+    if fitted.candidate.origin == OWN or tree == fitted.expression.tree:
+        return fitted
+    sign = np.array([-1.0 if name in changed else 1.0 for name in names])
+    fit = replace(fitted.fit, theta=theta * sign)
+    return replace(fitted, expression=compiled(tree), fit=fit)
 
 
 def _scores(

@@ -15,7 +15,7 @@ from itertools import combinations
 import numpy as np
 
 from mtl_laws.pipeline.laws.rows import Rows
-from mtl_laws.pipeline.symbolic.kinds import is_amount, is_size
+from mtl_laws.pipeline.symbolic.kinds import classify
 from mtl_laws.pipeline.symbolic.tree import Floats, Mask
 
 
@@ -62,7 +62,8 @@ def extrapolation_folds(data: Rows) -> list[Fold]:
             fold = _top_fold(data, name, share)
             if fold is not None:
                 high[name, share] = fold
-    sizes = [name for name in data.factors if _grows(data.columns[name])]
+    kinds = classify(data.columns)
+    sizes = [name for name in data.factors if name in (*kinds.sizes, *kinds.amounts)]
     deep = [high[name, rules.deep] for name in sizes if (name, rules.deep) in high]
     shallow = [high[name, rules.shallow] for name in sizes if (name, rules.shallow) in high]
     return list(_distinct([*high.values(), *_joint(deep, shallow, data)], data))
@@ -86,10 +87,6 @@ def _joint(deep: Sequence[Fold], shallow: Sequence[Fold], data: Rows) -> list[Fo
 def _any_of(folds: Sequence[Fold]) -> Fold:
     joint = np.any([fold.test for fold in folds], axis=0)
     return Fold(" or ".join(fold.name for fold in folds), joint)
-
-
-def _grows(column: Floats) -> bool:
-    return is_size(column) or is_amount(column)
 
 
 def _top_fold(data: Rows, name: str, share: float) -> Fold | None:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from mtl_laws.pipeline.laws.rules import Rules
 from mtl_laws.pipeline.symbolic.fit import Sample
-from mtl_laws.pipeline.symbolic.kinds import is_amount, is_fraction, is_size, value_range
+from mtl_laws.pipeline.symbolic.kinds import classify, value_range
 from mtl_laws.pipeline.symbolic.tree import Floats, Mask
 
 Indices = npt.NDArray[np.int64]
@@ -207,12 +207,12 @@ class Rows:
 
 def infer_domains(columns: Mapping[str, Floats]) -> dict[str, tuple[float, float]]:
     """Where a law must be valid: fractions on [0, 1], sizes to twice the largest, others as is."""
-    domains = {}
+    domains, kinds = {}, classify(columns)
     for name, column in columns.items():
         low, high = value_range(column)
-        if is_fraction(column):
+        if name in kinds.fractions:
             low, high = 0.0, 1.0
-        elif is_size(column) or is_amount(column):
+        elif name in (*kinds.sizes, *kinds.amounts):
             high = 2.0 * high
         domains[name] = (low, high)
     return domains

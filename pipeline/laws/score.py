@@ -227,13 +227,13 @@ def share_constants(
         fits = [_sharing((*fitted.shared, name), best, data, domain) for name in rest]
         usable = [fit for fit in fits if fit and fit.valid >= law.fitted.valid]
         scored = [score(fit, data, *folds, seed) for fit in usable]
-        better = [each for each in scored if _no_worse(each, best, data)]
+        better = [each for each in scored if no_worse(each, best, data)]
         if not better:
             return best
         best = min(better, key=lambda each: each.error)
 
 
-def _no_worse(law: Scored, other: Scored, data: Rows) -> bool:
+def no_worse(law: Scored, other: Scored, data: Rows) -> bool:
     """Whether a law is no worse than another on random folds and on any extrapolation fold."""
     slack = 1.0 + data.rules.selection.no_worse
     inside = law.random.sum(axis=1).mean() <= slack * other.random.sum(axis=1).mean()

@@ -23,6 +23,7 @@ class KindRules:
     half, ratio : … or below the one while they span more than the other, …
     wide : … or span more than this with levels evenly spaced in their logarithm.
     few : whole numbers count something if the smallest of them is no larger.
+    whole : how far the sum of a mixture's fractions may lie from 1.
     """
 
     tiny: float = 0.05
@@ -30,6 +31,7 @@ class KindRules:
     ratio: float = 5.0
     wide: float = 20.0
     few: int = 3
+    whole: float = 0.01
 
 
 RULES = KindRules()
@@ -46,6 +48,7 @@ class Kinds:
     amounts : what may be none at all, and more than 1: auxiliary tokens, auxiliary tasks.
     fractions : within [0, 1]: AMI, noise, overlap.
     others : the rest.
+    mixture : the fractions that sum to one in every row.
     """
 
     sizes: tuple[str, ...]
@@ -53,6 +56,7 @@ class Kinds:
     amounts: tuple[str, ...]
     fractions: tuple[str, ...]
     others: tuple[str, ...]
+    mixture: tuple[str, ...] = ()
 
     @property
     def measured(self) -> tuple[str, ...]:
@@ -105,9 +109,19 @@ def is_amount(column: Floats) -> bool:
 
 def classify(columns: Mapping[str, Floats]) -> Kinds:
     """The kind of every factor, by its values."""
-    sizes = tuple(name for name, column in columns.items() if is_size(column))
+    parts = mixture(columns)
+    sizes = tuple(n for n, column in columns.items() if is_size(column) and n not in parts)
     counts = tuple(name for name in sizes if is_count(columns[name]))
-    fractions = tuple(name for name, column in columns.items() if is_fraction(column))
+    fractions = tuple(n for n, column in columns.items() if is_fraction(column) or n in parts)
     amounts = tuple(name for name, column in columns.items() if is_amount(column))
     others = tuple(name for name in columns if name not in (*sizes, *amounts, *fractions))
-    return Kinds(sizes, counts, amounts, fractions, others)
+    return Kinds(sizes, counts, amounts, fractions, others, parts)
+
+
+def mixture(columns: Mapping[str, Floats]) -> tuple[str, ...]:
+    """The columns within [0, 1], if they sum to one in every row: parts of a whole."""
+    parts = [n for n, c in columns.items() if len(c) and c.min() >= 0.0 and c.max() <= 1.0]
+    if len(parts) < 2:
+        return ()
+    total = np.sum([columns[name] for name in parts], axis=0)
+    return tuple(parts) if np.all(np.abs(total - 1.0) <= RULES.whole) else ()

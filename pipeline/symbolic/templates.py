@@ -7,6 +7,7 @@ its neutral value (0 or 1).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 
 from mtl_laws.pipeline.errors import UserError
@@ -181,3 +182,37 @@ def shorter(tree: Tree) -> dict[Tree, tuple[str, ...]]:
             kept = dict.fromkeys(n.name for n in variant.walk() if n.op == "constant")
             variants.setdefault(variant.renumber(), tuple(kept))
     return variants
+
+
+def positive_exponents(tree: Tree, negative: Collection[str]) -> tuple[Tree, frozenset[str]]:
+    """A template that says the same without negative exponents where it is no longer for that.
+
+    ``1/(1 + (a/b)**c0)`` is ``1/(1 + (b/a)**c0)`` with the other sign of ``c0``.
+
+    Parameters
+    ----------
+    negative : constants with a negative value.
+
+    Returns
+    -------
+    tree, and the constants whose value changes its sign.
+    """
+    names = [node.name for node in tree.walk() if node.op == "constant"]
+    changed: set[str] = set()
+
+    def turned(node: Tree) -> Tree:
+        exponent, base = node.args[-1] if node.args else node, node.args[0] if node.args else node
+        minus = exponent.op == "neg"
+        name = exponent.args[0].name if minus else exponent.name
+        if node.op != "**" or name not in tree.constants or names.count(name) > 1:
+            return node
+        plain = Tree.constant(name)
+        if (name in negative) == minus:  # the exponent is positive
+            changed.update({name} if minus else ())
+            return Tree("**", (base, plain))
+        if base.op != "/":
+            return node
+        changed.update(() if minus else {name})
+        return Tree("**", (Tree("/", (base.args[1], base.args[0])).simplify(), plain))
+
+    return tree.map(turned), frozenset(changed)

@@ -82,7 +82,7 @@ def product_of_two(effect: str, size: str, other: str, kinds: Kinds) -> Iterator
     yield Form(f"{effect}*{growth}*{other}**?", size)
     yield Form(f"{effect}*{growth}/sqrt({other})", size)
     if size in kinds.counts:
-        for more in ("({u} - 1)", "(1 - 1/{u})"):
+        for more in ("({u} - 1)", "(1 - 1/{u})", "({u} - 1)/({u} + ?)"):
             yield Form(f"{effect}*{more}*{other}**?", size)
             yield Form(f"{effect}*{more}*exp(-{other}/?)", size)
     if size < other:
@@ -104,6 +104,7 @@ def effective_sizes(kinds: Kinds) -> Iterator[str]:
         yield f"{a} + ?*{b}"
         if b in kinds.counts:
             yield f"{a}*(1 + ?*log({b}))"
+            yield f"{a}*(1 + ?*({b} - 1)/({b} + ?))"
     for share in kinds.fractions:
         for size in kinds.sizes:
             yield f"{size}*{share}**?"
@@ -131,6 +132,8 @@ def related(size: str, other: str, share: str, counted: bool) -> Iterator[str]:
         yield f"{size}*(1 + ?*({other} - 1)**?*{share})"
         yield f"{size}*(1 + ?*({other} - 1)**?*{share}**?)"
         yield f"{size}*(1 + ({other} - 1)*(?*{share} - ?))"
+        yield f"{size}*(1 + ({other} - 1)*({share}**? - ?))"
+        yield f"{size}*(1 + ?*{share}**?*({other} - 1)/({other} + ?))"
     else:
         yield f"{size}*(?*{other})**(?*{share})"
         yield f"{size}*(?*{other})**(?*{share}**?)"

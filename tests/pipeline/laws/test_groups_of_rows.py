@@ -13,7 +13,14 @@ from mtl_laws.pipeline.laws.document import laws_document
 from mtl_laws.pipeline.laws.folds import extrapolation_folds, random_folds
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.laws.question import Note, Problem, Question, pose
-from mtl_laws.pipeline.laws.score import Candidate, Scored, fit_candidate, score, share_constants
+from mtl_laws.pipeline.laws.score import (
+    Candidate,
+    Scored,
+    fit_candidate,
+    no_worse,
+    score,
+    share_constants,
+)
 from mtl_laws.pipeline.laws.search import SearchOptions, find_laws
 from mtl_laws.pipeline.symbolic.tree import Tree
 
@@ -96,6 +103,28 @@ def test_sharing_costs_no_fold_more_than_the_rules_allow() -> None:
     data = replace(problem_of(table()).data, rules=strict)
     _, law = scored("c0 + c1*n**c2", replace(problem, data=data))
     assert law.fitted.shared == ()
+
+
+@pytest.mark.parametrize(
+    ("random", "outside", "allowed"),
+    [
+        (1.0, (1.0, 1.0), True),
+        (1.0, (1.1, 0.5), True),
+        (1.0, (1.3, 0.1), False),  # one fold suffers, though the error falls
+        (1.1, (0.5, 0.5), True),
+        (1.3, (0.1, 0.1), False),  # random folds suffer, though the error falls
+        (1.0, (1.1, 1.0), False),  # no fold suffers much, but the error rises
+    ],
+)
+def test_a_constant_is_shared_only_where_no_fold_and_no_mean_suffers(
+    random: float, outside: tuple[float, float], allowed: bool
+) -> None:
+    problem = problem_of(table())
+    data, own = problem.data, scored("c0 + c1*n**c2", problem)[0]
+    one = np.full((1, len(data)), 1.0 / len(data))
+    before = Scored(own.fitted, one, np.vstack([one, one]))
+    after = Scored(own.fitted, random * one, np.vstack([outside[0] * one, outside[1] * one]))
+    assert no_worse(after, before, data) == allowed
 
 
 def test_the_search_selects_the_planted_form_with_one_exponent(laws: LawSet) -> None:

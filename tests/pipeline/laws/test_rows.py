@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from mtl_laws.pipeline.laws.factors import find_placeholders, mark_undefined
+from mtl_laws.pipeline.laws.folds import extrapolation_folds
 from mtl_laws.pipeline.laws.rows import Rows, infer_domains, number_cells
 from mtl_laws.pipeline.laws.rules import FactorRules
 from mtl_laws.pipeline.symbolic.fit import fit_constants
@@ -112,6 +113,28 @@ def test_kinds_are_told_by_values(
     columns = {"x": np.array(column)}
     assert getattr(classify(columns), kind) == ("x",)
     assert infer_domains(columns)["x"] == pytest.approx(domain)
+
+
+def test_parts_of_a_whole_are_fractions_whatever_their_values() -> None:
+    """A small fraction that spans a lot would be a size in a large unit by itself."""
+    small = np.array([0.01, 0.08, 0.2, 0.4])
+    columns = {"a": small, "b": 1.0 - small, "n": np.array([10.0, 20.0, 40.0, 80.0])}
+    kinds = classify(columns)
+    assert classify({"a": small}).sizes == ("a",)
+    assert (kinds.fractions, kinds.mixture, kinds.sizes) == (("a", "b"), ("a", "b"), ("n",))
+    assert infer_domains(columns) == {"a": (0.0, 1.0), "b": (0.0, 1.0), "n": (10.0, 160.0)}
+    columns["b"] = 0.9 - small
+    assert classify(columns).mixture == ()
+    assert "a" in classify(columns).sizes
+    columns["b"] = np.array([0.99, np.nan, 0.8, 0.6])
+    assert classify(columns).mixture == (), "an undefined value is no part"
+
+
+def test_no_joint_fold_is_over_parts_of_a_whole() -> None:
+    share = np.linspace(0.02, 0.45, 12)
+    folds = extrapolation_folds(posed(pd.DataFrame({"a": share, "b": 1 - share, "y": share})).data)
+    assert folds
+    assert not any(" or " in fold.name for fold in folds)
 
 
 def test_thinning_keeps_whole_cells() -> None:

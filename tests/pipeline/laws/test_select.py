@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mtl_laws.pipeline.laws.checks import Domain
-from mtl_laws.pipeline.laws.document import laws_document
+from mtl_laws.pipeline.laws.checks import Defect, Domain
+from mtl_laws.pipeline.laws.document import law_of, laws_document
 from mtl_laws.pipeline.laws.folds import extrapolation_folds, random_folds
+from mtl_laws.pipeline.laws.forms import OWN
 from mtl_laws.pipeline.laws.rows import Rows
 from mtl_laws.pipeline.laws.rules import SelectionRules
 from mtl_laws.pipeline.laws.score import Candidate, Scored, fit_candidate, r_squared, score
@@ -19,6 +20,7 @@ from mtl_laws.pipeline.laws.select import (
     as_good,
     cell_draws,
     distinct,
+    eligible,
     front,
     select,
     winners_curse,
@@ -149,6 +151,47 @@ def test_the_form_of_an_engine_is_one_more_choice(data: Rows) -> None:
     assert winners_curse(other, one, data) == winners_curse(one, one, data) == alone
 
 
+def with_error(law: Scored, error: float, origin: str = "operon") -> Scored:
+    """The law with that error, the same on every row and fold."""
+    even = np.full((1, law.random.shape[1]), error / law.random.shape[1])
+    candidate = replace(law.fitted.candidate, origin=origin)
+    return Scored(replace(law.fitted, candidate=candidate), even, even)
+
+
+def test_a_far_better_law_is_not_passed_over_for_its_limits(data: Rows) -> None:
+    """Where no law is adequate a law that turns back needs less than half of the error."""
+    turns_back = Defect("turns_back", factor="n")
+    draws = cell_draws(len(np.unique(data.cell)), 0, RULES)
+    (law,) = scored([TRUTH], data)
+    plausible = with_error(law, 0.12)
+    for error, expected in ((0.07, [0]), (0.05, [0, 1])):
+        better = with_error(law, error)
+        better = replace(better, fitted=replace(better.fitted, limits=turns_back))
+        laws = [plausible, better]
+        assert not any(adequate(each, data) for each in laws)
+        explained = (1.0 - plausible.error) / (1.0 - error)
+        assert explained > RULES.plausible_share, "or plausible limits would not come first"
+        assert eligible(laws, data, draws) == expected
+
+
+@pytest.mark.parametrize("origin", ["grammar", "surface", "mean", OWN, "theory: power law"])
+def test_of_equally_long_laws_one_of_a_known_form_is_selected(data: Rows, origin: str) -> None:
+    """An engine's law that is better by a hair was chosen from thousands."""
+    (law,) = scored([TRUTH], data)
+    engine, known = with_error(law, 0.100), with_error(law, 0.101, origin)
+    assert engine.fitted.complexity == known.fitted.complexity
+    assert select([engine, known], data, seed=0) == 1
+    assert select([known, engine], data, seed=0) == 0
+    assert select([engine, with_error(law, 0.101)], data, seed=0) == 0
+    assert select([with_error(law, 0.100, origin), known], data, seed=0) == 0
+
+
+def test_a_known_form_does_not_excuse_a_worse_law_or_a_longer_one(data: Rows) -> None:
+    law, longer = scored([TRUTH, f"{TRUTH} + c2*decoy"], data)
+    assert select([with_error(law, 0.1), with_error(law, 0.2, "grammar")], data, seed=0) == 0
+    assert select([with_error(law, 0.1), with_error(longer, 0.1, "grammar")], data, seed=0) == 0
+
+
 def noise_share(law: Scored) -> float:
     """Error on random folds as a fraction of the whole error, at most 1."""
     return min(float(law.random.sum(axis=1).mean()) / law.error, 1.0)
@@ -209,3 +252,23 @@ def test_the_record_of_a_search_holds_a_law_once() -> None:
     found = SearchResult(laws, 0, [1, 2, 0], [], folds, False, [], 3, problem.data, None)
     front = laws_document(problem, found, seed=0).front
     assert [law.template for law in front] == ["c0 + c1 * log(n)", laws[0].fitted.expression.text]
+
+
+@pytest.mark.parametrize("origin", ["grammar", OWN])
+def test_the_record_has_no_negative_power_of_a_quotient(data: Rows, origin: str) -> None:
+    """But for an own form, which stays as the user wrote it; the predictions are the same."""
+    (law,) = scored(["c0 + c1/(1 + (c2/(n*T**(c3*ami)))**c4)"], data)
+    level, span, size, power, bend = law.fitted.fit.theta
+    if bend > 0:  # a + b/(1 + z) = a + b - b/(1 + 1/z)
+        level, span, bend = level + span, -span, -bend
+    theta = np.array([level, span, size, power, bend])
+    fitted = replace(law.fitted, candidate=replace(law.fitted.candidate, origin=origin))
+    fitted = replace(fitted, fit=replace(fitted.fit, theta=theta))
+    record = law_of(replace(law, fitted=fitted), data, None, 0)
+    turned = "c0 + c1 / (1 + (n * T ** (c3 * ami) / c2) ** c4)"
+    assert record.template == (law.fitted.expression.text if origin == OWN else turned)
+    assert (record.constants["c4"].value < 0) == (origin == OWN)
+    interval = record.constants["c4"].ci95
+    assert interval is not None
+    assert interval[0] < record.constants["c4"].value < interval[1]
+    np.testing.assert_allclose(record.predict(data.filled), law.fitted.predict(data), rtol=1e-4)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mtl_laws.pipeline.symbolic.fit import RULES, Sample, fit_constants
+from mtl_laws.pipeline.symbolic.fit import RULES, Sample, _Problem, fit_constants
 from mtl_laws.pipeline.symbolic.program import Expression
 from mtl_laws.pipeline.symbolic.starts import propose_starts
 from mtl_laws.pipeline.symbolic.tree import Floats
@@ -117,6 +117,27 @@ def test_pooling_does_not_depend_on_the_unit_of_the_target() -> None:
     scaled = replace(sample, target=100.0 * sample.target)
     again = _values(fitted(scaled, True)[:, None, :], FAR)
     np.testing.assert_allclose(again, 100.0 * plain, rtol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [8, 300])
+def test_linear_constants_are_pooled_while_others_are_searched_for(rows: int) -> None:
+    """Levels of groups that differ by chance alone are drawn together, whatever their amplitudes;
+    what the distance from their centre costs is part of the error. With many rows it is nothing."""
+    sample, theta, _ = planted(3, np.full(12, 0.5), rows)
+    sample = replace(sample, target=sample.target - theta[sample.group, 0] + 0.3)
+    problem = _Problem(EXPRESSION, sample, (), False)
+    others, _ = problem.begin(theta[None, ...])
+    plain, prior = problem._state(others), problem._prior(others)
+    problem.prior = prior
+    drawn = problem._state(others)
+    level = [problem.linear.names.index("c0"), problem.linear.names.index("c1")]
+    free, pooled = (state.beta[0][:, level].std(axis=0) for state in (plain, drawn))
+    squares = np.sum(problem.weight * drawn.residual**2, axis=-1)
+    assert (squares >= plain.error - 1e-12).all()
+    assert (drawn.error > squares).all()
+    if rows == 8:
+        assert pooled[0] < 0.8 * free[0]
+    np.testing.assert_allclose(pooled[1], free[1], rtol=0.05 if rows == 8 else 0.01)
 
 
 def test_two_groups_are_too_few_to_pool() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtl_laws.pipeline.laws.catalogue import CATALOGUE, REPEATED
+from mtl_laws.pipeline.laws.catalogue import CATALOGUE, GAINS, REPEATED
 from mtl_laws.pipeline.symbolic.engines.forms import (
     OUTERS,
     SCREENING,
@@ -73,8 +73,8 @@ def grammar_forms(kinds: Kinds) -> dict[str, list[str]]:
 
 
 def catalogue() -> list[str]:
-    places = {"n": "n", "m": "m", "u": "u", "k": "T", "T": "T", "s": "ami"}
-    return [form.text.format(**places) for form in CATALOGUE]
+    places = {"n": "n", "m": "m", "l": "u", "u": "u", "k": "T", "T": "T", "s": "ami"}
+    return [form.text.format(**places, mix="c9*ami") for form in (*CATALOGUE, *GAINS)]
 
 
 FORMS = {**grammar_forms(KINDS), "catalogue": catalogue()}

@@ -12,7 +12,12 @@ from mtl_laws.pipeline.laws.rows import Rows, infer_domains
 from mtl_laws.pipeline.symbolic.fit import RULES, Sample, fit_constants
 from mtl_laws.pipeline.symbolic.program import Expression, compiled
 from mtl_laws.pipeline.symbolic.starts import propose_starts
-from mtl_laws.pipeline.symbolic.templates import parametrized, shorter, to_template
+from mtl_laws.pipeline.symbolic.templates import (
+    parametrized,
+    positive_exponents,
+    shorter,
+    to_template,
+)
 from mtl_laws.pipeline.symbolic.tree import Tree
 
 FACTORS = ("n", "T", "ami")
@@ -146,3 +151,50 @@ def test_pruning_drops_what_the_data_do_not_ask_for() -> None:
     start = np.array([0.3, 0.02, 1.0, 0.001])
     trees = prune(Tree.parse("c0 + c1*n**c2 + c3*T", ["n", "T"]), start, data, seed=0)
     assert "c0 + c1 * n" in [tree.text for tree in trees]
+
+
+@pytest.mark.parametrize(
+    ("text", "negative", "turned", "changed"),
+    [
+        ("c0 + c1/(1 + (c2/n)**c3)", "c3", "c0 + c1 / (1 + (n / c2) ** c3)", "c3"),
+        (
+            "c0 + c1/(1 + (c2/(n*T**c4))**c3)",
+            "c1 c3",
+            "c0 + c1 / (1 + (n * T ** c4 / c2) ** c3)",
+            "c3",
+        ),
+        ("c0*(1 - exp(-(n/c1)**(-c2)))", "", "c0 * (1 - exp(-(c1 / n) ** c2))", ""),
+        ("c0*(1 - exp(-(n/c1)**(-c2)))", "c2", "c0 * (1 - exp(-(n / c1) ** c2))", "c2"),
+        ("c0 + c1*n**(-c2)", "c2", "c0 + c1 * n ** c2", "c2"),
+        ("c0 + (1/n)**c1", "c1", "c0 + n ** c1", "c1"),
+    ],
+)
+def test_a_quotient_is_turned_over_rather_than_raised_to_a_negative_power(
+    text: str, negative: str, turned: str, changed: str
+) -> None:
+    """The law stays the same, and it is no longer than before."""
+    tree = Tree.parse(text, FACTORS)
+    new, names = positive_exponents(tree, negative.split())
+    assert (new.text, sorted(names)) == (turned, changed.split())
+    theta = {name: 0.3 + 0.2 * k for k, name in enumerate(tree.constants)}
+    theta |= {name: -theta[name] for name in negative.split()}
+    other = theta | {name: -theta[name] for name in names}
+    before, after = tree.with_constants(theta), new.with_constants(other)
+    assert after.complexity <= before.complexity
+    np.testing.assert_allclose(
+        compiled(after).evaluate(ROWS), compiled(before).evaluate(ROWS), rtol=1e-13
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "negative"),
+    [
+        ("c0 + c1*n**c2", "c2"),  # no quotient
+        ("c0 + c1/(1 + (c2/n)**c3)", "c1 c2"),  # the exponent is positive
+        ("c0 + (c2/n)**c1 + c1*T", "c1"),  # a constant that stands elsewhere, too
+        ("c0 + (c2/n)**(c1*T)", "c1"),  # an exponent that is no constant
+    ],
+)
+def test_what_has_no_shorter_way_stays(text: str, negative: str) -> None:
+    tree = Tree.parse(text, FACTORS)
+    assert positive_exponents(tree, negative.split()) == (tree, frozenset())
