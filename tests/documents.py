@@ -19,7 +19,7 @@ FENCE = re.compile(
     r"^(?:<!-- (?P<key>run|file): (?P<value>.+?) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
+LINK = re.compile(r"\]\((?P<target>[^)\s]+)(?: \"[^\"]*\")?\)")
 HEADING = re.compile(r"^#+ (?P<text>.+)$", re.MULTILINE)
 EXPECTED = re.compile(r"fails with (\d+)")
 
