@@ -1,4 +1,4 @@
-"""The documents are true: code runs, commands exist, links lead somewhere, pages are not stale."""
+"""The documentation is true: code runs, commands exist, links resolve, pages are not stale."""
 
 from __future__ import annotations
 
@@ -63,10 +63,11 @@ def perform(block: Block, folder: Path) -> None:
         return
     shell = ["bash", "-euo", "pipefail", "-c"]
     command = [sys.executable, "-c"] if block.language == "python" else shell
-    done = subprocess.run(
+    process = subprocess.run(
         [*command, block.text], cwd=folder, capture_output=True, text=True, check=False
     )
-    assert done.returncode == block.exit_code, f"{block.text}\n{done.stdout}\n{done.stderr}"
+    output = f"{block.text}\n{process.stdout}\n{process.stderr}"
+    assert process.returncode == block.exit_code, output
 
 
 def perform_all(cells: Sequence[Block], folder: Path) -> None:
@@ -141,11 +142,11 @@ def test_the_command_line_page_is_not_stale() -> None:
 
 
 def test_every_command_has_help_an_example_and_described_options() -> None:
-    found = runpy.run_path(str(ROOT / "docs" / "generate_cli.py"))
-    for command, function in found["commands"]().items():
-        text = found["described"](function)
+    generator = runpy.run_path(str(ROOT / "docs" / "generate_cli.py"))
+    for command, function in generator["commands"]().items():
+        text = generator["described"](function)
         assert f"Example: mtl-laws {command}" in text
-        for parameter in found["parameters"](function):
+        for parameter in generator["parameters"](function):
             assert parameter.info.help, f"{command} {parameter.name}"
 
 
@@ -195,12 +196,14 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     pytest.importorskip("mkdocs", reason="the extra `docs` is not installed")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-    done = subprocess.run(
+    process = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
     text = {page.name: page.read_text(encoding="utf-8") for page in tmp_path.rglob("*.html")}
-    assert "<math" in text["method.html"]
+    formulas = "".join(re.findall(r"<math.*?</math>", text["method.html"], re.DOTALL))
+    assert "<mfrac>" in formulas
+    assert "\\" not in formulas, "a command that latex2mathml does not know"
     assert "arithmatex" not in text["method.html"]
     assert all(
         f"mtl_laws.{public}" in text["laws.html"] + text["studies.html"] for public in __all__
@@ -227,8 +230,8 @@ def small_document() -> dict[str, Any]:
     data = problem.data
     grid, folds = Domain.of(data), (random_folds(data, 0), extrapolation_folds(data))
     laws = [scored(text, data, grid, folds) for text in ("c0 + c1/sqrt(n*T)", "c0 + c1*log(n)")]
-    found = SearchResult(laws, 0, [0, 1], laws[1:], folds[1], False, [], 2, data, None)
-    return {**laws_document(problem, found, 0).to_json(), "rules": {}}
+    result = SearchResult(laws, 0, [0, 1], laws[1:], folds[1], False, [], 2, data, None)
+    return {**laws_document(problem, result, 0).to_json(), "rules": {}}
 
 
 def scored(text: str, data: Rows, grid: Any, folds: Any) -> Scored:
