@@ -32,10 +32,13 @@ mutation: $(VENV)/.developed
 findings: $(VENV)/.installed
 	PYTHONPATH=benchmarks $(BIN)/python -m reference_study
 
-docs: $(VENV)/.developed
+docs: $(VENV)/.developed build/package/mtl_laws
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[docs]'
 	$(BIN)/python docs/generate_cli.py
 	$(BIN)/python -m mtl_laws.pipeline.columns > docs/columns.md
 	$(BIN)/python -m mtl_laws.pipeline.laws.lawset > docs/laws.schema.json
+	$(BIN)/python docs/generate_rules.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 clean:
 	rm -rf $(VENV) build runs .pytest_cache .mypy_cache .ruff_cache

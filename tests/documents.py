@@ -1,8 +1,8 @@
-"""What the tests know of a Markdown page: its fenced blocks, links and headings.
+"""The parts of a Markdown page that the tests check: fenced blocks, links and headings.
 
 A comment line right before a block says what is done with it:
 
-    <!-- run: slow -->           run it in the slow suite only
+    <!-- run: slow -->           run it in the slow tests only
     <!-- run: no, REASON -->     never run it
     <!-- run: fails with 2 -->   run it and expect this exit code
     <!-- file: study.yaml -->    it is the content of a file that later blocks use
@@ -19,7 +19,7 @@ FENCE = re.compile(
     r"^(?:<!-- (?P<key>run|file): (?P<value>.+?) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
+LINK = re.compile(r"\]\((?P<target>[^)\s]+)(?: \"[^\"]*\")?\)")
 HEADING = re.compile(r"^#+ (?P<text>.+)$", re.MULTILINE)
 EXPECTED = re.compile(r"fails with (\d+)")
 
@@ -47,8 +47,8 @@ class Block:
     @property
     def understood(self) -> bool:
         """Whether the comment before it is one of those above."""
-        known = self.run in ("", "slow") or self.run.startswith("no, ")
-        return known or EXPECTED.fullmatch(self.run) is not None
+        fixed = self.run in ("", "slow") or self.run.startswith("no, ")
+        return fixed or EXPECTED.fullmatch(self.run) is not None
 
     @property
     def exit_code(self) -> int:
@@ -69,9 +69,10 @@ def name(page: Path) -> str:
 
 def blocks(page: Path) -> list[Block]:
     """The fenced blocks of a page, in order."""
-    found = FENCE.finditer(page.read_text(encoding="utf-8"))
+    fences = FENCE.finditer(page.read_text(encoding="utf-8"))
     return [
-        Block(m["language"], m["text"], **{m["key"]: m["value"]} if m["key"] else {}) for m in found
+        Block(m["language"], m["text"], **{m["key"]: m["value"]} if m["key"] else {})
+        for m in fences
     ]
 
 
@@ -87,21 +88,20 @@ def links(page: Path) -> list[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """What a link may name behind ``#``: the headings, in lower case, dashed."""
+    """The anchors of the page: its headings, in lower case, with dashes."""
     titles = [m["text"].lower() for m in HEADING.finditer(prose(page))]
     return {re.sub(r"[^\w\- ]", "", title).strip().replace(" ", "-") for title in titles}
 
 
 def commands(page: Path) -> list[list[str]]:
-    """The words of every `mtl-laws` command in the page's shell blocks, the program left out."""
+    """The arguments of every `mtl-laws` command in the page's shell blocks, plug-ins left out."""
     import shlex
 
     lines = "".join(b.text.replace("\\\n", " ") for b in blocks(page) if b.language == "sh")
     words = [shlex.split(line, comments=True) for line in lines.splitlines()]
-    found = [line[1:] for line in words if line and line[0].endswith("mtl-laws")]
-    return [_from_the_command_on(line) for line in found]
+    calls = [line[1:] for line in words if line and line[0].endswith("mtl-laws")]
+    return [_without_plugins(call) for call in calls]
 
 
-def _from_the_command_on(words: list[str]) -> list[str]:
-    """What stands before the command left out: ``--plugin FILE``."""
-    return _from_the_command_on(words[2:]) if words[:1] == ["--plugin"] else words
+def _without_plugins(words: list[str]) -> list[str]:
+    return _without_plugins(words[2:]) if words[:1] == ["--plugin"] else words
