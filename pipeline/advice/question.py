@@ -81,7 +81,7 @@ def open_corpus(question: Question) -> Corpus:
         options.check_files()
         return options.opened()
     except SpecError as error:
-        raise from_simulator(error, error.field.removeprefix("options.")) from error
+        raise from_simulator(error).at(error.field.removeprefix("options.")) from error
 
 
 def choose_layers(question: Question, corpus: Corpus) -> Choice:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -75,14 +75,6 @@ class Question:
     where: str | None = None
     forms: Sequence[str] = ()
     rules: Rules = field(default_factory=Rules)
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """Every path at which a `UserError` can find a mistake in this question."""
-        factors = (f"factors.{name}" for name in self.factors)
-        domain = (f"domain.{name}" for name in self.domain)
-        forms = (f"forms[{k}]" for k in range(len(self.forms)))
-        return (*(attribute.name for attribute in fields(self)), *factors, *domain, *forms)
 
     def own_forms(self) -> tuple[Tree, ...]:
         """The templates of `forms`, each once.
@@ -158,8 +150,8 @@ def pose(table: pd.DataFrame, question: Question, source: str) -> Problem:
     UserError
         if a column is missing or not numeric, a factor name cannot stand in a formula, the target
         does not vary, bounds or domains make no sense, groups are too many or too small, weights
-        are no weights, or a condition is met by no row or by all; the path is one of
-        `Question.paths`, or the table and the place in it.
+        are no weights, or a condition is met by no row or by all; the path is an attribute of
+        `Question` (``hold_out``, ``factors.n``, ``forms[0]``), or the table and the place in it.
     """
     check_question(question)
     table, notes = _with_values(table.reset_index(drop=True), question, source)

@@ -6,8 +6,8 @@ block must not wait until then.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pandas.api.types import is_numeric_dtype
 
-from mtl_laws.pipeline.errors import UserError, from_simulator, said_as
+from mtl_laws.pipeline.errors import UserError, from_simulator
 from mtl_laws.pipeline.laws.holdout import check_condition
 from mtl_laws.pipeline.laws.question import MAX_SEED, Question, check_levels, check_question
 from mtl_laws.pipeline.laws.rules import DataRules
@@ -54,7 +54,7 @@ def foresee(study: Study, engine: str | None = None) -> None:
         found = f"{len(ordinary) * len(study.seeds)} models"
         raise UserError("factors", f"levels and seeds that make {least} models or more", found)
     question = question_of(study, 1, engine)
-    with said_in_the_study(question, engine):
+    with at_study_keys(question, engine):
         choose(question.engine)
         check_question(question)
         if question.hold_out is not None:
@@ -119,13 +119,26 @@ def _check_corpora(trials: Sequence[Trial]) -> None:
             make_taskset(trial.task, trial.seed)
         except SpecError as error:
             place = f"family.{error.field}" if error.field.startswith("options.") else error.field
-            raise from_simulator(error, place) from error
+            raise from_simulator(error).at(place) from error
 
 
-def said_in_the_study(question: Question, engine: str | None) -> AbstractContextManager[None]:
-    """Say what is wrong with a law search by the study's key, where it comes from the study."""
-    elsewhere = {"jobs"} if engine is None else {"jobs", "engine"}
-    return said_as({path: f"laws.{path}" for path in question.paths if path not in elsewhere})
+@contextmanager
+def at_study_keys(question: Question, engine: str | None) -> Iterator[None]:
+    """Raise a mistake in the question at the key of the study's `laws` block: ``laws.hold_out``.
+
+    Parameters
+    ----------
+    engine : instead of the study's; a mistake in it is not the study's.
+    """
+    keys = type(question).__dataclass_fields__.keys() - {"jobs"}
+    try:
+        yield
+    except UserError as error:
+        head, _, name = error.path.partition(".")
+        known = not name or (head in {"factors", "domain"} and name in getattr(question, head))
+        if head.partition("[")[0] not in keys or not known or (head == "engine" and engine):
+            raise
+        raise error.at(f"laws.{error.path}") from error
 
 
 def question_of(study: Study, jobs: int, engine: str | None) -> Question:

@@ -17,7 +17,7 @@ from tiny_runs import STUDY, Trainer
 
 from mtl_laws import Law, LawSet, advise, fit_laws, run_study
 from mtl_laws.pipeline.advice import advising
-from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.errors import MissingError, UserError
 from mtl_laws.pipeline.laws.rules import BUDGETS
 from mtl_laws.pipeline.study import workers
 from mtl_laws.pipeline.study.backends import RunOptions
@@ -168,8 +168,9 @@ def test_nullable_columns_are_numbers(laws: LawSet, dtype: str) -> None:
 
 
 def test_predicting_needs_the_factors(laws: LawSet) -> None:
-    with pytest.raises(UserError, match="column tokens is missing") as caught:
+    with pytest.raises(MissingError) as caught:
         laws.predict(pd.DataFrame({"T": [1.0]}))
+    assert caught.value.path == "table, column tokens"
     assert "it holds the law's factor n, a column n would do too; columns given: T" in str(
         caught.value
     )

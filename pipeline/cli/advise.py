@@ -1,0 +1,65 @@
+"""The command `mtl-laws advise`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mtl_laws.pipeline.cli.options import Out
+
+
+def advise(
+    corpus: Annotated[list[Path], typer.Argument(help="CoNLL, CoNLL-U or JSONL files.")],
+    main: Annotated[str, typer.Option(help="Label layer of the main task.")],
+    aux: Annotated[
+        list[str] | None,
+        typer.Option(help="Auxiliary label layer to consider; default: every other layer."),
+    ] = None,
+    laws: Annotated[
+        Path | None,
+        typer.Option(help="laws.json of `run` or `fit`; default: the law shipped with mtl-laws."),
+    ] = None,
+    tokens: Annotated[
+        int | None,
+        typer.Option(help="n, the labelled tokens of the main task; default: all in the corpus."),
+    ] = None,
+    aux_tokens: Annotated[
+        int | None,
+        typer.Option(help="Further tokens of each auxiliary task; default: all in the corpus."),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,…", help="Names of the columns of a CoNLL file, the tokens first."
+        ),
+    ] = None,
+    out: Out = Path("advice"),
+    check: Annotated[
+        bool, typer.Option("--check", help="Train the best suggestions on this corpus too.")
+    ] = False,
+    top: Annotated[int, typer.Option(help="Number of suggestions that --check trains.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Number of seeds per suggestion with --check.")] = 5,
+) -> None:
+    """Predict how much each auxiliary layer of a corpus helps the main task.
+
+    The advice shows AMI (adjusted mutual information, 0 = unrelated, 1 = the same) to the main
+    layer, the predicted gain, and its interval.
+
+    Example: mtl-laws advise corpus.conllu --main deprel --tokens 500 --check
+    """
+    from mtl_laws.pipeline.advice.advising import answer_question, check_out, write_advice
+    from mtl_laws.pipeline.advice.check import Plan
+    from mtl_laws.pipeline.advice.question import Question
+    from mtl_laws.pipeline.advice.words import as_text
+    from mtl_laws.pipeline.cli.progress import SearchProgress
+
+    check_out(out)
+    names = tuple(columns.split(",")) if columns else None
+    question = Question(tuple(corpus), main, tuple(aux or ()), laws, tokens, aux_tokens, names)
+    with SearchProgress() as progress:
+        advice = answer_question(question, Plan(seeds, top) if check else None, progress)
+    write_advice(advice, out)
+    typer.echo(as_text(advice))
+    typer.echo(f"\npage: {out / 'advice.html'}")

@@ -1,0 +1,53 @@
+"""The command `mtl-laws run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mtl_laws.pipeline.cli.fit import echo_law
+from mtl_laws.pipeline.cli.options import Jobs, Out
+
+
+def run(
+    study: Annotated[Path, typer.Argument(help="Study file (YAML); `mtl-laws init` writes one.")],
+    out: Out,
+    jobs: Jobs = -1,
+    backend: Annotated[
+        str, typer.Option(help="Where to train: loky (this machine) or dask (a cluster).")
+    ] = "loky",
+    address: Annotated[str | None, typer.Option(help="Address of the dask scheduler.")] = None,
+    device: Annotated[
+        str, typer.Option(help="Device to train on: cpu, cuda or cuda:NUMBER.")
+    ] = "cpu",
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            help="Symbolic-regression engine instead of the study's: "
+            "auto, pysr, operon, gplearn or grammar."
+        ),
+    ] = None,
+    retry_failed: Annotated[bool, typer.Option(help="Train failed trials again.")] = False,
+) -> None:
+    """Run a study: simulate tasks, train models, find laws, write the report.
+
+    An interrupted run resumes when the same command is run again.
+
+    Example: mtl-laws run study.yaml --out runs/mine
+    """
+    from mtl_laws.pipeline.cli.progress import SearchProgress
+    from mtl_laws.pipeline.study.backends import RunOptions
+    from mtl_laws.pipeline.study.preflight import foresee
+    from mtl_laws.pipeline.study.run import find_laws_of_study
+    from mtl_laws.pipeline.study.study import Study
+    from mtl_laws.pipeline.study.train import train_study
+
+    loaded = Study.load(study)
+    options = RunOptions(jobs, backend, address, device, retry_failed=retry_failed)
+    foresee(loaded, engine)
+    train_study(loaded, out, options)
+    with SearchProgress() as progress:
+        laws = find_laws_of_study(loaded, study, out, engine, jobs, progress)
+    echo_law(laws, out)
