@@ -59,6 +59,7 @@ def advise(
     names = tuple(columns.split(",")) if columns else None
     question = Question(tuple(corpus), main, tuple(aux or ()), laws, tokens, aux_tokens, names)
     with SearchProgress() as progress:
+        progress("reading corpus", 0, 0)
         advice = answer_question(question, Plan(seeds, top) if check else None, progress)
     write_advice(advice, out)
     typer.echo(as_text(advice))

@@ -20,7 +20,8 @@ from rich.progress import (
 class SearchProgress:
     """Shows every stage of a search: spinner, name, tasks done, time elapsed.
 
-    A total of 0 stands for a stage of unknown length.
+    The display begins with the first stage, because the training before it has its own display. A
+    total of 0 stands for a stage of unknown length.
 
     Parameters
     ----------
@@ -28,9 +29,6 @@ class SearchProgress:
     clock : seconds that only ever grow.
     line_every : seconds between two lines where there is no terminal.
     """
-
-    first = "preparing"
-    """Name of what happens before the first stage reports."""
 
     def __init__(
         self,
@@ -50,11 +48,9 @@ class SearchProgress:
             disable=not self._console.is_terminal,
         )
         self._stage, self._task = "", TaskID(0)
-        self._last_line = clock()
+        self._last_line = 0.0
 
     def __enter__(self) -> SearchProgress:
-        self._bars.start()
-        self._show("preparing", 0, 0)
         return self
 
     def __exit__(
@@ -69,23 +65,21 @@ class SearchProgress:
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Show that `done` of `total` tasks of a stage are through."""
+        if not self._stage:
+            self._bars.start()
+            self._last_line = self._clock()
         if stage != self._stage:
             self._finish()
-        self._show(stage, done, total)
-        now = self._clock()
-        if not self._console.is_terminal and now - self._last_line > self._line_every:
-            self._last_line = now
-            count = f": {done} of {total}" if total else ""
-            self._console.print(f"{stage}{count}", highlight=False, soft_wrap=True)
-
-    def _show(self, stage: str, done: int, total: int) -> None:
-        """Update the bar of a stage, or begin one; a stage that comes twice has two bars."""
-        if stage != self._stage:
             self._stage, self._task = stage, self._bars.add_task(stage, count="")
         count = f"{done}/{total}" if total else ""
         self._bars.update(self._task, completed=done, total=total or None, count=count)
+        now = self._clock()
+        if not self._console.is_terminal and now - self._last_line > self._line_every:
+            self._last_line = now
+            line = f"{stage}: {done} of {total}" if total else stage
+            self._console.print(line, highlight=False, soft_wrap=True)
 
     def _finish(self) -> None:
         """Stop spinner and clock of the current stage."""
-        if not self._bars.tasks[-1].finished:
+        if self._stage and not self._bars.tasks[-1].finished:
             self._bars.update(self._task, total=1, completed=1)

@@ -24,6 +24,7 @@ class Clock:
 def search(progress: SearchProgress) -> None:
     """A search of two stages, one of them of unknown length."""
     with progress:
+        progress("preparing", 0, 0)
         for done in range(5):
             progress("fitting", done, 4)
         progress("evidence", 0, 0)
@@ -58,6 +59,7 @@ def test_an_error_leaves_its_stage_unfinished() -> None:
 
 
 def stop_in_the_middle(progress: SearchProgress) -> None:
+    progress("preparing", 0, 0)
     progress("fitting", 1, 4)
     raise UserError("budget", "one of tiny, quick", "huge")
 
@@ -65,4 +67,8 @@ def stop_in_the_middle(progress: SearchProgress) -> None:
 def test_without_a_terminal_there_is_a_line_now_and_then() -> None:
     stream = io.StringIO()
     search(SearchProgress(Console(file=stream, width=20), Clock(), line_every=15.0))
-    assert stream.getvalue().splitlines() == ["fitting: 1 of 4", "fitting: 3 of 4", "evidence"]
+    assert stream.getvalue().splitlines() == [
+        "fitting: 0 of 4",
+        "fitting: 2 of 4",
+        "fitting: 4 of 4",
+    ]
