@@ -233,7 +233,7 @@ def read_fit(folder: Path) -> Fit:
     from mtl_laws.pipeline.laws.lawset import LAWS_NAME, LawSet
 
     if not folder.is_dir():
-        raise UserError("FOLDER", f"a folder with {LAWS_NAME}, as run or fit left it", str(folder))
+        raise UserError("folder", f"a folder with {LAWS_NAME}, written by run or fit", str(folder))
     laws = LawSet.load(folder)
     laws = laws.with_rows(laws.rows)
     made = laws.provenance
@@ -336,7 +336,7 @@ def refuse_run_folder(out: Path) -> None:
         if a study was run there.
     """
     if (out / STORE_NAME).exists():
-        expected = f"another folder; a study was run in this one ({STORE_NAME}), and its laws stay"
+        expected = f"a folder without a run; this one has {STORE_NAME} and laws of its own"
         raise UserError("out", expected, str(out))
 
 
@@ -355,7 +355,7 @@ def make_folder(out: Path) -> None:
         probe.unlink()
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise UserError("out", f"a folder that can be written to ({reason})", str(out)) from error
+        raise UserError("out", f"a writable folder ({reason.lower()})", str(out)) from error
 
 
 def _provenance(

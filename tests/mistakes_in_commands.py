@@ -102,7 +102,9 @@ REPORTS: dict[str, Mistake] = {
     ),
     "no such column": changed({"target": "f2"}, "mine/table.parquet"),
     "text in the table": changed({"target": "word"}, "mine/table.parquet, line 2, column word"),
-    "no roles": changed({}, "mine/table.parquet", rows=ANALYSED.replace("role", "part")),
+    "no roles": changed(
+        {}, "mine/table.parquet, column role", rows=ANALYSED.replace("role", "part")
+    ),
     "nothing fitted": changed(
         {}, "mine/table.parquet, column role", rows=ANALYSED.replace("fit", "hold-out")
     ),

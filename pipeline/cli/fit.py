@@ -43,7 +43,7 @@ def fit(
         str,
         typer.Option(
             metavar="LOW,HIGH",
-            help="Lowest and highest value of the target; either may be empty, as in 0,.",
+            help="Lowest and highest value of the target, as in 0,1; either may be empty.",
         ),
     ] = ",",
     domain: Annotated[

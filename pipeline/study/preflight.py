@@ -51,8 +51,8 @@ def foresee(study: Study, engine: str | None = None) -> None:
     ordinary = [trial for trial in one_seed if trial.control is None]
     least = DataRules().min_rows
     if len(ordinary) * len(study.seeds) < least:
-        found = f"{len(ordinary) * len(study.seeds)} models"
-        raise UserError("factors", f"levels and seeds that make {least} models or more", found)
+        found = f"{len(ordinary) * len(study.seeds)} trials"
+        raise UserError("factors", f"levels and seeds for at least {least} trials", found)
     question = question_of(study, 1, engine)
     with at_study_keys(question, engine):
         choose(question.engine)
@@ -84,7 +84,7 @@ def _check_columns(question: Question, planned: pd.DataFrame, seeds: int) -> Non
         values = planned[column] if column in planned else planned["T"] * 0.0
         told = values[planned["T"] > 1] if column == "ami" else values
         if told.notna().all() and told.nunique() < 2:
-            expected = "a factor of which the study has two levels or more; vary it or leave it out"
+            expected = "a factor with at least two levels in the study; vary it or leave it out"
             raise UserError(field, expected, column)
     for column in question.groups:
         _check_group(column, planned, seeds, question.rules.data)
@@ -94,10 +94,10 @@ def _check_group(column: str, planned: pd.DataFrame, seeds: int, rules: DataRule
     """Refuse a group column that the study does not vary, or of which some rows have no level."""
     levels = planned[column].astype(str) if column in planned else None
     if levels is None or levels.nunique() < 2:
-        expected = "a column of which the study has two levels or more; vary it or leave it out"
+        expected = "a column with at least two levels in the study; vary it or leave it out"
         raise UserError("groups", expected, column)
     if planned[column].isna().any():
-        raise UserError("groups", "a column with a level in every row; some are empty", column)
+        raise UserError("groups", "a column without empty cells", column)
     if len(planned) < ENOUGH:
         rows = seeds * levels.value_counts(sort=False)
         check_levels(column, tuple(map(str, rows.index)), rows.to_numpy().astype(np.int64), rules)

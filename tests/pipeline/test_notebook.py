@@ -139,10 +139,10 @@ WRONG: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "no such column": ({"factors": {"n": "token"}}, ("'token'", "'tokens'")),
     "a text": ({"factors": ["who"]}, ("column who", "'me'", "finite number")),
     "a keyword": ({"factors": {"lambda": "tokens"}}, ("factors.lambda: ", "letters")),
-    "bounds": ({"bounds": (1, 0)}, ("bounds", "(1, 0)", "lowest value below")),
+    "bounds": ({"bounds": (1, 0)}, ("bounds", "(1, 0)", "lower bound below")),
     "hold-out": ({"hold_out": "m > 3"}, ("hold_out", "'m'")),
     "engine": ({"engine": "pyser"}, ("engine: ", "'pyser'", "grammar")),
-    "time": ({"time_limit": 0}, ("time_limit: ", "got 0", "more than 0")),
+    "time": ({"time_limit": 0}, ("time_limit: ", "got 0", "seconds above 0")),
     "setting": ({"hold_on": "n > 3"}, ("'hold_on'", "nearest is 'hold_out'")),
 }
 
