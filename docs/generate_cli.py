@@ -60,8 +60,7 @@ class Parameter:
 
     def row(self) -> str:
         """Its line of the table."""
-        again = "; repeatable" if repeats(self.kind) else ""
-        meaning = f"{str(self.info.help).rstrip('.')}{again}.".replace("|", r"\|")
+        meaning = str(self.info.help).replace("|", r"\|")
         return f"| `{self.shown}` | {self._default()} | {meaning} |"
 
     def _default(self) -> str:
@@ -85,11 +84,6 @@ def members(kind: Any) -> list[Any]:
     """The types of a union, None left out; the type itself where it is none."""
     parts = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
     return [part for part in parts if part is not types.NoneType]
-
-
-def repeats(kind: Any) -> bool:
-    """Whether an option collects a list."""
-    return any(get_origin(part) is list for part in members(kind))
 
 
 def kind_name(kind: Any) -> str:

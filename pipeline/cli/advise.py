@@ -11,23 +11,36 @@ from mtl_laws.pipeline.cli.options import Out
 
 
 def advise(
-    corpus: Annotated[list[Path], typer.Argument(help="CoNLL, CoNLL-U or JSONL files.")],
-    main: Annotated[str, typer.Option(help="Label layer of the main task.")],
+    corpus: Annotated[
+        list[Path],
+        typer.Argument(metavar="CORPUS", help="One or more CoNLL, CoNLL-U or JSONL files."),
+    ],
+    main: Annotated[str, typer.Option(metavar="LAYER", help="Label layer of the main task.")],
     aux: Annotated[
         list[str] | None,
-        typer.Option(help="Auxiliary label layer to consider; default: every other layer."),
+        typer.Option(
+            metavar="LAYER",
+            help="Auxiliary label layer to consider; repeatable; default: every other layer.",
+        ),
     ] = None,
     laws: Annotated[
         Path | None,
-        typer.Option(help="laws.json of `run` or `fit`; default: the law shipped with mtl-laws."),
+        typer.Option(
+            metavar="FILE",
+            help="laws.json of `run` or `fit`; default: the law shipped with mtl-laws.",
+        ),
     ] = None,
     tokens: Annotated[
         int | None,
-        typer.Option(help="n, the labelled tokens of the main task; default: all in the corpus."),
+        typer.Option(
+            metavar="N", help="n, the labelled tokens of the main task; default: all in the corpus."
+        ),
     ] = None,
     aux_tokens: Annotated[
         int | None,
-        typer.Option(help="Further tokens of each auxiliary task; default: all in the corpus."),
+        typer.Option(
+            metavar="N", help="Further tokens of each auxiliary task; default: all in the corpus."
+        ),
     ] = None,
     columns: Annotated[
         str | None,
@@ -39,8 +52,12 @@ def advise(
     check: Annotated[
         bool, typer.Option("--check", help="Train the best suggestions on this corpus too.")
     ] = False,
-    top: Annotated[int, typer.Option(help="Number of suggestions that --check trains.")] = 3,
-    seeds: Annotated[int, typer.Option(help="Number of seeds per suggestion with --check.")] = 5,
+    top: Annotated[
+        int, typer.Option(metavar="N", help="Number of suggestions that --check trains.")
+    ] = 3,
+    seeds: Annotated[
+        int, typer.Option(metavar="N", help="Number of seeds per suggestion with --check.")
+    ] = 5,
 ) -> None:
     """Predict how much each auxiliary layer of a corpus helps the main task.
 

@@ -68,7 +68,10 @@ def _options(
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
     plugin: Annotated[
         list[str] | None,
-        typer.Option(help="Python file that registers your own family, encoder, engine or format."),
+        typer.Option(
+            metavar="FILE",
+            help="Python file that registers your own family, encoder, engine …; repeatable.",
+        ),
     ] = None,
 ) -> None:
     """Options of every command."""

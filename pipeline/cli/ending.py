@@ -61,7 +61,7 @@ def exit_code(app: typer.Typer, words: Sequence[str]) -> int:
 
 def _code(app: typer.Typer, words: Sequence[str]) -> int:
     try:
-        result = app(list(words), standalone_mode=False)
+        result = app(list(words), prog_name="mtl-laws", standalone_mode=False)
     except CommandInterruptedError as error:
         return _end(str(error), INTERRUPTED)
     except (KeyboardInterrupt, typer.Abort):

@@ -11,7 +11,7 @@ from mtl_laws.pipeline.errors import UserError
 
 def engines(
     install: Annotated[
-        str | None, typer.Option(help="Engine to install: pysr (downloads Julia).")
+        str | None, typer.Option(metavar="NAME", help="Engine to install: pysr (downloads Julia).")
     ] = None,
 ) -> None:
     """Show which symbolic-regression engines are ready, or install one.

@@ -12,13 +12,18 @@ from mtl_laws.pipeline.cli.options import NewOut
 
 def export(
     folder: Annotated[
-        Path, typer.Argument(help="Folder of `run` or `fit`; a run need not be finished.")
+        Path,
+        typer.Argument(
+            metavar="FOLDER", help="Folder of `run` or `fit`; a run need not be finished."
+        ),
     ],
     out: NewOut,
     format: Annotated[
-        str, typer.Option(help="Format of the tables: csv, jsonl, parquet or hf.")
+        str, typer.Option(metavar="NAME", help="Format of the tables: csv, jsonl, parquet or hf.")
     ] = "parquet",
-    licence: Annotated[str, typer.Option(help="Licence of the data, as in CC-BY-4.0.")] = "",
+    licence: Annotated[
+        str, typer.Option(metavar="TEXT", help="Licence of the data, as in CC-BY-4.0.")
+    ] = "",
 ) -> None:
     """Write results and laws as a dataset to publish, with a data card.
 

@@ -30,10 +30,11 @@ def fit(
     table: Annotated[
         Path,
         typer.Argument(
-            help="Table with one row per trained model: a CSV or Parquet file, or reference:NAME."
+            metavar="TABLE",
+            help="Table with one row per trained model: a CSV or Parquet file, or reference:NAME.",
         ),
     ],
-    target: Annotated[str, typer.Option(help="Column to explain.")],
+    target: Annotated[str, typer.Option(metavar="COLUMN", help="Column to explain.")],
     factors: Annotated[
         str,
         typer.Option(metavar=FACTORS, help="Factors and their columns, as in n=tokens,T=tasks."),
@@ -48,14 +49,22 @@ def fit(
     ] = ",",
     domain: Annotated[
         list[str] | None,
-        typer.Option(metavar=DOMAIN, help="Range of a factor in which the law must be valid."),
+        typer.Option(
+            metavar=DOMAIN, help="Range of a factor in which the law must be valid; repeatable."
+        ),
     ] = None,
     hold_out: Annotated[
-        str | None, typer.Option(help="Rows to hold out, by factor, as in 'n>5000 or T>5'.")
+        str | None,
+        typer.Option(
+            metavar="CONDITION", help="Rows to hold out, by factor, as in 'n>5000 or T>5'."
+        ),
     ] = None,
     where: Annotated[
         str | None,
-        typer.Option(help="Rows to use, by column, as in 'tokens>99 and encoder==\"cnn\"'."),
+        typer.Option(
+            metavar="CONDITION",
+            help="Rows to use, by column, as in 'tokens>99 and encoder==\"cnn\"'.",
+        ),
     ] = None,
     groups: Annotated[
         str | None,
@@ -65,18 +74,28 @@ def fit(
         ),
     ] = None,
     sd: Annotated[
-        str | None, typer.Option(help="Column with the standard deviation of each row's target.")
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Column with the standard deviation of each row's target."
+        ),
     ] = None,
     weights: Annotated[
-        str | None, typer.Option(help="Column with the weight of each row; excludes --sd.")
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column with the weight of each row; excludes --sd."),
     ] = None,
     loss: Annotated[
         str,
-        typer.Option(help="squares, huber, or auto: huber only if rows lie far from every law."),
+        typer.Option(
+            metavar="NAME",
+            help="Loss: squares, huber, or auto (huber only if rows lie far from every law).",
+        ),
     ] = "auto",
     form: Annotated[
         list[str] | None,
-        typer.Option(help="Your own form, as in 'c0 + c1*n**c2'; the report always shows it."),
+        typer.Option(
+            metavar="FORMULA",
+            help="Your own form, always in the report, as in 'c0 + c1*n**c2'; repeatable.",
+        ),
     ] = None,
     engine: Engine = "auto",
     budget: Budget = "standard",

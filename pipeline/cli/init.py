@@ -9,9 +9,9 @@ import typer
 
 
 def init(
-    path: Annotated[Path, typer.Argument(help="Study file to write; must not exist.")] = Path(
-        "study.yaml"
-    ),
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="Study file to write; must not exist.")
+    ] = Path("study.yaml"),
 ) -> None:
     """Write a study file that explains every key.
 

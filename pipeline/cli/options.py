@@ -21,25 +21,34 @@ FACTORS = "NAME=COLUMN,…"
 DOMAIN = "FACTOR=LOW:HIGH"
 FAMILY_OPTION = "NAME=VALUE"
 
-Jobs = Annotated[int, typer.Option(help="Number of worker processes; -1 for one per core.")]
+Jobs = Annotated[
+    int, typer.Option(metavar="N", help="Number of worker processes; -1 for one per core.")
+]
 Engine = Annotated[
     str,
     typer.Option(
+        metavar="NAME",
         help="Symbolic-regression engine: auto, pysr, operon, gplearn or grammar. "
-        "The grammar engine always runs too."
+        "The grammar engine always runs too.",
     ),
 ]
 Budget = Annotated[
-    str, typer.Option(help="Number of evaluations: tiny, quick, standard or thorough.")
+    str,
+    typer.Option(metavar="NAME", help="Number of evaluations: tiny, quick, standard or thorough."),
 ]
 Seed = Annotated[
-    int, typer.Option(help="Random seed; the same seed and budget give the same result.")
+    int,
+    typer.Option(metavar="N", help="Random seed; the same seed and budget give the same result."),
 ]
-Out = Annotated[Path, typer.Option(help="Output folder, created if missing.")]
-NewOut = Annotated[Path, typer.Option(help="Output folder; must be new or empty.")]
+Out = Annotated[Path, typer.Option(metavar="FOLDER", help="Output folder, created if missing.")]
+NewOut = Annotated[
+    Path, typer.Option(metavar="FOLDER", help="Output folder; must be new or empty.")
+]
 TimeLimit = Annotated[
     float | None,
-    typer.Option(help="Time limit of the search in seconds; the report says if it was reached."),
+    typer.Option(
+        metavar="SECONDS", help="Time limit of the search; the report says if it was reached."
+    ),
 ]
 
 

@@ -10,7 +10,8 @@ import typer
 
 def report(
     folder: Annotated[
-        Path, typer.Argument(help="Folder with laws.json, written by `run` or `fit`.")
+        Path,
+        typer.Argument(metavar="FOLDER", help="Folder with laws.json, written by `run` or `fit`."),
     ],
 ) -> None:
     """Write the report of a folder again, without a new search.

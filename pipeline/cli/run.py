@@ -12,21 +12,29 @@ from mtl_laws.pipeline.cli.options import Jobs, Out
 
 
 def run(
-    study: Annotated[Path, typer.Argument(help="Study file (YAML); `mtl-laws init` writes one.")],
+    study: Annotated[
+        Path, typer.Argument(metavar="STUDY", help="Study file (YAML); `mtl-laws init` writes one.")
+    ],
     out: Out,
     jobs: Jobs = -1,
     backend: Annotated[
-        str, typer.Option(help="Where to train: loky (this machine) or dask (a cluster).")
+        str,
+        typer.Option(
+            metavar="NAME", help="Where to train: loky (this machine) or dask (a cluster)."
+        ),
     ] = "loky",
-    address: Annotated[str | None, typer.Option(help="Address of the dask scheduler.")] = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Address of the dask scheduler.")
+    ] = None,
     device: Annotated[
-        str, typer.Option(help="Device to train on: cpu, cuda or cuda:NUMBER.")
+        str, typer.Option(metavar="NAME", help="Device to train on: cpu, cuda or cuda:NUMBER.")
     ] = "cpu",
     engine: Annotated[
         str | None,
         typer.Option(
+            metavar="NAME",
             help="Symbolic-regression engine instead of the study's: "
-            "auto, pysr, operon, gplearn or grammar."
+            "auto, pysr, operon, gplearn or grammar.",
         ),
     ] = None,
     retry_failed: Annotated[bool, typer.Option(help="Train failed trials again.")] = False,

@@ -14,33 +14,46 @@ from mtl_laws.pipeline.errors import UserError
 def simulate(
     out: NewOut,
     family: Annotated[
-        str, typer.Option(help="Family of the tasks: channel, teacher or layers.")
+        str, typer.Option(metavar="NAME", help="Family of the tasks: channel, teacher or layers.")
     ] = "teacher",
-    tasks: Annotated[int, typer.Option(help="T, the number of tasks with the main task.")] = 2,
+    tasks: Annotated[
+        int, typer.Option(metavar="N", help="T, the number of tasks with the main task.")
+    ] = 2,
     ami: Annotated[
         float | None,
         typer.Option(
+            metavar="AMI",
             help="Relatedness of each auxiliary task to the main task: "
-            "AMI (adjusted mutual information, 0 = unrelated, 1 = the same)."
+            "AMI (adjusted mutual information, 0 = unrelated, 1 = the same).",
         ),
     ] = None,
-    tokens: Annotated[int, typer.Option(help="n, the training tokens of the main task.")] = 1000,
+    tokens: Annotated[
+        int, typer.Option(metavar="N", help="n, the training tokens of the main task.")
+    ] = 1000,
     aux_tokens: Annotated[
         int | None,
-        typer.Option(help="Training tokens of each auxiliary task; default: as many as --tokens."),
+        typer.Option(
+            metavar="N",
+            help="Training tokens of each auxiliary task; default: as many as --tokens.",
+        ),
     ] = None,
-    test_tokens: Annotated[int, typer.Option(help="Tokens of the test split.")] = 4000,
+    test_tokens: Annotated[int, typer.Option(metavar="N", help="Tokens of the test split.")] = 4000,
     shared: Annotated[bool, typer.Option(help="Let all tasks label the same sentences.")] = False,
     label_noise: Annotated[
-        float, typer.Option(help="Fraction of training labels replaced at random.")
+        float,
+        typer.Option(metavar="FRACTION", help="Fraction of training labels replaced at random."),
     ] = 0.0,
     option: Annotated[
         list[str] | None,
-        typer.Option(metavar=FAMILY_OPTION, help="Option of the family, as in features=8."),
+        typer.Option(
+            metavar=FAMILY_OPTION, help="Option of the family, as in features=8; repeatable."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same tasks.")] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Random seed; the same seed gives the same tasks.")
+    ] = 0,
     format: Annotated[
-        str, typer.Option(help="Format of the files: conll, jsonl, parquet or hf.")
+        str, typer.Option(metavar="NAME", help="Format of the files: conll, jsonl, parquet or hf.")
     ] = "conll",
     plot: Annotated[bool, typer.Option(help="Draw relatedness and label frequencies too.")] = False,
 ) -> None:

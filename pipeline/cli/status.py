@@ -9,7 +9,7 @@ import typer
 
 
 def status(
-    folder: Annotated[Path, typer.Argument(help="Folder of a started run.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of a started run.")],
 ) -> None:
     """Show how far a run is: trials done, failed and remaining, rate and time left.
 
