@@ -127,7 +127,7 @@ OTHERS: dict[str, Mistake] = {
     "negative seed": simulate("--seed", seed="-1", ami="0.5"),
     "unknown family": simulate("--family", family="techer", ami="0.5"),
     "no corpus": simulate("--option corpus", family="layers"),
-    "broken corpus": simulate("table.csv", family="layers", option="corpus=table.csv"),
+    "broken corpus": simulate("table.csv, line 1", family="layers", option="corpus=table.csv"),
     "option without a value": simulate("--option", option="zipf", ami="0.5"),
     "option of no family": simulate("--option zipff", option="zipff=1", ami="0.5"),
     "all noise": simulate("--label-noise", ami="0.5", **{"label-noise": "1"}),
@@ -284,7 +284,7 @@ FEW = "".join(f"w{i} A{i % 3} B{i % 2}\n" for i in range(50))
 SAME = "".join(f"w{i} A{i % 3} B\n" for i in range(200))
 OTHERS |= {
     "no corpus to advise on": advise("CORPUS", corpus="none.conll"),
-    "advice on a table": advise("table.csv", corpus="table.csv"),
+    "advice on a table": advise("table.csv, line 1", corpus="table.csv"),
     "advice on nothing": advise("mine.conll", corpus="mine.conll", files={"mine.conll": ""}),
     "no main layer": Mistake(("advise", "corpus.conll"), "--main"),
     "no such main layer": advise("--main", main="layr_1"),

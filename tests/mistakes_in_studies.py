@@ -104,7 +104,7 @@ CORPORA: dict[str, Mistake] = {
     ),
     "empty": corpus("", "c.conll"),
     "not UTF-8": corpus(b"a\tb\n\xff\n", "c.conll, line 2"),
-    "unknown kind": corpus("<a/>", "c.xml", name="c.xml"),
+    "unknown kind": corpus("<a/>", "c.xml, line 1", name="c.xml"),
     "one column": corpus("word\nword\n", "c.conll, line 1"),
     "uneven": corpus("a b\na b c\n", "c.conll, line 2"),
     "broken JSON": corpus("{\n", "c.jsonl, line 1", name="c.jsonl"),

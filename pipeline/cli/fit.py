@@ -31,7 +31,8 @@ def fit(
         Path,
         typer.Argument(
             metavar="TABLE",
-            help="Table with one row per trained model: a CSV or Parquet file, or reference:NAME.",
+            help="Table with one row per trained model: a CSV, Excel, JSON Lines or Parquet file, "
+            "or reference:NAME.",
         ),
     ],
     target: Annotated[str, typer.Option(metavar="COLUMN", help="Column to explain.")],

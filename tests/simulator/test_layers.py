@@ -10,7 +10,7 @@ import pytest
 from family_contract import HARBOUR, FamilyContract
 
 from mtl_laws.simulator import SpecError, TaskSpec, load_corpus, make_taskset
-from mtl_laws.simulator.definition import ami_by_definition
+from mtl_laws.simulator.relatedness import ami_by_definition
 
 
 def layers_spec(**changes: object) -> TaskSpec:

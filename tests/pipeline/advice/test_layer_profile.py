@@ -8,7 +8,7 @@ from planted_laws import HARBOUR
 
 from mtl_laws.pipeline.advice.profile import profile
 from mtl_laws.simulator import Corpus, Layer, Text, load_corpus
-from mtl_laws.simulator.definition import ami_by_definition
+from mtl_laws.simulator.relatedness import ami_by_definition
 
 
 def made(sentences: int, agreement: float, seed: int = 0) -> Corpus:
