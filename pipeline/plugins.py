@@ -75,7 +75,7 @@ def _run_file(path: Path, written: str) -> None:
     if spec is None or spec.loader is None or not path.stem.isidentifier():
         raise UserError("plugin", ACCEPTED, written)
     if path.stem in sys.modules:
-        raise UserError("plugin", "a file of another name; a Python module has this name", written)
+        raise UserError("plugin", "a file of another name; a module has this one", written)
     module = module_from_spec(spec)
     sys.modules[path.stem] = module  # so that what it defines can be sent to other processes
     try:

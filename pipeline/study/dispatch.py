@@ -40,8 +40,8 @@ CULPRIT = 5
 LOST = "its worker was killed each time it was trained, perhaps for want of memory"
 
 STUCK = (
-    "the workers returned neither results nor an error; finished trials are stored: run the same "
-    "command again, with another backend if it fails in the same way"
+    "the workers gave neither a result nor a reason; what was written is safe: run the same "
+    "command again, and with another --backend if that ends like this, too"
 )
 
 

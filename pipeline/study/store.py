@@ -234,7 +234,7 @@ def read_summary(path: Path) -> Summary:
         study = db.execute("SELECT * FROM study").fetchone()
         run = db.execute("SELECT * FROM runs ORDER BY id DESC LIMIT 1").fetchone()
         if study is None or run is None:
-            raise UserError(str(path), "the folder of a started run", "no run yet")
+            raise UserError(str(path), "a store in which a run has begun", "no run yet")
         _, trials, description = checked(study)
         number, started, _ = checked(run)
         counted = db.execute("SELECT status, count(*) FROM outcomes GROUP BY status")

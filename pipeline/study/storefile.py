@@ -107,12 +107,12 @@ def log_ahead(db: sqlite3.Connection) -> None:
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """The store at `path`, sound, for reading only; also while a run is writing it."""
     if not os.path.isfile(path):  # which a name that no file can have does not trouble
-        raise FileError(str(path), "the folder of a started run", "no such file")
+        raise FileError(str(path), f"a run folder, with its {STORE_NAME}", "no such file")
     with errors_of(path), closing(_connect_reader(path)) as db:
         _equip(db)
         _check(db, path)
         if _schema(db) == 0:
-            raise FileError(str(path), "the folder of a started run", "an empty file")
+            raise FileError(str(path), "a store in which a run has begun", "an empty file")
         if _schema(db) < len(MIGRATIONS):
             expected = f"schema {len(MIGRATIONS)}; `mtl-laws run` brings it up to date"
             raise UserError(str(path), expected, f"schema {_schema(db)}")
@@ -273,15 +273,15 @@ def _operational(path: Path, error: sqlite3.OperationalError) -> PipelineError:
                 f"{path}: {reason}; what was written is safe: make room, then run the same "
                 "command again"
             )
-    return UserError(str(path), "a readable and writable folder", str(error))
+    return UserError(str(path), "a file in a folder that can be read and written", str(error))
 
 
 def _salvage(path: Path) -> str:
     """What can still be read of a damaged store, and how to go on."""
     return (
-        f"an undamaged store; {_readable(path)} finished rows can still be read. Move the file "
-        "away and run the same command again: trials are trained again, with the same results. "
-        f"A results.parquet beside {path.name} is the table as last written"
+        f"a sound store; {_readable(path)} finished rows in it can still be read. Move the file "
+        "away and run the same command again: the trials are trained anew and give the same "
+        "results; a results.parquet beside it is the table as it was last written"
     )
 
 

@@ -110,7 +110,7 @@ def _make_folder(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise UserError("out", f"a writable folder ({reason})", str(out)) from error
+        raise UserError("out", f"a folder that can be made here ({reason})", str(out)) from error
 
 
 @contextmanager

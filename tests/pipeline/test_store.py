@@ -364,7 +364,7 @@ def test_8_a_value_that_has_changed_is_recognised(path: Path, table: str, column
         with pytest.raises(UserError, match=r"damaged .*fails its checksum") as caught:
             use(path)
         kept = 0 if table == "outcomes" else 2
-        assert f"; {kept} finished rows can still be read" in caught.value.expected
+        assert f"; {kept} finished rows in it can still be read" in caught.value.expected
 
 
 def test_8_a_time_that_is_none_is_recognised_by_who_reads_times_only(path: Path) -> None:
@@ -406,7 +406,9 @@ def test_8_an_empty_file_is_no_store_yet(tmp_path: Path) -> None:
     for read in (read_rows, read_runs, read_summary):
         with pytest.raises(UserError) as caught:
             read(path)
-        assert str(caught.value) == (f"{path}: an empty file; expected the folder of a started run")
+        assert str(caught.value) == (
+            f"{path}: an empty file; expected a store in which a run has begun"
+        )
     with open_store(path) as store:
         begun(store).add([row("a")])
     assert len(read_rows(path)) == 1
@@ -476,7 +478,7 @@ def test_the_summary_counts(path: Path) -> None:
 
 def test_a_store_without_a_run_has_no_summary(tmp_path: Path) -> None:
     path = tmp_path / STORE_NAME
-    line = f"{path}: expected the folder of a started run, got 'no run yet'"
+    line = f"{path}: expected a store in which a run has begun, got 'no run yet'"
     with open_store(path) as store:
         for begin in (lambda: None, lambda: store.begin(STUDY, "d" * 32, 4)):
             begin()
