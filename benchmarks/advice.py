@@ -31,7 +31,7 @@ from scipy.stats import spearmanr
 
 from mtl_laws.pipeline.advice.advice import DEFAULT_LAWS, load_law
 from mtl_laws.pipeline.advice.check import Setup, TrainingRunner
-from mtl_laws.pipeline.advice.corpus import corpus_options, open_corpus, profile
+from mtl_laws.pipeline.advice.corpus import CorpusFiles, open_corpus, profile
 from mtl_laws.pipeline.advice.factors import FACTORS, Situation, TokenCounts
 from mtl_laws.pipeline.advice.predict import GainPredictor
 from mtl_laws.pipeline.advice.word_table import WordTable
@@ -42,6 +42,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "advice.json"
 SHARED = Path(os.environ.get("MTL_LAWS_SHARED", ROOT.parent / "shared"))
 CORPUS = SHARED / "corpora" / "ud_english_ewt" / "en_ewt-ud-train.conllu"
+FILES = CorpusFiles(paths=(CORPUS,))
 
 DEVELOPMENT = ("upos", "Number", "PronType", "Tense")
 TEST = ("xpos", "deprel", "Person", "VerbForm")
@@ -52,7 +53,7 @@ CLEAR = 2.0
 
 
 def training_runner() -> TrainingRunner:
-    return TrainingRunner(corpus_options([CORPUS], None), TrainingSettings(), TEST_TOKENS)
+    return TrainingRunner(FILES.options, TrainingSettings(), TEST_TOKENS)
 
 
 def setups(main: str) -> Iterator[Setup]:
@@ -90,7 +91,7 @@ def save(rows: Sequence[dict[str, Any]], path: Path) -> None:
         "corpus": CORPUS.name,
         "n_aux": AUX_TOKENS,
         "test_tokens": TEST_TOKENS,
-        "reading": {k: v for k, v in corpus_options([CORPUS], None).items() if k != "corpus"},
+        "reading": {k: v for k, v in FILES.options.items() if k != "corpus"},
         "training": TrainingSettings().to_json(),
         "machine": {"processor": platform.machine(), "python": known["python"]},
         "version": known["version"],
@@ -136,7 +137,7 @@ def describe(table: pd.DataFrame) -> pd.DataFrame:
     """The table with every factor, and the sets' situations for laws to be asked about."""
     parts = []
     for main, rows in table.groupby("main"):
-        corpus = open_corpus([CORPUS])
+        corpus = open_corpus(FILES)
         others = [name for name in LAYERS if name != main]
         known, words = profile(corpus, main, others, resamples=0), WordTable(corpus, main)
         for n, same in rows.groupby("n"):

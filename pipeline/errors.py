@@ -1,20 +1,18 @@
 """What the pipeline raises: one root; the command line turns `UserError` into exit code 2.
 
-A `UserError` carries a neutral path. The face that catches it (the command line, the study reader,
-the notebook, scikit-learn) says the path in its own words, by `said_as` or `renamed`.
+A `UserError` has a neutral path. Python users see it as it is. The command line, the reader of
+studies and scikit-learn's face catch the error and raise it again `at` the path that their user
+knows: ``--hold-out``, ``laws.hold_out``, ``domains``.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
     from mtl_laws.simulator import SpecError
-
-Mistake = TypeVar("Mistake", bound="UserError")
 
 
 class PipelineError(Exception):
@@ -22,7 +20,7 @@ class PipelineError(Exception):
 
 
 class UserError(PipelineError):
-    """The user's mistake: one line that names where it is, what is expected there, and the value.
+    """A user's mistake: one line that names the path, what is expected there, and the value.
 
     Parameters
     ----------
@@ -40,36 +38,36 @@ class UserError(PipelineError):
     form: ClassVar[str] = "{path}: expected {expected}, got {got!r}{advice}"
 
     def __init__(self, path: str, expected: str, got: object) -> None:
-        wanted, mark, advice = expected.partition("; ")
+        accepted, mark, advice = expected.partition("; ")
         super().__init__(
-            self.form.format(path=path, expected=wanted, got=got, advice=mark + advice)
+            self.form.format(path=path, expected=accepted, got=got, advice=mark + advice)
         )
         self.path = path
         self.expected = expected
         self.got = got
 
-    def at(self, path: str) -> Self:
-        """The same mistake at another path."""
-        return type(self)(path, self.expected, self.got)
+    def at(self, path: str, expected: str | None = None) -> Self:
+        """The same mistake at another path, and in other words where `expected` is given."""
+        return type(self)(path, expected or self.expected, self.got)
 
     def __reduce__(self) -> tuple[type[UserError], tuple[Any, ...]]:
         return type(self), (self.path, self.expected, self.got)
 
 
 class FileError(UserError):
-    """A file that cannot be read; `got` is what is wrong with it, `expected` what is wanted."""
+    """A file that cannot be read; `got` is what is wrong with it."""
 
     form = "{path}: {got}; expected {expected}{advice}"
 
 
 class MissingError(UserError):
-    """What has to be given is not there at all; `expected` is what it is."""
+    """A required value is missing; `expected` is what it is."""
 
-    form = "{path} is missing: {expected}{advice}"
+    form = "{path} is required: {expected}{advice}"
 
 
 class FormulaError(UserError):
-    """A text that is not a formula, with a note that shows the place.
+    """A text that is not a formula; a note shows the place.
 
     Parameters
     ----------
@@ -99,9 +97,9 @@ class FormulaError(UserError):
         first = max(0, self.place - self.width // 2) if len(plain) > self.width else 0
         return f"    {plain[first : first + self.width]}\n    {' ' * (self.place - first)}^"
 
-    def at(self, path: str) -> Self:
-        """The same mistake at another path."""
-        return type(self)(path, self.expected, self.text, self.place)
+    def at(self, path: str, expected: str | None = None) -> Self:
+        """The same mistake at another path, and in other words where `expected` is given."""
+        return type(self)(path, expected or self.expected, self.text, self.place)
 
     def __reduce__(self) -> tuple[type[UserError], tuple[Any, ...]]:
         return type(self), (self.path, self.expected, self.text, self.place)
@@ -112,57 +110,36 @@ class EngineError(PipelineError):
 
 
 class EngineNotReadyError(UserError):
-    """The engine that was asked for cannot run on this machine."""
+    """The requested engine cannot run on this machine."""
 
 
-def from_simulator(error: SpecError, path: str | None = None) -> UserError:
-    """The simulator's refusal as the user's mistake, at its own path where no other is given."""
-    return UserError(path or error.field, error.accepted, error.value)
+def from_simulator(error: SpecError) -> UserError:
+    """The simulator's refusal as the user's mistake."""
+    return UserError(error.field, error.accepted, error.value)
 
 
-def renamed(error: Mistake, path: str) -> Mistake:
-    """The same mistake at another path."""
-    return error.at(path)
-
-
-@contextmanager
-def said_as(words: Mapping[str, str]) -> Iterator[None]:
-    """Raise a user's mistake again with its path in the words of the caller.
-
-    Parameters
-    ----------
-    words : neutral path -> what the caller's user calls it; other paths stay as they are.
-    """
-    try:
-        yield
-    except UserError as error:
-        if error.path not in words:
-            raise
-        raise renamed(error, words[error.path]) from error
-
-
-def mistyped(name: str, given: Iterable[str]) -> str | None:
-    """That of the `given` names that is most like `name`, where one is."""
-    close = difflib.get_close_matches(name, list(given), n=1, cutoff=0.7)
+def mistyped(name: str, names: Iterable[str]) -> str | None:
+    """The one of `names` that is most like `name`; None where none is."""
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.7)
     return close[0] if close else None
 
 
 def nearest(name: str, known: Iterable[object], kind: str = "a valid name") -> str:
-    """What was expected instead of an unknown `name`: its `kind`, the nearest one, then all."""
+    """What is expected instead of an unknown `name`: its `kind`, the nearest one, then all."""
     names = [str(other) for other in known]
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; the nearest is {close[0]!r}" if close else ""
     return f"{kind}{hint}; valid: {', '.join(names)}" if names else kind
 
 
-def check_settings(function: str, given: Iterable[str], known: Collection[str]) -> None:
-    """Refuse a setting that a function does not have.
+def check_settings(function: str, settings: Iterable[str], known: Collection[str]) -> None:
+    """Refuse an unknown setting of a function.
 
     Raises
     ------
     UserError
         naming the nearest one.
     """
-    for name in given:
+    for name in settings:
         if name not in known:
             raise UserError(function, nearest(name, known), name)

@@ -11,7 +11,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -159,6 +159,8 @@ def fit_to_folder(
     where `out` is not writable; it is made once everything else has been found in order.
     """
     found = fit_question(table, question, source, progress, ready=lambda: make_folder(out))
+    if progress is not None:
+        progress("report", 0, 0)
     found.write(out)
     return found.laws
 
@@ -174,7 +176,7 @@ def fit_question(
 
     Parameters
     ----------
-    progress : told how far each stage is.
+    progress : called with stage, done and total; a total of 0 where the stage cannot be counted.
     ready : called when the question has been found in order, before the search.
 
     Raises
@@ -190,6 +192,8 @@ def fit_question(
     from mtl_laws.pipeline.report.text import note_text, with_sentences
 
     begin = time.monotonic()
+    report_stage = progress or (lambda stage, done, total: None)
+    report_stage("preparing", 0, 0)
     choice = choose(question.engine)
     problem = pose(table, question, source.name)
     ready()
@@ -201,11 +205,11 @@ def fit_question(
         question.jobs,
         question.loss,
         question.rules.search,
+        progress=report_stage,
         forms=question.own_forms(),
     )
-    if progress is not None:
-        options = replace(options, progress=progress)
     found = find_laws(problem.data, problem.held_out, options)
+    report_stage("evidence", 0, 0)
     laws = laws_document(problem, found, question.seed, question.groups)
     asked = {
         "columns": dict(question.factors),
@@ -229,7 +233,7 @@ def read_fit(folder: Path) -> Fit:
     from mtl_laws.pipeline.laws.lawset import LAWS_NAME, LawSet
 
     if not folder.is_dir():
-        raise UserError("FOLDER", f"a folder with {LAWS_NAME}, as run or fit left it", str(folder))
+        raise UserError("folder", f"a folder with {LAWS_NAME}, written by run or fit", str(folder))
     laws = LawSet.load(folder)
     laws = laws.with_rows(laws.rows)
     made = laws.provenance
@@ -332,7 +336,7 @@ def refuse_run_folder(out: Path) -> None:
         if a study was run there.
     """
     if (out / STORE_NAME).exists():
-        expected = f"another folder; a study was run in this one ({STORE_NAME}), and its laws stay"
+        expected = f"a folder without a run; this one has {STORE_NAME} and laws of its own"
         raise UserError("out", expected, str(out))
 
 
@@ -351,7 +355,7 @@ def make_folder(out: Path) -> None:
         probe.unlink()
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise UserError("out", f"a folder that can be written to ({reason})", str(out)) from error
+        raise UserError("out", f"a writable folder ({reason.lower()})", str(out)) from error
 
 
 def _provenance(

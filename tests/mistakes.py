@@ -1,4 +1,4 @@
-"""A user's mistakes as data: what is typed, what lies there, and what the answer must name."""
+"""A user's mistakes as data: command line, files, and the path that the answer must name."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Mistake:
     Attributes
     ----------
     words : the command line.
-    names : pieces that the one line of the answer must hold: field, value, remedy.
-    files : what lies in the folder, besides the table, the study and the corpus above.
+    path : where the mistake is, in the answer's words: an option, a key, a place in a file.
+    files : further files in the folder, beside the table, the study and the corpus above.
     """
 
     words: tuple[str, ...]
-    names: tuple[str, ...]
+    path: str
     files: Mapping[str, str | bytes] = field(default_factory=dict)
 
     def lay_out(self, folder: Path) -> None:
@@ -51,57 +51,57 @@ class Mistake:
             path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
-def fit(*names: str, more: tuple[str, ...] = (), **changed: str) -> Mistake:
+def fit(path: str = "", more: tuple[str, ...] = (), **changed: str) -> Mistake:
     """`mtl-laws fit` on a sound table, but for what is `changed` and `more`."""
     given = {"target": "f1", "factors": "n,T,ami", "out": OUT, **changed}
     words = ["fit", given.pop("table", "table.csv")]
     for name, value in given.items():
         words += [f"--{name}", value]
-    return Mistake((*words, *more), names)
+    return Mistake((*words, *more), path)
 
 
-def held(condition: str, *names: str) -> Mistake:
+def held(condition: str) -> Mistake:
     """`mtl-laws fit` on a sound table with this hold-out."""
-    return fit("--hold-out", *names, more=("--hold-out", condition))
+    return fit("--hold-out", more=("--hold-out", condition))
 
 
-def form(text: str, *names: str) -> Mistake:
+def form(text: str) -> Mistake:
     """`mtl-laws fit` on a sound table with this form."""
-    return fit("--form", *names, more=("--form", text))
+    return fit("--form", more=("--form", text))
 
 
-def table(content: str | bytes, *names: str, name: str = "mine.csv") -> Mistake:
+def table(content: str | bytes, path: str = "", name: str = "mine.csv") -> Mistake:
     """`mtl-laws fit` on a table with this content."""
-    return Mistake(fit(table=name).words, names, {name: content})
+    return Mistake(fit(table=name).words, path, {name: content})
 
 
-def grouped(content: str, *names: str, more: tuple[str, ...] = ("--groups", "g")) -> Mistake:
+def grouped(content: str, path: str = "", more: tuple[str, ...] = ("--groups", "g")) -> Mistake:
     """`mtl-laws fit` of f1 by n on a table with this content, by the groups of the column g."""
     words = fit(table="mine.csv", factors="n", more=more).words
-    return Mistake(words, names, {"mine.csv": content})
+    return Mistake(words, path, {"mine.csv": content})
 
 
-def study(text: str | bytes, *names: str) -> Mistake:
+def study(text: str | bytes, path: str = "") -> Mistake:
     """`mtl-laws run` on a study with this text."""
-    return Mistake(("run", "mine.yaml", "--out", OUT), names, {"mine.yaml": text})
+    return Mistake(("run", "mine.yaml", "--out", OUT), path, {"mine.yaml": text})
 
 
-def run(*names: str, **changed: str) -> Mistake:
+def run(path: str = "", **changed: str) -> Mistake:
     """`mtl-laws run` on a sound study with these options."""
     options = {"out": OUT, **changed}
     words = [word for name, value in options.items() for word in (f"--{name}", value)]
-    return Mistake(("run", "study.yaml", *words), names)
+    return Mistake(("run", "study.yaml", *words), path)
 
 
-def corpus(content: str | bytes, *names: str, options: str = "", name: str = "c.conll") -> Mistake:
+def corpus(content: str | bytes, path: str, options: str = "", name: str = "c.conll") -> Mistake:
     """`mtl-laws run` on a study of the annotation layers of this corpus."""
     family = f"family: {{name: layers, options: {{corpus: {name}{options}}}}}\n"
-    wrong = study(LAYERS + family, *names)
-    return Mistake(wrong.words, names, {**wrong.files, name: content})
+    wrong = study(LAYERS + family, path)
+    return Mistake(wrong.words, path, {**wrong.files, name: content})
 
 
-def simulate(*names: str, more: tuple[str, ...] = (), **changed: str) -> Mistake:
+def simulate(path: str = "", more: tuple[str, ...] = (), **changed: str) -> Mistake:
     """`mtl-laws simulate` with what is `changed` and `more`."""
     given = {"out": OUT, **changed}
     words = [word for name, value in given.items() for word in (f"--{name}", value)]
-    return Mistake(("simulate", *words, *more), names)
+    return Mistake(("simulate", *words, *more), path)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
+import io
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -46,68 +54,105 @@ AS_PROCESSES = (
 )
 
 
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to work in, on a machine without Julia; a search or a training fails."""
+MESSAGES = Path(__file__).with_name("messages.txt")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command line ended with: exit code, standard error, and whether the folder changed."""
+
+    code: object
+    error: str
+    changed: bool
+
+    def check(self, path: str) -> None:
+        """Exit code 2, one line that begins with the path, and the folder as it was.
+
+        Below the line of a formula stand the formula and a caret.
+        """
+        assert self.code == 2, self.error
+        line, *marked = self.error.splitlines()
+        assert len(marked) == (2 if "is not a formula" in line else 0)
+        assert all(caret.strip() == "^" for caret in marked[1:])
+        assert re.match(rf"mtl-laws: {re.escape(path) or '.+?'}(: | is required: )", line), line
+        assert "Traceback" not in self.error
+        assert not self.changed
+
+
+@contextmanager
+def no_work(folder: Path) -> Iterator[None]:
+    """Work in a folder, on a machine without Julia, where searching and training fail."""
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("work began before the mistake was named")
 
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # `main` sets it
-    monkeypatch.setattr("mtl_laws.pipeline.laws.search.find_laws", refuse)
-    monkeypatch.setattr("mtl_laws.pipeline.study.train.outcomes", refuse)
-    monkeypatch.setattr(PySR, "readiness", lambda _: Readiness(False, f"no Julia: {HINT}"))
-    return tmp_path
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "excepthook", sys.excepthook)  # `main` sets it
+        patch.setattr("mtl_laws.pipeline.laws.search.find_laws", refuse)
+        patch.setattr("mtl_laws.pipeline.study.train.outcomes", refuse)
+        patch.setattr(PySR, "readiness", lambda _: Readiness(False, f"no Julia: {HINT}"))
+        yield
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Path]:
+    """An empty folder to work in, where no work can begin."""
+    with no_work(tmp_path):
+        yield tmp_path
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
     """Everything in a folder, by path; None for a folder."""
-    found = {str(path.relative_to(folder)): path for path in folder.rglob("*")}
-    return {name: path.read_bytes() if path.is_file() else None for name, path in found.items()}
+    files = {str(path.relative_to(folder)): path for path in folder.rglob("*")}
+    return {name: path.read_bytes() if path.is_file() else None for name, path in files.items()}
 
 
-def type_in(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> tuple[object, str]:
-    """Exit code and standard error of a command line, in this process."""
-    with pytest.raises(SystemExit) as stop:
+def answer_to(words: tuple[str, ...], folder: Path) -> Answer:
+    """What a command line ends with in this process, which works in the folder."""
+    before, error = contents(folder), io.StringIO()
+    with pytest.raises(SystemExit) as stop, redirect_stderr(error):
         main(words)
-    return stop.value.code, capsys.readouterr().err
+    return Answer(stop.value.code, error.getvalue(), contents(folder) != before)
 
 
-def check(code: object, error: str, names: tuple[str, ...]) -> None:
-    """Exit code 2 and one line that names field, value and remedy.
-
-    Below a formula's line stand the formula and a caret.
-    """
-    assert code == 2, error
-    line, *marked = error.splitlines()
-    assert len(marked) == (2 if "is not a formula" in line else 0)
-    assert all(caret.strip() == "^" for caret in marked[1:])
-    assert error.startswith("mtl-laws: ")
-    assert "Traceback" not in error
-    for name in names:
-        assert name in error, f"{name!r} is not in {error!r}"
-
-
-def check_here(mistake: Mistake, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Make a mistake in this process; the folder must not change."""
-    mistake.lay_out(folder)
-    before = contents(folder)
-    code, error = type_in(mistake.words, capsys)
-    check(code, error, mistake.names)
-    assert contents(folder) == before
+@cache
+def answer(name: str) -> Answer:
+    """What the mistake of this name ends with, in a folder of its own."""
+    with TemporaryDirectory() as folder, no_work(Path(folder)):
+        MISTAKES[name].lay_out(Path(folder))
+        return answer_to(MISTAKES[name].words, Path(folder))
 
 
 def test_there_are_mistakes_enough() -> None:
     assert len(MISTAKES) >= 200
-    assert all(mistake.names for mistake in MISTAKES.values())
+    assert all(mistake.path for mistake in MISTAKES.values())
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_named_in_one_line(
-    name: str, desk: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    check_here(MISTAKES[name], desk, capsys)
+def test_a_mistake_is_named_in_one_line(name: str) -> None:
+    answer(name).check(MISTAKES[name].path)
+
+
+def test_the_messages_are_those_that_were_reviewed(request: pytest.FixtureRequest) -> None:
+    """All messages stand in ``messages.txt``; ``pytest --update-messages`` writes it again."""
+    texts = [f"[{name}]\n{normalised(answer(name).error)}" for name in MISTAKES]
+    text = "\n".join(texts)
+    if request.config.getoption("--update-messages"):
+        MESSAGES.write_text(text, encoding="utf-8")
+    reviewed = MESSAGES.read_text(encoding="utf-8")
+    difference = difflib.unified_diff(
+        reviewed.splitlines(), text.splitlines(), "reviewed", "now", lineterm="", n=1
+    )
+    assert text == reviewed, "\n".join(difference)
+
+
+def normalised(error: str) -> str:
+    """The message without what differs between machines, and without spaces at line ends."""
+    error = error.removeprefix("mtl-laws: ")
+    for pattern, text in ((r"[\d,]+ GB", "… GB"), (r"(.)\1{50,}", r"\1\1\1…"), (r" +\n", "\n")):
+        error = re.sub(pattern, text, error)
+    return error
 
 
 def test_what_is_right_gets_as_far_as_the_work(desk: Path) -> None:
@@ -133,21 +178,17 @@ def test_a_real_process_says_the_same(name: str, tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    names = mistake.names[:2] if name == "study: engine not ready" else mistake.names
-    check(done.returncode, done.stderr, names)
+    Answer(done.returncode, done.stderr, contents(tmp_path) != before).check(mistake.path)
     assert done.stdout == ""
-    assert contents(tmp_path) == before
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 @pytest.mark.parametrize("words", [fit().words, ("run", "study.yaml", "--out", OUT)])
-def test_a_folder_that_may_not_be_written(
-    words: tuple[str, ...], desk: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_that_may_not_be_written(words: tuple[str, ...], desk: Path) -> None:
     fit().lay_out(desk)
     desk.chmod(0o500)
     try:
-        check(*type_in(words, capsys), ("--out", f"'{OUT}'", "permission denied"))
+        answer_to(words, desk).check("--out")
     finally:
         desk.chmod(0o700)
 
@@ -183,7 +224,7 @@ HOSTILE: dict[str, Mistake] = {
     "pickled Parquet": table(PICKLE, name="mine.parquet"),
     "pickled rows": report(json.dumps(LAWS), rows=PICKLE.decode("latin-1")),
     "pickled laws": report(PICKLE.decode("latin-1")),
-    "pickled store": Mistake(("status", "mine"), (), {"mine/results.sqlite": PICKLE}),
+    "pickled store": Mistake(("status", "mine"), "", {"mine/results.sqlite": PICKLE}),
     "pickled study": study(PICKLE),
     "tag": study(f"question: {TAG}\n"),
     "tag of a block": study(f"{TAG}\n"),
@@ -199,8 +240,9 @@ HOSTILE: dict[str, Mistake] = {
 
 
 @pytest.mark.parametrize("place", HOSTILE)
-def test_nothing_runs(place: str, desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    check_here(HOSTILE[place], desk, capsys)
+def test_nothing_runs(place: str, desk: Path) -> None:
+    HOSTILE[place].lay_out(desk)
+    answer_to(HOSTILE[place].words, desk).check(HOSTILE[place].path)
     assert not (desk / "marker").exists()
 
 
@@ -209,7 +251,7 @@ def test_the_trap_would_have_worked(desk: Path) -> None:
     assert (desk / "marker").is_dir()
 
 
-def test_a_report_escapes_what_it_is_told(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_report_escapes_the_text_of_its_laws(desk: Path) -> None:
     evil = "<script>alert(1)</script>"
     texts = dict.fromkeys(("latex", "reason", "limits", "origin"), evil)
     told = {
@@ -225,7 +267,7 @@ def test_a_report_escapes_what_it_is_told(desk: Path, capsys: pytest.CaptureFixt
     wrong = changed(told, rows=ANALYSED.replace("f1", evil))
     wrong.lay_out(desk)
     before = contents(desk).keys()
-    assert type_in(wrong.words, capsys)[0] == 0
+    assert answer_to(wrong.words, desk).code == 0
     written = {name: text for name, text in contents(desk).items() if name not in before}
     assert {"mine/report.html", "mine/report.md"} <= written.keys()
     assert all(name.startswith("mine/") for name in written)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 from typing_extensions import Unpack
 
-from mtl_laws.pipeline.advice.corpus import choose_layers, corpus_options, open_corpus, profile
+from mtl_laws.pipeline.advice.corpus import CorpusFiles, choose_layers, open_corpus, profile
 from mtl_laws.pipeline.advice.factors import sources, token_counts
 from mtl_laws.pipeline.advice.predict import AdviceLaw, GainPredictor
 from mtl_laws.pipeline.advice.present import Advice, advice_html, cautions
@@ -41,21 +41,19 @@ class AdviceRequest:
 
     Attributes
     ----------
-    corpus : files, read one after another.
+    corpus : files, and how they are read.
     main : the main layer.
     auxiliaries : layers to consider; every usable one if empty.
     laws : a ``laws.json``; None for the law that ships.
     n, n_aux : training tokens; None for what the corpus has.
-    columns : names of the columns of a CoNLL file.
     """
 
-    corpus: tuple[Path, ...]
+    corpus: CorpusFiles
     main: str
     auxiliaries: tuple[str, ...] = ()
     laws: Path | None = None
     n: int | None = None
     n_aux: int | None = None
-    columns: tuple[str, ...] | None = None
 
 
 class AdviceSettings(TypedDict, total=False):
@@ -66,6 +64,9 @@ class AdviceSettings(TypedDict, total=False):
     tokens: int | None
     aux_tokens: int | None
     columns: Sequence[str] | None
+    word_column: str | int | None
+    skip: Sequence[str]
+    format: str | None
 
 
 def advise(
@@ -83,7 +84,8 @@ def advise(
     main : layer of the main task.
     check : whether to train the top suggestions on the corpus as well.
     progress : called with stage, done and total.
-    settings : aux, laws, tokens, aux_tokens, columns; see `AdviceSettings`.
+    settings : aux, laws, tokens, aux_tokens, columns, word_column, skip, format; see
+        `AdviceSettings`.
 
     Raises
     ------
@@ -92,14 +94,21 @@ def advise(
     """
     check_settings("advise", settings, AdviceSettings.__annotations__)
     laws, columns = settings.get("laws"), settings.get("columns")
+    words = settings.get("word_column")
+    files = CorpusFiles(
+        paths=tuple(map(Path, [corpus] if isinstance(corpus, str | Path) else corpus)),
+        columns=None if columns is None else tuple(columns),
+        words=None if words is None else str(words),
+        skip=tuple(settings.get("skip", ())),
+        format=settings.get("format"),
+    )
     request = AdviceRequest(
-        corpus=tuple(map(Path, [corpus] if isinstance(corpus, str | Path) else corpus)),
+        corpus=files,
         main=main,
         auxiliaries=tuple(settings.get("aux", ())),
         laws=None if laws is None else Path(laws),
         n=settings.get("tokens"),
         n_aux=settings.get("aux_tokens"),
-        columns=None if columns is None else tuple(columns),
     )
     plan = None
     if check:
@@ -125,7 +134,7 @@ def answer_request(
         if the corpus, the law and the request do not fit together; the path is the argument.
     """
     law = load_law(request.laws or DEFAULT_LAWS)
-    corpus = open_corpus(request.corpus, request.columns)
+    corpus = open_corpus(request.corpus)
     layers = choose_layers(corpus, request.main, request.auxiliaries)
     corpus_profile = profile(corpus, layers.main, layers.auxiliaries)
     sizes = token_counts(corpus_profile, request.n, request.n_aux)
@@ -157,7 +166,7 @@ def answer_request(
     from mtl_laws.pipeline.advice.check import check
 
     sets = [one.auxiliaries for one in advice.sets if one == best or one in order[: plan.top]]
-    options = corpus_options(request.corpus, request.columns)
+    options = request.corpus.options
     report = progress or (lambda stage, done, total: None)
     return replace(advice, check=check(predictor, options, sizes, sets, plan, report))
 

@@ -39,12 +39,14 @@ class CorpusRules:
 
     Attributes
     ----------
+    min_sentences : sentences of the corpus, at least: intervals come from resampling them.
     min_tokens : labelled tokens of the main layer, and in common with an auxiliary, at least.
     max_labels : a layer with more is no tag set (lemmas, numbers).
     resamples : bootstrap resamples of the sentences for the interval of AMI.
     tail : probability left out at either end of that interval.
     """
 
+    min_sentences: int = 30
     min_tokens: int = 100
     max_labels: int = 200
     resamples: int = 200
@@ -130,45 +132,74 @@ class LayerChoice:
     left_out: Mapping[str, str] = field(default_factory=dict)
 
 
-def corpus_options(files: Sequence[Path], columns: Sequence[str] | None) -> dict[str, JSON]:
-    """Options of the `layers` family that open the corpus.
+@dataclass(frozen=True, kw_only=True)
+class CorpusFiles:
+    """The files of a corpus and how they are read.
 
-    Words are lowercased; the 1,000 most frequent ones keep their form, the others are represented
-    by their last two letters.
-    """
-    names: JSON = list(columns) if columns else None
-    return {
-        "corpus": [str(path) for path in files],
-        "columns": names,
-        "lowercase": True,
-        "max_types": 1000,
-        "affixes": 2,
-    }
-
-
-def open_corpus(files: Sequence[Path], columns: Sequence[str] | None = None) -> Corpus:
-    """The corpus in these files, which are read one after another.
-
-    Parameters
+    Attributes
     ----------
+    paths : files, read one after another.
     columns : names of the columns of a CoNLL file.
+    words : the column of the words, by name or by number from 1; None for the first with words.
+    skip : columns that are not layers.
+    format : ``conll``, ``conllu`` or ``jsonl``; None to tell by the content.
+    """
+
+    paths: tuple[Path, ...]
+    columns: tuple[str, ...] | None = None
+    words: str | None = None
+    skip: tuple[str, ...] = ()
+    format: str | None = None
+
+    @property
+    def options(self) -> dict[str, JSON]:
+        """Options of the `layers` family that open the corpus.
+
+        Words are lowercased. The 1,000 most frequent ones keep their form; the others are
+        represented by their last two letters.
+        """
+        return {
+            "corpus": [str(path) for path in self.paths],
+            "columns": list(self.columns) if self.columns else None,
+            "words": self.words,
+            "skip": list(self.skip),
+            "format": self.format,
+            "lowercase": True,
+            "max_types": 1000,
+            "affixes": 2,
+        }
+
+
+PATHS = {"words": "word_column"}
+"""Options of the reader -> what advice calls them."""
+
+
+def open_corpus(files: CorpusFiles) -> Corpus:
+    """The corpus in these files.
 
     Raises
     ------
     UserError
-        if a file is missing, broken, empty or without labels.
+        if a file is missing, broken, empty, without labels, or has too few sentences.
     """
-    if not files:
+    if not files.paths:
         raise UserError("corpus", "a corpus file", "")
-    for name, count in Counter(columns or ()).items():
+    for name, count in Counter(files.columns or ()).items():
         if count > 1:
             raise UserError("columns", "a different name for each column", name)
     try:
-        options = read_options(CorpusOptions, corpus_options(files, columns))
+        options = read_options(CorpusOptions, files.options)
         options.check_files()
-        return options.opened()
+        corpus = options.opened()
     except SpecError as error:
-        raise from_simulator(error).at(error.field.removeprefix("options.")) from error
+        path = error.field.removeprefix("options.")
+        raise from_simulator(error).at(PATHS.get(path, path)) from error
+    sentences = corpus.text.sentences
+    if sentences < RULES.min_sentences:
+        expected = f"{RULES.min_sentences} sentences or more, with a blank line after each"
+        counted = f"{sentences} sentence{'' if sentences == 1 else 's'}"
+        raise UserError("corpus", expected, f"{counted} in {corpus.source}")
+    return corpus
 
 
 def choose_layers(corpus: Corpus, main: str, auxiliaries: Sequence[str] = ()) -> LayerChoice:

@@ -1,1 +1,1 @@
-"""The terminal: small languages of options, words for mistakes, bars of progress."""
+"""The command line: one module per command; options, mistakes and progress they share."""

@@ -1,45 +1,56 @@
-"""How far a law search is, on standard error: bars on a terminal, now and then a line elsewhere."""
+"""Progress of a law search on standard error: bars on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
-import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
+    SpinnerColumn,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
-
-#: seconds between two lines where there is no terminal
-LINE_EVERY = 10.0
 
 
 class SearchProgress:
-    """Shows every stage of a search: its name, tasks done of all, time spent and time left."""
+    """Shows every stage of a search: spinner, name, tasks done, time elapsed.
 
-    def __init__(self) -> None:
-        self._console = Console(stderr=True)
+    The display begins with the first stage, because the training before it has its own display. A
+    total of 0 stands for a stage of unknown length.
+
+    Parameters
+    ----------
+    console : where to write; standard error by default.
+    clock : seconds that only ever grow.
+    line_every : seconds between two lines where there is no terminal.
+    """
+
+    def __init__(
+        self,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        line_every: float = 10.0,
+    ) -> None:
+        self._console = console or Console(stderr=True)
+        self._clock, self._line_every = clock, line_every
         self._bars = Progress(
-            TextColumn("{task.description:<11}"),
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.description:<17}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[count]:>11}"),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._stages: dict[str, TaskID] = {}
-        self._said = time.monotonic()
+        self._stage, self._task = "", TaskID(0)
+        self._last_line = 0.0
 
     def __enter__(self) -> SearchProgress:
-        self._bars.start()
         return self
 
     def __exit__(
@@ -48,14 +59,27 @@ class SearchProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is None:
+            self._finish()
         self._bars.stop()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Show that `done` of `total` tasks of a stage are through."""
-        if stage not in self._stages:
-            self._stages[stage] = self._bars.add_task(stage, total=total)
-        self._bars.update(self._stages[stage], completed=done, total=total)
-        now = time.monotonic()
-        if not self._console.is_terminal and now - self._said > LINE_EVERY:
-            self._said = now
-            print(f"{stage}: {done} of {total}", file=sys.stderr, flush=True)
+        if not self._stage:
+            self._bars.start()
+            self._last_line = self._clock()
+        if stage != self._stage:
+            self._finish()
+            self._stage, self._task = stage, self._bars.add_task(stage, count="")
+        count = f"{done}/{total}" if total else ""
+        self._bars.update(self._task, completed=done, total=total or None, count=count)
+        now = self._clock()
+        if not self._console.is_terminal and now - self._last_line > self._line_every:
+            self._last_line = now
+            line = f"{stage}: {done} of {total}" if total else stage
+            self._console.print(line, highlight=False, soft_wrap=True)
+
+    def _finish(self) -> None:
+        """Stop spinner and clock of the current stage."""
+        if self._stage and not self._bars.tasks[-1].finished:
+            self._bars.update(self._task, total=1, completed=1)

@@ -47,7 +47,7 @@ def input_error(
     if error["type"] == "missing":
         given = _instead(root, place, error["input"], called or {})
         if given is None:
-            return MissingError(path, f"this key is required: {expected}", None)
+            return MissingError(path, expected, None)
         meant = f"a known key; did you mean {place[-1]!r}? It is required: {expected}"
         return UserError(_path([*place[:-1], given]), meant, given)
     if error["type"] == DETAIL:

@@ -22,7 +22,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, data)
     except OSError as error:
-        raise UserError("out", f"a folder that can be written ({error})", str(path)) from error
+        raise UserError("out", f"a writable folder ({error})", str(path)) from error
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -56,7 +56,7 @@ def read_forms(
         where one place in the text is wrong.
     """
     if not isinstance(texts, Sequence) or isinstance(texts, str):
-        raise UserError("forms", "a list of formulas, each a text", texts)
+        raise UserError("forms", "a list of formulas as text", texts)
     trees = (_read(f"forms[{k}]", text, factors, other or {}) for k, text in enumerate(texts))
     return tuple(dict.fromkeys(trees))
 
@@ -68,12 +68,14 @@ def _read(path: str, text: object, factors: Sequence[str], other: Mapping[str, s
     tree = Tree.parse(reader.plain(), factors).renumber()
     shown = text if len(text) <= 60 else f"{text[:60]}…"
     if tree.complexity > MAX_NODES:
-        expected = f"a form of at most {MAX_NODES} numbers, names, operators and functions"
+        expected = f"at most {MAX_NODES} numbers, names, operators and functions"
         raise UserError(path, f"{expected}; it has {tree.complexity}", shown)
     if not tree.factors:
         meant = (_alike(name, factors) for name in reader.constants)
         hint = next((f"; did you mean {name}?" for name in meant if name), "")
-        raise UserError(path, f"a form that uses a factor: {', '.join(factors)}{hint}", shown)
+        raise UserError(
+            path, f"at least one factor ({', '.join(factors)}) in the form{hint}", shown
+        )
     return tree
 
 
@@ -98,7 +100,7 @@ class _Reader:
         """The text with constants called ``c0, c1, …``."""
         tokens = list(TOKEN.finditer(self.text))
         if len(tokens) > MAX_TOKENS:
-            expected = f"a form of at most {MAX_NODES} numbers, names, operators and functions"
+            expected = f"at most {MAX_NODES} numbers, names, operators and functions"
             raise UserError(self.path, expected, f"{self.text[:60]}…")
         words: list[str] = []
         depth, value, end = 0, True, len(self.text.rstrip())

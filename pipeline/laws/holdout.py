@@ -95,7 +95,7 @@ def _ranges(columns: Mapping[str, Floats]) -> str:
 class _Condition:
     """A condition over columns of numbers."""
 
-    path, accepted, kind = "hold_out", ACCEPTED, "a factor, not its column"
+    path, accepted, kind = "hold_out", ACCEPTED, "a factor (not its column)"
 
     def __init__(self, text: str, columns: Mapping[str, Floats]) -> None:
         self.text, self.columns = text, columns

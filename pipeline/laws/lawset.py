@@ -57,7 +57,7 @@ LAWS_NAME, TABLE_NAME = "laws.json", "table.parquet"
 class SchemaError(UserError):
     """A ``laws.json`` of another version."""
 
-    form: ClassVar[str] = f"{{path}}: expected {SCHEMA}, got {{got!r}}: {{expected}}{{advice}}"
+    form: ClassVar[str] = f"{{path}}: expected {SCHEMA}, got {{got!r}}; {{expected}}{{advice}}"
 
 
 class LawSet(Record):
@@ -180,8 +180,9 @@ class LawSet(Record):
             raise UserError(str(file), ACCEPTED, short(content))
         version = content.get("schema")
         if version != SCHEMA:
-            accepted = "run `mtl-laws fit` again" if version == 1 else ACCEPTED
-            raise SchemaError(f"{file}, schema", accepted, short(version))
+            newer = isinstance(version, int) and version > SCHEMA
+            advice = "update mtl-laws" if newer else "run `mtl-laws fit` again"
+            raise SchemaError(f"{file}, schema", advice, short(version))
         laws = cls.from_json(content, str(file))
         laws._folder = file.parent
         return laws
@@ -244,8 +245,8 @@ class LawSet(Record):
             rows[column] = numbers(rows, column, str(path))
         for column in ("role", "cell", *(() if self.groups is None else ("group",))):
             if column not in rows:
-                accepted = f"a table with this column, as beside {LAWS_NAME}"
-                raise UserError(str(path), accepted, column)
+                accepted = f"in the table beside {LAWS_NAME}"
+                raise MissingError(f"{path}, column {column}", accepted, None)
         if not (rows["role"] == "fit").any():
             raise UserError(f"{path}, column role", "'fit' in some rows", rows["role"].iloc[0])
         return rows

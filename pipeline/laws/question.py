@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -75,14 +75,6 @@ class Question:
     where: str | None = None
     forms: Sequence[str] = ()
     rules: Rules = field(default_factory=Rules)
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """Every path at which a `UserError` can find a mistake in this question."""
-        factors = (f"factors.{name}" for name in self.factors)
-        domain = (f"domain.{name}" for name in self.domain)
-        forms = (f"forms[{k}]" for k in range(len(self.forms)))
-        return (*(attribute.name for attribute in fields(self)), *factors, *domain, *forms)
 
     def own_forms(self) -> tuple[Tree, ...]:
         """The templates of `forms`, each once.
@@ -159,8 +151,8 @@ def pose(table: pd.DataFrame, question: Question, source: str) -> Problem:
     UserError
         if a column is missing or not numeric, a factor name cannot stand in a formula, the target
         does not vary, bounds or domains make no sense, groups are too many or too small, weights
-        are no weights, or a condition is met by no row or by all; the path is one of
-        `Question.paths`, or the table and the place in it.
+        are no weights, or a condition is met by no row or by all; the path is an attribute of
+        `Question` (``hold_out``, ``factors.n``, ``forms[0]``), or the table and the place in it.
     """
     check_question(question)
     notes = _readings(table, question)
@@ -246,7 +238,9 @@ def _with_values(
     columns = _factor_columns(table, question, source)
     for name, column in columns.items():
         if len(table) and np.isnan(column).all():
-            raise UserError(f"factors.{name}", "a factor with at least two levels", "no value")
+            raise UserError(
+                f"factors.{name}", "a factor with at least two levels", "an empty column"
+            )
     missing = missing_rows(columns) if len(table) else {}
     for name, mask in missing.items():
         notes.append(Note("missing_factor", name, rows=int(mask.sum())))
@@ -274,7 +268,7 @@ def _groups(
             expected = nearest(column, map(str, table.columns), "a column of the table")
             raise UserError("groups", expected, column)
         if table[column].isna().any():
-            raise UserError("groups", "a column with a level in every row; some are empty", column)
+            raise UserError("groups", "a column without empty cells", column)
     joined = table[question.groups[0]].astype(str)
     for column in question.groups[1:]:
         joined = joined + SEPARATOR + table[column].astype(str)
@@ -299,14 +293,14 @@ def check_levels(asked: str, levels: Sequence[str], rows: Indices, rules: DataRu
         at ``groups``.
     """
     if len(levels) > rules.max_groups:
-        expected = f"columns with at most {rules.max_groups} levels together; there are "
-        raise UserError("groups", f"{expected}{len(levels)}", asked)
+        expected = f"at most {rules.max_groups} groups; there are {len(levels)}"
+        raise UserError("groups", expected, asked)
     if rows.min() < rules.min_rows_of_group:
         level, count = levels[int(rows.argmin())], int(rows.min())
-        expected = f"at least {rules.min_rows_of_group} rows to fit in every group; {level!r} has "
-        raise UserError("groups", f"{expected}{count}", asked)
+        expected = f"at least {rules.min_rows_of_group} rows to fit in every group"
+        raise UserError("groups", f"{expected}; {level!r} has {count}", asked)
     if not (rows >= rules.min_group_rows).any():
-        expected = f"a group of {rules.min_group_rows} rows or more"
+        expected = f"at least one group of {rules.min_group_rows} rows or more"
         raise UserError("groups", expected, asked)
 
 
@@ -333,10 +327,11 @@ def _precision(
     given = _column(table, column, source, question.rules)
     wrong = given[~(given > 0)] if question.sd else given[~(given >= 0)]
     if len(wrong) or not given.any():
-        least = "more than 0" if question.sd else "at least 0, some more than 0"
+        numbers = "above 0" if question.sd else "of at least 0, not all 0,"
         found = float(wrong[0]) if len(wrong) else 0.0
         value = "an empty cell" if np.isnan(found) else f"{found:g}"
-        raise UserError(path, f"a column of numbers, {least}, in every row; it has {value}", column)
+        expected = f"a column with numbers {numbers} in every row; it has {value}"
+        raise UserError(path, expected, column)
     if question.sd:
         precision = (given / np.exp(np.mean(np.log(given)))) ** -2.0
         return precision / precision.mean(), float(1.0 / np.mean(given**-2.0))
@@ -370,7 +365,11 @@ def _check_names(question: Question) -> None:
     if not question.factors:
         raise UserError("factors", "at least one factor", {})
     if question.target in OWN_COLUMNS:
-        raise UserError("target", "a column of another name; rename it", question.target)
+        raise UserError(
+            "target",
+            f"a column not named {', '.join(OWN_COLUMNS)}; rename the column",
+            question.target,
+        )
     columns: dict[str, str] = {}
     for name, column in question.factors.items():
         if not is_factor_name(name):
@@ -380,7 +379,7 @@ def _check_names(question: Question) -> None:
         if column == question.target:
             raise UserError(f"factors.{name}", "a column other than the target's", column)
         if column in columns:
-            both = f"a column that {columns[column]} does not stand for already"
+            both = f"a column of no other factor; {columns[column]} has this column"
             raise UserError(f"factors.{name}", both, column)
         columns[column] = name
 
@@ -388,27 +387,27 @@ def _check_names(question: Question) -> None:
 def _name_wanted(name: str, column: str) -> str:
     normal = unicodedata.normalize("NFKC", name)
     if normal != name and is_factor_name(normal):
-        return f"the same name as Python reads it, {normal!r}; its column may keep its name"
+        return f"a name in Unicode normal form (NFKC), {normal!r}; the column keeps its name"
     return (
-        "letters, digits and _, no Python keyword and none of sqrt, log, exp, tanh, c0, c1, …, "
-        f"{', '.join(OWN_COLUMNS)}; its column may go by another name"
+        f"a name of letters, digits and _ that is not reserved (Python keywords, c0, c1, …, "
+        f"{', '.join((*FUNCTIONS, *OWN_COLUMNS))}); the column keeps its name, as in x={column}"
     )
 
 
 def _check_numbers(question: Question) -> None:
     low, high = _bounds(question)
     if not low < high:
-        raise UserError("bounds", "a lowest value below the highest", question.bounds)
+        raise UserError("bounds", "a lower bound below the upper bound", question.bounds)
     for name, (least, most) in question.domain.items():
         if name not in question.factors:
             raise UserError(f"domain.{name}", nearest(name, question.factors, "a factor"), name)
         if not (np.isfinite(least) and np.isfinite(most) and least < most):
-            raise UserError(f"domain.{name}", "a low end below a high one", (least, most))
+            raise UserError(f"domain.{name}", "a lower end below the upper end", (least, most))
 
 
 def _check_weighting(question: Question) -> None:
     if question.sd is not None and question.weights is not None:
-        raise UserError("weights", "no weights beside standard deviations (sd)", question.weights)
+        raise UserError("weights", "either sd or weights, not both", question.weights)
     if question.loss not in LOSSES:
         raise UserError("loss", f"one of {', '.join(LOSSES)}", question.loss)
     taken = (question.target, *question.factors.values())
@@ -419,14 +418,14 @@ def _check_weighting(question: Question) -> None:
         if column in (question.target, *question.factors.values()):
             raise UserError("groups", "a column that is neither the target nor a factor", column)
         if column in question.groups[:place]:
-            raise UserError("groups", "every column once", column)
+            raise UserError("groups", "each column once", column)
 
 
 def _check_effort(question: Question) -> None:
     if question.budget not in BUDGETS:
         raise UserError("budget", f"one of {', '.join(BUDGETS)}", question.budget)
     if question.time_limit is not None and not 0 < question.time_limit < np.inf:
-        raise UserError("time_limit", "seconds, more than 0", question.time_limit)
+        raise UserError("time_limit", "a number of seconds above 0", question.time_limit)
     if not 0 <= question.seed <= MAX_SEED:
         raise UserError("seed", f"a whole number from 0 to {MAX_SEED}", question.seed)
     if question.jobs < -1 or question.jobs == 0:
@@ -461,7 +460,7 @@ def _column(table: pd.DataFrame, column: str, source: str, rules: Rules) -> Floa
     values = np.asarray(numbers(table, column, source), dtype=np.float64)
     large = values[np.abs(values) > rules.data.max_value]
     if len(large):
-        expected = f"a number of at most {rules.data.max_value:g} in size"
+        expected = f"an absolute value of at most {rules.data.max_value:g}"
         raise UserError(f"{source}, column {column}", expected, float(large[0]))
     largest = float(np.nanmax(np.abs(values), initial=0.0))
     if 0 < largest < 1.0 / rules.data.max_value:
@@ -481,21 +480,21 @@ def _check_rows(
 ) -> None:
     rules = question.rules.data
     if len(target) < rules.min_rows:
-        expected = f"{rules.min_rows} rows or more that have a value of {question.target}"
+        expected = f"at least {rules.min_rows} rows with a value of {question.target}"
         raise UserError(source, expected, f"{len(target)} rows to fit")
     if np.ptp(target) <= rules.rounding * np.max(np.abs(target)):
-        expected = "a target with at least two values in the rows to fit"
+        expected = "at least two values of the target in the rows to fit"
         raise UserError("target", expected, float(target[0]))
     low, high = _bounds(question)
     outside = target[(target < low) | (target > high)]
     if len(outside):
-        expected = f"bounds that hold every {question.target}, {outside[0]:g} too"
+        expected = f"bounds that contain every {question.target}; one row has {outside[0]:g}"
         raise UserError("bounds", expected, question.bounds)
     for name, column in columns.items():
         known = column[~np.isnan(column)]
         if len(np.unique(known)) < 2:
             only = float(known[0]) if len(known) else "no value"
-            expected = "a factor with at least two levels in the rows to fit; leave it out"
+            expected = "at least two levels in the rows to fit; leave the factor out"
             raise UserError(f"factors.{name}", expected, only)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, Self, TypeAlias
@@ -21,7 +22,9 @@ from mtl_laws.pipeline.io.blocks import short
 if TYPE_CHECKING:
     import pandas as pd
 
-ACCEPTED = "a laws.json as run or fit writes"
+PREAMBLE = re.compile(r"^\w+ should (be|have) ")
+"""How pydantic's messages begin, in lower case."""
+ACCEPTED = "a laws.json written by run or fit"
 #: more than any law search writes
 MAX_BYTES = 50_000_000
 #: between the levels of several group columns
@@ -443,13 +446,13 @@ def read_json(path: Path) -> object:
         place = f"{error.msg.lower()}, line {error.lineno}"
         raise UserError(str(path), ACCEPTED, place) from error
     except RecursionError as error:
-        raise UserError(str(path), ACCEPTED, "lists nested without end") from error
+        raise UserError(str(path), ACCEPTED, "brackets nested too deeply") from error
     except ValueError as error:
         raise UserError(str(path), ACCEPTED, str(error)[:80]) from error
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")
 
 
 def _finite(text: str) -> float:
@@ -467,9 +470,11 @@ def _in_one_line(error: ValidationError, source: str) -> UserError:
     if first["type"] == "not_accepted":
         return UserError(place, context["accepted"], context["value"])
     if first["type"] == "missing":
-        return UserError(place, f"a value there, as in {ACCEPTED}", None)
-    wanted = first["msg"].lower().partition(" or instance")[0]
-    return UserError(place, f"{wanted}: {ACCEPTED}", short(first["input"]))
+        return UserError(place, "a value", None)
+    wanted = PREAMBLE.sub("", first["msg"].lower())
+    wanted = re.split(r",| or instance| after validation", wanted)[0]
+    wanted = f"a value {wanted}" if wanted.startswith(("greater", "less")) else wanted
+    return UserError(place, wanted, short(first["input"]))
 
 
 def _place(source: str, steps: tuple[int | str, ...], below: str) -> str:

@@ -483,6 +483,8 @@ def _in_parallel(
     jobs = cpu_count() if options.jobs == -1 else max(options.jobs, 1)
     share = getattr(options.rules, stage.rule) if stage.rule else 1.0
     results: list[Result] = []
+    if tasks:
+        options.progress(stage.name, 0, len(tasks))
     with Parallel(n_jobs=jobs) as parallel:
         for batch in _chunks(tasks, jobs if clock.limit else max(4 * jobs, 8)):
             if results and clock.over(share):

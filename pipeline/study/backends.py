@@ -116,7 +116,7 @@ def _check_backend(name: str, address: str | None) -> None:
     if name == "dask":
         _distributed()
     elif address is not None:
-        raise UserError("address", "no address without the backend dask", address)
+        raise UserError("address", "an address only with the backend dask", address)
 
 
 def _check_device(name: str) -> None:

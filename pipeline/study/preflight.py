@@ -6,8 +6,8 @@ block must not wait until then.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pandas.api.types import is_numeric_dtype
 
-from mtl_laws.pipeline.errors import UserError, from_simulator, said_as
+from mtl_laws.pipeline.errors import UserError, from_simulator
 from mtl_laws.pipeline.laws.holdout import check_condition
 from mtl_laws.pipeline.laws.question import MAX_SEED, Question, check_levels, check_question
 from mtl_laws.pipeline.laws.rules import DataRules
@@ -51,10 +51,10 @@ def foresee(study: Study, engine: str | None = None) -> None:
     ordinary = [trial for trial in one_seed if trial.control is None]
     least = DataRules().min_rows
     if len(ordinary) * len(study.seeds) < least:
-        found = f"{len(ordinary) * len(study.seeds)} models"
-        raise UserError("factors", f"levels and seeds that make {least} models or more", found)
+        found = f"{len(ordinary) * len(study.seeds)} trials"
+        raise UserError("factors", f"levels and seeds for at least {least} trials", found)
     question = question_of(study, 1, engine)
-    with said_in_the_study(question, engine):
+    with at_study_keys(question, engine):
         choose(question.engine)
         check_question(question)
         if question.hold_out is not None:
@@ -84,7 +84,7 @@ def _check_columns(question: Question, planned: pd.DataFrame, seeds: int) -> Non
         values = planned[column] if column in planned else planned["T"] * 0.0
         told = values[planned["T"] > 1] if column == "ami" else values
         if told.notna().all() and told.nunique() < 2:
-            expected = "a factor of which the study has two levels or more; vary it or leave it out"
+            expected = "a factor with at least two levels in the study; vary it or leave it out"
             raise UserError(field, expected, column)
     for column in question.groups:
         _check_group(column, planned, seeds, question.rules.data)
@@ -94,10 +94,10 @@ def _check_group(column: str, planned: pd.DataFrame, seeds: int, rules: DataRule
     """Refuse a group column that the study does not vary, or of which some rows have no level."""
     levels = planned[column].astype(str) if column in planned else None
     if levels is None or levels.nunique() < 2:
-        expected = "a column of which the study has two levels or more; vary it or leave it out"
+        expected = "a column with at least two levels in the study; vary it or leave it out"
         raise UserError("groups", expected, column)
     if planned[column].isna().any():
-        raise UserError("groups", "a column with a level in every row; some are empty", column)
+        raise UserError("groups", "a column without empty cells", column)
     if len(planned) < ENOUGH:
         rows = seeds * levels.value_counts(sort=False)
         check_levels(column, tuple(map(str, rows.index)), rows.to_numpy().astype(np.int64), rules)
@@ -119,13 +119,26 @@ def _check_corpora(trials: Sequence[Trial]) -> None:
             make_taskset(trial.task, trial.seed)
         except SpecError as error:
             place = f"family.{error.field}" if error.field.startswith("options.") else error.field
-            raise from_simulator(error, place) from error
+            raise from_simulator(error).at(place) from error
 
 
-def said_in_the_study(question: Question, engine: str | None) -> AbstractContextManager[None]:
-    """Say what is wrong with a law search by the study's key, where it comes from the study."""
-    elsewhere = {"jobs"} if engine is None else {"jobs", "engine"}
-    return said_as({path: f"laws.{path}" for path in question.paths if path not in elsewhere})
+@contextmanager
+def at_study_keys(question: Question, engine: str | None) -> Iterator[None]:
+    """Raise a mistake in the question at the key of the study's `laws` block: ``laws.hold_out``.
+
+    Parameters
+    ----------
+    engine : instead of the study's; a mistake in it is not the study's.
+    """
+    keys = type(question).__dataclass_fields__.keys() - {"jobs"}
+    try:
+        yield
+    except UserError as error:
+        head, _, name = error.path.partition(".")
+        known = not name or (head in {"factors", "domain"} and name in getattr(question, head))
+        if head.partition("[")[0] not in keys or not known or (head == "engine" and engine):
+            raise
+        raise error.at(f"laws.{error.path}") from error
 
 
 def question_of(study: Study, jobs: int, engine: str | None) -> Question:

@@ -59,10 +59,10 @@ def find_laws_of_study(
     progress: Progress | None = None,
 ) -> LawSet:
     """Find the laws of a study whose models are trained; leave laws and report in its folder."""
-    from mtl_laws.pipeline.study.preflight import question_of, said_in_the_study
+    from mtl_laws.pipeline.study.preflight import at_study_keys, question_of
 
     table = ordinary_rows(read_table(out / RESULTS_NAME))
     question = question_of(study, jobs, engine)
     source = Source(str(path), f"Study {path.stem}", study.question, curves_of(out))
-    with said_in_the_study(question, engine):
+    with at_study_keys(question, engine):
         return fit_to_folder(table, question, source, out, progress)

@@ -277,7 +277,9 @@ class Study(Block):
         """The study that the YAML document `text` holds; `source` names it in errors."""
         content = parse_yaml(text, source)
         if not isinstance(content, dict):
-            raise UserError(source, "a study: `question:`, `factors:` and so on", short(content))
+            raise UserError(
+                source, "a study with the keys `question:`, `factors:`, …", short(content)
+            )
         try:
             study = cls.model_validate(content)
         except ValidationError as error:
@@ -326,7 +328,7 @@ SHORT_NAMES: Mapping[str, str] = {"T": "tasks", "n": "tokens", "n_aux": "aux_tok
 def unknown_factor(name: str, known: Iterable[str]) -> UserError:
     """The error for a factor that nobody knows; the table's own symbols are recognised."""
     if name in SHORT_NAMES:
-        hint = f"its name in a study; there the factor is called {SHORT_NAMES[name]!r}"
+        hint = f"the name of a key; {name} is called {SHORT_NAMES[name]!r} in a study"
         return UserError(f"factors.{name}", hint, name)
     return UserError(f"factors.{name}", nearest(name, known), name)
 
@@ -350,7 +352,7 @@ def write_commented(path: Path) -> None:
             file.write(commented_study())
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise UserError("path", f"a new file that can be written ({reason})", str(path)) from error
+        raise UserError("path", f"a new, writable file ({reason})", str(path)) from error
 
 
 def shipped_studies() -> dict[str, Path]:

@@ -18,7 +18,7 @@ from itertools import product
 from typing import Any, cast
 
 from mtl_laws.pipeline.columns import GLOSSARY, MARK
-from mtl_laws.pipeline.errors import UserError, from_simulator, nearest, renamed
+from mtl_laws.pipeline.errors import UserError, from_simulator, nearest
 from mtl_laws.pipeline.study.controls import CONTROLS, marked
 from mtl_laws.pipeline.study.digest import Json, canonical, digest
 from mtl_laws.pipeline.study.study import SHORT_NAMES, FamilyBlock, Scalar, Study, unknown_factor
@@ -256,7 +256,7 @@ def _located(study: Study, error: UserError, chosen: Mapping[str, Scalar]) -> Us
             place = f"factors.{name}[{levels.index(chosen[name])}]"
             hint = _hint(name) if error.path.startswith("options.") else ""
             return UserError(place, error.expected + hint, error.got)
-    return renamed(error, _fixed_place(error.path))
+    return error.at(_fixed_place(error.path))
 
 
 def _hint(factor: str) -> str:

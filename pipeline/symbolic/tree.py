@@ -252,7 +252,7 @@ class _Reader:
 
     def refuse(self, part: str) -> UserError:
         names = ", ".join(self.factors) or "no factor"
-        accepted = f"numbers, the factors {names}, constants c0, c1, …, + - * / ** and "
+        accepted = f"only numbers, factors ({names}), constants (c0, c1, …), + - * / ** and "
         return UserError(
             f"expression {self.text[:80]!r}", accepted + ", ".join(FUNCTIONS), part[:80]
         )

@@ -1,21 +1,26 @@
-"""A user's mistake carries a neutral path, and each face says it in its own words."""
+"""A user's mistake has a neutral path, and each face renders it in its own words."""
 
 from __future__ import annotations
 
 import ast
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
 import mtl_laws.pipeline
-from mtl_laws.pipeline.cli.options import said_as_options
-from mtl_laws.pipeline.errors import FileError, MissingError, UserError, renamed, said_as
+from mtl_laws.pipeline.cli.app import app
+from mtl_laws.pipeline.cli.ending import by_option
+from mtl_laws.pipeline.errors import FileError, FormulaError, MissingError, UserError
 from mtl_laws.pipeline.laws.question import Question
-from mtl_laws.pipeline.study.preflight import said_in_the_study
+from mtl_laws.pipeline.study.preflight import at_study_keys
+from mtl_laws.simulator import SpecError
 
 ROOT = Path(mtl_laws.pipeline.__file__).parent
 QUESTION = Question("f1", {"n": "tokens", "T": "tasks"}, domain={"n": (1.0, 2.0)})
+FIT = ("fit", "factors.csv", "--target", "f1", "--factors", "n,T", "--out", "laws")
 
 
 def mistake(path: str) -> UserError:
@@ -29,7 +34,7 @@ def test_advice_comes_after_the_value() -> None:
     line = "budget: expected one of tiny, quick, got 'huge'; see the guide; it is long"
     assert str(error) == line
     assert str(FileError("a.csv", "a whole file", "damaged")).startswith("a.csv: damaged; ")
-    assert str(MissingError("out", "a folder", None)) == "out is missing: a folder"
+    assert str(MissingError("out", "a folder", None)) == "out is required: a folder"
 
 
 @pytest.mark.parametrize("kind", [UserError, FileError, MissingError])
@@ -38,16 +43,9 @@ def test_a_mistake_is_the_same_in_another_process_and_at_another_path(
 ) -> None:
     error = kind("seed", "a whole number; try 0", -1)
     again = pickle.loads(pickle.dumps(error))
-    assert type(again) is type(renamed(error, "random_state")) is kind
+    assert type(again) is type(error.at("random_state")) is kind
     assert (again.path, again.got, again.expected) == ("seed", -1, "a whole number; try 0")
-    assert str(renamed(error, "random_state")) == str(kind("random_state", error.expected, -1))
-
-
-def test_paths_that_have_no_other_word_stay() -> None:
-    kept = mistake("seeds")
-    with pytest.raises(UserError) as caught, said_as({"seed": "random_state"}):
-        raise kept
-    assert caught.value is kept
+    assert str(error.at("random_state")) == str(kind("random_state", error.expected, -1))
 
 
 @pytest.mark.parametrize(
@@ -56,37 +54,72 @@ def test_paths_that_have_no_other_word_stay() -> None:
         ("hold_out", "laws.hold_out"),
         ("factors.n", "laws.factors.n"),
         ("domain.n", "laws.domain.n"),
+        ("forms[0]", "laws.forms[0]"),
         ("factors.csv, column n", "factors.csv, column n"),
+        ("seed.yaml", "seed.yaml"),
         ("out", "out"),
         ("jobs", "jobs"),
         ("engine", "engine"),
     ],
 )
-def test_the_study_says_its_keys(path: str, key: str) -> None:
-    with pytest.raises(UserError) as caught, said_in_the_study(QUESTION, engine="operon"):
+def test_a_study_names_its_keys(path: str, key: str) -> None:
+    with pytest.raises(UserError) as caught, at_study_keys(QUESTION, engine="operon"):
         raise mistake(path)
     assert caught.value.path == key
 
 
 def test_the_engine_of_the_study_is_a_key_of_the_study() -> None:
-    with pytest.raises(UserError) as caught, said_in_the_study(QUESTION, engine=None):
+    with pytest.raises(UserError) as caught, at_study_keys(QUESTION, engine=None):
         raise mistake("engine")
     assert caught.value.path == "laws.engine"
 
 
+def context_of(*words: str) -> Any:
+    """The context of a command as Typer makes it before it invokes the command."""
+    group: Any = get_command(app)
+    command = group.commands[words[0]]
+    return command.make_context(words[0], list(words[1:]))
+
+
 @pytest.mark.parametrize(
     ("path", "option"),
-    [("factors.n", "--factors n"), ("domain.n", "--domain n"), ("factors.csv", "factors.csv")],
+    [
+        ("hold_out", "--hold-out"),
+        ("factors.n", "--factors n"),
+        ("domain.my n", "--domain my n"),
+        ("forms[1]", "--form"),
+        ("table", "TABLE"),
+        ("factors.csv", "factors.csv"),
+        ("factors.csv, column n", "factors.csv, column n"),
+        ("jobs.conll, line 1", "jobs.conll, line 1"),
+        ("laws.hold_out", "laws.hold_out"),
+        ("weight", "weight"),
+    ],
 )
-def test_one_factor_is_said_as_an_option(path: str, option: str) -> None:
-    with pytest.raises(UserError) as caught, said_as_options(QUESTION.paths):
+def test_the_command_line_names_options_and_arguments(path: str, option: str) -> None:
+    with pytest.raises(UserError) as caught, by_option(context_of(*FIT)):
         raise mistake(path)
     assert caught.value.path == option
+    assert (caught.value.expected, caught.value.got) == (mistake("").expected, "huge")
+
+
+def test_the_command_line_names_options_of_a_family() -> None:
+    context = context_of("simulate", "--out", "tasks")
+    for path, option in (("options.zipf", "--option zipf"), ("label_noise", "--label-noise")):
+        with pytest.raises(UserError) as caught, by_option(context):
+            raise SpecError(path, 2, "a number from 0 to 1")
+        assert (caught.value.path, caught.value.got) == (option, 2)
+
+
+def test_a_formula_keeps_its_caret_at_an_option() -> None:
+    with pytest.raises(FormulaError) as caught, by_option(context_of(*FIT)):
+        raise FormulaError("forms[0]", "a value here", "c0 +", 4)
+    assert str(caught.value).startswith("--form: ")
+    assert caught.value.__notes__ == ["    c0 +\n        ^"]
 
 
 def test_no_path_is_an_option_below_the_command_line() -> None:
-    """Only `pipeline/terminal` and `pipeline/cli/app.py` know options."""
-    files = [file for file in ROOT.rglob("*.py") if file.parent.name != "terminal"]
+    files = [file for file in ROOT.rglob("*.py") if file.parent.name != "cli"]
     calls = [
         (file.name, node)
         for file in files

@@ -26,7 +26,7 @@ DEATHS = 4
 DISK, QUOTA, SPARE = 120_000, 40_000, 24_000_000
 SINGLY = 1e-4
 """Relative difference allowed where a trial was trained in another group than in the other run."""
-INTERRUPTED = "mtl-laws: interrupted; a run goes on where it stopped, by the same command"
+INTERRUPTED = "mtl-laws: interrupted: run the same command again to resume"
 LEFT = {STORE_NAME, TABLE_NAME, LOG_NAME, "run.lock"}
 
 

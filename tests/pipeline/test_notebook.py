@@ -16,8 +16,8 @@ import pytest
 from tiny_runs import STUDY, Trainer
 
 from mtl_laws import Law, LawSet, advise, fit_laws, run_study
-from mtl_laws.pipeline.advice import advice
-from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.advice import advice as advice_module
+from mtl_laws.pipeline.errors import MissingError, UserError
 from mtl_laws.pipeline.laws.rules import BUDGETS
 from mtl_laws.pipeline.study import workers
 from mtl_laws.pipeline.study.backends import RunOptions
@@ -139,10 +139,10 @@ WRONG: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "no such column": ({"factors": {"n": "token"}}, ("'token'", "'tokens'")),
     "a text": ({"factors": ["who"]}, ("column who", "'me'", "finite number")),
     "a keyword": ({"factors": {"lambda": "tokens"}}, ("factors.lambda: ", "letters")),
-    "bounds": ({"bounds": (1, 0)}, ("bounds", "(1, 0)", "lowest value below")),
+    "bounds": ({"bounds": (1, 0)}, ("bounds", "(1, 0)", "lower bound below")),
     "hold-out": ({"hold_out": "m > 3"}, ("hold_out", "'m'")),
     "engine": ({"engine": "pyser"}, ("engine: ", "'pyser'", "grammar")),
-    "time": ({"time_limit": 0}, ("time_limit: ", "got 0", "more than 0")),
+    "time": ({"time_limit": 0}, ("time_limit: ", "got 0", "seconds above 0")),
     "setting": ({"hold_on": "n > 3"}, ("'hold_on'", "nearest is 'hold_out'")),
 }
 
@@ -168,8 +168,9 @@ def test_nullable_columns_are_numbers(laws: LawSet, dtype: str) -> None:
 
 
 def test_predicting_needs_the_factors(laws: LawSet) -> None:
-    with pytest.raises(UserError, match="column tokens is missing") as caught:
+    with pytest.raises(MissingError) as caught:
         laws.predict(pd.DataFrame({"T": [1.0]}))
+    assert caught.value.path == "table, column tokens"
     assert "it holds the law's factor n, a column n would do too; columns given: T" in str(
         caught.value
     )
@@ -206,7 +207,7 @@ else:
 
 def test_advice_is_asked_as_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(advice, "answer_request", lambda *given: asked.append(given))
+    monkeypatch.setattr(advice_module, "answer_request", lambda *given: asked.append(given))
     advise("a.conllu", "upos", aux=["xpos"], tokens=500)
     advise([Path("a.jsonl"), "b.jsonl"], "ner", check=True, laws="mine/laws.json")
     (first, none, _), (second, plan, _) = asked
@@ -221,8 +222,7 @@ def test_advice_is_asked_as_on_the_command_line(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_mistake_in_advice_is_named_by_its_argument(laws: LawSet, tmp_path: Path) -> None:
     corpus = tmp_path / "a.conll"
-    rows = (f"w{i}\tX\tY\n" for i in range(300))
-    corpus.write_text("".join(rows), encoding="utf-8")
+    corpus.write_text("a\tX\tY\n" * 300, encoding="utf-8")
     (tmp_path / "laws.json").write_text(json.dumps(laws.to_json()), encoding="utf-8")
     with pytest.raises(UserError, match=r"^main: .*'layer_3'"):
         advise(corpus, "layer_3", laws=tmp_path / "laws.json")

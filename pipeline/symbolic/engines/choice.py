@@ -37,7 +37,7 @@ def choose(requested: str) -> Choice:
     readiness = ENGINES[requested].readiness()
     if not readiness.ready:
         raise EngineNotReadyError(
-            "engine", f"an engine that is ready ({readiness.reason})", requested
+            "engine", f"an engine that is ready here; {readiness.reason}", requested
         )
     return Choice(requested, requested, readiness.reason)
 
@@ -49,4 +49,6 @@ def _first_ready() -> Choice:
         if readiness.ready:
             return Choice("auto", name, "; ".join([*passed, f"{name}: {readiness.reason}"]))
         passed.append(f"{name}: {readiness.reason}")
-    raise EngineNotReadyError("engine", f"an engine that is ready; {'; '.join(passed)}", "auto")
+    raise EngineNotReadyError(
+        "engine", f"an engine that is ready here; {'; '.join(passed)}", "auto"
+    )

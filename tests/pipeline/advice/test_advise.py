@@ -25,7 +25,7 @@ from mtl_laws.pipeline.advice.present import (
 from mtl_laws.pipeline.cli.app import main
 from mtl_laws.pipeline.errors import UserError
 
-SCARCE = AdviceRequest(corpus=(HARBOUR,), main="chunk", n=150)
+SCARCE = AdviceRequest(corpus=CorpusFiles(paths=(HARBOUR,)), main="chunk", n=150)
 
 
 def advice_of(corpus: Path, main: str = "chunk", **request: Any) -> Advice:

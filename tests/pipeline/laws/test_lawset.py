@@ -206,7 +206,7 @@ def test_an_old_file_gets_one_clear_line(laws: LawSet, tmp_path: Path) -> None:
     path.write_text(json.dumps({**laws.to_json(), "schema": 1}), encoding="utf-8")
     with pytest.raises(UserError) as error:
         LawSet.load(tmp_path)
-    wanted = "laws.json, schema: expected 2, got 1: run `mtl-laws fit` again"
+    wanted = "laws.json, schema: expected 2, got 1; run `mtl-laws fit` again"
     assert str(error.value).endswith(wanted)
 
 

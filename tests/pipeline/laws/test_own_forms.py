@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mtl_laws import fit_laws
-from mtl_laws.pipeline.errors import FormulaError, UserError, renamed
+from mtl_laws.pipeline.errors import FormulaError, UserError
 from mtl_laws.pipeline.fit import Source, fit_to_folder, rewrite_report, summary
 from mtl_laws.pipeline.laws.document import laws_document
 from mtl_laws.pipeline.laws.forms import OWN, read_forms
@@ -135,8 +135,8 @@ def test_a_long_text_is_shown_around_the_place() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("c0 + c1*n", "uses a factor: N, D; did you mean N?"),
-        ("c0 + 0*N", "uses a factor: N, D"),
+        ("c0 + c1*n", "at least one factor (N, D) in the form; did you mean N?"),
+        ("c0 + 0*N", "at least one factor (N, D)"),
         ("N" + " + N" * MAX_NODES, f"at most {MAX_NODES}"),
         ("N" + " + N" * 9_999, f"at most {MAX_NODES}"),
         ("(" * 9_999 + "N", f"at most {MAX_NODES}"),
@@ -189,10 +189,10 @@ def mistake_in(text: str) -> UserError | None:
 
 def test_a_mistake_in_a_formula_is_the_same_elsewhere() -> None:
     error = FormulaError("forms[0]", "a value here", "N**", 3)
-    for again in (pickle.loads(pickle.dumps(error)), renamed(error, "forms[0]")):
+    for again in (pickle.loads(pickle.dumps(error)), error.at("forms[0]")):
         assert type(again) is FormulaError
         assert (str(again), again.place, again.__notes__) == (str(error), 3, error.__notes__)
-    assert renamed(error, "--form").path == "--form"
+    assert error.at("--form").path == "--form"
 
 
 # --- the search ----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What a command says may be lost; what it does may not."""
+"""How a command ends: lost output does not end it, an interrupt says whether it can be resumed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import sys
 import pytest
 import typer
 
-from mtl_laws.pipeline.cli.ending import exit_code
-from mtl_laws.pipeline.cli.streams import Lasting, lasting_streams
+from mtl_laws.pipeline.cli.ending import Command, Commands, Lasting, exit_code, lasting_streams
 
 
 class Gone(io.StringIO):
@@ -71,3 +70,25 @@ def test_a_stream_that_works_is_as_it_was() -> None:
     assert Lasting(under).write("ä\n") == 2
     assert under.getvalue() == "ä\n"
     assert not Lasting(under).isatty()
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("run", "mtl-laws: interrupted: run the same command again to resume\n"),
+        ("report", "mtl-laws: interrupted\n"),
+    ],
+)
+def test_only_run_resumes(name: str, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    commands = typer.Typer(cls=Commands)
+
+    @commands.command("other", cls=Command)
+    def other() -> None:
+        pass
+
+    @commands.command(name, cls=Command)
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    assert exit_code(commands, (name,)) == 130
+    assert capsys.readouterr().err == line

@@ -1,0 +1,32 @@
+"""The command `mtl-laws engines`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mtl_laws.pipeline.errors import UserError
+
+
+def engines(
+    install: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Engine to install: pysr (downloads Julia).")
+    ] = None,
+) -> None:
+    """Show which symbolic-regression engines are ready, or install one.
+
+    Example: mtl-laws engines
+    """
+    from mtl_laws.pipeline.symbolic.engines import ENGINES, pysr
+
+    if install is not None:
+        if install != pysr.PySR.name:
+            expected = "pysr, the only engine that needs an installation of its own"
+            raise UserError("install", expected, install)
+        typer.echo(f"pysr      installed: {pysr.install()}")
+        return
+    for name, engine in ENGINES.items():
+        readiness = engine.readiness()
+        state = "ready" if readiness.ready else "not ready"
+        typer.echo(f"{name:<9} {state:<10} {readiness.reason}")
