@@ -211,9 +211,10 @@ def test_advice_is_asked_as_on_the_command_line(monkeypatch: pytest.MonkeyPatch)
     advise("a.conllu", "upos", aux=["xpos"], tokens=500)
     advise([Path("a.jsonl"), "b.jsonl"], "ner", check=True, laws="mine/laws.json")
     (first, none, _), (second, plan, _) = asked
-    assert (first.corpus, first.main, first.auxiliaries) == ((Path("a.conllu"),), "upos", ("xpos",))
+    assert (first.corpus.paths, first.main) == ((Path("a.conllu"),), "upos")
+    assert first.auxiliaries == ("xpos",)
     assert (first.n, first.n_aux, first.laws, none) == (500, None, None, None)
-    assert second.corpus == (Path("a.jsonl"), Path("b.jsonl"))
+    assert second.corpus.paths == (Path("a.jsonl"), Path("b.jsonl"))
     assert second.laws == Path("mine/laws.json")
     assert plan is not None
     with pytest.raises(UserError, match="nearest is 'tokens'"):
@@ -222,7 +223,7 @@ def test_advice_is_asked_as_on_the_command_line(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_mistake_in_advice_is_named_by_its_argument(laws: LawSet, tmp_path: Path) -> None:
     corpus = tmp_path / "a.conll"
-    corpus.write_text("a\tX\tY\n" * 300, encoding="utf-8")
+    corpus.write_text("a\tX\tY\nb\tX\tZ\nc\tX\tY\n\n" * 100, encoding="utf-8")
     (tmp_path / "laws.json").write_text(json.dumps(laws.to_json()), encoding="utf-8")
     with pytest.raises(UserError, match=r"^main: .*'layer_3'"):
         advise(corpus, "layer_3", laws=tmp_path / "laws.json")

@@ -14,6 +14,7 @@ from planted_laws import HARBOUR, write_laws
 
 from mtl_laws.pipeline.advice.advice import AdviceRequest, answer_request, write_advice
 from mtl_laws.pipeline.advice.check import CheckPlan, plan_setups
+from mtl_laws.pipeline.advice.corpus import CorpusFiles
 from mtl_laws.pipeline.advice.present import (
     Advice,
     advice_html,
@@ -28,8 +29,11 @@ from mtl_laws.pipeline.errors import UserError
 SCARCE = AdviceRequest(corpus=CorpusFiles(paths=(HARBOUR,)), main="chunk", n=150)
 
 
-def advice_of(corpus: Path, main: str = "chunk", **request: Any) -> Advice:
-    return answer_request(AdviceRequest(corpus=(corpus,), main=main, **request))
+def advice_of(
+    corpus: Path, main: str = "chunk", columns: tuple[str, ...] | None = None, **request: Any
+) -> Advice:
+    files = CorpusFiles(paths=(corpus,), columns=columns)
+    return answer_request(AdviceRequest(corpus=files, main=main, **request))
 
 
 def test_the_shipped_law_advises_out_of_the_box(
