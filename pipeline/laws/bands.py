@@ -246,16 +246,15 @@ class Predictor:
     uncertainty: Uncertainty | None
 
     def bands(self, table: Table) -> Bands:
-        """Bands of the law at every row; see `Law.bands`."""
+        """Bands of the law at every row, within the target's bounds; see `Law.bands`."""
         mean, drawn = self._mean(table), self._drawn(table)
         stored = self.uncertainty
         noise = None if stored is None else stored.noise_sd
         law = _widened(mean, _percentiles(drawn, mean), np.sqrt(self._beyond(table)))
         run = _widened(mean, law, noise)
         if stored is not None:
-            law, run = (
-                None if band is None else _clipped(band, stored.bounds) for band in (law, run)
-            )
+            mean = np.clip(mean, *_ends(stored.bounds))
+            law, run = (_clipped(band, stored.bounds) for band in (law, run))
         return Bands(mean, law, run, self._outside(table), self._distance(table))
 
     def change(self, table: Table, baseline: Table) -> Bands:
@@ -451,8 +450,14 @@ def _widened(mean: Floats, law: Band | None, noise: Floats | float | None) -> Ba
 
 
 def _clipped(band: Band | None, bounds: tuple[float | None, float | None]) -> Band | None:
-    if band is None:
-        return None
-    low = -np.inf if bounds[0] is None else bounds[0]
-    high = np.inf if bounds[1] is None else bounds[1]
-    return np.clip(band[0], low, high), np.clip(band[1], low, high)
+    return (
+        None
+        if band is None
+        else (np.clip(band[0], *_ends(bounds)), np.clip(band[1], *_ends(bounds)))
+    )
+
+
+def _ends(bounds: tuple[float | None, float | None]) -> tuple[float, float]:
+    """The bounds with infinite ends where there are none."""
+    low, high = bounds
+    return -np.inf if low is None else low, np.inf if high is None else high
