@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mtl_laws.pipeline.laws.search import Progress, SearchResult
     from mtl_laws.pipeline.report import ReportContext
 
-#: what a report has to know of a learning curve's model
+#: columns that the report needs for each learning curve
 CURVE_COLUMNS = ("T", "n", "ami", "best_step")
 PACKAGES = ("numpy", "pandas", "pyoperon", "pysr", "scikit-learn", "scipy", "sympy", "torch")
 
@@ -249,18 +249,24 @@ def rewrite_report(folder: Path) -> None:
     write_report_of(found.laws, found.source, folder)
 
 
-def curves_of(folder: Path) -> pd.DataFrame | None:
-    """Learning curves of the models trained in a folder, with what each was; None without any."""
+def curves_of(folder: Path, table: pd.DataFrame | None = None) -> pd.DataFrame | None:
+    """The learning curves that a report draws, with the columns of their trials.
+
+    Parameters
+    ----------
+    folder : of a run. Without a store and a table in it, there are no curves: None.
+    table : results of the run; read from the folder if None.
+    """
     from mtl_laws.pipeline.columns import RESULTS_NAME
     from mtl_laws.pipeline.io.tablefile import read_table
-    from mtl_laws.pipeline.study.store import read_rows
-    from mtl_laws.pipeline.study.table import learning_curves
+    from mtl_laws.pipeline.study.store import read_curves
+    from mtl_laws.pipeline.study.table import learning_curves, trials_to_draw
 
     if not (folder / STORE_NAME).exists() or not (folder / RESULTS_NAME).exists():
         return None
-    trials = read_table(folder / RESULTS_NAME)
-    curves = learning_curves(read_rows(folder / STORE_NAME))
-    return curves.merge(trials[["trial", *CURVE_COLUMNS]], on="trial")
+    table = read_table(folder / RESULTS_NAME) if table is None else table
+    curves = learning_curves(read_curves(folder / STORE_NAME, trials_to_draw(table)))
+    return curves.merge(table[["trial", *CURVE_COLUMNS]], on="trial")
 
 
 def write_report_of(laws: LawSet, source: Source, out: Path) -> None:

@@ -90,17 +90,11 @@ def run(
     """
     from mtl_laws.pipeline.cli.progress import SearchProgress
     from mtl_laws.pipeline.study.backends import RunOptions
-    from mtl_laws.pipeline.study.preflight import foresee
-    from mtl_laws.pipeline.study.run import find_laws_of_study
-    from mtl_laws.pipeline.study.study import Study
-    from mtl_laws.pipeline.study.train import train_study
+    from mtl_laws.pipeline.study.run import run_study
 
-    loaded = Study.load(study)
     options = RunOptions(jobs, backend, address, device, retry_failed=retry_failed)
-    foresee(loaded, engine)
-    train_study(loaded, out, options)
     with SearchProgress() as progress:
-        laws = find_laws_of_study(loaded, study, out, engine, jobs, progress)
+        laws = run_study(study, out, engine, options, progress)
     _say_law(laws, out)
 
 

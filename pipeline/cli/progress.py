@@ -39,7 +39,6 @@ class SearchProgress:
         self._said = time.monotonic()
 
     def __enter__(self) -> SearchProgress:
-        self._bars.start()
         return self
 
     def __exit__(
@@ -52,6 +51,9 @@ class SearchProgress:
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Show that `done` of `total` tasks of a stage are through."""
+        if not self._stages:  # from the first stage on: the training before has its own display
+            self._bars.start()
+            self._said = time.monotonic()
         if stage not in self._stages:
             self._stages[stage] = self._bars.add_task(stage, total=total)
         self._bars.update(self._stages[stage], completed=done, total=total)

@@ -118,7 +118,7 @@ def _run_tables(folder: Path, run: _Run | None) -> list[PublishedTable]:
     options = {name for trial in described for name in trial["task"]["options"]}
     rows = outcomes_table(run.rows, run.runs)
     tables = [_results(rows, frozenset(settings), frozenset(options))]
-    curves = learning_curves(run.rows)
+    curves = learning_curves((row.trial, row.outcome["curve"]) for row in run.rows)
     if len(curves):
         tables.append(published("curves", "One evaluation of one model.", curves, CURVES))
     return tables

@@ -27,11 +27,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.study.digest import canonical
@@ -50,16 +50,22 @@ from mtl_laws.pipeline.study.storefile import (
 __all__ = [
     "FAILED",
     "STORE_NAME",
+    "Curve",
     "ResultStore",
     "Row",
     "Summary",
     "open_store",
+    "read_curves",
     "read_rows",
     "read_runs",
     "read_summary",
 ]
 
 FAILED = "failed"
+"""Status of a trial that could not be trained."""
+
+Curve: TypeAlias = "Sequence[Sequence[float | None]]"
+"""Learning curve: step, training loss and validation loss of every evaluation."""
 
 
 @dataclass(frozen=True)
@@ -250,6 +256,15 @@ def read_rows(path: Path) -> list[Row]:
     """All rows of the store at `path`; also while a run is writing it."""
     with reading(path) as db:
         return list(_rows(db))
+
+
+def read_curves(path: Path, trials: Collection[str]) -> list[tuple[str, Curve]]:
+    """The learning curve of each of these trials in the store; other rows are not read."""
+    marks = ", ".join("?" * len(trials))
+    query = f"SELECT * FROM outcomes WHERE trial IN ({marks}) ORDER BY trial"
+    with reading(path) as db:
+        rows = map(checked, db.execute(query, tuple(trials)))
+        return [(values[0], json.loads(values[3])["curve"]) for values in rows]
 
 
 def read_runs(path: Path) -> dict[int, dict[str, Any]]:

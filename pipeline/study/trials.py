@@ -31,8 +31,8 @@ MAX_TRIALS = 1_000_000
 STEPS_PER_UNIT = 40
 """Steps of a model that stops early, as a multiple of the cube root of its tokens."""
 
-_TASK_KEYS = tuple(f.name for f in fields(TaskSpec) if f.name not in ("family", "options"))
-_TRAINING_KEYS = tuple(f.name for f in fields(TrainingSettings))
+TASK_KEYS = tuple(f.name for f in fields(TaskSpec) if f.name not in ("family", "options"))
+TRAINING_KEYS = tuple(f.name for f in fields(TrainingSettings))
 
 
 @dataclass(frozen=True)
@@ -156,20 +156,20 @@ def _check_names(study: Study) -> None:
         kind, _, bare = name.rpartition(".")
         if kind not in ("", "training", "options"):
             raise UserError(f"factors.{name}", "a name, training.NAME or options.NAME", name)
-        if kind == "training" and bare not in _TRAINING_KEYS:
-            raise unknown_factor(name, (f"training.{key}" for key in _TRAINING_KEYS))
+        if kind == "training" and bare not in TRAINING_KEYS:
+            raise unknown_factor(name, (f"training.{key}" for key in TRAINING_KEYS))
         if name in SHORT_NAMES:
             raise unknown_factor(name, ())
     for name in study.training:
-        if name not in _TRAINING_KEYS:
-            raise UserError(f"training.{name}", nearest(name, _TRAINING_KEYS), name)
+        if name not in TRAINING_KEYS:
+            raise UserError(f"training.{name}", nearest(name, TRAINING_KEYS), name)
 
 
 def _check_laws(study: Study) -> None:
     """A law search needs columns of numbers; a typo is told before the training, not after."""
     columns = [column.name for column in GLOSSARY if column.dtype != "str"]
     options = (*map(_bare, study.factors.extra()), *study.family.options)
-    known = {*columns, *_TRAINING_KEYS, *options, *(f"option_{name}" for name in options)}
+    known = {*columns, *TRAINING_KEYS, *options, *(f"option_{name}" for name in options)}
     if study.laws.target not in {*known, "span_f1"}:
         raise UserError("laws.target", nearest(study.laws.target, columns), study.laws.target)
     control = study.laws.target.removeprefix("gain_")
@@ -195,7 +195,7 @@ def _check_laws(study: Study) -> None:
 
 def _is_training(factor: str) -> bool:
     """A bare name that the trainer and a family both know means the trainer's setting."""
-    return factor.removeprefix("training.") in _TRAINING_KEYS
+    return factor.removeprefix("training.") in TRAINING_KEYS
 
 
 def _bare(factor: str) -> str:
@@ -233,8 +233,8 @@ def _specs(study: Study) -> Iterator[TaskSpec]:
 def _spec(study: Study, chosen: Mapping[str, Scalar]) -> TaskSpec:
     """The tasks of one combination of levels; the simulator's refusal as the study's."""
     block = study.family.model_dump(exclude_none=True, exclude={"name", "options"})
-    direct = {name: level for name, level in chosen.items() if name in _TASK_KEYS}
-    options = {_bare(name): level for name, level in chosen.items() if name not in _TASK_KEYS}
+    direct = {name: level for name, level in chosen.items() if name in TASK_KEYS}
+    options = {_bare(name): level for name, level in chosen.items() if name not in TASK_KEYS}
     record: dict[str, Any] = {"family": study.family.name, **block, **direct}
     record["options"] = {**study.family.options, **options}
     if study.test_tokens is not None:
@@ -259,9 +259,21 @@ def _located(study: Study, error: UserError, chosen: Mapping[str, Scalar]) -> Us
     return renamed(error, _fixed_place(error.path))
 
 
+def at_study_key(study: Study, error: SpecError, trial: Trial) -> UserError:
+    """The simulator's refusal of the tasks of a trial, at its place in the study file."""
+    spec, name = trial.task, error.field
+    if trial.control is not None:
+        return UserError("controls", f"a control with {name} {error.accepted}", trial.control)
+    if name not in TASK_KEYS and not name.startswith("options."):
+        return from_simulator(error)
+    levels: dict[str, Any] = {key: getattr(spec, key) for key in TASK_KEYS}
+    levels |= dict(spec.options) | {f"options.{key}": one for key, one in spec.options.items()}
+    return _located(study, from_simulator(error), levels)
+
+
 def _hint(factor: str) -> str:
     """A factor that is taken for an option of the family may be another key, mistyped."""
-    close = difflib.get_close_matches(factor, (*_TASK_KEYS, *_TRAINING_KEYS), n=1, cutoff=0.8)
+    close = difflib.get_close_matches(factor, (*TASK_KEYS, *TRAINING_KEYS), n=1, cutoff=0.8)
     return f"; did you mean {close[0]!r}? It was read as an option of the family" if close else ""
 
 

@@ -12,7 +12,7 @@ import mtl_laws.pipeline
 from mtl_laws.pipeline.cli.options import said_as_options
 from mtl_laws.pipeline.errors import FileError, MissingError, UserError, renamed, said_as
 from mtl_laws.pipeline.laws.question import Question
-from mtl_laws.pipeline.study.preflight import said_in_the_study
+from mtl_laws.pipeline.study.preflight import at_study_keys
 
 ROOT = Path(mtl_laws.pipeline.__file__).parent
 QUESTION = Question("f1", {"n": "tokens", "T": "tasks"}, domain={"n": (1.0, 2.0)})
@@ -63,13 +63,13 @@ def test_paths_that_have_no_other_word_stay() -> None:
     ],
 )
 def test_the_study_says_its_keys(path: str, key: str) -> None:
-    with pytest.raises(UserError) as caught, said_in_the_study(QUESTION, engine="operon"):
+    with pytest.raises(UserError) as caught, at_study_keys(QUESTION, engine="operon"):
         raise mistake(path)
     assert caught.value.path == key
 
 
 def test_the_engine_of_the_study_is_a_key_of_the_study() -> None:
-    with pytest.raises(UserError) as caught, said_in_the_study(QUESTION, engine=None):
+    with pytest.raises(UserError) as caught, at_study_keys(QUESTION, engine=None):
         raise mistake("engine")
     assert caught.value.path == "laws.engine"
 
