@@ -95,7 +95,7 @@ def test_interrupted(out: Path, undisturbed: Path, number: int) -> None:
     status = run_status(out)
     assert (status.done, status.remaining, status.running) == (rows, 18 - rows, False)
     assert 0 < rows < 18
-    assert status.line().endswith("stopped: the same command goes on")
+    assert status.line().endswith("stopped: run the same command again to resume")
     assert run(out) == 0
     check_finished(out, undisturbed)
 
