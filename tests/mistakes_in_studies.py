@@ -106,7 +106,7 @@ STUDIES: dict[str, Mistake] = {
     ),
     "group that is the seed": block("laws: {groups: seed}", "laws.groups", "'seed'", "two levels"),
     "a group for each trial": block(
-        "laws: {groups: trial}", "laws.groups", "'trial'", "4 rows or more"
+        "laws: {groups: trial}", "laws.groups", "'trial'", "at least 2 rows"
     ),
     "group without a value": block(
         "laws: {groups: n_aux_request}", "laws.groups", "'n_aux_request'", "some are empty"

@@ -12,6 +12,7 @@ import typer
 from mtl_laws import __version__
 from mtl_laws.pipeline.cli.ending import exit_code
 from mtl_laws.pipeline.cli.options import Commands
+from mtl_laws.pipeline.cli.plan import plan
 from mtl_laws.pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -361,6 +362,9 @@ def status(
     from mtl_laws.pipeline.study.progress import run_status
 
     typer.echo(run_status(folder).line())
+
+
+app.command()(plan)
 
 
 def _say_law(laws: LawSet, out: Path) -> None:

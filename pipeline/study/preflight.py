@@ -80,15 +80,14 @@ def find_problems(study: Study, engine: str | None = None) -> Iterator[UserError
     if max(study.seeds) > MAX_SEED:
         yield UserError("seeds", f"whole numbers from 0 to {MAX_SEED}", max(study.seeds))
         return
-    trials = expand(study.model_copy(update={"seeds": study.seeds[:1]}))
+    trials = expand(study)
     ordinary = [trial for trial in trials if trial.control is None]
     question = question_of(study, 1, engine)
     least = question.rules.data.min_rows
-    models = len(ordinary) * len(study.seeds)
-    if models < least:
+    if len(ordinary) < least:
         expected = f"levels and seeds that make {least} models or more"
-        yield UserError("factors", expected, f"{models} models")
-    for check in _law_checks(question, study, ordinary):
+        yield UserError("factors", expected, f"{len(ordinary)} models")
+    for check in _law_checks(question, ordinary):
         try:
             with at_study_keys(question, engine):
                 check()
@@ -98,9 +97,7 @@ def find_problems(study: Study, engine: str | None = None) -> Iterator[UserError
     yield from _impossible_tasks(study, trials)
 
 
-def _law_checks(
-    question: Question, study: Study, ordinary: Sequence[Trial]
-) -> Iterator[Callable[[], object]]:
+def _law_checks(question: Question, ordinary: Sequence[Trial]) -> Iterator[Callable[[], object]]:
     """The checks of the `laws` block; each raises a `UserError`, its path in the question."""
     yield partial(choose, question.engine)
     yield partial(check_question, question)
@@ -115,7 +112,7 @@ def _law_checks(
     for path, column in named:
         yield partial(_check_varied, path, column, columns)
     if question.groups:
-        yield partial(_check_groups, question, columns, len(study.seeds))
+        yield partial(_check_groups, question, columns)
 
 
 def asked_table(trials: Sequence[Trial], names: Sequence[str]) -> pd.DataFrame:
@@ -131,7 +128,11 @@ def asked_table(trials: Sequence[Trial], names: Sequence[str]) -> pd.DataFrame:
     columns: dict[str, list[Any]] = {}
     for name in ("T", *names):
         source = REQUESTS.get(name, name)
-        if source in TRAINING_KEYS:
+        if name == "seed":  # in which replicates differ: no factor and no group
+            columns[name] = [0] * len(trials)
+        elif name == "trial":
+            columns[name] = [trial.digest for trial in trials]
+        elif source in TRAINING_KEYS:
             columns[name] = [by_settings[id(trial.settings)][source] for trial in trials]
         elif any(source in values for values in by_task.values()):
             columns[name] = [by_task[id(trial.task)].get(source) for trial in trials]
@@ -158,7 +159,7 @@ def _check_varied(path: str, column: str, columns: pd.DataFrame) -> None:
         raise UserError(path, f"a factor {TWO_LEVELS}", column)
 
 
-def _check_groups(question: Question, columns: pd.DataFrame, seeds: int) -> None:
+def _check_groups(question: Question, columns: pd.DataFrame) -> None:
     """Refuse group columns that do not vary or have empty rows, and groups of few rows."""
     for column in question.groups:
         if column not in columns or columns[column].nunique() < 2:
@@ -166,7 +167,7 @@ def _check_groups(question: Question, columns: pd.DataFrame, seeds: int) -> None
         if columns[column].isna().any():
             raise UserError("groups", "a column with a level in every row; some are empty", column)
     levels = columns[list(question.groups)].astype(str).agg(SEPARATOR.join, axis=1)
-    rows = seeds * levels.value_counts(sort=False)
+    rows = levels.value_counts(sort=False)
     counts = rows.to_numpy().astype(np.int64)
     check_levels(",".join(question.groups), tuple(rows.index), counts, question.rules.data)
 

@@ -202,6 +202,15 @@ def _bare(factor: str) -> str:
     return factor.rpartition(".")[2]
 
 
+def level_of(trial: Trial, factor: str) -> Scalar:
+    """The level of a factor, by its name in the study, at which a trial is trained."""
+    if _is_training(factor):
+        return cast(Scalar, getattr(trial.settings, _bare(factor)))
+    if factor in TASK_KEYS:
+        return cast(Scalar, getattr(trial.task, factor))
+    return cast(Scalar, trial.task.options.get(_bare(factor)))
+
+
 def _combinations(factors: Mapping[str, Sequence[Scalar]]) -> Iterator[dict[str, Scalar]]:
     for levels in product(*factors.values()):
         yield dict(zip(factors, levels, strict=True))

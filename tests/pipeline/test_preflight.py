@@ -119,6 +119,9 @@ def test_a_rare_level_among_many_trials_is_seen() -> None:
         ("factors: [n, ami_aux]", [("laws.factors.ami_aux", "ami_aux")]),
         ("factors: [n, n_aux]", []),
         ("groups: [encoder]", [("laws.groups", "encoder")]),
+        ("groups: [trial]", [("laws.groups", "trial")]),
+        ("groups: [seed]", [("laws.groups", "seed")]),
+        ("factors: [n, seed]", [("laws.factors.seed", "seed")]),
         ("hold_out: m > 4", [("laws.hold_out", "m")]),
         (
             "hold_out: m > 4, factors: [n, label_noise]",
