@@ -1,6 +1,6 @@
-"""A table and a question to `laws.json` and a report, for `mtl-laws fit` and for a study's end.
+"""From a table and a question to `laws.json` and a report, for `mtl-laws fit` and `run`.
 
-Also the way back: a folder's laws and rows give its report again.
+The report of a folder can also be written again, from its laws and rows.
 """
 
 from __future__ import annotations
@@ -61,13 +61,13 @@ class Source:
 
 @dataclass(frozen=True)
 class Fit:
-    """What a question over a table gave: the laws, with the analysed rows, and their source."""
+    """Laws with their analysed rows, and the source of these."""
 
     laws: LawSet
     source: Source
 
     def write(self, out: Path) -> None:
-        """Leave ``laws.json``, the rows and the report in the folder `out`.
+        """Write ``laws.json``, the rows and the report to the folder `out`.
 
         Raises
         ------
@@ -83,7 +83,7 @@ Bounds = tuple[float | None, float | None]
 
 
 class SearchSettings(TypedDict, total=False):
-    """What may be left out; each means what the option of `mtl-laws fit` of its name means.
+    """Optional settings; each means the same as the option of `mtl-laws fit` with its name.
 
     ``domain`` is {factor: (low, high)}; ``groups`` is a list of columns, or one column; ``forms``
     is a list of formulas, or one formula; ``rules`` are thresholds of the method that differ from
@@ -114,7 +114,7 @@ def fit_laws(
     progress: Progress | None = None,
     **settings: Unpack[SearchSettings],
 ) -> LawSet:
-    """Find laws in a table of results, as `mtl-laws fit` does; nothing is written or printed.
+    """The laws of a table of results, as `mtl-laws fit` finds them; nothing is written or printed.
 
     Parameters
     ----------
@@ -153,14 +153,14 @@ def fit_to_folder(
     out: Path,
     progress: Progress | None = None,
 ) -> LawSet:
-    """Search laws for a question over a table; leave ``laws.json``, table and report in `out`.
+    """The laws of a table; writes ``laws.json``, the rows and the report to `out`.
 
-    Returns the laws that were written. Raises what `fit_question` raises, and `UserError`
-    where `out` is not writable; it is made once everything else has been found in order.
+    Raises what `fit_question` raises, and `UserError` if `out` is not writable. The folder is
+    created after the question has been checked.
     """
-    found = fit_question(table, question, source, progress, ready=lambda: make_folder(out))
-    found.write(out)
-    return found.laws
+    fit = fit_question(table, question, source, progress, ready=lambda: make_folder(out))
+    fit.write(out)
+    return fit.laws
 
 
 def fit_question(
@@ -170,12 +170,12 @@ def fit_question(
     progress: Progress | None = None,
     ready: Callable[[], None] = lambda: None,
 ) -> Fit:
-    """Search laws for a question over a table; nothing is written.
+    """The laws of a table, with their source; nothing is written.
 
     Parameters
     ----------
-    progress : told how far each stage is.
-    ready : called when the question has been found in order, before the search.
+    progress : called with stage, done and total.
+    ready : called after the question has been checked, before the search.
 
     Raises
     ------
@@ -219,7 +219,7 @@ def fit_question(
 
 
 def read_fit(folder: Path) -> Fit:
-    """What a search left in a folder: its ``laws.json`` and the analysed rows.
+    """The laws and the analysed rows that a search wrote to a folder.
 
     Raises
     ------
@@ -245,8 +245,8 @@ def rewrite_report(folder: Path) -> None:
     UserError
         if the folder holds no laws or they cannot be read.
     """
-    found = read_fit(folder)
-    write_report_of(found.laws, found.source, folder)
+    fit = read_fit(folder)
+    write_report_of(fit.laws, fit.source, folder)
 
 
 def curves_of(folder: Path, table: pd.DataFrame | None = None) -> pd.DataFrame | None:
@@ -270,7 +270,7 @@ def curves_of(folder: Path, table: pd.DataFrame | None = None) -> pd.DataFrame |
 
 
 def write_report_of(laws: LawSet, source: Source, out: Path) -> None:
-    """The report of laws whose rows are known."""
+    """Write the report of laws that have their rows."""
     from mtl_laws.pipeline.report import write_report
 
     write_report(out, laws, laws.rows, _context(laws, source))
@@ -315,7 +315,7 @@ def summary(laws: LawSet) -> str:
 
 
 def _form(form: Law, selected: Law) -> str:
-    """An own form on one line: its formula, its scores, its standing."""
+    """A form of the user on one line: its formula, its scores, whether it is selected."""
     from mtl_laws.pipeline.laws.law import scores_in_words
 
     reason = f"not valid: {form.reason}" if form.fitted and form.reason else form.reason
@@ -330,7 +330,7 @@ def readable(expression: str) -> str:
 
 
 def refuse_run_folder(out: Path) -> None:
-    """Keep the laws of a table out of the folder of a study, which has laws of its own.
+    """Refuse the folder of a study, which has laws of its own.
 
     Raises
     ------
@@ -338,12 +338,12 @@ def refuse_run_folder(out: Path) -> None:
         if a study was run there.
     """
     if (out / STORE_NAME).exists():
-        expected = f"another folder; a study was run in this one ({STORE_NAME}), and its laws stay"
+        expected = f"another folder; this one has the laws of a study ({STORE_NAME})"
         raise UserError("out", expected, str(out))
 
 
 def make_folder(out: Path) -> None:
-    """Make the output folder and see that it can be written to.
+    """Create the output folder and check that it is writable.
 
     Raises
     ------
@@ -421,14 +421,14 @@ def _check(table: pd.DataFrame, settings: SearchSettings) -> None:
 
 
 def _call(question: Question) -> str:
-    """The call that asks this question, for the record."""
+    """The call of `fit_laws` that asks this question."""
     from mtl_laws.pipeline.laws.question import Question
 
     plain = Question(question.target, question.factors, question.bounds)
-    given = [
+    settings = [
         f"{name}={'rules' if name == 'rules' else repr(getattr(question, name))}"
         for name in SearchSettings.__annotations__
         if getattr(question, name) != getattr(plain, name)
     ]
-    told = (repr(question.target), repr(dict(question.factors)), repr(tuple(question.bounds)))
-    return f"fit_laws({', '.join(['table', *told, *given])})"
+    arguments = (question.target, dict(question.factors), tuple(question.bounds))
+    return f"fit_laws({', '.join(['table', *map(repr, arguments), *settings])})"

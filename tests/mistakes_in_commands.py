@@ -148,7 +148,7 @@ OTHERS: dict[str, Mistake] = {
     ),
     "status of an empty file": Mistake(
         ("status", "mine"),
-        ("mine/results.sqlite", "an empty file", "a store in which a run has begun"),
+        ("mine/results.sqlite", "an empty file", "the store of a started run"),
         {"mine/results.sqlite": b""},
     ),
     "status of a name that none can have": Mistake(

@@ -302,7 +302,7 @@ def test_a_pool_that_gives_nothing_ends_the_run(
     monkeypatch: pytest.MonkeyPatch, parallel: Callable[..., object]
 ) -> None:
     monkeypatch.setattr(dispatch.joblib, "Parallel", parallel)
-    with pytest.raises(PipelineError, match="neither a result nor a reason"):
+    with pytest.raises(PipelineError, match="neither a result nor an error"):
         gather(expand(study()))
 
 
