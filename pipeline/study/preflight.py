@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from mtl_laws.pipeline.errors import UserError, said_as
-from mtl_laws.pipeline.laws.holdout import check_condition
+from mtl_laws.pipeline.laws.holdout import check_condition, held_out_rows
 from mtl_laws.pipeline.laws.question import MAX_SEED, Question, check_levels, check_question
 from mtl_laws.pipeline.laws.record import SEPARATOR
 from mtl_laws.pipeline.study.digest import canonical
@@ -99,18 +99,24 @@ def find_problems(study: Study, engine: str | None = None) -> Iterator[UserError
 
 def _law_checks(question: Question, ordinary: Sequence[Trial]) -> Iterator[Callable[[], object]]:
     """The checks of the `laws` block; each raises a `UserError`, its path in the question."""
+    factors = [(f"factors.{name}", column) for name, column in question.factors.items()]
+    weighting = [("sd", question.sd), ("weights", question.weights)]
+    numeric = [("target", question.target), *factors]
+    numeric += [(path, column) for path, column in weighting if column is not None]
+    columns = asked_table(ordinary, [*(column for _, column in numeric), *question.groups])
     yield partial(choose, question.engine)
     yield partial(check_question, question)
     if question.hold_out is not None:
-        yield partial(check_condition, question.hold_out, question.factors)
-    named = [(f"factors.{name}", column) for name, column in question.factors.items()]
-    numeric = [("target", question.target), *named]
-    numeric += [("sd", question.sd or ""), ("weights", question.weights or "")]
-    columns = asked_table(ordinary, [*(column for _, column in numeric), *question.groups])
+        longest = max(trial.task.sentence_length for trial in ordinary)
+        exact = not any(_of_corpus(trial.task) for trial in ordinary)
+        yield partial(_check_hold_out, question, columns if exact else columns[["T"]], longest)
     for path, column in numeric:
         yield partial(_check_numeric, path, column, columns)
-    for path, column in named:
+    for path, column in factors:
         yield partial(_check_varied, path, column, columns)
+    if question.target == "gain" and columns["T"].min() > 1:
+        expected = "a column with values; this one needs single-task models, as by `stl: true`"
+        yield partial(_refuse, UserError("target", expected, "gain"))
     if question.groups:
         yield partial(_check_groups, question, columns)
 
@@ -141,6 +147,46 @@ def asked_table(trials: Sequence[Trial], names: Sequence[str]) -> pd.DataFrame:
     if "ami" in table and several.any() and table.loc[several, "ami"].isna().any():
         return table.drop(columns="ami")
     return table
+
+
+def _refuse(problem: UserError) -> None:
+    raise problem
+
+
+def _check_hold_out(question: Question, columns: pd.DataFrame, longest: int) -> None:
+    """Refuse a condition that is none, that no row or every row meets, or that leaves too little.
+
+    Measured values lie near those asked for: n within a sentence, of at most `2 * longest` tokens,
+    AMI within 0.01. The condition is refused only if these differences do not matter.
+    """
+    condition = str(question.hold_out)
+    check_condition(condition, question.factors)
+    if not set(question.factors.values()) <= set(columns):
+        return
+    slack = {"n": 2.0 * longest, "n_aux": 2.0 * longest, "ami": 0.01}
+    masks, problems = [], []
+    for side in (-1.0, 0.0, 1.0):
+        values = {
+            name: pd.to_numeric(columns[column], errors="coerce").to_numpy(float)
+            + side * slack.get(column, 0.0)
+            for name, column in question.factors.items()
+        }
+        try:
+            masks.append(held_out_rows(condition, values))
+        except UserError as problem:
+            problems.append(problem)
+    if not masks:
+        raise problems[1]
+    if problems or not all(np.array_equal(mask, masks[0]) for mask in masks):
+        return
+    rest = columns[~masks[0]]
+    if len(rest) < question.rules.data.min_rows:
+        expected = f"a condition that leaves {question.rules.data.min_rows} rows or more to fit"
+        raise UserError("hold_out", expected, condition)
+    for name, column in question.factors.items():
+        if columns[column].nunique() >= 2 > rest[column].nunique():
+            expected = f"a condition that leaves two levels or more of every factor; {name} has one"
+            raise UserError("hold_out", expected, condition)
 
 
 def _check_numeric(path: str, column: str, columns: pd.DataFrame) -> None:

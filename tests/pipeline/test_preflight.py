@@ -123,6 +123,14 @@ def test_a_rare_level_among_many_trials_is_seen() -> None:
         ("groups: [seed]", [("laws.groups", "seed")]),
         ("factors: [n, seed]", [("laws.factors.seed", "seed")]),
         ("hold_out: m > 4", [("laws.hold_out", "m")]),
+        ("hold_out: n > 500", [("laws.hold_out", "n > 500")]),
+        ("hold_out: n > 5", [("laws.hold_out", "n > 5")]),
+        ("hold_out: n > 90", []),
+        ("hold_out: ami > 0.502", []),
+        ("hold_out: T > 1", [("laws.hold_out", "T > 1")]),
+        ("hold_out: T > 1, factors: [n, T, ami_clean]", []),
+        ("hold_out: n > 60, factors: [T]", [("laws.hold_out", "n")]),
+        ("target: gain", []),
         (
             "hold_out: m > 4, factors: [n, label_noise]",
             [("laws.hold_out", "m"), ("laws.factors.label_noise", "label_noise")],
@@ -134,6 +142,13 @@ def test_the_laws_block_is_checked_against_the_levels(
 ) -> None:
     rest = f"laws: {{{laws}}}\n"
     assert problems(SIZES.format(tokens=[40, 80], more="", rest=rest)) == refused
+
+
+def test_a_gain_needs_single_task_models() -> None:
+    text = SIZES.format(tokens=[40, 80], more="", rest="laws: {target: gain, factors: [n, T]}\n")
+    text = text.replace("[1, 2]", "[2, 3]")
+    assert problems(text) == []
+    assert problems(text + "stl: false\n") == [("laws.target", "gain")]
 
 
 def test_a_measured_relatedness_is_accepted_as_a_factor(tmp_path) -> None:
