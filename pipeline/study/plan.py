@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import joblib
-import numpy as np
 
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.laws.holdout import held_out_rows
@@ -22,7 +21,7 @@ from mtl_laws.pipeline.laws.question import Question
 from mtl_laws.pipeline.study.digest import canonical
 from mtl_laws.pipeline.study.preflight import asked_table, find_problems, question_of
 from mtl_laws.pipeline.study.trials import Trial, expand, group, level_of
-from mtl_laws.pipeline.study.workers import train_together
+from mtl_laws.pipeline.study.workers import Result, train_trials
 from mtl_laws.simulator.memory import needed_bytes
 
 if TYPE_CHECKING:
@@ -39,14 +38,15 @@ class PlanRules:
     seconds : time that the timed trials may take, as far as that can be foreseen.
     warm_up : models trained before the clock starts.
     first : most models of the first timed group, the cheapest one.
-    row_bytes : of a row in the store besides its texts.
+    file_bytes, row_bytes : of a store without rows, and of a row besides its texts.
     table_bytes : memory of a row of the table while it is made.
     """
 
     seconds: float = 4.0
     warm_up: int = 2
     first: int = 8
-    row_bytes: int = 200
+    file_bytes: int = 40_000
+    row_bytes: int = 250
     table_bytes: int = 6_000
 
 
@@ -157,42 +157,51 @@ def _few_levels(question: Question, ordinary: Sequence[Trial]) -> dict[str, int]
 
 
 def _estimate(trials: Sequence[Trial], options: RunOptions) -> Estimate:
-    """Train a few models of the study and extrapolate."""
+    """What training needs, extrapolated from a few models that are trained here."""
     rules = PlanRules()
     groups = group(trials, device=options.device)
-    cheapest = groups[-1]
-    train_together(cheapest[: rules.warm_up], options.device)
-    samples = [cheapest[: rules.first]]
-    clock = time.perf_counter()
-    results = train_together(samples[0], options.device)
-    timed = time.perf_counter() - clock
-    unit = timed / _cost(samples[0])
-    larger = [part for part in groups if _cost(part) * unit < rules.seconds - timed]
-    if larger and _cost(larger[0]) > _cost(samples[0]):
-        samples.append(larger[0])
-        clock = time.perf_counter()
-        results += train_together(larger[0], options.device)
-        last = time.perf_counter() - clock
-        timed, unit = timed + last, last / _cost(larger[0])
-    known = [trial for part in samples for trial in part]
+    sample = groups[-1][: rules.first]
+    train_trials(sample[: rules.warm_up], options.device)
+    results, seconds = _train(sample, options.device)
+    unit = seconds / _cost(sample)
+    affordable = (part for part in groups if _cost(part) * unit < rules.seconds - seconds)
+    larger = next(affordable, sample)
+    if _cost(larger) > _cost(sample):
+        more, time_of_larger = _train(larger, options.device)
+        unit = time_of_larger / _cost(larger)
+        sample, results, seconds = sample + larger, results + more, seconds + time_of_larger
     processes = min(int(joblib.effective_n_jobs(options.processes)), len(groups))
-    total = unit * _cost(trials)
-    texts = [len(canonical(one.outcome)) - len(canonical(one.outcome["curve"])) for one in results]
-    curves = [len(canonical(one.outcome["curve"])) for one in results]
-    fixed = np.mean(texts) + len(canonical(known[0].to_json())) + rules.row_bytes
-    growth = np.sum(curves) / sum(trial.cost / trial.task.tasks for trial in known)
-    steps = sum(trial.cost / trial.task.tasks for trial in trials)
     resident = _resident_bytes()
     largest = max(sum(needed_bytes(trial.task) for trial in part) for part in groups)
     workers = None if resident is None else (resident + largest) * processes
     return Estimate(
-        seconds=max(total / processes, unit * _cost(groups[0])),
+        seconds=max(unit * _cost(trials) / processes, unit * _cost(groups[0])),
         memory=None if workers is None else workers + rules.table_bytes * len(trials),
-        disk=float(fixed * len(trials) + growth * steps),
+        disk=_disk_bytes(trials, sample, results),
         processes=processes,
-        models=len(known),
-        timed=timed,
+        models=len(sample),
+        timed=seconds,
     )
+
+
+def _train(trials: Sequence[Trial], device: str) -> tuple[list[Result], float]:
+    """The results of one group and the seconds that it took."""
+    start = time.perf_counter()
+    return train_trials(trials, device), time.perf_counter() - start
+
+
+def _disk_bytes(
+    trials: Sequence[Trial], sample: Sequence[Trial], results: Sequence[Result]
+) -> float:
+    """Size of the store. A learning curve grows with the steps of a model: cost divided by T."""
+    rules = PlanRules()
+    curves = sum(len(canonical(one.outcome["curve"])) for one in results)
+    texts = sum(len(canonical(one.outcome)) + len(canonical(one.measured)) for one in results)
+    texts += sum(len(canonical(trial.to_json())) for trial in sample) - curves
+    growth = curves / sum(trial.cost / trial.task.tasks for trial in sample)
+    steps = sum(trial.cost / trial.task.tasks for trial in trials)
+    row = texts / len(sample) + rules.row_bytes
+    return rules.file_bytes + row * len(trials) + growth * steps
 
 
 def _cost(trials: Sequence[Trial]) -> float:

@@ -71,7 +71,7 @@ def test_factors_without_an_extrapolation_fold_are_named() -> None:
 
 
 def test_all_problems_are_listed_and_nothing_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plans, "train_together", None)
+    monkeypatch.setattr(plans, "train_trials", None)
     plan = planned(
         TINY.replace("[30, 60]", "[38, 42]") + "laws: {factors: [n, hidden], hold_out: m > 1}\n",
         timing=True,
@@ -82,7 +82,7 @@ def test_all_problems_are_listed_and_nothing_is_timed(monkeypatch: pytest.Monkey
 
 
 def test_nothing_is_trained_without_timing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plans, "train_together", None)
+    monkeypatch.setattr(plans, "train_trials", None)
     assert planned(TINY).estimate is None
 
 
