@@ -35,7 +35,7 @@ class PlanRules:
 
     Attributes
     ----------
-    seconds : time that the timed trials may take, as far as that can be foreseen.
+    seconds : time that the timed trials may take, as far as the first group tells.
     warm_up : models trained before the clock starts.
     first : most models of the first timed group, the cheapest one.
     file_bytes, row_bytes : of a store without rows, and of a row besides its texts.

@@ -53,20 +53,28 @@ MEASURED_FROM_T = {
 TWO_LEVELS = "of which the study has two levels or more; vary it or leave it out"
 
 
-def preflight(study: Study, engine: str | None = None) -> None:
+def preflight(study: Study, engine: str | None = None, started: bool = False) -> None:
     """Refuse a study of which some trials cannot be trained or no law can be searched.
+
+    Parameters
+    ----------
+    engine : used instead of the study's.
+    started : whether the study is being trained already. Then only the `laws` block is checked:
+        what cannot be trained has its row of status ``failed``, and the other rows have laws.
 
     Raises
     ------
     UserError
         the first of `find_problems`; the path is the key of the study.
     """
-    for problem in find_problems(study, engine):
+    for problem in find_problems(study, engine, started):
         raise problem
 
 
-def find_problems(study: Study, engine: str | None = None) -> Iterator[UserError]:
-    """Everything that is wrong with a study, cheap checks first.
+def find_problems(
+    study: Study, engine: str | None = None, started: bool = False
+) -> Iterator[UserError]:
+    """Everything that is wrong with a study, cheap checks first; parameters as of `preflight`.
 
     The `laws` block names columns that the table will not hold, factors that the study does not
     vary, or an engine that is not ready; levels of tokens give the same number of sentences; an
@@ -93,8 +101,9 @@ def find_problems(study: Study, engine: str | None = None) -> Iterator[UserError
                 check()
         except UserError as problem:
             yield problem
-    yield from _equal_sizes(study, ordinary)
-    yield from _impossible_tasks(study, trials)
+    if not started:
+        yield from _equal_sizes(study, ordinary)
+        yield from _impossible_tasks(study, trials)
 
 
 def _law_checks(question: Question, ordinary: Sequence[Trial]) -> Iterator[Callable[[], object]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mtl_laws.pipeline.columns import ordinary_rows
 from mtl_laws.pipeline.fit import Source, curves_of, fit_to_folder
+from mtl_laws.pipeline.study.storefile import STORE_NAME
 from mtl_laws.pipeline.study.study import Study
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def run_study(
     study = study if isinstance(study, Study) else Study.load(path)
     out, options = Path(out), options or RunOptions(progress=False)
 
-    preflight(study, engine)
+    preflight(study, engine, started=(out / STORE_NAME).exists())
     table = train_study(study, out, options)
     question = question_of(study, options.jobs, engine)
     source = Source(str(path), f"Study {path.stem}", study.question, curves_of(out, table))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from tiny_runs import study
+from tiny_runs import QUIET, Trainer, study
 
 import mtl_laws.pipeline.study.preflight
 from mtl_laws.pipeline.columns import ordinary_rows
 from mtl_laws.pipeline.errors import UserError
-from mtl_laws.pipeline.study import workers
+from mtl_laws.pipeline.study import run, workers
 from mtl_laws.pipeline.study.preflight import asked_table, find_problems, preflight
 from mtl_laws.pipeline.study.store import Row
 from mtl_laws.pipeline.study.study import shipped_studies
 from mtl_laws.pipeline.study.table import outcomes_table
+from mtl_laws.pipeline.study.train import train_study
 from mtl_laws.pipeline.study.trials import expand
 from mtl_laws.simulator import SpecError, make_taskset
 
@@ -44,7 +45,7 @@ def test_an_ami_within_reach_is_accepted(family: str) -> None:
 
 
 def test_what_preflight_says_of_an_ami_is_what_the_simulator_does() -> None:
-    """Every trial of a study with noise fails or is made as foreseen, with all of its seeds."""
+    """Every trial with noise fails or is made as preflight says, with each of its seeds."""
     text = NOISE.format(family="teacher", ami=[0.02, 0.14, 0.3], noise=[0.05, 0.3])
     refused = {got for path, got in problems(text) if path.startswith("factors.ami")}
     failures = set()
@@ -142,6 +143,21 @@ def test_the_laws_block_is_checked_against_the_levels(
 ) -> None:
     rest = f"laws: {{{laws}}}\n"
     assert problems(SIZES.format(tokens=[40, 80], more="", rest=rest)) == refused
+
+
+def test_a_study_that_was_trained_before_has_its_laws(
+    tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Older versions trained what preflight refuses now; another law search trains nothing."""
+    monkeypatch.setattr(workers, "train_together", Trainer())
+    monkeypatch.setattr(run, "fit_to_folder", lambda table, *_: len(table))
+    text = SIZES.format(tokens=[38, 42, 80], more="", rest="")
+    with pytest.raises(UserError, match=r"factors\.tokens\[1\]"):
+        run.run_study(study(text), tmp_path, options=QUIET)
+    train_study(study(text), tmp_path, QUIET)
+    assert run.run_study(study(text), tmp_path, options=QUIET) == len(expand(study(text)))
+    with pytest.raises(UserError, match=r"laws\.factors\.hidden"):
+        run.run_study(study(text + "laws: {factors: [n, hidden]}\n"), tmp_path, options=QUIET)
 
 
 def test_a_gain_needs_single_task_models() -> None:
