@@ -174,14 +174,15 @@ def replicates_of(table: pd.DataFrame) -> tuple[str, ...]:
     """
     if not is_ours(table):
         return ()
-    asked = [column.name for column in GLOSSARY if column.asked and column.name in table]
+    requested = [column.name for column in GLOSSARY if column.asked and column.name in table]
     others = [name for name in map(str, table) if name not in NAMES and not _SCORE.search(name)]
     keys = _keys_asked(table)
     if keys is not None:
-        return (*asked, *(name for name in others if name.removeprefix("option_") in keys))
+        return (*requested, *(name for name in others if name.removeprefix("option_") in keys))
     if "n_aux" in table and "n_aux_request" not in table and not _depends_on_seed(table, "n_aux"):
-        asked.insert(asked.index("n_request") + 1 if "n_request" in asked else 0, "n_aux")
-    return (*asked, *(name for name in others if not _depends_on_seed(table, name)))
+        place = requested.index("n_request") + 1 if "n_request" in requested else 0
+        requested.insert(place, "n_aux")
+    return (*requested, *(name for name in others if not _depends_on_seed(table, name)))
 
 
 def _keys_asked(table: pd.DataFrame) -> set[str] | None:
@@ -212,12 +213,12 @@ def unmodelled_columns(table: pd.DataFrame, factors: Collection[str]) -> tuple[s
     ----------
     factors : columns of the factors and of the groups.
     """
-    asked = [name for name in replicates_of(table) if name not in (*AS_JSON, MARK)]
+    requested = [name for name in replicates_of(table) if name not in (*AS_JSON, MARK)]
     requests = {name: _REQUESTS.get(name, name) for name in factors if name in table}
     levels = [request if request in table else name for name, request in requests.items()]
-    levels = [name for name in dict.fromkeys(levels) if name in asked or name not in NAMES]
+    levels = [name for name in dict.fromkeys(levels) if name in requested or name not in NAMES]
     unmodelled: list[str] = []
-    for name in asked:
+    for name in requested:
         before = [*levels, *unmodelled]
         values = (
             table.groupby(before, dropna=False)[name].nunique()

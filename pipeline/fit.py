@@ -136,12 +136,12 @@ def fit_laws(
     from mtl_laws.pipeline.laws.question import Question
 
     _check(table, settings)
-    named = dict(factors) if isinstance(factors, Mapping) else {name: name for name in factors}
+    columns = dict(factors) if isinstance(factors, Mapping) else {name: name for name in factors}
     groups = settings.get("groups", ())
     settings["groups"] = (groups,) if isinstance(groups, str) else tuple(groups)
     forms = settings.get("forms", ())
     settings["forms"] = (forms,) if isinstance(forms, str) else forms
-    question = Question(target, named, bounds, **settings)
+    question = Question(target, columns, bounds, **settings)
     source = Source("table", f"{target} in a table", command=_call(question))
     return fit_question(table, question, source, progress).laws
 
@@ -205,16 +205,16 @@ def fit_question(
     )
     if progress is not None:
         options = replace(options, progress=progress)
-    found = find_laws(problem.data, problem.held_out, options)
-    laws = laws_document(problem, found, question.seed, question.groups)
-    asked = {
+    result = find_laws(problem.data, problem.held_out, options)
+    laws = laws_document(problem, result, question.seed, question.groups)
+    about_data = {
         "columns": dict(question.factors),
         "hold_out": question.hold_out,
         "where": question.where,
         "notes": tuple(note_text(note) for note in problem.notes),
     }
-    made = _provenance(question, choice, found, source, begin)
-    update = {"data": laws.data.model_copy(update=asked), "provenance": made}
+    record = _provenance(question, choice, result, source, begin)
+    update = {"data": laws.data.model_copy(update=about_data), "provenance": record}
     return Fit(with_sentences(laws.model_copy(update=update)).with_rows(problem.rows), source)
 
 
@@ -232,9 +232,9 @@ def read_fit(folder: Path) -> Fit:
         raise UserError("FOLDER", f"a folder with {LAWS_NAME}, as run or fit left it", str(folder))
     laws = LawSet.load(folder)
     laws = laws.with_rows(laws.rows)
-    made = laws.provenance
-    title = made.title or f"{laws.target}: {folder.resolve().name}"
-    return Fit(laws, Source(str(folder), title, made.question, curves_of(folder), made.command))
+    record = laws.provenance
+    title = record.title or f"{laws.target}: {folder.resolve().name}"
+    return Fit(laws, Source(str(folder), title, record.question, curves_of(folder), record.command))
 
 
 def rewrite_report(folder: Path) -> None:
@@ -361,7 +361,7 @@ def make_folder(out: Path) -> None:
 
 
 def _provenance(
-    question: Question, choice: Choice, found: SearchResult, source: Source, begin: float
+    question: Question, choice: Choice, result: SearchResult, source: Source, begin: float
 ) -> Provenance:
     from mtl_laws.pipeline.laws.record import EngineRecord, Provenance
 
@@ -376,10 +376,10 @@ def _provenance(
         seed=question.seed,
         budget=question.budget,
         time_limit=question.time_limit,
-        cut=found.cut,
+        cut=result.cut,
         seconds=round(time.monotonic() - begin, 1),
-        candidates=found.candidates,
-        engine_failures=tuple(found.failures),
+        candidates=result.candidates,
+        engine_failures=tuple(result.failures),
         python=platform.python_version(),
         packages={name: _installed(name) for name in PACKAGES},
         created=datetime.now(UTC).isoformat(timespec="seconds"),

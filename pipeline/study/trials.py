@@ -165,8 +165,8 @@ def _check_laws(study: Study) -> None:
     """Refuse a law search over columns that no table of results has."""
     columns = [column.name for column in GLOSSARY if column.dtype != "str"]
     options = (*map(_bare, study.factors.extra()), *study.family.options)
-    known = {*columns, *TRAINING_KEYS, *options, *(f"option_{name}" for name in options)}
-    if study.laws.target not in {*known, "span_f1"}:
+    names = {*columns, *TRAINING_KEYS, *options, *(f"option_{name}" for name in options)}
+    if study.laws.target not in {*names, "span_f1"}:
         raise UserError("laws.target", nearest(study.laws.target, columns), study.laws.target)
     control = study.laws.target.removeprefix("gain_")
     if control in CONTROLS and control not in study.controls:
@@ -176,15 +176,15 @@ def _check_laws(study: Study) -> None:
             study.laws.target,
         )
     for factor, column in study.laws.factors.items():
-        if column not in known:
+        if column not in names:
             raise UserError(f"laws.factors.{factor}", nearest(column, columns), column)
-    for key, name in (("sd", study.laws.sd), ("weights", study.laws.weights)):
-        if name is not None and name not in known:
-            expected = nearest(name, columns, "a column of numbers in the results")
-            raise UserError(f"laws.{key}", expected, name)
+    for key, weighting in (("sd", study.laws.sd), ("weights", study.laws.weights)):
+        if weighting is not None and weighting not in names:
+            expected = nearest(weighting, columns, "a column of numbers in the results")
+            raise UserError(f"laws.{key}", expected, weighting)
     texts = [column.name for column in GLOSSARY if column.dtype == "str"]
     for name in study.laws.groups:
-        if name not in {*known, *texts}:
+        if name not in {*names, *texts}:
             expected = nearest(name, (*texts, *columns), "a column of results")
             raise UserError("laws.groups", expected, name)
 
@@ -336,7 +336,7 @@ def _chunks(alike: Sequence[Trial], limit: int | None, device: str) -> Iterator[
     example = alike[0]
     most = max_group(example.settings, example.task.tasks, device)
     most = most if limit is None else max(1, min(most, limit))
-    ordered = sorted(alike, key=lambda trial: (trial.seed, -trial.cost, trial.digest))
-    parts = math.ceil(len(ordered) / most)
+    order = sorted(alike, key=lambda trial: (trial.seed, -trial.cost, trial.digest))
+    parts = math.ceil(len(order) / most)
     for part in range(parts):
-        yield tuple(ordered[len(ordered) * part // parts : len(ordered) * (part + 1) // parts])
+        yield tuple(order[len(order) * part // parts : len(order) * (part + 1) // parts])
