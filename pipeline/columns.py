@@ -22,10 +22,10 @@ RESULTS_NAME = "results.parquet"
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, the dtype in the table, the unit and the meaning.
+    """One column: its name, its dtype in the table, its unit and its meaning.
 
-    `asked` says that the column describes what a trial was asked to be, not its seed and not what
-    was drawn, measured or recorded: rows with equal values in all such columns are replicates.
+    `asked` columns describe the trial as the study requests it, without the seed and without what
+    was drawn, measured or recorded. Rows with equal values in all of them are replicates.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Column:
 
 
 def _asked(name: str, dtype: str, unit: str, meaning: str) -> Column:
-    """A column that describes what a trial was asked to be."""
+    """A column that describes the trial as the study requests it."""
     return Column(name, dtype, unit, meaning, asked=True)
 
 
@@ -102,7 +102,7 @@ RECORD = (
     Column("torch", "str", "", "version of torch"),
 )
 CLOCKED = ("seconds", "finished", "commit", "host")
-"""Columns in which two runs of one study may differ."""
+"""Columns in which two runs of the same study may differ."""
 
 GLOSSARY: tuple[Column, ...] = (*_IDENTITY, *_TASK, *_TRAINING, *_OUTCOME, *RECORD)
 
@@ -153,39 +153,40 @@ Besides these, a table has one column, of its own name, for
 
 
 def ordinary_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows that a law may be found on: of a table of ours all but the controls."""
+    """The rows that a law may be fitted on: without the controls, if a run wrote the table."""
     return table[table[MARK].isna()].reset_index(drop=True) if is_ours(table) else table
 
 
 def is_ours(table: pd.DataFrame) -> bool:
-    """Whether a run wrote this table: it has the keys of trials and marks controls.
+    """Whether a run wrote this table: it has keys of trials and marks controls.
 
-    Older versions named the key ``cell``.
+    Older versions called the key ``cell``.
     """
     return MARK in table and ("trial" in table or "cell" in table)
 
 
 def replicates_of(table: pd.DataFrame) -> tuple[str, ...]:
-    """Columns in which replicates agree: in a table of ours what was asked for, else none.
+    """Columns in which replicates agree: what the study requests; none if no run wrote the table.
 
-    A cell is the trial without its seed. A table without `options` or `settings`, as older versions
-    and the reference tables have it, does not say which of the columns that are not in the glossary
-    were asked for: there, those count that do not depend on the seed.
+    A cell is a trial without its seed. Tables of older versions and the reference tables have no
+    `options` or `settings`. Of their columns that are not in the glossary, those count that do not
+    depend on the seed.
     """
     if not is_ours(table):
         return ()
-    asked = [column.name for column in GLOSSARY if column.asked and column.name in table]
+    requested = [column.name for column in GLOSSARY if column.asked and column.name in table]
     others = [name for name in map(str, table) if name not in NAMES and not _SCORE.search(name)]
     keys = _keys_asked(table)
     if keys is not None:
-        return (*asked, *(name for name in others if name.removeprefix("option_") in keys))
+        return (*requested, *(name for name in others if name.removeprefix("option_") in keys))
     if "n_aux" in table and "n_aux_request" not in table and not _depends_on_seed(table, "n_aux"):
-        asked.insert(asked.index("n_request") + 1 if "n_request" in asked else 0, "n_aux")
-    return (*asked, *(name for name in others if not _depends_on_seed(table, name)))
+        place = requested.index("n_request") + 1 if "n_request" in requested else 0
+        requested.insert(place, "n_aux")
+    return (*requested, *(name for name in others if not _depends_on_seed(table, name)))
 
 
 def _keys_asked(table: pd.DataFrame) -> set[str] | None:
-    """Names of all options and settings; None where the table does not hold them for all rows."""
+    """Names of all options and settings; None if some rows of the table lack them."""
     if not set(AS_JSON) <= set(table) or table[list(AS_JSON)].isna().any(axis=None):
         return None
     texts = {text for name in AS_JSON for text in table[name].unique()}
@@ -196,7 +197,7 @@ def _keys_asked(table: pd.DataFrame) -> set[str] | None:
 
 
 def _depends_on_seed(table: pd.DataFrame, name: str) -> bool:
-    """Whether some value of the column is seen with one seed only, although there are several."""
+    """Whether some value of the column occurs with one seed only, although there are several."""
     if "seed" not in table or table["seed"].nunique() < 2:
         return False
     return bool(table.groupby(name, dropna=False)["seed"].nunique().min() < 2)
@@ -205,22 +206,24 @@ def _depends_on_seed(table: pd.DataFrame, name: str) -> bool:
 def unmodelled_columns(table: pd.DataFrame, factors: Collection[str]) -> tuple[str, ...]:
     """Columns that the study varied and that no factor accounts for.
 
-    Those are columns of `replicates_of` that differ between rows whose factors were asked to be
-    equal. A column that follows from the factors, or from a column named already, is left out.
+    Those are columns of `replicates_of` that differ between rows with equal requested factors. A
+    column that follows from the factors, or from an earlier column of the result, is not listed.
 
     Parameters
     ----------
-    factors : columns of the factors, and of the groups where there are any.
+    factors : columns of the factors and of the groups.
     """
-    asked = [name for name in replicates_of(table) if name not in (*AS_JSON, MARK)]
+    requested = [name for name in replicates_of(table) if name not in (*AS_JSON, MARK)]
     requests = {name: _REQUESTS.get(name, name) for name in factors if name in table}
     levels = [request if request in table else name for name, request in requests.items()]
-    levels = [name for name in dict.fromkeys(levels) if name in asked or name not in NAMES]
+    levels = [name for name in dict.fromkeys(levels) if name in requested or name not in NAMES]
     unmodelled: list[str] = []
-    for name in asked:
-        known = [*levels, *unmodelled]
+    for name in requested:
+        before = [*levels, *unmodelled]
         values = (
-            table.groupby(known, dropna=False)[name].nunique() if known else table[[name]].nunique()
+            table.groupby(before, dropna=False)[name].nunique()
+            if before
+            else table[[name]].nunique()
         )
         if values.max() > 1:
             unmodelled.append(name)

@@ -1,6 +1,6 @@
-"""A table and a question to `laws.json` and a report, for `mtl-laws fit` and for a study's end.
+"""From a table and a question to `laws.json` and a report, for `mtl-laws fit` and `run`.
 
-Also the way back: a folder's laws and rows give its report again.
+The report of a folder can also be written again, from its laws and rows.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mtl_laws.pipeline.laws.search import Progress, SearchResult
     from mtl_laws.pipeline.report import ReportContext
 
-#: what a report has to know of a learning curve's model
+#: columns that the report needs for each learning curve
 CURVE_COLUMNS = ("T", "n", "ami", "best_step")
 PACKAGES = ("numpy", "pandas", "pyoperon", "pysr", "scikit-learn", "scipy", "sympy", "torch")
 
@@ -61,13 +61,13 @@ class Source:
 
 @dataclass(frozen=True)
 class Fit:
-    """What a question over a table gave: the laws, with the analysed rows, and their source."""
+    """Laws with their analysed rows, and the source of these."""
 
     laws: LawSet
     source: Source
 
     def write(self, out: Path) -> None:
-        """Leave ``laws.json``, the rows and the report in the folder `out`.
+        """Write ``laws.json``, the rows and the report to the folder `out`.
 
         Raises
         ------
@@ -83,7 +83,7 @@ Bounds = tuple[float | None, float | None]
 
 
 class SearchSettings(TypedDict, total=False):
-    """What may be left out; each means what the option of `mtl-laws fit` of its name means.
+    """Optional settings; each means the same as the option of `mtl-laws fit` with its name.
 
     ``domain`` is {factor: (low, high)}; ``groups`` is a list of columns, or one column; ``forms``
     is a list of formulas, or one formula; ``rules`` are thresholds of the method that differ from
@@ -114,7 +114,7 @@ def fit_laws(
     progress: Progress | None = None,
     **settings: Unpack[SearchSettings],
 ) -> LawSet:
-    """Find laws in a table of results, as `mtl-laws fit` does; nothing is written or printed.
+    """The laws of a table of results, as `mtl-laws fit` finds them; nothing is written or printed.
 
     Parameters
     ----------
@@ -136,12 +136,12 @@ def fit_laws(
     from mtl_laws.pipeline.laws.question import Question
 
     _check(table, settings)
-    named = dict(factors) if isinstance(factors, Mapping) else {name: name for name in factors}
+    columns = dict(factors) if isinstance(factors, Mapping) else {name: name for name in factors}
     groups = settings.get("groups", ())
     settings["groups"] = (groups,) if isinstance(groups, str) else tuple(groups)
     forms = settings.get("forms", ())
     settings["forms"] = (forms,) if isinstance(forms, str) else forms
-    question = Question(target, named, bounds, **settings)
+    question = Question(target, columns, bounds, **settings)
     source = Source("table", f"{target} in a table", command=_call(question))
     return fit_question(table, question, source, progress).laws
 
@@ -153,16 +153,16 @@ def fit_to_folder(
     out: Path,
     progress: Progress | None = None,
 ) -> LawSet:
-    """Search laws for a question over a table; leave ``laws.json``, table and report in `out`.
+    """The laws of a table; writes ``laws.json``, the rows and the report to `out`.
 
-    Returns the laws that were written. Raises what `fit_question` raises, and `UserError`
-    where `out` is not writable; it is made once everything else has been found in order.
+    Raises what `fit_question` raises, and `UserError` if `out` is not writable. The folder is
+    created after the question has been checked.
     """
-    found = fit_question(table, question, source, progress, ready=lambda: make_folder(out))
+    fit = fit_question(table, question, source, progress, ready=lambda: make_folder(out))
     if progress is not None:
         progress("report", 0, 0)
-    found.write(out)
-    return found.laws
+    fit.write(out)
+    return fit.laws
 
 
 def fit_question(
@@ -172,12 +172,12 @@ def fit_question(
     progress: Progress | None = None,
     ready: Callable[[], None] = lambda: None,
 ) -> Fit:
-    """Search laws for a question over a table; nothing is written.
+    """The laws of a table, with their source; nothing is written.
 
     Parameters
     ----------
     progress : called with stage, done and total; a total of 0 where the stage cannot be counted.
-    ready : called when the question has been found in order, before the search.
+    ready : called after the question has been checked, before the search.
 
     Raises
     ------
@@ -208,22 +208,22 @@ def fit_question(
         progress=report_stage,
         forms=question.own_forms(),
     )
-    found = find_laws(problem.data, problem.held_out, options)
+    result = find_laws(problem.data, problem.held_out, options)
     report_stage("evidence", 0, 0)
-    laws = laws_document(problem, found, question.seed, question.groups)
-    asked = {
+    laws = laws_document(problem, result, question.seed, question.groups)
+    about_data = {
         "columns": dict(question.factors),
         "hold_out": question.hold_out,
         "where": question.where,
         "notes": tuple(note_text(note) for note in problem.notes),
     }
-    made = _provenance(question, choice, found, source, begin)
-    update = {"data": laws.data.model_copy(update=asked), "provenance": made}
+    record = _provenance(question, choice, result, source, begin)
+    update = {"data": laws.data.model_copy(update=about_data), "provenance": record}
     return Fit(with_sentences(laws.model_copy(update=update)).with_rows(problem.rows), source)
 
 
 def read_fit(folder: Path) -> Fit:
-    """What a search left in a folder: its ``laws.json`` and the analysed rows.
+    """The laws and the analysed rows that a search wrote to a folder.
 
     Raises
     ------
@@ -236,9 +236,9 @@ def read_fit(folder: Path) -> Fit:
         raise UserError("folder", f"a folder with {LAWS_NAME}, written by run or fit", str(folder))
     laws = LawSet.load(folder)
     laws = laws.with_rows(laws.rows)
-    made = laws.provenance
-    title = made.title or f"{laws.target}: {folder.resolve().name}"
-    return Fit(laws, Source(str(folder), title, made.question, curves_of(folder), made.command))
+    record = laws.provenance
+    title = record.title or f"{laws.target}: {folder.resolve().name}"
+    return Fit(laws, Source(str(folder), title, record.question, curves_of(folder), record.command))
 
 
 def rewrite_report(folder: Path) -> None:
@@ -249,26 +249,32 @@ def rewrite_report(folder: Path) -> None:
     UserError
         if the folder holds no laws or they cannot be read.
     """
-    found = read_fit(folder)
-    write_report_of(found.laws, found.source, folder)
+    fit = read_fit(folder)
+    write_report_of(fit.laws, fit.source, folder)
 
 
-def curves_of(folder: Path) -> pd.DataFrame | None:
-    """Learning curves of the models trained in a folder, with what each was; None without any."""
+def curves_of(folder: Path, table: pd.DataFrame | None = None) -> pd.DataFrame | None:
+    """The learning curves that a report draws, with the columns of their trials.
+
+    Parameters
+    ----------
+    folder : of a run. Without a store and a table in it, there are no curves: None.
+    table : results of the run; read from the folder if None.
+    """
     from mtl_laws.pipeline.columns import RESULTS_NAME
     from mtl_laws.pipeline.io.tablefile import read_table
-    from mtl_laws.pipeline.study.store import read_rows
-    from mtl_laws.pipeline.study.table import learning_curves
+    from mtl_laws.pipeline.study.store import read_curves
+    from mtl_laws.pipeline.study.table import learning_curves, trials_to_draw
 
     if not (folder / STORE_NAME).exists() or not (folder / RESULTS_NAME).exists():
         return None
-    trials = read_table(folder / RESULTS_NAME)
-    curves = learning_curves(read_rows(folder / STORE_NAME))
-    return curves.merge(trials[["trial", *CURVE_COLUMNS]], on="trial")
+    table = read_table(folder / RESULTS_NAME) if table is None else table
+    curves = learning_curves(read_curves(folder / STORE_NAME, trials_to_draw(table)))
+    return curves.merge(table[["trial", *CURVE_COLUMNS]], on="trial")
 
 
 def write_report_of(laws: LawSet, source: Source, out: Path) -> None:
-    """The report of laws whose rows are known."""
+    """Write the report of laws that have their rows."""
     from mtl_laws.pipeline.report import write_report
 
     write_report(out, laws, laws.rows, _context(laws, source))
@@ -313,7 +319,7 @@ def summary(laws: LawSet) -> str:
 
 
 def _form(form: Law, selected: Law) -> str:
-    """An own form on one line: its formula, its scores, its standing."""
+    """A form of the user on one line: its formula, its scores, whether it is selected."""
     from mtl_laws.pipeline.laws.law import scores_in_words
 
     reason = f"not valid: {form.reason}" if form.fitted and form.reason else form.reason
@@ -328,7 +334,7 @@ def readable(expression: str) -> str:
 
 
 def refuse_run_folder(out: Path) -> None:
-    """Keep the laws of a table out of the folder of a study, which has laws of its own.
+    """Refuse the folder of a study, which has laws of its own.
 
     Raises
     ------
@@ -341,7 +347,7 @@ def refuse_run_folder(out: Path) -> None:
 
 
 def make_folder(out: Path) -> None:
-    """Make the output folder and see that it can be written to.
+    """Create the output folder and check that it is writable.
 
     Raises
     ------
@@ -359,7 +365,7 @@ def make_folder(out: Path) -> None:
 
 
 def _provenance(
-    question: Question, choice: Choice, found: SearchResult, source: Source, begin: float
+    question: Question, choice: Choice, result: SearchResult, source: Source, begin: float
 ) -> Provenance:
     from mtl_laws.pipeline.laws.record import EngineRecord, Provenance
 
@@ -374,10 +380,10 @@ def _provenance(
         seed=question.seed,
         budget=question.budget,
         time_limit=question.time_limit,
-        cut=found.cut,
+        cut=result.cut,
         seconds=round(time.monotonic() - begin, 1),
-        candidates=found.candidates,
-        engine_failures=tuple(found.failures),
+        candidates=result.candidates,
+        engine_failures=tuple(result.failures),
         python=platform.python_version(),
         packages={name: _installed(name) for name in PACKAGES},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -419,14 +425,14 @@ def _check(table: pd.DataFrame, settings: SearchSettings) -> None:
 
 
 def _call(question: Question) -> str:
-    """The call that asks this question, for the record."""
+    """The call of `fit_laws` that asks this question."""
     from mtl_laws.pipeline.laws.question import Question
 
     plain = Question(question.target, question.factors, question.bounds)
-    given = [
+    settings = [
         f"{name}={'rules' if name == 'rules' else repr(getattr(question, name))}"
         for name in SearchSettings.__annotations__
         if getattr(question, name) != getattr(plain, name)
     ]
-    told = (repr(question.target), repr(dict(question.factors)), repr(tuple(question.bounds)))
-    return f"fit_laws({', '.join(['table', *told, *given])})"
+    arguments = (question.target, dict(question.factors), tuple(question.bounds))
+    return f"fit_laws({', '.join(['table', *map(repr, arguments), *settings])})"

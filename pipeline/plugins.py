@@ -1,12 +1,12 @@
 """Plug-ins: a user's own family, encoder, weighting, engine or export format, from a Python file.
 
-A plug-in is a file (or an importable module) that calls the registration functions beside the
-registries, such as `pipeline.training.encoders.register_encoder`. It is named on the command line
-(``mtl-laws --plugin mine.py …``) or by `plug_in` in Python, never in a study or a ``laws.json``: a
-file of data makes nothing run.
+A plug-in is a file (or an importable module) that calls registration functions, such as
+`mtl_laws.pipeline.training.encoders.register_encoder`. It is named on the command line
+(``mtl-laws --plugin mine.py …``) or by `plug_in` in Python, never in a study or a ``laws.json``:
+data files never run code.
 
-Worker processes have registries of their own. What is sent to them therefore travels with the names
-of the plug-ins (`equipped`), and they load them before they begin.
+Worker processes have registries of their own. Work is therefore sent to them together with the
+names of the plug-ins (`with_plugins`), which they load first.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import ParamSpec, TypeVar
 
 from mtl_laws.pipeline.errors import UserError, nearest
 
-Given = ParamSpec("Given")
+Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 ACCEPTED = "a Python file (NAME.py) or an importable module that registers something"
@@ -29,7 +29,7 @@ _loaded: list[str] = []
 
 
 def plug_in(name: str | Path) -> None:
-    """Load a plug-in: what it registers can be used from now on, in worker processes too.
+    """Load a plug-in, so that what it registers can be used, also in worker processes.
 
     Parameters
     ----------
@@ -52,32 +52,33 @@ def plug_in(name: str | Path) -> None:
 
 
 def loaded() -> tuple[str, ...]:
-    """Plug-ins of this process, in the order in which they were loaded."""
+    """The plug-ins of this process in the order of loading."""
     return tuple(_loaded)
 
 
-def equipped(
+def with_plugins(
     plugins: Sequence[str],
-    work: Callable[Given, Result],
-    *args: Given.args,
-    **named: Given.kwargs,
+    work: Callable[Arguments, Result],
+    *args: Arguments.args,
+    **named: Arguments.kwargs,
 ) -> Result:
-    """Do a piece of work in a worker process that first loads the plug-ins of its parent."""
+    """The result of `work` in a worker process that first loads the plug-ins of its parent."""
     for name in plugins:
         plug_in(name)
     return work(*args, **named)
 
 
-def _run_file(path: Path, written: str) -> None:
+def _run_file(path: Path, name: str) -> None:
+    """Run the file at `path`; `name` is what the user called it."""
     if not path.is_file():
-        raise UserError("plugin", ACCEPTED, written)
+        raise UserError("plugin", ACCEPTED, name)
     spec = spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None or not path.stem.isidentifier():
-        raise UserError("plugin", ACCEPTED, written)
+        raise UserError("plugin", ACCEPTED, name)
     if path.stem in sys.modules:
-        raise UserError("plugin", "a file of another name; a module has this one", written)
+        raise UserError("plugin", "a file with another name; a module has this one", name)
     module = module_from_spec(spec)
-    sys.modules[path.stem] = module  # so that what it defines can be sent to other processes
+    sys.modules[path.stem] = module  # so that its objects can be sent to other processes
     try:
         spec.loader.exec_module(module)
     except BaseException:

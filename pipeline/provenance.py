@@ -1,4 +1,4 @@
-"""Where and with what a result was made: the record that every stored row points to."""
+"""Provenance: version, machine and libraries behind a result; every stored row refers to it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ DISTRIBUTION = "mtl-laws"
 def provenance() -> dict[str, str]:
     """Package version, commit, host, Python and torch of this process.
 
-    ``commit`` is empty where the package does not run from a checkout of its own; it ends in
-    ``+changes`` where the checkout differs from that commit.
+    ``commit`` is empty unless the package runs from its own checkout. It ends in ``+changes`` if
+    the checkout differs from that commit.
     """
     return {
         "version": _version(DISTRIBUTION),

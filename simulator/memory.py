@@ -62,7 +62,7 @@ def _available() -> float | None:
 
 def _installed() -> float | None:
     names = ("SC_PHYS_PAGES", "SC_PAGE_SIZE")
-    if any(name not in os.sysconf_names for name in names):
+    if any(name not in getattr(os, "sysconf_names", ()) for name in names):  # as on Windows
         return None
     return float(os.sysconf(names[0])) * os.sysconf(names[1])
 

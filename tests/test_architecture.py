@@ -134,6 +134,30 @@ print(laws_document(problem, found, seed=0).law.scores["r2_train"])
 """
 
 
+WITHOUT_POSIX = """
+import signal
+import sys
+
+for name in ("fcntl", "grp", "pwd", "resource", "termios"):
+    sys.modules[name] = None
+for name in ("SIGALRM", "SIGHUP", "SIGKILL", "SIGUSR1", "pthread_kill", "setitimer"):
+    delattr(signal, name)
+
+import importlib
+for name in {modules!r}:
+    importlib.import_module(name)
+"""
+
+
+def test_no_module_needs_posix_to_be_imported() -> None:
+    """As on Windows: what only POSIX has is loaded where it is used, if at all."""
+    code = WITHOUT_POSIX.format(modules=sorted(MODULES))
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert answer.returncode == 0, answer.stderr
+
+
 def test_symbolic_and_laws_need_no_engine_and_no_sympy() -> None:
     """Their core works where torch, the engines and sympy are not installed."""
     core = [

@@ -15,7 +15,7 @@ from mtl_laws import plug_in
 from mtl_laws.pipeline import plugins
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.export.formats import EXPORTS, export_format
-from mtl_laws.pipeline.plugins import equipped, loaded
+from mtl_laws.pipeline.plugins import loaded, with_plugins
 from mtl_laws.pipeline.symbolic.engines import ENGINES, Request
 from mtl_laws.pipeline.symbolic.fit import Sample
 from mtl_laws.pipeline.symbolic.templates import to_template
@@ -113,7 +113,7 @@ def test_worker_processes_know_it(page: Path) -> None:
     plug_in(path)
     plug_in(path)
     assert loaded() == (str(path),)
-    call = joblib.delayed(equipped)(loaded(), format_names)
+    call = joblib.delayed(with_plugins)(loaded(), format_names)
     for names in joblib.Parallel(n_jobs=2)([call, call]):
         assert "mine" in names
 

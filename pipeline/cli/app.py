@@ -18,6 +18,7 @@ from mtl_laws.pipeline.cli.engines import engines
 from mtl_laws.pipeline.cli.export import export
 from mtl_laws.pipeline.cli.fit import fit
 from mtl_laws.pipeline.cli.init import init
+from mtl_laws.pipeline.cli.plan import plan
 from mtl_laws.pipeline.cli.report import report
 from mtl_laws.pipeline.cli.run import run
 from mtl_laws.pipeline.cli.simulate import simulate
@@ -25,6 +26,7 @@ from mtl_laws.pipeline.cli.status import status
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     init,
+    plan,
     run,
     status,
     fit,

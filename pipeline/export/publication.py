@@ -156,7 +156,7 @@ def _run_tables(folder: Path, run: _RunRecord | None) -> list[PublishedTable]:
     settings = {name for trial in trials for name in trial["training"]}
     options = {name for trial in trials for name in trial["task"]["options"]}
     tables = [_results_table(outcomes_table(run.rows, run.runs), settings, options)]
-    curves = learning_curves(run.rows)
+    curves = learning_curves((row.trial, row.outcome["curve"]) for row in run.rows)
     if len(curves):
         tables.append(published_table("curves", "One evaluation of one trial.", curves, CURVES))
     return tables

@@ -38,7 +38,7 @@ from mtl_laws.pipeline.laws.score import (
     share_constants,
 )
 from mtl_laws.pipeline.laws.select import front, select
-from mtl_laws.pipeline.plugins import equipped, loaded
+from mtl_laws.pipeline.plugins import loaded, with_plugins
 from mtl_laws.pipeline.symbolic.engines import ENGINES, Engine, Request
 from mtl_laws.pipeline.symbolic.engines.surfaces import SURFACES
 from mtl_laws.pipeline.symbolic.fit import Sample
@@ -491,6 +491,7 @@ def _in_parallel(
                 break
             left = clock.left(share)
             limit = None if left is None else max(left, 1.0)
-            results += parallel(delayed(equipped)(loaded(), work, task, limit) for task in batch)
+            call = delayed(with_plugins)
+            results += parallel(call(loaded(), work, task, limit) for task in batch)
             options.progress(stage.name, len(results), len(tasks))
     return results

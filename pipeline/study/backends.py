@@ -1,4 +1,4 @@
-"""Where groups are trained: the run's options, joblib's own backends, and their lost workers."""
+"""Backends: where groups are trained, and which errors mean that a worker was lost."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from joblib.externals.loky.process_executor import BrokenProcessPool
 from mtl_laws.pipeline.errors import PipelineError, UserError, nearest
 
 NO_SCHEDULER = (
-    "the connection to the dask scheduler is lost; what was written is safe: start it and run the "
+    "the connection to the dask scheduler is lost; finished rows are safe: start it and run the "
     "same command again"
 )
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where a study is trained; none of it changes what a trial gives.
+    """Where a study is trained. The options do not change the outcome of a trial.
 
     Parameters
     ----------
     jobs : worker processes; −1 for one per core.
     backend : ``loky`` (processes on this machine) or ``dask`` (a cluster).
-    address : of the dask scheduler; None starts a cluster of `jobs` workers on this machine.
+    address : of the dask scheduler; if None, a cluster of `jobs` workers starts on this machine.
     device : ``cpu``, ``cuda`` or ``cuda:0``.
-    progress : whether to say how far the run is, on standard error.
-    retry_failed : whether trials whose row is ``failed`` are tried again.
+    progress : whether to show the progress of the run on standard error.
+    retry_failed : whether trials with a row of status ``failed`` are trained again.
     """
 
     jobs: int = -1
@@ -43,14 +43,14 @@ class RunOptions:
     retry_failed: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.jobs, bool) or not isinstance(self.jobs, int) or self.jobs in (0,):
+        if isinstance(self.jobs, bool) or not isinstance(self.jobs, int) or self.jobs == 0:
             raise UserError("jobs", "a number of processes, or -1 for one per core", self.jobs)
         _check_backend(self.backend, self.address)
         _check_device(self.device)
 
     @property
     def processes(self) -> int:
-        """Worker processes asked for; one stream of work is enough for one GPU."""
+        """Worker processes; by default one for a GPU."""
         return 1 if self.jobs < 0 and self.device != "cpu" else self.jobs
 
 
@@ -62,7 +62,7 @@ def _loky(jobs: int, _: str | None) -> Iterator[tuple[type[BaseException], ...]]
 
 @contextmanager
 def _dask(jobs: int, address: str | None) -> Iterator[tuple[type[BaseException], ...]]:
-    """A cluster that is there, or one of `jobs` processes made for this run."""
+    """The cluster at `address`, or a new one of `jobs` processes for this run."""
     distributed = _distributed()
     with ExitStack() as stack:
         if address is None:
@@ -106,11 +106,11 @@ def _distributed() -> Any:
 
 
 BACKENDS: Mapping[str, Callable[[int, str | None], Any]] = {"loky": _loky, "dask": _dask}
-"""Name -> context manager of (jobs, address), giving the errors that mean a lost worker."""
+"""Name -> context manager of (jobs, address) that yields the errors of a lost worker."""
 
 
 def _check_backend(name: str, address: str | None) -> None:
-    """Refuse a backend that is not there, or an address that it has no use for."""
+    """Refuse an unknown or missing backend, and an address without the backend dask."""
     if name not in BACKENDS:
         raise UserError("backend", nearest(name, BACKENDS), name)
     if name == "dask":
@@ -133,12 +133,12 @@ def _check_device(name: str) -> None:
     except RuntimeError as error:
         raise UserError("device", "cpu, cuda or cuda:NUMBER", name) from error
     if kind == "cuda" and index >= torch.cuda.device_count():
-        found = f"{torch.cuda.device_count()} CUDA devices are visible to torch here"
-        raise UserError("device", f"cpu; {found}", name)
+        visible = f"{torch.cuda.device_count()} CUDA devices are visible to torch here"
+        raise UserError("device", f"cpu; {visible}", name)
 
 
 @contextmanager
 def backend(options: RunOptions) -> Iterator[tuple[type[BaseException], ...]]:
-    """Let `joblib.Parallel` work as `options` say; gives the errors that mean a lost worker."""
-    with BACKENDS[options.backend](options.processes, options.address) as lost:
-        yield lost
+    """Configure `joblib.Parallel` by `options`; yields the errors that mean a lost worker."""
+    with BACKENDS[options.backend](options.processes, options.address) as errors:
+        yield errors

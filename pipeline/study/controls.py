@@ -1,7 +1,7 @@
-"""Controls: runs that say where the gain of training together comes from.
+"""Controls: trials that show where the gain of multi-task training comes from.
 
-A control is described by the description of the multi-task run that it is compared with, and by
-nothing that any run gave. So the table finds a run's controls by their digests.
+The description of a control follows from that of the multi-task trial that it is compared with, and
+from no outcome. The table therefore finds the controls of a trial by their digests.
 """
 
 from __future__ import annotations
@@ -14,32 +14,31 @@ from mtl_laws.pipeline.columns import MARK
 Description = Mapping[str, Any]
 
 _PHASES = {"transfer": 2}
-"""Stretches of `max_steps` updates that a sharing may make; 1 where it is not named."""
+"""Sharing -> phases of `max_steps` updates that it makes; 1 if not listed."""
 
 
 def single_task_twin(description: Description) -> dict[str, Any]:
-    """The single-task run that a run is paired with: same main task, n and seed.
+    """The single-task trial that a trial is paired with: same main task, n and seed.
 
-    What belongs to the auxiliaries has its neutral value there (`trials.single_task`).
+    Fields of the auxiliaries have their neutral value (`trials.single_task`).
     """
     neutral = {"tasks": 1, "ami": None, "aux_tokens": None, "shared": False}
     return _changed(description, neutral, {"random_labels": False})
 
 
 def with_updates(description: Description) -> dict[str, Any]:
-    """The main task alone with at least as many updates as the multi-task run can make.
+    """The main task alone with at least as many updates as the multi-task trial can make.
 
-    How many that one makes is known only once it stopped, so this one makes all that are allowed,
-    `max_steps` of them and twice as many for `transfer`, and keeps the best look of them.
+    The number of updates of that trial is known only when it has stopped. The control therefore
+    makes all that are allowed (`max_steps`, twice as many for `transfer`) and keeps the best step.
     """
     training = description["training"]
-    allowed = training["max_steps"] * _PHASES.get(training["sharing"], 1)
-    alone = single_task_twin(description)
-    return _changed(alone, {}, {"max_steps": allowed, "patience": 0})
+    most = training["max_steps"] * _PHASES.get(training["sharing"], 1)
+    return _changed(single_task_twin(description), {}, {"max_steps": most, "patience": 0})
 
 
 def with_tokens(description: Description) -> dict[str, Any]:
-    """The main task alone with as many tokens as all tasks together have: the ceiling."""
+    """The main task alone with the tokens of all tasks together: the upper bound."""
     task = description["task"]
     auxiliary = task["aux_tokens"] or task["tokens"]
     together = task["tokens"] + (task["tasks"] - 1) * auxiliary
@@ -47,7 +46,7 @@ def with_tokens(description: Description) -> dict[str, Any]:
 
 
 def with_random_labels(description: Description) -> dict[str, Any]:
-    """The same tasks with the auxiliaries' training labels shuffled: the floor."""
+    """The same tasks with shuffled training labels of the auxiliaries: the lower bound."""
     return _changed(description, {}, {"random_labels": True})
 
 
@@ -56,11 +55,11 @@ CONTROLS: Mapping[str, Callable[[Description], dict[str, Any]]] = {
     "tokens": with_tokens,
     "random_labels": with_random_labels,
 }
-"""Name -> description of the control from that of the multi-task run, without the mark."""
+"""Name -> function from the description of the multi-task trial to that of the control."""
 
 
 def marked(name: str, description: Description) -> dict[str, Any]:
-    """`description` as that of the control `name`, told apart from an ordinary run like it."""
+    """`description` marked as the control `name`, which gives it a digest of its own."""
     return {**description, MARK: name}
 
 

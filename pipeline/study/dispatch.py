@@ -1,12 +1,13 @@
-"""Trials to workers and results back, whatever happens to the workers.
+"""Fault-tolerant execution of trials.
 
-A worker that is killed (out of memory, by hand) takes the whole pool with it, and nobody says which
-group it was at. So every trial that was given out and did not come back gets a strike. Trials with
-few strikes are trained in groups as before, those with more of them singly, and at last one at a
-time: a trial that then loses its worker again is the culprit, and its result says so.
+A worker that is killed (out of memory, by hand) takes the whole pool with it, and nothing tells
+which group it was training. Every trial that was handed out and did not return therefore gets a
+strike. Trials with few strikes are trained in groups as before, those with more in groups of their
+own, and finally one at a time: a trial that then loses its worker again fails, and its result says
+why.
 
-Groups are made of all trials of the study, and only then are those left out that have their row. So
-a resumed run trains the groups of an undisturbed one, and sums over a stack round the same way.
+Groups are made of all trials of the study; only then are finished trials left out. So a resumed run
+trains the groups of an undisturbed one, and sums over a stack have the same rounding.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from contextlib import closing
 import joblib
 
 from mtl_laws.pipeline.errors import PipelineError
-from mtl_laws.pipeline.plugins import equipped, loaded
+from mtl_laws.pipeline.plugins import loaded, with_plugins
 from mtl_laws.pipeline.study.backends import RunOptions, backend
 from mtl_laws.pipeline.study.trials import Trial, group
 from mtl_laws.pipeline.study.workers import Result, failure, train_trials
@@ -32,34 +33,34 @@ SINGLY = 2
 """Strikes from which a trial is trained in a group of its own."""
 
 ALONE = 3
-"""Strikes from which it is trained while nothing else is."""
+"""Strikes from which nothing else is trained at the same time."""
 
 CULPRIT = 5
-"""Strikes at which it is given up."""
+"""Strikes at which a trial fails."""
 
-LOST = "its worker was killed each time it was trained, perhaps for want of memory"
+LOST = "its worker was killed every time it was trained, perhaps out of memory"
 
 STUCK = (
-    "the workers gave neither a result nor a reason; what was written is safe: run the same "
-    "command again, and with another --backend if that ends like this, too"
+    "the workers returned neither a result nor an error; finished rows are safe: run the same "
+    "command again, with another backend if this happens twice"
 )
 
 
 def outcomes(
     trials: Sequence[Trial], done: Collection[str], options: RunOptions, parent: int = 0
 ) -> Generator[list[Result], None, None]:
-    """The results of all trials that are not done, a group at a time, in the order of arrival.
+    """The results of all trials that are not done, one group at a time, as they arrive.
 
     Parameters
     ----------
     trials : all trials of the study.
-    done : digests of those that have their row.
+    done : digests of those that have a row.
     options : where to train the others.
-    parent : process id of the run, for its local workers to watch; 0 for none.
+    parent : process id of the run, which local workers watch; 0 for none.
 
     Raises
     ------
-    PipelineError : a round brought nothing, neither a result nor a trial lost with its worker.
+    PipelineError : a round gave neither a result nor a strike.
     """
     groups = group(trials, device=options.device)
     waiting = {trial.digest: trial for trial in trials if trial.digest not in done}
@@ -68,7 +69,7 @@ def outcomes(
         while waiting:
             one_round, before = _Round(groups, waiting, strikes), len(waiting) - strikes.total()
             try:
-                with closing(one_round.give_out(options, parent)) as arriving:
+                with closing(one_round.results(options, parent)) as arriving:
                     for results in arriving:
                         for result in results:
                             del waiting[result.trial]
@@ -84,7 +85,7 @@ def outcomes(
 
 
 class _Round:
-    """One attempt at all waiting trials, which ends when they are done or a worker is lost."""
+    """One attempt at all waiting trials; it ends when they are done or a worker is lost."""
 
     def __init__(
         self, groups: Sequence[Part], waiting: Mapping[str, Trial], strikes: Counter[str]
@@ -99,35 +100,35 @@ class _Round:
         self.alone = not self.parts
         if self.alone:
             self.parts = _singles(groups, lambda trial: trial.digest in waiting)
-        self._given: list[Part] = []
+        self._in_work: list[Part] = []
 
-    def give_out(self, options: RunOptions, parent: int) -> Generator[list[Result], None, None]:
-        """Results of the parts as they arrive."""
+    def results(self, options: RunOptions, parent: int) -> Generator[list[Result], None, None]:
+        """The results of the parts as they arrive."""
         parallel = joblib.Parallel(
             batch_size=1,
             pre_dispatch=1 if self.alone else "2 * n_jobs",
             return_as="generator_unordered",
         )
         yield from parallel(
-            joblib.delayed(equipped)(loaded(), train_trials, part, options.device, parent)
-            for part in self._giving()
+            joblib.delayed(with_plugins)(loaded(), train_trials, part, options.device, parent)
+            for part in self._hand_out()
         )
 
-    def _giving(self) -> Iterator[Part]:
+    def _hand_out(self) -> Iterator[Part]:
         for part in self.parts:
-            self._given.append(part)
+            self._in_work.append(part)
             yield part
 
     def in_flight(self, waiting: Mapping[str, Trial]) -> list[str]:
-        """Trials that were given out and have not come back; of trials trained alone, the first."""
-        out = [trial.digest for part in self._given for trial in part if trial.digest in waiting]
-        return out[:1] if self.alone else out
+        """The trials that were handed out and did not return; only the first if trained alone."""
+        lost = [trial.digest for part in self._in_work for trial in part if trial.digest in waiting]
+        return lost[:1] if self.alone else lost
 
 
 def _parts(groups: Sequence[Part], wanted: Callable[[Trial], bool]) -> list[Part]:
-    """Of every group its wanted trials, where it has some."""
-    kept = (tuple(trial for trial in part if wanted(trial)) for part in groups)
-    return [part for part in kept if part]
+    """The wanted trials of every group that has some."""
+    parts = (tuple(trial for trial in part if wanted(trial)) for part in groups)
+    return [part for part in parts if part]
 
 
 def _singles(groups: Sequence[Part], wanted: Callable[[Trial], bool]) -> list[Part]:

@@ -1,34 +1,34 @@
 """RunLock: one run at a time in one folder.
 
-The lock is the operating system's own (`flock`) on the file ``run.lock``: it is let go when the
-process that holds it ends, however it ends, so a killed run never leaves a folder locked. The file
-itself stays; only the lock on it counts. It says who holds the lock, for the message. A run that is
-refused takes away the file that it has made.
+The lock is the operating system's own lock on the file ``run.lock`` (by filelock). It ends with the
+process that holds it, however that process ends, so a killed run never leaves a folder locked. The
+file itself stays, and names the latest holder. A run that is refused removes the file if it has
+created it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import platform
-import time
 from pathlib import Path
 from types import TracebackType
-from typing import TextIO
+
+from filelock import FileLock, Timeout
 
 from mtl_laws.pipeline.errors import UserError
 
 LOCK_NAME = "run.lock"
-LONGEST_NAME = 200
-"""Characters of the lock file that are read."""
 
-READERS, READING = 10, 0.01
-"""How often a lock is tried for again, and after how many seconds: a reader has it for less."""
+LONGEST_NAME = 200
+"""Bytes of the lock file that are read."""
+
+PATIENCE, POLL = 0.1, 0.01
+"""Seconds that a run waits for the lock, and between two attempts: `is_locked` holds it briefly."""
 
 
 class RunLock:
-    """Context manager: holds the folder, or raises.
+    """Context manager that holds the lock of a folder.
 
     Raises
     ------
@@ -37,46 +37,26 @@ class RunLock:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / LOCK_NAME
-        self._file: TextIO | None = None
-        self._made = False
+        self._lock = _lock_at(self.path)
+        self._created = False
 
     def __enter__(self) -> RunLock:
-        file = self._locked()
-        while not _is_at(file, self.path):  # its holder was refused and took it away
-            file.close()
-            file = self._locked()
-        self._file = file
-        self._made = os.fstat(file.fileno()).st_size == 0
-        with contextlib.suppress(OSError):  # a full disk: the lock counts, not what it says
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {platform.node()}\n")
-            file.flush()
-        return self
-
-    def _locked(self) -> TextIO:
-        """The file at the path, locked."""
+        folder = str(self.path.parent)
         try:
-            file = _opened(self.path)
-        except OSError as error:
-            raise self._unusable(error) from error
-        try:
-            _lock(file)
-        except BlockingIOError as error:
-            file.seek(0)
-            holder = file.read(LONGEST_NAME).strip() or "another process"
-            file.close()
+            self._lock.acquire(timeout=PATIENCE, poll_interval=POLL)
+        except Timeout as error:
             expected = (
                 "a folder in which no other run is at work; wait for it, or choose another folder"
             )
-            raise UserError(str(self.path.parent), expected, f"in use by {holder}") from error
-        except OSError as error:  # a file system that knows no locks
-            file.close()
-            raise self._unusable(error) from error
-        return file
-
-    def _unusable(self, error: OSError) -> UserError:
-        reason = (error.strerror or "not writable").lower()
-        return UserError(str(self.path.parent), "a folder to write in", f"{LOCK_NAME}: {reason}")
+            raise UserError(folder, expected, f"in use by {_holder(self.path)}") from error
+        except OSError as error:  # not writable, a link, or a file system without locks
+            reason = (error.strerror or "not writable").lower()
+            raise UserError(folder, "a folder to write in", f"{LOCK_NAME}: {reason}") from error
+        with contextlib.suppress(OSError):  # on a full disk the lock works without a name
+            self._created = self.path.stat().st_size == 0
+            text = f"process {os.getpid()} on {platform.node()}\n"
+            self.path.write_text(text, encoding="utf-8")
+        return self
 
     def __exit__(
         self,
@@ -84,44 +64,36 @@ class RunLock:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._file is None:
-            return
-        if self._made and isinstance(error, UserError) and _is_at(self._file, self.path):
+        if self._created and isinstance(error, UserError):
             with contextlib.suppress(OSError):
                 self.path.unlink()
-        self._file.close()
-        self._file = None
+        self._lock.release()
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a run is at work in `folder` right now."""
-    try:
-        with (folder / LOCK_NAME).open("r", encoding="utf-8") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # none there, or none for us to read
+    """Whether a run is at work in `folder` right now; no file is created."""
+    path = folder / LOCK_NAME
+    if not path.exists():
         return False
-    return False
+    try:
+        with _lock_at(path).acquire(blocking=False):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # not ours to lock
+        return False
 
 
-def _opened(path: Path) -> TextIO:
-    """The file at `path`, made if absent; not through a link, or its target would be emptied."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
-    return os.fdopen(os.open(path, flags, 0o666), "a+", encoding="utf-8", errors="replace")
+def _lock_at(path: Path) -> FileLock:
+    """A lock that is never a mere file: that would stay where a run was killed."""
+    return FileLock(path, fallback_to_soft=False)
 
 
-def _lock(file: TextIO) -> None:
-    """Lock `file`; whoever asks for the status of the run (`is_locked`) is waited for."""
-    for _ in range(READERS):
-        with contextlib.suppress(BlockingIOError):
-            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        time.sleep(READING)
-    return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _is_at(file: TextIO, path: Path) -> bool:
-    """Whether `file` is still the one at `path`."""
-    with contextlib.suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    return False
+def _holder(path: Path) -> str:
+    """Who holds the lock, as the file says."""
+    try:
+        with path.open("rb") as file:
+            name = file.read(LONGEST_NAME).decode("utf-8", "replace").strip()
+    except OSError:  # Windows does not let others read a locked file
+        name = ""
+    return name or "another process"

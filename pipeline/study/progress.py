@@ -1,7 +1,7 @@
-"""How far a run is: the numbers, a display for terminals, and lines for everything else.
+"""Progress of a run: its numbers, a bar on a terminal, and lines elsewhere.
 
-The time left comes from the cost of the trials (`Trial.cost`), not from their number, because the
-longest trials are trained first.
+The time left follows from the cost of the trials (`Trial.cost`), not from their number, because
+the longest trials are trained first.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ from types import TracebackType
 from typing import TextIO
 
 from rich.console import Console
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from mtl_laws.pipeline.study.lock import is_locked
 from mtl_laws.pipeline.study.store import FAILED, STORE_NAME, read_summary
@@ -29,15 +27,15 @@ LINE_EVERY = 10.0
 
 @dataclass(frozen=True)
 class RunStatus:
-    """How far a run is.
+    """Progress of a run in numbers.
 
     Parameters
     ----------
     trials : trials of the study.
-    done : trials that have a row, the failed ones included.
+    done : trials that have a row, including the failed ones.
     failed : rows of status ``failed``.
     rate : models per second of the latest run; None before its first row.
-    seconds_left : at that rate; None where there is no rate.
+    seconds_left : at that rate; None without a rate.
     running : whether a process is at work in the folder.
     """
 
@@ -61,12 +59,12 @@ class RunStatus:
         if self.remaining and self.seconds_left is not None:
             parts.append(f"{duration(self.seconds_left)} left")
         if self.remaining and not self.running:
-            parts.append("stopped: the same command goes on")
+            parts.append("stopped: run the same command again to resume")
         return ", ".join(parts)
 
 
 def run_status(out: Path) -> RunStatus:
-    """How far the run in the folder `out` is, while it runs and after.
+    """The progress of the run in the folder `out`, during the run or later.
 
     Raises
     ------
@@ -97,15 +95,16 @@ def duration(seconds: float) -> str:
 
 
 class RunProgress:
-    """Counts what comes back and shows it; a context manager around a run.
+    """Counts results and shows the progress; a context manager around a run.
 
     Parameters
     ----------
-    trials : trials of the study; of them `done` have a row before this run begins.
+    trials : trials of the study; `done` of them had a row before this run began.
     cost : of the trials that this run has to train, in units of `Trial.cost`.
     shown : False for silence.
-    stream : where to write; a terminal gets a live bar, anything else a line now and then.
-    clock : seconds that only ever grow.
+    stream : where to write. A terminal gets a bar, with a spinner and the time spent; anything
+        else gets a line every `LINE_EVERY` seconds.
+    clock : seconds that never decrease.
     """
 
     def __init__(
@@ -121,19 +120,23 @@ class RunProgress:
         self.trained, self.failed, self.paid = 0, 0, 0.0
         self._stream = stream or sys.stderr
         self._clock = clock
-        self._began = self._spoke = clock()
+        self._start = self._last_line = clock()
         console = Console(file=self._stream)
-        live = shown and console.is_terminal
-        self._lines = shown and not live
-        self._live = Live(console=console, transient=False) if live else None
+        self._lines = shown and not console.is_terminal
+        self._bar = Progress(
+            SpinnerColumn(),
+            BarColumn(bar_width=30),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not (shown and console.is_terminal),
+        )
+        self._task = self._bar.add_task(self.status().line(), total=trials, completed=done)
 
     def __enter__(self) -> RunProgress:
-        self._began = self._spoke = self._clock()
-        if self._live is not None:
-            self._live.update(self._bar())
-            self._live.start()
-        elif self._lines:
-            self._say()
+        self._start = self._clock()
+        self._bar.start()
+        self._show(now=True)
         return self
 
     def __exit__(
@@ -142,35 +145,27 @@ class RunProgress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._live is not None:
-            self._live.stop()
-        elif self._lines:
-            self._say()
+        self._show(now=True)
+        self._bar.stop()
 
     def advance(self, models: int, failed: int, cost: float) -> None:
-        """Note that `models` more trials have their row, `failed` of them without a model."""
+        """Count `models` new rows, `failed` of them without a model."""
         self.trained += models
         self.failed += failed
         self.paid += cost
-        if self._live is not None:
-            self._live.update(self._bar())
-        elif self._lines and self._clock() - self._spoke >= LINE_EVERY:
-            self._say()
+        self._show()
 
     def status(self) -> RunStatus:
         """The numbers as they are now."""
-        elapsed = self._clock() - self._began
+        elapsed = self._clock() - self._start
         rate = self.trained / elapsed if self.trained and elapsed > 0 else None
         left = elapsed * (self.cost - self.paid) / self.paid if self.paid else None
         done = self.before + self.trained
         return RunStatus(self.trials, done, self.failed, rate, left, running=True)
 
-    def _say(self) -> None:
-        self._spoke = self._clock()
-        print(self.status().line(), file=self._stream, flush=True)
-
-    def _bar(self) -> Table:
+    def _show(self, now: bool = False) -> None:
         status = self.status()
-        row = Table.grid(padding=(0, 1))
-        row.add_row(ProgressBar(total=self.trials, completed=status.done, width=30), status.line())
-        return row
+        self._bar.update(self._task, completed=status.done, description=status.line())
+        if self._lines and (now or self._clock() - self._last_line >= LINE_EVERY):
+            self._last_line = self._clock()
+            print(status.line(), file=self._stream, flush=True)

@@ -1,4 +1,4 @@
-"""ResultStore: every outcome of a run, in one SQLite file, and what can be relied on.
+"""ResultStore: every outcome of a run in one SQLite file, and what it guarantees.
 
 The contract
 ------------
@@ -6,20 +6,19 @@ The contract
    rows.
 2. A finished row never changes: the database itself refuses to update or delete it. Only rows of
    status ``failed`` may be dropped, to be tried again, and only when the user asks for it.
-3. The outcomes of a group are written in one transaction: all of them are there or none.
+3. The outcomes of a group are written in one transaction: all of them or none.
 4. Only the process that holds the folder's lock writes; workers never see the file. Anyone may
    read while a run is going on (write-ahead log).
 5. What was written survives the death of the process at any moment. After a power failure the
    last few transactions may be missing; the file is consistent and those trials are trained again.
-6. The file carries its schema version. An older one is brought up to date in a transaction that is
-   recorded in ``migrations``; a newer one is refused.
-7. The file belongs to one study, told by the digest of all its trials. The results of another study
-   are refused.
-8. A damaged file is recognised when it is opened, never repaired in silence. Every row carries a
-   checksum, a digest of its texts, which is looked at whenever the row is read: a letter that has
-   changed in it is damage, too.
+6. The file carries its schema version. A writer brings an older one up to date in a transaction
+   that is recorded in ``migrations``; a newer one is refused.
+7. The file belongs to one study, identified by the digest of all its trials. The results of another
+   study are refused.
+8. Damage is detected when the file is opened, and never repaired silently. Every row has a checksum
+   of its texts that is verified whenever the row is read: a changed letter is damage, too.
 
-Nothing here knows what a trial or an outcome is: both are JSON values, so that a store can be read
+The store does not know what a trial or an outcome is: both are JSON values, so a store can be read
 without the packages that made it. Pickle is never used.
 """
 
@@ -27,11 +26,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.study.digest import canonical
@@ -50,16 +49,22 @@ from mtl_laws.pipeline.study.storefile import (
 __all__ = [
     "FAILED",
     "STORE_NAME",
+    "Curve",
     "ResultStore",
     "Row",
     "Summary",
     "open_store",
+    "read_curves",
     "read_rows",
     "read_runs",
     "read_summary",
 ]
 
 FAILED = "failed"
+"""Status of a trial that could not be trained."""
+
+Curve: TypeAlias = "Sequence[Sequence[float | None]]"
+"""Learning curve: step, training loss and validation loss of every evaluation."""
 
 
 @dataclass(frozen=True)
@@ -98,12 +103,12 @@ class ResultStore:
         self._run = 0
 
     def begin(self, study: Mapping[str, Any], digest: str, trials: int) -> None:
-        """Tie the file to a study, or check that it is this study's.
+        """Record the study of the file, or check that the file belongs to this study.
 
         Parameters
         ----------
-        study : the study as JSON values, kept for the reader.
-        digest : of all its trials; this alone is compared.
+        study : the study as JSON values, for readers.
+        digest : of all its trials; only this is compared.
         trials : their number.
 
         Raises
@@ -111,13 +116,13 @@ class ResultStore:
         UserError : the file holds the results of another study.
         """
         with self._transaction():
-            found = self._db.execute("SELECT * FROM study").fetchone()
-            if found is None:
+            row = self._db.execute("SELECT * FROM study").fetchone()
+            if row is None:
                 values = (digest, trials, canonical(study))
                 self._db.execute(
                     "INSERT INTO study VALUES (?, ?, ?, ?)", (*values, checksum(*values))
                 )
-            elif checked(found)[0] != digest:
+            elif checked(row)[0] != digest:
                 raise UserError(
                     str(self.path),
                     "the same factors, seeds and training settings as before; "
@@ -126,7 +131,7 @@ class ResultStore:
                 )
 
     def start_run(self, provenance: Mapping[str, Any]) -> int:
-        """Note where and with what the rows from now on are made; returns the run's number."""
+        """The number of a new run; the rows written from now on belong to it."""
         with errors_of(self.path):
             log_ahead(self._db)
         with self._transaction():
@@ -137,11 +142,11 @@ class ResultStore:
         return self._run
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Write the rows of one group, all or none.
+        """Write the rows of one group: all or none.
 
         Raises
         ------
-        PipelineError : a trial is there already, or the disk is full.
+        PipelineError : a trial has a row already, or the disk is full.
         """
         finished = now()
         values = [
@@ -161,7 +166,7 @@ class ResultStore:
             self._db.executemany("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", records)
 
     def drop_failed(self) -> int:
-        """Forget the rows of status ``failed``, so that they are tried again; returns how many."""
+        """The number of rows of status ``failed``, which are deleted to be tried again."""
         with self._transaction():
             return self._db.execute("DELETE FROM outcomes WHERE status = ?", (FAILED,)).rowcount
 
@@ -170,10 +175,9 @@ class ResultStore:
         return {values[0] for values in map(checked, self._db.execute("SELECT * FROM outcomes"))}
 
     def rows(self, curves: bool = True) -> Iterator[Row]:
-        """All rows in the order of their digests, whatever the order they were written in.
+        """All rows in the order of their digests.
 
-        Without their learning curves, which are most of a row, a million rows fit where the curves
-        of a million would not.
+        Without learning curves, which are most of a row, a million rows fit into memory.
         """
         return _rows(self._db, curves)
 
@@ -196,7 +200,7 @@ class ResultStore:
 
 @contextmanager
 def open_store(path: Path) -> Iterator[ResultStore]:
-    """The store at `path`, for writing; made if it is not there.
+    """The store at `path` for writing, created if missing.
 
     Raises
     ------
@@ -208,7 +212,7 @@ def open_store(path: Path) -> Iterator[ResultStore]:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a store says about its run, read without disturbing it.
+    """Counts and times of a run, as its store has them.
 
     Parameters
     ----------
@@ -229,18 +233,18 @@ class Summary:
 
 
 def read_summary(path: Path) -> Summary:
-    """Counts and times of the store at `path`; also while a run is writing it."""
+    """The summary of the store at `path`, also while a run is writing it."""
     with reading(path) as db:
         study = db.execute("SELECT * FROM study").fetchone()
         run = db.execute("SELECT * FROM runs ORDER BY id DESC LIMIT 1").fetchone()
         if study is None or run is None:
-            raise UserError(str(path), "a store in which a run has begun", "no run yet")
+            raise UserError(str(path), "the store of a started run", "no run yet")
         _, trials, description = checked(study)
         number, started, _ = checked(run)
-        counted = db.execute("SELECT status, count(*) FROM outcomes GROUP BY status")
-        by_status = {str(status): int(count) for status, count in counted}
-        mine = "SELECT count(*), max(finished) FROM outcomes WHERE run = ?"
-        latest, last = db.execute(mine, (number,)).fetchone()
+        counts = db.execute("SELECT status, count(*) FROM outcomes GROUP BY status")
+        by_status = {str(status): int(count) for status, count in counts}
+        of_run = "SELECT count(*), max(finished) FROM outcomes WHERE run = ?"
+        latest, last = db.execute(of_run, (number,)).fetchone()
         if last is not None:
             check_moment(last)
         return Summary(json.loads(description), trials, by_status, started, last, latest)
@@ -252,6 +256,15 @@ def read_rows(path: Path) -> list[Row]:
         return list(_rows(db))
 
 
+def read_curves(path: Path, trials: Collection[str]) -> list[tuple[str, Curve]]:
+    """The learning curve of each of these trials in the store; other rows are not read."""
+    marks = ", ".join("?" * len(trials))
+    query = f"SELECT * FROM outcomes WHERE trial IN ({marks}) ORDER BY trial"
+    with reading(path) as db:
+        rows = map(checked, db.execute(query, tuple(trials)))
+        return [(values[0], json.loads(values[3])["curve"]) for values in rows]
+
+
 def read_runs(path: Path) -> dict[int, dict[str, Any]]:
     """The provenance of every run that wrote into the store, by the run's number."""
     with reading(path) as db:
@@ -259,8 +272,8 @@ def read_runs(path: Path) -> dict[int, dict[str, Any]]:
 
 
 def _runs(db: sqlite3.Connection) -> dict[int, dict[str, Any]]:
-    found = map(checked, db.execute("SELECT * FROM runs"))
-    return {number: {"started": started, **json.loads(text)} for number, started, text in found}
+    rows = map(checked, db.execute("SELECT * FROM runs"))
+    return {number: {"started": started, **json.loads(text)} for number, started, text in rows}
 
 
 def _rows(db: sqlite3.Connection, curves: bool = True) -> Iterator[Row]:

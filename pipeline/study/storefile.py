@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,8 +18,8 @@ from mtl_laws.pipeline.errors import FileError, PipelineError, UserError
 
 STORE_NAME = "results.sqlite"
 APPLICATION_ID = 0x4D544C4C  # "MTLL", so that `file` and we can tell our databases from others
-CHECKSUM_LENGTH, UNSEALED = 16, 7
-"""Hexadecimal digits of a row's checksum; columns of an outcome before there were checksums."""
+CHECKSUM_LENGTH, FIRST_COLUMNS = 16, 7
+"""Hexadecimal digits of a checksum; columns of an outcome in schema 1, without a checksum."""
 
 _FIRST_SCHEMA = """
 CREATE TABLE migrations (version INTEGER PRIMARY KEY, applied TEXT NOT NULL);
@@ -67,6 +67,18 @@ ALTER TABLE outcomes RENAME COLUMN seal TO checksum;
 MIGRATIONS: tuple[str, ...] = (_FIRST_SCHEMA, _SEALS, _TRIALS)
 """Entry k brings a store from schema k to schema k + 1."""
 
+_WITH_NEW_NAMES = """
+CREATE TEMP VIEW study AS
+SELECT digest, cells AS trials, description, seal AS checksum FROM main.study;
+CREATE TEMP VIEW runs AS SELECT id, started, provenance, seal AS checksum FROM main.runs;
+CREATE TEMP VIEW outcomes AS
+SELECT cell AS trial, description, status, outcome, measured, run, finished, seal AS checksum
+FROM main.outcomes;
+"""
+
+VIEWS: Mapping[int, str] = {2: _WITH_NEW_NAMES}
+"""Older schema -> views of its tables as the present schema has them, for reading only."""
+
 COLUMNS = (
     "digest, trials, description, checksum FROM study",
     "id, started, provenance, checksum FROM runs",
@@ -76,19 +88,19 @@ COLUMNS = (
 
 _NOT_WRITTEN = {
     "full": "no space left on the disk",
-    "disk I/O error": "the disk did not take what was written (a quota, or a fault of the disk)",
+    "disk I/O error": "the disk refused the data (a quota, or a fault of the disk)",
 }
-"""What SQLite says when a write fails -> what we say."""
+"""SQLite's message of a failed write -> ours."""
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[sqlite3.Connection]:
-    """The store at `path`, made if absent, sound, of the present schema, open for writing.
+    """A connection for writing to the store at `path`, created if missing and brought up to date.
 
-    A store that was closed is one file, which can be read anywhere.
+    A closed store is a single file that can be read anywhere.
     """
     with errors_of(path), closing(sqlite3.connect(path, isolation_level=None)) as db:
-        _equip(db)
+        _prepare(db)
         _check(db, path)
         for version in range(_schema(db), len(MIGRATIONS)):
             _migrate(db, version)
@@ -98,60 +110,59 @@ def writing(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def log_ahead(db: sqlite3.Connection) -> None:
-    """From now on rows go to a write-ahead log beside the file, so that others can read."""
+    """Write rows to a write-ahead log beside the file from now on, so that others can read."""
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = NORMAL")
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """The store at `path`, sound, for reading only; also while a run is writing it."""
-    if not os.path.isfile(path):  # which a name that no file can have does not trouble
+    """A connection for reading the store at `path`, also while a run is writing it."""
+    if not os.path.isfile(path):  # also for a name that no file can have
         raise FileError(str(path), f"a run folder, with its {STORE_NAME}", "no such file")
     with errors_of(path), closing(_connect_reader(path)) as db:
-        _equip(db)
+        _prepare(db)
         _check(db, path)
         if _schema(db) == 0:
-            raise FileError(str(path), "a store in which a run has begun", "an empty file")
+            raise FileError(str(path), "the store of a started run", "an empty file")
         if _schema(db) < len(MIGRATIONS):
-            expected = f"schema {len(MIGRATIONS)}; `mtl-laws run` brings it up to date"
-            raise UserError(str(path), expected, f"schema {_schema(db)}")
+            if _schema(db) not in VIEWS:
+                expected = f"schema {len(MIGRATIONS)}; `mtl-laws run` brings it up to date"
+                raise UserError(str(path), expected, f"schema {_schema(db)}")
+            db.executescript(VIEWS[_schema(db)])
+            _check_columns(db)
         yield db
 
 
 def checksum(*values: str | int) -> str:
-    """What tells whether `values` are still those that were written: SHA-256 of their texts.
+    """The checksum of a row: SHA-256 of the texts of its values.
 
-    SQLite notices a page that is no page, but not a text in which a letter has changed.
+    SQLite detects a damaged page, but not a changed letter in a text.
     """
     texts = "\0".join(map(str, values))
     return hashlib.sha256(texts.encode("utf-8", "surrogatepass")).hexdigest()[:CHECKSUM_LENGTH]
 
 
 def checked(values: Sequence[Any]) -> Sequence[Any]:
-    """All `values` but the last, which is their checksum.
+    """The values of a row without its last one, their checksum.
 
     Raises
     ------
-    sqlite3.DatabaseError : it is not.
+    sqlite3.DatabaseError : the checksum is wrong.
     """
     if checksum(*values[:-1]) != values[-1]:
         raise sqlite3.DatabaseError(f"row {values[0]} fails its checksum")
     return values[:-1]
 
 
-def _equip(db: sqlite3.Connection) -> None:
-    """Register the checksum (`seal` in migrations); text that is not UTF-8 is still read."""
+def _prepare(db: sqlite3.Connection) -> None:
+    """Register the checksum (`seal` in migrations), and read text that is not UTF-8, too."""
     db.create_function("seal", -1, checksum, deterministic=True)
-    db.text_factory = _text
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "replace")
+    db.text_factory = lambda raw: raw.decode("utf-8", "replace")
 
 
 def _connect_reader(path: Path) -> sqlite3.Connection:
-    """Read-only; from a medium that cannot be written, as a file that nobody changes."""
+    """A read-only connection; on a read-only medium, to a file that is known not to change."""
     uri = f"{path.absolute().as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True)) as db:
         try:
@@ -164,7 +175,7 @@ def _connect_reader(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def _names_checked() -> Iterator[None]:
-    """Names that are no text any more, and tables and columns that are missing, are damage."""
+    """Treat names that are not text, and missing tables and columns, as damage."""
     try:
         yield
     except UnicodeDecodeError as error:
@@ -181,9 +192,10 @@ def _count_tables(db: sqlite3.Connection) -> int:
 
 
 def _refuse_unread_log(path: Path) -> None:
-    """A killed run leaves its latest rows in the write-ahead log; without it they would be missed.
+    """Refuse a store whose write-ahead log holds rows that cannot be read here.
 
-    SQLite can read the log only where it can write beside it.
+    A killed run leaves its latest rows in the log, and SQLite reads it only in a folder in which
+    it can write.
     """
     log = path.with_name(f"{path.name}-wal")
     if log.exists() and log.stat().st_size:
@@ -212,9 +224,13 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
     if verdict != "ok":
         raise sqlite3.DatabaseError(verdict)
     if _schema(db) == len(MIGRATIONS):
-        with _names_checked():
-            for columns in COLUMNS:
-                db.execute(f"SELECT {columns} LIMIT 0")
+        _check_columns(db)
+
+
+def _check_columns(db: sqlite3.Connection) -> None:
+    with _names_checked():
+        for columns in COLUMNS:
+            db.execute(f"SELECT {columns} LIMIT 0")
 
 
 def _migrate(db: sqlite3.Connection, version: int) -> None:
@@ -239,23 +255,23 @@ def now() -> str:
 
 
 def check_moment(text: str) -> None:
-    """Refuse what `now` cannot have written.
+    """Refuse a text that `now` cannot have written.
 
     Raises
     ------
-    sqlite3.DatabaseError : `text` is no time of a known zone.
+    sqlite3.DatabaseError : `text` is not a time with a zone.
     """
     try:
-        known = datetime.fromisoformat(text).tzinfo is not None
+        zone = datetime.fromisoformat(text).tzinfo
     except ValueError:
-        known = False
-    if not known:
-        raise sqlite3.DatabaseError(f"{text!r} is no time")
+        zone = None
+    if zone is None:
+        raise sqlite3.DatabaseError(f"{text!r} is not a time")
 
 
 @contextmanager
 def errors_of(path: Path) -> Iterator[None]:
-    """Say SQLite's errors in the user's words."""
+    """Raise SQLite's errors as errors of the pipeline."""
     try:
         yield
     except sqlite3.IntegrityError as error:
@@ -270,29 +286,29 @@ def _operational(path: Path, error: sqlite3.OperationalError) -> PipelineError:
     for sign, reason in _NOT_WRITTEN.items():
         if sign in str(error):
             return PipelineError(
-                f"{path}: {reason}; what was written is safe: make room, then run the same "
-                "command again"
+                f"{path}: {reason}; finished rows are safe: make room, then run the same command "
+                "again"
             )
     return UserError(str(path), "a file in a folder that can be read and written", str(error))
 
 
 def _salvage(path: Path) -> str:
-    """What can still be read of a damaged store, and how to go on."""
+    """What was expected of a damaged store, how much of it is readable, and what to do."""
     return (
-        f"a sound store; {_readable(path)} finished rows in it can still be read. Move the file "
-        "away and run the same command again: the trials are trained anew and give the same "
-        "results; a results.parquet beside it is the table as it was last written"
+        f"an undamaged store; {_readable(path)} finished rows in it can still be read. Move the "
+        "file away and run the same command again: it trains the trials again, with the same "
+        "results. A results.parquet beside it is the last complete table"
     )
 
 
 def _readable(path: Path) -> int:
-    """Rows of a damaged store that still come out whole."""
+    """How many rows of a damaged store can still be read."""
     count = 0
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-            _equip(db)
+            _prepare(db)
             for values in db.execute("SELECT * FROM outcomes"):
-                count += len(values) == UNSEALED or checksum(*values[:-1]) == values[-1]
+                count += len(values) == FIRST_COLUMNS or checksum(*values[:-1]) == values[-1]
     except (sqlite3.DatabaseError, ValueError):
         return count
     return count

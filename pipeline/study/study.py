@@ -1,11 +1,11 @@
-"""Study: the file that asks a question and says which models are trained to answer it.
+"""Study: a question, and the models that are trained to answer it, as a YAML file.
 
-A study is a full factorial over its factors times its seeds. What a key accepts is written once, in
-the `description` of its field: the error messages and the reference in ``docs/study.md`` are both
-made from it (``python -m mtl_laws.pipeline.study.study`` prints the reference).
+A study is a full factorial design: all combinations of its factors' levels, times its seeds. The
+`description` of a field is the only place that says what a key accepts. Error messages and the
+reference in ``docs/study.md`` are generated from it (``python -m mtl_laws.pipeline.study.study``).
 
-What only the simulator or the trainer can judge (an option of a family, a training setting) is
-checked when the study is expanded into trials, by `pipeline.study.trials.expand`.
+`pipeline.study.trials.expand` checks what only the simulator or the trainer can judge: options of a
+family and training settings.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ MAX_SEEDS = 100_000
 
 
 def _whole(value: object) -> object:
-    """``1e3`` is meant as a count, though YAML reads it as a float."""
+    """A float without a fraction as an integer: YAML reads ``1e3`` as a float."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _levels(value: object) -> object:
-    """One level may stand without its brackets."""
+    """The levels as a tuple; a single level needs no brackets."""
     levels = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     if any(isinstance(level, (list, tuple, dict)) for level in levels):
         raise PydanticCustomError(DETAIL, "one plain value per level")
@@ -51,14 +51,14 @@ def _levels(value: object) -> object:
 
 
 def _distinct(levels: tuple[Level, ...]) -> tuple[Level, ...]:
-    """No level may be given twice."""
+    """The levels, refused if one is repeated."""
     if len({(level, isinstance(level, bool)) for level in levels}) < len(levels):
         raise PydanticCustomError(DETAIL, "every level once")
     return levels
 
 
 def _seeds(value: object) -> object:
-    """A count of seeds means the seeds 0, 1, 2 …"""
+    """The seeds 0, 1, 2 … for a count of seeds."""
     count = _whole(value)
     if isinstance(count, int) and not isinstance(count, bool) and 1 <= count <= MAX_SEEDS:
         return tuple(range(count))
@@ -66,12 +66,12 @@ def _seeds(value: object) -> object:
 
 
 def _names(value: object) -> object:
-    """One name may stand without its brackets."""
+    """The names as a tuple; a single name needs no brackets."""
     return (value,) if isinstance(value, str) else value
 
 
 def _columns(value: object) -> object:
-    """``[n, T]`` is short for ``{n: n, T: T}``; a name in a law is a Python identifier."""
+    """``{n: n, T: T}`` for ``[n, T]``; a name in a law must be a Python identifier."""
     names = value if isinstance(value, (list, tuple, dict)) else ()
     for name in names:
         if not (isinstance(name, str) and name.isidentifier()):
@@ -93,7 +93,7 @@ _AT_LEAST_ONE = "whole numbers, 1 or more"
 
 
 class FamilyBlock(Block):
-    """How the tasks are made. A value left out is the simulator's default."""
+    """How the tasks are made. The simulator has a default for every value."""
 
     name: Name = Field(
         default="teacher", description="the name of a task family: channel, teacher, layers"
@@ -127,11 +127,11 @@ class FamilyBlock(Block):
 
 
 class FactorsBlock(BaseModel):
-    """What is varied: every combination of the levels below is trained.
+    """What is varied: every combination of the levels is trained.
 
     Besides the keys below, any key of `family`, any option of the family and any training setting
-    can be a factor: its name, then the list of its levels. A name that is both is the training
-    setting; `training.NAME` and `options.NAME` are always clear.
+    can be a factor: its name, then the list of its levels. A name that is both an option and a
+    training setting means the training setting; `training.NAME` and `options.NAME` are unambiguous.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -155,17 +155,17 @@ class FactorsBlock(BaseModel):
     )
 
     def levels(self) -> dict[str, tuple[Scalar, ...]]:
-        """Every factor that the file gives, by name, with its levels."""
-        known = {name: getattr(self, name) for name in type(self).model_fields}
-        return {name: levels for name, levels in {**known, **self.extra()}.items() if levels}
+        """The levels of every factor of the file, by name."""
+        standard = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: levels for name, levels in {**standard, **self.extra()}.items() if levels}
 
     def extra(self) -> dict[str, tuple[Scalar, ...]]:
-        """The factors that are not among the named ones above."""
+        """The levels of all other factors, by name."""
         return dict(self.__pydantic_extra__ or {})
 
 
 class LawsBlock(Block):
-    """The law search that follows the training; the options of `mtl-laws fit`."""
+    """The law search after the training: the options of `mtl-laws fit`."""
 
     target: Name = Field(
         default="accuracy", description="the column of the table that a law predicts"
@@ -226,7 +226,7 @@ class LawsBlock(Block):
 
 
 class Study(Block):
-    """One study, as its file describes it."""
+    """One study: the content of its file."""
 
     question: Name = Field(description="text: what the study asks")
     family: FamilyBlock = Field(
@@ -267,14 +267,13 @@ class Study(Block):
 
         Raises
         ------
-        UserError : no such file, not UTF-8, not YAML, or not a study; names the key and what it
-            accepts.
+        UserError : no such file, not UTF-8, not YAML, or not a study; the path is the key.
         """
         return cls.parse(read_text(Path(path), "a study file (YAML)"), source=str(path))
 
     @classmethod
     def parse(cls, text: str, source: str = "study") -> Study:
-        """The study that the YAML document `text` holds; `source` names it in errors."""
+        """The study in the YAML document `text`; `source` is its name in errors."""
         content = parse_yaml(text, source)
         if not isinstance(content, dict):
             raise UserError(
@@ -288,20 +287,20 @@ class Study(Block):
         return study
 
     def _fixed_in(self, factor: str) -> str | None:
-        """The block of the file that gives a factor one value, where there is one."""
+        """The block of the file that fixes the value of a factor, or None."""
         family = self.family.model_dump(exclude_none=True)
         places: tuple[tuple[str, Collection[str], str], ...] = (
             ("training", self.training, "training."),
             ("family", family, ""),
             ("family.options", self.family.options, "options."),
         )
-        for block, given, prefix in places:
-            if factor in given or (prefix and factor.removeprefix(prefix) in given):
+        for block, keys, prefix in places:
+            if factor in keys or (prefix and factor.removeprefix(prefix) in keys):
                 return block
         return None
 
     def _check_together(self) -> None:
-        """What no single key can know."""
+        """Refuse keys that contradict each other."""
         levels = self.factors.levels()
         for name in self.factors.extra():
             if not levels.get(name):
@@ -326,7 +325,7 @@ SHORT_NAMES: Mapping[str, str] = {"T": "tasks", "n": "tokens", "n_aux": "aux_tok
 
 
 def unknown_factor(name: str, known: Iterable[str]) -> UserError:
-    """The error for a factor that nobody knows; the table's own symbols are recognised."""
+    """The error for an unknown factor; T, n and n_aux of the table are recognised."""
     if name in SHORT_NAMES:
         hint = f"the name of a key; {name} is called {SHORT_NAMES[name]!r} in a study"
         return UserError(f"factors.{name}", hint, name)
@@ -334,14 +333,14 @@ def unknown_factor(name: str, known: Iterable[str]) -> UserError:
 
 
 def commented_study() -> str:
-    """A study with every key explained, as `mtl-laws init` writes it."""
+    """The text of a study with every key explained, as `mtl-laws init` writes it."""
     return (resources.files("mtl_laws.pipeline") / "studies" / "commented.yaml").read_text(
         encoding="utf-8"
     )
 
 
 def write_commented(path: Path) -> None:
-    """Write that study to a file that is not there yet.
+    """Write the commented study to a new file.
 
     Raises
     ------
@@ -356,7 +355,7 @@ def write_commented(path: Path) -> None:
 
 
 def shipped_studies() -> dict[str, Path]:
-    """The studies that come with the package, by name."""
+    """The paths of the studies of this package, by name."""
     folder = Path(str(resources.files("mtl_laws.pipeline") / "studies"))
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 

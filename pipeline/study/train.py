@@ -1,8 +1,8 @@
-"""Study -> outcomes: the trials that have no row yet are trained, and their rows written.
+"""Training of a study: trials that have no row yet are trained, and their rows are stored.
 
-The parent alone writes the store, one group at a time; workers get specs and give outcomes. Where
-and in what order a trial is trained does not matter to what it gives, so a run that was killed goes
-on where it stopped and ends with the table of an undisturbed one.
+The parent process alone writes the store, one group at a time; workers receive specs and return
+outcomes. The outcome of a trial does not depend on where or in which order it is trained. A run
+that was killed therefore resumes and ends with the same table as an undisturbed run.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 import pandas as pd
+from typing_extensions import override
 
 from mtl_laws.pipeline.columns import RESULTS_NAME as TABLE_NAME
 from mtl_laws.pipeline.errors import UserError
@@ -26,24 +29,28 @@ from mtl_laws.pipeline.provenance import provenance
 from mtl_laws.pipeline.study.backends import RunOptions, check_cluster
 from mtl_laws.pipeline.study.digest import digest
 from mtl_laws.pipeline.study.dispatch import outcomes
-from mtl_laws.pipeline.study.journal import LOG_NAME, journal
 from mtl_laws.pipeline.study.lock import RunLock
 from mtl_laws.pipeline.study.progress import RunProgress
 from mtl_laws.pipeline.study.store import FAILED, STORE_NAME, ResultStore, Row, open_store
 from mtl_laws.pipeline.study.study import Study
 from mtl_laws.pipeline.study.table import outcomes_table
 from mtl_laws.pipeline.study.trials import Trial, expand
-from mtl_laws.pipeline.study.workers import Result
 
 __all__ = ["LOG_NAME", "TABLE_NAME", "RunOptions", "study_digest", "train_study"]
+
+LOG_NAME = "run.log"
+"""File in the folder of a run: what happened and when."""
+
+LOG_BYTES, OLD_LOGS = 1_000_000, 3
+"""Size at which a log file is rotated, and how many old ones are kept."""
 
 _log = logging.getLogger(__name__)
 
 
 def train_study(study: Study, out: Path, options: RunOptions | None = None) -> pd.DataFrame:
-    """Train every trial of `study` that has no row in the folder `out`, and return the table.
+    """The table of a study, once every trial without a row in the folder `out` is trained.
 
-    Leaves ``results.sqlite``, ``results.parquet``, ``run.log`` and ``run.lock`` in `out`.
+    Writes ``results.sqlite``, ``results.parquet``, ``run.log`` and ``run.lock`` to `out`.
 
     Returns
     -------
@@ -51,8 +58,8 @@ def train_study(study: Study, out: Path, options: RunOptions | None = None) -> p
 
     Raises
     ------
-    UserError : the study asks for what cannot be had, the folder cannot be used or is in use.
-    KeyboardInterrupt : on SIGINT and SIGTERM; the same call goes on where this one stopped.
+    UserError : the study has a trial that is not possible, or the folder cannot be used.
+    KeyboardInterrupt : on SIGINT and SIGTERM; the same call resumes the run.
     """
     options = options or RunOptions()
     trials = expand(study)
@@ -61,7 +68,7 @@ def train_study(study: Study, out: Path, options: RunOptions | None = None) -> p
     _make_folder(out)
     with RunLock(out), _sigterm(), open_store(out / STORE_NAME) as store:
         store.begin(study.model_dump(mode="json"), study_digest(trials), len(trials))
-        with journal(out):
+        with _logging_to(out / LOG_NAME):
             if options.retry_failed:
                 store.drop_failed()
             _train_missing(trials, store, options)
@@ -72,7 +79,7 @@ def train_study(study: Study, out: Path, options: RunOptions | None = None) -> p
 
 
 def study_digest(trials: Iterable[Trial]) -> str:
-    """What tells one study's store from another's: its trials, in any order."""
+    """The digest of all trials in any order: it identifies the store of a study."""
     return digest(tuple(sorted(trial.digest for trial in trials)))
 
 
@@ -84,20 +91,20 @@ def _train_missing(trials: Sequence[Trial], store: ResultStore, options: RunOpti
     store.start_run({**provenance(), **asdict(options), "plugins": loaded()})
     _log.info("%d of %d trials to train", len(missing), len(trials))
     cost = sum(trial.cost for trial in missing.values())
-    counted = RunProgress(len(trials), len(done), cost, shown=options.progress)
+    progress = RunProgress(len(trials), len(done), cost, shown=options.progress)
     parent = os.getpid() if options.backend == "loky" else 0
-    with counted, closing(outcomes(trials, done, options, parent)) as arriving:
+    with progress, closing(outcomes(trials, done, options, parent)) as arriving:
         for results in arriving:
-            rows = [_row(missing[result.trial], result) for result in results]
+            rows = [
+                Row(one.trial, missing[one.trial].to_json(), one.outcome, one.measured)
+                for one in results
+            ]
             store.add(rows)
-            _note(rows, missing, counted)
+            _report(rows, missing, progress)
 
 
-def _row(trial: Trial, result: Result) -> Row:
-    return Row(trial.digest, trial.to_json(), result.outcome, result.measured)
-
-
-def _note(rows: Sequence[Row], missing: Mapping[str, Trial], progress: RunProgress) -> None:
+def _report(rows: Sequence[Row], missing: Mapping[str, Trial], progress: RunProgress) -> None:
+    """Count new rows in the progress display and in the log."""
     failed = [row for row in rows if row.status == FAILED]
     progress.advance(len(rows), len(failed), sum(missing[row.trial].cost for row in rows))
     _log.info("%s", progress.status().line())
@@ -115,7 +122,7 @@ def _make_folder(out: Path) -> None:
 
 @contextmanager
 def _sigterm() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does: the workers are told, the store is closed."""
+    """End a run on SIGTERM as on Ctrl-C: workers stop and the store is closed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -124,3 +131,35 @@ def _sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+class _LogFile(RotatingFileHandler):
+    """The log file. On a full disk it is silent: the error of the run itself is what matters."""
+
+    @override
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    """Write the messages of this package to the file at `path`, and how the run was stopped."""
+    handler = _LogFile(path, maxBytes=LOG_BYTES, backupCount=OLD_LOGS, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger = logging.getLogger("mtl_laws")
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    except BaseException as error:
+        _log.error("stopped: %s", type(error).__name__)
+        raise
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
+        with suppress(OSError):  # what a full disk did not take
+            handler.close()

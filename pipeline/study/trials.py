@@ -1,4 +1,4 @@
-"""Trials: the single training runs that a study asks for, and how they are put into groups.
+"""Trials: the training runs of a study, and the groups in which they are trained.
 
 Notation
 --------
@@ -26,13 +26,13 @@ from mtl_laws.pipeline.training import TrainingSettings, max_group
 from mtl_laws.simulator import SpecError, TaskSpec, check_spec
 
 MAX_TRIALS = 1_000_000
-"""More than this is refused: `docs/scaling.md` says what a million trials need."""
+"""The most trials of a study; `docs/scaling.md` says what a million trials need."""
 
 STEPS_PER_UNIT = 40
-"""Steps of a model that stops early, as a multiple of the cube root of its tokens."""
+"""Steps of a model that stops early, divided by the cube root of its tokens."""
 
-_TASK_KEYS = tuple(f.name for f in fields(TaskSpec) if f.name not in ("family", "options"))
-_TRAINING_KEYS = tuple(f.name for f in fields(TrainingSettings))
+TASK_KEYS = tuple(f.name for f in fields(TaskSpec) if f.name not in ("family", "options"))
+TRAINING_KEYS = tuple(f.name for f in fields(TrainingSettings))
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Trial:
     task : the tasks and their relatedness.
     settings : architecture and training.
     seed : of the tasks and of the training.
-    control : the control that the run is (`pipeline.study.controls`); None for an ordinary run.
+    control : name of the control (`pipeline.study.controls`); None for an ordinary trial.
     """
 
     task: TaskSpec
@@ -53,7 +53,7 @@ class Trial:
     control: str | None = None
 
     def to_json(self) -> dict[str, Json]:
-        """The whole description; `from_json` is its inverse."""
+        """The complete description; `from_json` is its inverse."""
         record: dict[str, Json] = {
             "task": cast(Json, self.task.to_json()),
             "training": self.settings.to_json(),
@@ -63,22 +63,22 @@ class Trial:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Trial:
-        """The trial that `to_json` described."""
+        """The trial of a description by `to_json`."""
         settings = TrainingSettings.from_json(record["training"])
         spec = TaskSpec.from_json(record["task"])
         return cls(spec, settings, int(record["seed"]), record.get(MARK))
 
     @cached_property
     def digest(self) -> str:
-        """The name of the trial in the store: the digest of its canonical description."""
+        """The digest of the canonical description: the key of the trial in the store."""
         return digest(self.to_json())
 
     @property
     def cost(self) -> float:
-        """Expected training time in units of its own: for the order of groups and time left.
+        """Expected training time in relative units, for the order of groups and the time left.
 
-        One step costs as much as its T tasks; early stopping lets the steps grow about as n^(1/3),
-        as measured from n = 40 to 4,000; without it, all allowed steps are made.
+        The cost of a step is proportional to T. With early stopping the number of steps grows about
+        as n^(1/3), as measured from n = 40 to 4,000; without it, all allowed steps are made.
         """
         early = math.cbrt(self.task.tokens)
         steps = early if self.settings.patience else self.settings.max_steps / STEPS_PER_UNIT
@@ -86,21 +86,21 @@ class Trial:
 
 
 def single_task(spec: TaskSpec) -> TaskSpec:
-    """The same main task alone: what belongs to the auxiliaries is set to its neutral value."""
+    """The spec of the main task alone; fields of the auxiliaries have their neutral value."""
     return replace(spec, tasks=1, ami=None, aux_tokens=None, shared=False)
 
 
 def expand(study: Study) -> list[Trial]:
     """Every trial of `study`, each once: the full factorial of its factors times its seeds.
 
-    A combination with T = 1 has no auxiliary task: all its levels of AMI and of auxiliary sizes are
-    one trial, whose AMI is null. With `stl`, that trial is added at every level of the others. With
-    `controls`, those of every multi-task trial are added, where they are not trials already.
+    At T = 1 there is no auxiliary task, so all levels of AMI and of auxiliary sizes are one trial,
+    whose AMI is null. `stl` adds that trial at every level of the other factors. `controls` adds
+    the controls of every multi-task trial that are not trials already.
 
     Raises
     ------
-    UserError : a factor, option or setting that simulator or trainer do not know or accept; the
-        field is the path in the study file.
+    UserError : the simulator or the trainer refuses a factor, an option or a setting; the path is
+        the key of the study.
     """
     _check_count(study)
     _check_names(study)
@@ -111,36 +111,32 @@ def expand(study: Study) -> list[Trial]:
 
 
 def _ordinary(study: Study) -> Iterator[Trial]:
-    """The combinations of levels, with a first seed."""
+    """The combinations of levels, with seed 0."""
     settings = list(_settings(study))
-    alone = list(dict.fromkeys(replace(one, random_labels=False) for one in settings))
+    of_single_task = list(dict.fromkeys(replace(one, random_labels=False) for one in settings))
     for spec in _specs(study):
-        for one in settings if spec.tasks > 1 else alone:
+        for one in settings if spec.tasks > 1 else of_single_task:
             yield Trial(spec, one, 0)
 
 
 def _controls(study: Study, ordinary: Sequence[Trial]) -> Iterator[Trial]:
-    """The controls of multi-task trials, each once and none that is an ordinary trial, too."""
+    """The controls of multi-task trials, each once, without those that are ordinary trials."""
     if not study.controls:
         return
-    known = {trial.digest for trial in ordinary}
+    digests = {trial.digest for trial in ordinary}
     for trial, name in product(ordinary, study.controls):
         plain = CONTROLS[name](trial.to_json())
-        named = marked(name, plain)
-        if trial.task.tasks > 1 and known.isdisjoint((digest(plain), digest(named))):
-            known.add(digest(named))
-            yield _control(named)
-
-
-def _control(named: Mapping[str, Any]) -> Trial:
-    try:
-        trial = Trial.from_json(named)
-        check_spec(trial.task)
-    except SpecError as error:
-        raise UserError(
-            "controls", f"a control with {error.field} {error.accepted}", named[MARK]
-        ) from error
-    return trial
+        description = marked(name, plain)
+        if trial.task.tasks == 1 or digests & {digest(plain), digest(description)}:
+            continue
+        digests.add(digest(description))
+        try:
+            control = Trial.from_json(description)
+            check_spec(control.task)
+        except SpecError as error:
+            expected = f"a control with {error.field} {error.accepted}"
+            raise UserError("controls", expected, name) from error
+        yield control
 
 
 def _check_count(study: Study) -> None:
@@ -156,21 +152,21 @@ def _check_names(study: Study) -> None:
         kind, _, bare = name.rpartition(".")
         if kind not in ("", "training", "options"):
             raise UserError(f"factors.{name}", "a name, training.NAME or options.NAME", name)
-        if kind == "training" and bare not in _TRAINING_KEYS:
-            raise unknown_factor(name, (f"training.{key}" for key in _TRAINING_KEYS))
+        if kind == "training" and bare not in TRAINING_KEYS:
+            raise unknown_factor(name, (f"training.{key}" for key in TRAINING_KEYS))
         if name in SHORT_NAMES:
             raise unknown_factor(name, ())
     for name in study.training:
-        if name not in _TRAINING_KEYS:
-            raise UserError(f"training.{name}", nearest(name, _TRAINING_KEYS), name)
+        if name not in TRAINING_KEYS:
+            raise UserError(f"training.{name}", nearest(name, TRAINING_KEYS), name)
 
 
 def _check_laws(study: Study) -> None:
-    """A law search needs columns of numbers; a typo is told before the training, not after."""
+    """Refuse a law search over columns that no table of results has."""
     columns = [column.name for column in GLOSSARY if column.dtype != "str"]
     options = (*map(_bare, study.factors.extra()), *study.family.options)
-    known = {*columns, *_TRAINING_KEYS, *options, *(f"option_{name}" for name in options)}
-    if study.laws.target not in {*known, "span_f1"}:
+    names = {*columns, *TRAINING_KEYS, *options, *(f"option_{name}" for name in options)}
+    if study.laws.target not in {*names, "span_f1"}:
         raise UserError("laws.target", nearest(study.laws.target, columns), study.laws.target)
     control = study.laws.target.removeprefix("gain_")
     if control in CONTROLS and control not in study.controls:
@@ -180,26 +176,35 @@ def _check_laws(study: Study) -> None:
             study.laws.target,
         )
     for factor, column in study.laws.factors.items():
-        if column not in known:
+        if column not in names:
             raise UserError(f"laws.factors.{factor}", nearest(column, columns), column)
-    for key, name in (("sd", study.laws.sd), ("weights", study.laws.weights)):
-        if name is not None and name not in known:
-            expected = nearest(name, columns, "a column of numbers in the results")
-            raise UserError(f"laws.{key}", expected, name)
+    for key, weighting in (("sd", study.laws.sd), ("weights", study.laws.weights)):
+        if weighting is not None and weighting not in names:
+            expected = nearest(weighting, columns, "a column of numbers in the results")
+            raise UserError(f"laws.{key}", expected, weighting)
     texts = [column.name for column in GLOSSARY if column.dtype == "str"]
     for name in study.laws.groups:
-        if name not in {*known, *texts}:
+        if name not in {*names, *texts}:
             expected = nearest(name, (*texts, *columns), "a column of results")
             raise UserError("laws.groups", expected, name)
 
 
 def _is_training(factor: str) -> bool:
-    """A bare name that the trainer and a family both know means the trainer's setting."""
-    return factor.removeprefix("training.") in _TRAINING_KEYS
+    """Whether a factor is a training setting, also if an option has the same name."""
+    return factor.removeprefix("training.") in TRAINING_KEYS
 
 
 def _bare(factor: str) -> str:
     return factor.rpartition(".")[2]
+
+
+def level_of(trial: Trial, factor: str) -> Scalar:
+    """The level of a factor, by its name in the study, at which a trial is trained."""
+    if _is_training(factor):
+        return cast(Scalar, getattr(trial.settings, _bare(factor)))
+    if factor in TASK_KEYS:
+        return cast(Scalar, getattr(trial.task, factor))
+    return cast(Scalar, trial.task.options.get(_bare(factor)))
 
 
 def _combinations(factors: Mapping[str, Sequence[Scalar]]) -> Iterator[dict[str, Scalar]]:
@@ -209,12 +214,12 @@ def _combinations(factors: Mapping[str, Sequence[Scalar]]) -> Iterator[dict[str,
 
 def _settings(study: Study) -> Iterator[TrainingSettings]:
     levels = study.factors.levels()
-    for chosen in _combinations({name: levels[name] for name in levels if _is_training(name)}):
-        varied = {_bare(name): level for name, level in chosen.items()}
+    for combination in _combinations({k: levels[k] for k in levels if _is_training(k)}):
+        varied = {_bare(name): level for name, level in combination.items()}
         try:
             yield TrainingSettings.from_json({**study.training, **varied})
         except UserError as error:
-            raise _located(study, error, chosen) from error
+            raise _located(study, error, combination) from error
 
 
 def _specs(study: Study) -> Iterator[TaskSpec]:
@@ -223,18 +228,18 @@ def _specs(study: Study) -> Iterator[TaskSpec]:
     if study.stl and 1 not in levels["tasks"]:
         varied["tasks"] = (1, *levels["tasks"])
     seen: set[TaskSpec] = set()
-    for chosen in _combinations(varied):
-        spec = _spec(study, chosen)
+    for combination in _combinations(varied):
+        spec = _spec(study, combination)
         if spec not in seen:
             seen.add(spec)
             yield spec
 
 
-def _spec(study: Study, chosen: Mapping[str, Scalar]) -> TaskSpec:
-    """The tasks of one combination of levels; the simulator's refusal as the study's."""
+def _spec(study: Study, combination: Mapping[str, Scalar]) -> TaskSpec:
+    """The tasks of one combination of levels."""
     block = study.family.model_dump(exclude_none=True, exclude={"name", "options"})
-    direct = {name: level for name, level in chosen.items() if name in _TASK_KEYS}
-    options = {_bare(name): level for name, level in chosen.items() if name not in _TASK_KEYS}
+    direct = {name: level for name, level in combination.items() if name in TASK_KEYS}
+    options = {_bare(name): level for name, level in combination.items() if name not in TASK_KEYS}
     record: dict[str, Any] = {"family": study.family.name, **block, **direct}
     record["options"] = {**study.family.options, **options}
     if study.test_tokens is not None:
@@ -244,29 +249,41 @@ def _spec(study: Study, chosen: Mapping[str, Scalar]) -> TaskSpec:
         spec = single_task(spec) if spec.tasks == 1 else spec
         check_spec(spec)
     except SpecError as error:
-        raise _located(study, from_simulator(error), chosen) from error
+        raise _located(study, from_simulator(error), combination) from error
     return spec
 
 
-def _located(study: Study, error: UserError, chosen: Mapping[str, Scalar]) -> UserError:
-    """The simulator's or the trainer's refusal, at its place in the study file."""
+def _located(study: Study, error: UserError, combination: Mapping[str, Scalar]) -> UserError:
+    """The error of the simulator or the trainer, with the key of the study as its path."""
     for name in (error.path, _bare(error.path)):
         levels = study.factors.levels().get(name, ())
-        if name in chosen and chosen[name] in levels:
-            place = f"factors.{name}[{levels.index(chosen[name])}]"
+        if name in combination and combination[name] in levels:
+            place = f"factors.{name}[{levels.index(combination[name])}]"
             hint = _hint(name) if error.path.startswith("options.") else ""
             return UserError(place, error.expected + hint, error.got)
     return error.at(_fixed_place(error.path))
 
 
+def at_study_key(study: Study, error: SpecError, trial: Trial) -> UserError:
+    """The simulator's error about a trial, with the key of the study as its path."""
+    spec, name = trial.task, error.field
+    if trial.control is not None:
+        return UserError("controls", f"a control with {name} {error.accepted}", trial.control)
+    if name not in TASK_KEYS and not name.startswith("options."):
+        return from_simulator(error)
+    levels: dict[str, Any] = {key: getattr(spec, key) for key in TASK_KEYS}
+    levels |= dict(spec.options) | {f"options.{key}": one for key, one in spec.options.items()}
+    return _located(study, from_simulator(error), levels)
+
+
 def _hint(factor: str) -> str:
-    """A factor that is taken for an option of the family may be another key, mistyped."""
-    close = difflib.get_close_matches(factor, (*_TASK_KEYS, *_TRAINING_KEYS), n=1, cutoff=0.8)
+    """A hint that an unknown option of the family may be a mistyped key of another kind."""
+    close = difflib.get_close_matches(factor, (*TASK_KEYS, *TRAINING_KEYS), n=1, cutoff=0.8)
     return f"; did you mean {close[0]!r}? It was read as an option of the family" if close else ""
 
 
 def _fixed_place(field: str) -> str:
-    """The path in the study file of a value that is not a factor."""
+    """The key in the study of a value that is not a factor."""
     if field.startswith("training."):
         return field
     if field == "family":
@@ -279,15 +296,16 @@ def _fixed_place(field: str) -> str:
 def group(
     trials: Iterable[Trial], limit: int | None = None, device: str = "cpu"
 ) -> list[tuple[Trial, ...]]:
-    """Trials that one stack can train together, the groups that take longest first.
+    """Groups of trials that are trained as one stack, the longest-running groups first.
 
-    Trials of a group share everything that gives a model its shape: settings, T, family with its
-    options, vocabulary and label counts. What a trial gives does not depend on its group.
+    Trials of a group share everything that determines the shape of a model: settings, T, family
+    with its options, vocabulary and label counts. The outcome of a trial does not depend on its
+    group.
 
     Parameters
     ----------
     trials : any trials, each once.
-    limit : most trials of a group; by default as many as the trainer stacks best.
+    limit : most trials of a group; by default the trainer's best stack size.
     device : on which they are stacked.
     """
     shapes: dict[tuple[str, int], list[Trial]] = {}
@@ -310,15 +328,15 @@ def _shape(trial: Trial) -> tuple[str, int]:
 
 
 def _chunks(alike: Sequence[Trial], limit: int | None, device: str) -> Iterator[tuple[Trial, ...]]:
-    """Even parts of at most the limit; trials of one seed stand together.
+    """Parts of equal size within the limit, each with trials of few seeds.
 
-    They have the same text and auxiliaries at every n, worked out once per worker; parts then also
-    take about equally long. Within a part the trainer lets those of many tokens go first.
+    Trials of one seed have the same text and auxiliaries at every n, which a worker computes once;
+    such parts also take about equally long.
     """
-    first = alike[0]
-    most = max_group(first.settings, first.task.tasks, device)
+    example = alike[0]
+    most = max_group(example.settings, example.task.tasks, device)
     most = most if limit is None else max(1, min(most, limit))
-    ordered = sorted(alike, key=lambda trial: (trial.seed, -trial.cost, trial.digest))
-    parts = math.ceil(len(ordered) / most)
+    order = sorted(alike, key=lambda trial: (trial.seed, -trial.cost, trial.digest))
+    parts = math.ceil(len(order) / most)
     for part in range(parts):
-        yield tuple(ordered[len(ordered) * part // parts : len(ordered) * (part + 1) // parts])
+        yield tuple(order[len(order) * part // parts : len(order) * (part + 1) // parts])

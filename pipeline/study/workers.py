@@ -1,7 +1,7 @@
-"""What happens in a worker: trials in, outcomes and measured relatedness out.
+"""Workers: they train a group of trials and return outcomes and measured relatedness.
 
-Only specs travel here and only numbers travel back. A worker draws the tasks of its trials from
-their seeds, trains the group with one torch thread, and never sees the store.
+A worker receives only specs and returns only numbers. It draws the tasks of its trials from their
+seeds, trains the group with one torch thread, and never opens the store.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ FAULTS = (
     RuntimeError,
     ValueError,
 )
-"""What a trial may fail with and become a row of status ``failed``; a mistake in this package's own
-code (`TypeError`, `AttributeError`, `AssertionError` …) stops the run instead."""
+"""Errors that give a trial a row of status ``failed``. A mistake in the code of this package
+(`TypeError`, `AttributeError`, `AssertionError` …) stops the run instead."""
 
 WATCH_EVERY = 1.0
-"""Seconds between two looks at whether the parent process is still there."""
+"""Seconds between two checks that the parent process is alive."""
 
 Measured = dict[str, float | None]
 
 
 @dataclass(frozen=True)
 class Result:
-    """What comes back for one trial: its digest and two JSON objects (see `store.Row`)."""
+    """What a worker returns for one trial: its digest and two JSON objects (see `store.Row`)."""
 
     trial: str
     outcome: dict[str, Any]
@@ -49,10 +49,10 @@ class Result:
 
 
 def train_trials(trials: Sequence[Trial], device: str = "cpu", parent: int = 0) -> list[Result]:
-    """Train one group and return a result for every trial of it, in order.
+    """The results of one group of trials, in order.
 
-    If the group fails, its trials are tried one by one; a trial that fails alone has a result of
-    status ``failed`` that says why.
+    If the group fails, its trials are trained one by one; a trial that fails alone has a result of
+    status ``failed`` with the reason.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def _train_alone(trial: Trial, device: str) -> Result:
 
 
 def train_together(trials: Sequence[Trial], device: str) -> list[Result]:
-    """Train one group as one stack; any fault is the whole group's."""
+    """The results of one group that is trained as one stack; an error fails the whole group."""
     tasksets = [make_taskset(trial.task, trial.seed) for trial in trials]
     jobs = [
         Job(taskset, trial.settings, trial.seed)
@@ -93,7 +93,7 @@ def train_together(trials: Sequence[Trial], device: str) -> list[Result]:
 
 @cache
 def _end_with(parent: int) -> None:
-    """Let this process end, within seconds, when the run that it works for is gone."""
+    """End this process within seconds after its parent, the run, has ended."""
     if parent and os.getpid() != parent:
         threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
@@ -105,7 +105,7 @@ def _watch(parent: int) -> None:
 
 
 def failure(trial: str, fault: BaseException) -> Result:
-    """The result of a trial that could not be trained."""
+    """The result of a trial that cannot be trained."""
     text = " ".join(str(fault).split())
     message = f"{type(fault).__name__}: {text}" if text else type(fault).__name__
     return Result(trial, outcome_json(Outcome(Status.FAILED, message=message)), {})
@@ -129,7 +129,7 @@ def _finite(value: float) -> float | None:
 
 
 def measure(taskset: TaskSet) -> Measured:
-    """Sizes and relatedness as they came out; `pipeline.columns` explains each name."""
+    """The measured sizes and relatedness; `pipeline.columns` explains each name."""
     measured = taskset.relatedness
     auxiliaries = range(1, taskset.tasks)
     conditional = measured.conditional_entropy

@@ -83,7 +83,7 @@ def run_here(out: Path, fault: Fault | None = None, *more: str, text: str = FRAG
 
     with Path(f"{out}.err").open("ab") as said:
         os.dup2(said.fileno(), sys.stderr.fileno())
-    ending.find_laws_of_study = stop
+    ending.fit_to_folder = stop
     study = out.with_suffix(".yaml")
     study.write_text(text, encoding="utf-8")
     if fault is not None:

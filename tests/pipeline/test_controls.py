@@ -9,15 +9,14 @@ import pandas as pd
 import pytest
 from tiny_runs import QUIET, Trainer, result, study
 
-from mtl_laws.pipeline.columns import ordinary_rows
+from mtl_laws.pipeline.columns import RESULTS_NAME, ordinary_rows
 from mtl_laws.pipeline.errors import UserError
-from mtl_laws.pipeline.study import run as ending
-from mtl_laws.pipeline.study import workers
+from mtl_laws.pipeline.io.tablefile import read_table
+from mtl_laws.pipeline.study import run, workers
 from mtl_laws.pipeline.study.controls import _PHASES, CONTROLS, marked
-from mtl_laws.pipeline.study.preflight import foresee
+from mtl_laws.pipeline.study.preflight import preflight
 from mtl_laws.pipeline.study.store import Row
 from mtl_laws.pipeline.study.table import outcomes_table
-from mtl_laws.pipeline.study.train import train_study
 from mtl_laws.pipeline.study.trials import Trial, expand
 from mtl_laws.pipeline.training.architectures import SHARINGS
 
@@ -144,11 +143,11 @@ def test_no_control_enters_a_law_search(monkeypatch: pytest.MonkeyPatch, tmp_pat
         return {}
 
     monkeypatch.setattr(workers, "train_together", Trainer())
-    monkeypatch.setattr(ending, "fit_to_folder", fit)
+    monkeypatch.setattr(run, "fit_to_folder", fit)
     controlled = study(ALL)
-    table = train_study(controlled, tmp_path, QUIET)
-    ending.find_laws_of_study(controlled, tmp_path / "study.yaml", tmp_path)
+    run.run_study(controlled, tmp_path, options=QUIET)
     (found,) = given
+    table = read_table(tmp_path / RESULTS_NAME)
     assert table["control"].notna().sum() == 4 + 6 + 16
     assert set(found["trial"]) == {trial.digest for trial in expand(study(PLAIN))}
 
@@ -156,7 +155,7 @@ def test_no_control_enters_a_law_search(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_controls_do_not_count_as_models_of_a_law() -> None:
     few = "question: q\nfactors: {tasks: [2], tokens: [40], ami: [0.1, 0.5]}\nseeds: 2\n"
     with pytest.raises(UserError, match="6 models"):
-        foresee(study(few + "controls: [updates, tokens, random_labels]\n"))
+        preflight(study(few + "controls: [updates, tokens, random_labels]\n"))
 
 
 @pytest.mark.parametrize(

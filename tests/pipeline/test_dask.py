@@ -120,7 +120,7 @@ def test_the_scheduler_of_a_cluster_is_killed(
     out = tmp_path / "run"
     fault = partial(faults.loses_a_process, cluster.scheduler.pid, groups=2)
     assert run(out, fault, "--backend", "dask", "--address", cluster.address) == 1
-    assert "the connection to the dask scheduler is lost; what was written is safe" in said(out)[-1]
+    assert "the connection to the dask scheduler is lost; finished rows are safe" in said(out)[-1]
     assert 0 < len(read_rows(out / STORE_NAME)) < 18
     assert run(out) == 0
     check(out, loky, tolerance=0.0)

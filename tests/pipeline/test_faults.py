@@ -95,7 +95,7 @@ def test_interrupted(out: Path, undisturbed: Path, number: int) -> None:
     status = run_status(out)
     assert (status.done, status.remaining, status.running) == (rows, 18 - rows, False)
     assert 0 < rows < 18
-    assert status.line().endswith("stopped: the same command goes on")
+    assert status.line().endswith("stopped: run the same command again to resume")
     assert run(out) == 0
     check_finished(out, undisturbed)
 
@@ -127,8 +127,8 @@ def test_the_second_of_two_runs_is_refused_and_the_first_goes_on(
 def test_a_quota(out: Path, undisturbed: Path) -> None:
     assert run(out, partial(faults.has_a_quota, QUOTA)) == 1
     (line,) = said(out)
-    assert "the disk did not take what was written" in line
-    assert "what was written is safe" in line
+    assert "the disk refused the data" in line
+    assert "finished rows are safe" in line
     assert check_rows(out, undisturbed) < 18
     assert run(out) == 0
     check_finished(out, undisturbed)
@@ -145,7 +145,7 @@ def test_a_full_disk(out: Path, undisturbed: Path, tmp_path: Path) -> None:
     assert (here.recv(), here.recv()) == (1, 0)
     process.join(60)
     (line,) = said(out)
-    assert "no space left on the disk; what was written is safe" in line
+    assert "no space left on the disk; finished rows are safe" in line
     check_finished(tmp_path / "copy", undisturbed)
 
 
@@ -248,7 +248,7 @@ def test_a_trial_that_kills_every_worker(out: Path, undisturbed: Path) -> None:
     assert run(out, partial(faults.loses_workers_to, poison), "--jobs", "2") == 0
     (failed,) = [row for row in read_rows(out / STORE_NAME) if row.status == "failed"]
     assert failed.trial == poison
-    assert "its worker was killed each time" in failed.outcome["message"]
+    assert "its worker was killed every time" in failed.outcome["message"]
     assert run(out, None, "--jobs", "1", "--retry-failed") == 0
     check_finished(out, undisturbed, tolerance=SINGLY)
 

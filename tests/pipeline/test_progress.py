@@ -74,6 +74,20 @@ def test_on_a_terminal_there_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b" in stream.getvalue()
 
 
+def test_on_a_terminal_something_moves_before_the_first_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A spinner, and the time spent so far."""
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    with RunProgress(trials=10, done=0, cost=10.0, stream=stream) as progress:
+        shown = stream.getvalue()
+        progress._bar.refresh()
+    assert "0 of 10 models" in shown
+    assert "0:00:00" in shown
+    assert any(dot in shown for dot in "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
+
+
 def test_silence_is_silent() -> None:
     stream = io.StringIO()
     with RunProgress(trials=1, done=0, cost=1.0, shown=False, stream=stream) as progress:
@@ -111,4 +125,4 @@ def test_a_clock_that_was_set_back_loses_the_rate_and_nothing_else(
         store.add([Row("a", {}, {"status": "converged"})])
     status = run_status(tmp_path)
     assert (status.done, status.remaining, status.rate) == (1, 2, None)
-    assert status.line() == "1 of 3 models, 0 failed, stopped: the same command goes on"
+    assert status.line() == "1 of 3 models, 0 failed, stopped: run the same command again to resume"

@@ -14,7 +14,7 @@ from joblib.externals.loky.process_executor import BrokenProcessPool
 from tiny_runs import QUIET, STUDY, TINY, Trainer, files, result, same, study
 
 from mtl_laws.pipeline.errors import PipelineError, UserError
-from mtl_laws.pipeline.study import dispatch, journal, workers
+from mtl_laws.pipeline.study import dispatch, train, workers
 from mtl_laws.pipeline.study.backends import RunOptions
 from mtl_laws.pipeline.study.dispatch import CULPRIT, outcomes
 from mtl_laws.pipeline.study.lock import RunLock
@@ -148,7 +148,7 @@ def test_what_a_killed_writer_of_the_table_left_is_removed(
 def test_a_long_log_is_put_aside_and_the_oldest_is_dropped(
     trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "LOG_BYTES", 300)
+    monkeypatch.setattr(train, "LOG_BYTES", 300)
     for seeds in range(1, 9):
         text = STUDY.replace("seeds: 2", f"seeds: {seeds}")
         train_study(study(text), tmp_path / "run", QUIET)
@@ -302,7 +302,7 @@ def test_a_pool_that_gives_nothing_ends_the_run(
     monkeypatch: pytest.MonkeyPatch, parallel: Callable[..., object]
 ) -> None:
     monkeypatch.setattr(dispatch.joblib, "Parallel", parallel)
-    with pytest.raises(PipelineError, match="neither a result nor a reason"):
+    with pytest.raises(PipelineError, match="neither a result nor an error"):
         gather(expand(study()))
 
 

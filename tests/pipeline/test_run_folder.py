@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
+import os
 import sqlite3
-from contextlib import closing
+import sys
+import threading
+import time
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from tiny_runs import QUIET, TINY, Trainer, files, study
 
 from mtl_laws.pipeline.errors import UserError
@@ -92,38 +97,47 @@ def test_the_lock_of_a_run_before_stays_where_a_run_is_refused(tmp_path: Path) -
     assert files(tmp_path) == before
 
 
-def test_a_folder_whose_refused_run_has_just_gone_is_locked_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The file is opened, then taken away by its holder: a lock on it would lock nothing."""
-    taken: list[Path] = []
-    take = lock._lock
+def test_a_folder_whose_refused_run_has_just_gone_is_locked_all_the_same(tmp_path: Path) -> None:
+    """The file of a refused run is removed while another run waits for it; that one makes anew."""
+    path = tmp_path / LOCK_NAME
+    held = threading.Event()
 
-    def gone(file) -> None:
-        if not taken:
-            taken.append(tmp_path / LOCK_NAME)
-            taken[0].unlink()
-        take(file)
+    def refused() -> None:
+        with suppress(UserError), RunLock(tmp_path):
+            held.set()
+            time.sleep(lock.PATIENCE / 4)
+            raise UserError("study", "another", "one")
 
-    monkeypatch.setattr(lock, "_lock", gone)
+    thread = threading.Thread(target=refused)
+    thread.start()
+    held.wait()
     with RunLock(tmp_path):
-        assert taken
+        thread.join()
+        assert path.exists()
         assert is_locked(tmp_path)
         with pytest.raises(UserError, match="in use"):
             RunLock(tmp_path).__enter__()
     assert not is_locked(tmp_path)
 
 
-def test_who_asks_whether_a_folder_is_locked_does_not_lock_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / LOCK_NAME
-    path.touch()
-    with path.open() as reader:
-        fcntl.flock(reader, fcntl.LOCK_SH)
-        monkeypatch.setattr(lock.time, "sleep", lambda _: fcntl.flock(reader, fcntl.LOCK_UN))
+def test_who_asks_whether_a_folder_is_locked_does_not_refuse_a_run(tmp_path: Path) -> None:
+    with RunLock(tmp_path):
+        pass
+    asking = threading.Event()
+
+    def ask() -> None:
+        for _ in range(200):
+            is_locked(tmp_path)
+            asking.set()
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    asking.wait()
+    for _ in range(20):
         with RunLock(tmp_path):
             assert is_locked(tmp_path)
+    thread.join()
+    assert not is_locked(tmp_path)
 
 
 def test_a_lock_that_is_a_link_is_refused_and_not_followed(tmp_path: Path) -> None:
@@ -140,21 +154,30 @@ def test_a_lock_that_is_a_link_is_refused_and_not_followed(tmp_path: Path) -> No
 def test_a_lock_that_holds_anything_at_all(tmp_path: Path) -> None:
     path = tmp_path / LOCK_NAME
     path.write_bytes(b"\xff\xfe" * 5000)
-    with path.open() as holder:
-        fcntl.flock(holder, fcntl.LOCK_EX)
-        with pytest.raises(UserError, match="in use by") as caught:
-            RunLock(tmp_path).__enter__()
+    with FileLock(path), pytest.raises(UserError, match="in use by") as caught:
+        RunLock(tmp_path).__enter__()
     assert len(str(caught.value)) < 1000
     path.write_bytes(b"")
     with RunLock(tmp_path):
         assert is_locked(tmp_path)
 
 
-def test_a_file_system_that_knows_no_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown(*_: object) -> None:
-        raise OSError(95, "Operation not supported")
+def test_who_asks_about_a_lock_leaves_no_file(tmp_path: Path) -> None:
+    assert not is_locked(tmp_path)
+    assert files(tmp_path) == set()
 
-    monkeypatch.setattr(lock.fcntl, "flock", unknown)
-    with pytest.raises(UserError, match=r"run\.lock: operation not supported"):
+
+@pytest.mark.skipif(sys.platform == "win32", reason="flock is POSIX")
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_file_system_that_knows_no_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """A file alone would be no lock: it would outlive a killed run."""
+
+    def unknown(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", unknown)
+    with pytest.raises(UserError, match=rf"run\.lock: {os.strerror(number).lower()}"):
         RunLock(tmp_path).__enter__()
     assert not is_locked(tmp_path)

@@ -25,6 +25,7 @@ from mtl_laws.pipeline.study.store import (
     ResultStore,
     Row,
     open_store,
+    read_curves,
     read_rows,
     read_runs,
     read_summary,
@@ -267,6 +268,39 @@ def test_6_the_rows_of_the_first_schema_get_their_checksums(tmp_path: Path) -> N
     db.close()
 
 
+def test_6_a_store_that_only_names_its_columns_differently_is_read(tmp_path: Path) -> None:
+    """A finished run of schema 2 has its status, report and export, and is not changed by them."""
+    path = tmp_path / STORE_NAME
+    outcome = {"status": "converged", "curve": [[1, 2.0, None]]}
+    with sqlite3.connect(path) as db:
+        db.create_function("seal", -1, storefile.checksum, deterministic=True)
+        db.executescript(storefile.MIGRATIONS[0] + storefile.MIGRATIONS[1])
+        db.execute(f"PRAGMA application_id = {storefile.APPLICATION_ID}")
+        db.execute("PRAGMA user_version = 2")
+        moment = "2026-11-22T12:00:00.000+00:00"
+        for name, values in (
+            ("study", ("dd", 4, "{}")),
+            ("runs", (1, moment, "{}")),
+            ("outcomes", ("b", "{}", "converged", json.dumps(outcome), "{}", 1, moment)),
+            ("outcomes", ("a", "{}", "converged", json.dumps(outcome), "{}", 1, moment)),
+        ):
+            marks = ", ".join("?" * (len(values) + 1))
+            db.execute(
+                f"INSERT INTO {name} VALUES ({marks})", (*values, storefile.checksum(*values))
+            )
+    db.close()
+    content = path.read_bytes()
+    assert [row.trial for row in read_rows(path)] == ["a", "b"]
+    assert read_curves(path, ["b"]) == [("b", [[1, 2.0, None]])]
+    assert read_summary(path).by_status == {"converged": 2}
+    assert list(read_runs(path)) == [1]
+    assert path.read_bytes() == content
+    with open_store(path) as store:
+        store.begin({}, "dd", 4)
+        assert store.done() == {"a", "b"}
+    assert [row.trial for row in read_rows(path)] == ["a", "b"]
+
+
 def test_6_a_newer_schema_is_refused(path: Path) -> None:
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version = 99")
@@ -372,7 +406,7 @@ def test_8_a_time_that_is_none_is_recognised_by_who_reads_times_only(path: Path)
         db.execute("DROP TRIGGER finished_rows_stay")
         db.execute("UPDATE outcomes SET finished = 'yesterday'")
     db.close()
-    with pytest.raises(UserError, match="'yesterday' is no time"):
+    with pytest.raises(UserError, match="'yesterday' is not a time"):
         read_summary(path)
 
 
@@ -406,9 +440,7 @@ def test_8_an_empty_file_is_no_store_yet(tmp_path: Path) -> None:
     for read in (read_rows, read_runs, read_summary):
         with pytest.raises(UserError) as caught:
             read(path)
-        assert str(caught.value) == (
-            f"{path}: an empty file; expected a store in which a run has begun"
-        )
+        assert str(caught.value) == (f"{path}: an empty file; expected the store of a started run")
     with open_store(path) as store:
         begun(store).add([row("a")])
     assert len(read_rows(path)) == 1
@@ -441,7 +473,10 @@ def test_a_full_disk_loses_nothing_that_was_written(path: Path) -> None:
 
 
 def test_a_failing_disk_is_not_the_users_mistake(path: Path) -> None:
-    with pytest.raises(PipelineError, match="did not take") as caught, storefile.errors_of(path):
+    with (
+        pytest.raises(PipelineError, match="refused the data") as caught,
+        storefile.errors_of(path),
+    ):
         raise sqlite3.OperationalError("disk I/O error")
     assert not isinstance(caught.value, UserError)
 
@@ -453,7 +488,10 @@ def test_a_disk_that_fails_as_a_run_begins_is_told_by_its_store(
         raise sqlite3.OperationalError("disk I/O error")
 
     monkeypatch.setattr(mtl_laws.pipeline.study.store, "log_ahead", fails)
-    with open_store(path) as store, pytest.raises(PipelineError, match=f"^{path}: the disk did"):
+    with (
+        open_store(path) as store,
+        pytest.raises(PipelineError, match=f"^{path}: the disk refused"),
+    ):
         store.start_run({})
 
 
@@ -478,7 +516,7 @@ def test_the_summary_counts(path: Path) -> None:
 
 def test_a_store_without_a_run_has_no_summary(tmp_path: Path) -> None:
     path = tmp_path / STORE_NAME
-    line = f"{path}: expected a store in which a run has begun, got 'no run yet'"
+    line = f"{path}: expected the store of a started run, got 'no run yet'"
     with open_store(path) as store:
         for begin in (lambda: None, lambda: store.begin(STUDY, "d" * 32, 4)):
             begin()
