@@ -214,7 +214,7 @@ def describe(surface: Surface) -> list[str]:
         *(_effect(surface, factor) for factor in used),
         *_limits(surface, used),
         equivalent_data_text(surface),
-        f"It does not use {listed(unused, 'or')}." if unused else "",
+        f"The law does not use {listed(unused, 'or')}." if unused else "",
     ]
     return [sentence for sentence in sentences if sentence]
 
@@ -256,7 +256,7 @@ def _effect(surface: Surface, factor: str) -> str:
     at = f" at {listed(others)}" if others else ""
     return (
         f"From {factor} = {level(low)} to {level(high)}{at}, "
-        f"it goes from {number(settled(start, surface.scale))} to "
+        f"{surface.target} goes from {number(settled(start, surface.scale))} to "
         f"{number(settled(end, surface.scale))}."
     )
 
@@ -271,7 +271,7 @@ def _limits(surface: Surface, used: Sequence[str]) -> list[str]:
             at = listed([point_text({name: surface.reference[name]}) for name in others])
             limits.setdefault(f"{number(value)}{f' at {at}' if at else ''}", []).append(factor)
     return [
-        f"As {listed(factors, 'or')} grows without bound it tends to {value}."
+        f"As {listed(factors, 'or')} grows without bound, {surface.target} tends to {value}."
         for value, factors in limits.items()
     ]
 
@@ -432,7 +432,7 @@ def reach_text(reach: Reach) -> str:
         return f"{text}."
     differ = "laws that score about as well differ by more than the noise of one trial"
     if reach.parts_at == reach.fitted_to:
-        return f"{text}. At {name} = {level(reach.fitted_to)} already, {differ}."
+        return f"{text}. Already at {name} = {level(reach.fitted_to)}, {differ}."
     return f"{text}; from {name} = {level(reach.parts_at)} on, {differ}."
 
 
@@ -465,8 +465,8 @@ def all_reach_text(reaches: Sequence[Reach], grouped: bool = False) -> str:
         return ""
     texts = [reach_text(reach) for reach in reaches]
     texts.append(
-        "The other factors are held at their medians and at the largest fitted ones, whichever is "
-        "less certain."
+        "The other factors are held at their medians or at their largest fitted values, whichever "
+        "is less certain."
     )
     return " ".join([*texts, *([OVER_GROUPS] if grouped else [])])
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from planted_report import planted_laws
-from test_gain_words import PAIRED
+from planted_report import PAIRED, planted_laws
 
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.report.data_tables import few_levels, min_levels

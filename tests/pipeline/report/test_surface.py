@@ -165,7 +165,7 @@ def test_direction_of_a_factor(table: pd.DataFrame, expression: str, factor: str
 def test_the_law_in_words_says_direction_and_limit(surface: Surface) -> None:
     text = " ".join(describe(surface))
     assert "accuracy rises with n, T and ami." in text
-    assert "As n or T grows without bound it tends to 0.9." in text
+    assert "As n or T grows without bound, accuracy tends to 0.9." in text
     assert equivalent_data_text(surface) in text
 
 
@@ -237,8 +237,8 @@ def test_a_limit_that_depends_on_another_factor_says_at_which_value(
     for factor, value, other in (("n", 0.85, "T"), ("T", 0.9 - 2 / 320**0.5, "n")):
         assert limit(surface, factor) == (pytest.approx(value, rel=1e-6), (other,))
     text = " ".join(describe(surface))
-    assert "As n grows without bound it tends to 0.85 at T = 2." in text
-    assert "As T grows without bound it tends to 0.788 at n = 320." in text
+    assert "As n grows without bound, accuracy tends to 0.85 at T = 2." in text
+    assert "As T grows without bound, accuracy tends to 0.788 at n = 320." in text
     assert limit(surface_of("0.1*log(n)", table), "n") is None
 
 
@@ -251,7 +251,7 @@ def test_ami_is_spelled_out_where_it_is_the_relatedness(
 
 
 def test_unused_factors_are_named(table: pd.DataFrame) -> None:
-    assert describe(surface_of("0.1*log(n)", table))[-1] == "It does not use T or ami."
+    assert describe(surface_of("0.1*log(n)", table))[-1] == "The law does not use T or ami."
 
 
 def test_measured_gains_point_the_way_they_went(surface: Surface, table: pd.DataFrame) -> None:

@@ -211,7 +211,7 @@ def test_all_sentences_need_only_attributes() -> None:
     text = sentences(laws)
     assert text.factors == (factor_text(MATTERS),)
     assert len(text.verdicts) == 5
-    assert "roots has the best extrapolated R²: 0.700, 0.100 below" in text.verdicts[0]
+    assert '"roots" has the best extrapolated R²: 0.700, 0.100 below' in text.verdicts[0]
     assert "0.800 extrapolated (the law: 0.800)" in text.verdicts[1]
     assert text.verdicts[-1] == CUT
     laws.provenance.cut, laws.harm, laws.certainty = False, None, None
