@@ -154,7 +154,8 @@ def shared_text(law: Law) -> str:
         return f"Every group has constants of its own: {listed(own)}."
     together = f"{listed(list(law.shared))} {'is' if len(law.shared) == 1 else 'are'}"
     shared = f"{together} shared by all groups"
-    return f"{shared}; {listed(own)} differ between them." if own else f"{shared}."
+    differ = "differs" if len(own) == 1 else "differ"
+    return f"{shared}; {listed(own)} {differ} between them." if own else f"{shared}."
 
 
 def groups_text(law: Law, groups: Groups) -> str:

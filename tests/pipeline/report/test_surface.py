@@ -20,6 +20,7 @@ from mtl_laws.pipeline.report.figures.gain import draw_gain
 from mtl_laws.pipeline.report.single_task import equivalent_data, gain_over_single
 from mtl_laws.pipeline.report.surface import Surface, direction, limit
 from mtl_laws.pipeline.report.text import describe, direction_text, relatedness_text
+from mtl_laws.pipeline.symbolic.typeset.numbers import number
 
 TRUTH = "0.9 - 5/sqrt(n*(1 + (T - 1)*ami))"
 
@@ -166,6 +167,10 @@ def test_the_law_in_words_says_direction_and_limit(surface: Surface) -> None:
     text = " ".join(describe(surface))
     assert "accuracy rises with n, T and ami." in text
     assert "As n or T grows without bound, accuracy tends to 0.9." in text
+    low, high = (number(0.9 - 5 / (n * (1 + (2 - 1) * 0.6)) ** 0.5) for n in (40, 1280))
+    assert (
+        f"From n = 40 to 1,280 at T = 2 and ami = 0.6, accuracy goes from {low} to {high}" in text
+    )
     assert equivalent_data_text(surface) in text
 
 
