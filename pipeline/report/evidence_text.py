@@ -224,10 +224,10 @@ def theory_text(selected: Law, theory: Sequence[Law]) -> str:
     if own is None or not ranked:
         return ""
     if selected.origin.startswith("theory:"):
-        return f"The selected law is itself a theoretical form, {form_name(selected)}."
+        return f'The selected law is itself a theoretical form, "{form_name(selected)}".'
     best, name = ranked[0]
     return (
-        f"Of {len(theory)} theoretical forms, {name} has the best {SCORES[key]} R²: "
+        f'Of {len(theory)} theoretical forms, "{name}" has the best {SCORES[key]} R²: '
         f"{score(best)}, {score(abs(own - best))} {'below' if best <= own else 'above'} the "
         f"selected law ({score(own)})."
     )

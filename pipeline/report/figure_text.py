@@ -69,6 +69,8 @@ LEARNING = (
     "weights were used."
 )
 EVIDENCE_COLUMNS = (
+    "ΔBIC is the Bayesian information criterion of the best law without the factor minus that of "
+    "the best law with it: the larger, the stronger the evidence for the factor. "
     "Inclusion is the fraction of random halves of the cells on which the best law with the factor "
     "clearly beats the best law without it; the next column is the same after the values of the "
     "factor were permuted among cells. A factor that matters is included far more often. The "
@@ -85,6 +87,53 @@ SELECTION = (
 
 # --- sections ------------------------------------------------------------------------------------
 
+TITLES = {
+    "front": ("Simpler and longer rivals", "Rivals"),
+    "forms": ("Your forms", "Your forms"),
+    "groups": ("Group by group", "Groups"),
+    "curves": ("One factor at a time", "Curves"),
+    "gain": ("Where training together helps", "Gain"),
+    "fit": ("Inside and outside", "Fit"),
+    "constants": ("Constants", "Constants"),
+    "outliers": ("Outliers", "Outliers"),
+    "evidence": ("Evidence for each factor", "Evidence"),
+    "theory": ("What theory would have said", "Theory"),
+    "residuals": ("What the law misses", "Residuals"),
+    "learning": ("How the models were trained", "Training"),
+    "data": ("Data", "Data"),
+    "reproduce": ("How to reproduce this", "Reproduce"),
+}
+"""Title of every section and its short name for links, in the order of the page."""
+
+INTROS = {
+    "groups": (
+        "All groups have one form of law, each with its own constants. A group whose points leave "
+        "its line does not follow the form."
+    ),
+    "curves": (
+        "Each picture varies one factor and holds the others. Where the points lie on the lines, "
+        "the law describes them. Grey marks values outside the fitted rows. A size is drawn to "
+        "four times the largest value measured."
+    ),
+    "constants": (
+        "The numbers that were fitted. The wider an interval, the less the rows determine the "
+        "constant."
+    ),
+    "evidence": (
+        "Whether the data support each factor, which way it moves the law, and where it appears in "
+        "it."
+    ),
+    "learning": (
+        "Some of the trained models, from few tokens to many. The weights used are those of the "
+        "lowest validation loss. Where it rises after its dot, the model overfits its few tokens."
+    ),
+    "data": (
+        "The rows from which the law was found. It holds for rows like these; nothing shows that "
+        "it holds for others."
+    ),
+}
+"""What to see in the sections where that is the same in every report."""
+
 
 def headings(laws: LawSet, leads: Sequence[bool], held_out: bool) -> dict[str, Heading]:
     """The heading of every section that a report can have, in the order of the page.
@@ -94,61 +143,20 @@ def headings(laws: LawSet, leads: Sequence[bool], held_out: bool) -> dict[str, H
     leads : whether each law of the front leads.
     held_out : whether rows were held out.
     """
-    words = {
-        "front": ("Simpler and longer rivals", "Rivals", _front_intro(leads)),
-        "forms": ("Your forms", "Your forms", _forms_intro(len(laws.forms))),
-        "groups": (
-            "Group by group",
-            "Groups",
-            "All groups have one form of law, each with its own constants. A group whose points "
-            "leave its line does not follow the form.",
-        ),
-        "curves": (
-            "One factor at a time",
-            "Curves",
-            "Each picture varies one factor and holds the others. Where the points lie on the "
-            "lines, the law describes them. Grey marks values outside the fitted rows. A size is "
-            "drawn to four times the largest value measured.",
-        ),
-        "gain": (
-            "Where training together helps",
-            "Gain",
-            _gain_intro(laws.target, laws.data.lower_is_better),
-        ),
-        "fit": ("Inside and outside", "Fit", _fit_intro(held_out)),
-        "constants": (
-            "Constants",
-            "Constants",
-            "The numbers that were fitted. The wider an interval, the less the rows determine the "
-            "constant.",
-        ),
-        "outliers": ("Outliers", "Outliers", _outliers_intro(laws)),
-        "evidence": (
-            "Evidence for each factor",
-            "Evidence",
-            "Whether the data support each factor, which way it moves the law, and where it "
-            "appears in it.",
-        ),
-        "theory": ("What theory would have said", "Theory", _theory_intro(laws.selected)),
-        "residuals": ("What the law misses", "Residuals", _residuals_intro(held_out)),
-        "learning": (
-            "How the models were trained",
-            "Training",
-            "Some of the trained models, from few tokens to many. The weights used are those of "
-            "the lowest validation loss. Where it rises after its dot, the model overfits its few "
-            "tokens.",
-        ),
-        "data": (
-            "Data",
-            "Data",
-            "The rows from which the law was found. It holds for rows like these; nothing shows "
-            "that it holds for others.",
-        ),
-        "reproduce": ("How to reproduce this", "Reproduce", _reproduce_intro(laws.provenance.cut)),
+    intros = {
+        **INTROS,
+        "front": _front_intro(leads),
+        "forms": _forms_intro(len(laws.forms)),
+        "gain": _gain_intro(laws.target, laws.data.lower_is_better),
+        "fit": _fit_intro(held_out),
+        "outliers": _outliers_intro(laws),
+        "theory": _theory_intro(laws.selected),
+        "residuals": _residuals_intro(held_out),
+        "reproduce": _reproduce_intro(laws.provenance.cut),
     }
     return {
-        key: Heading(title=title, link=link, intro=intro)
-        for key, (title, link, intro) in words.items()
+        key: Heading(title=title, link=link, intro=intros[key])
+        for key, (title, link) in TITLES.items()
     }
 
 

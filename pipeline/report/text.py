@@ -158,7 +158,8 @@ def shared_text(law: Law) -> str:
         return f"Every group has constants of its own: {listed(own)}."
     together = f"{listed(list(law.shared))} {'is' if len(law.shared) == 1 else 'are'}"
     shared = f"{together} shared by all groups"
-    return f"{shared}; {listed(own)} differ between them." if own else f"{shared}."
+    differ = "differs" if len(own) == 1 else "differ"
+    return f"{shared}; {listed(own)} {differ} between them." if own else f"{shared}."
 
 
 def groups_text(law: Law, groups: Groups) -> str:
@@ -218,7 +219,7 @@ def describe(surface: Surface) -> list[str]:
         *(_effect(surface, factor) for factor in used),
         *_limits(surface, used),
         equivalent_data_text(surface),
-        f"It does not use {listed(unused, 'or')}." if unused else "",
+        f"The law does not use {listed(unused, 'or')}." if unused else "",
     ]
     return [sentence for sentence in sentences if sentence]
 
@@ -260,7 +261,7 @@ def _effect(surface: Surface, factor: str) -> str:
     at = f" at {listed(others)}" if others else ""
     return (
         f"From {factor} = {level(low)} to {level(high)}{at}, "
-        f"it goes from {number(settled(start, surface.scale))} to "
+        f"{surface.target} goes from {number(settled(start, surface.scale))} to "
         f"{number(settled(end, surface.scale))}."
     )
 
@@ -275,7 +276,7 @@ def _limits(surface: Surface, used: Sequence[str]) -> list[str]:
             at = listed([point_text({name: surface.reference[name]}) for name in others])
             limits.setdefault(f"{number(value)}{f' at {at}' if at else ''}", []).append(factor)
     return [
-        f"As {listed(factors, 'or')} grows without bound it tends to {value}."
+        f"As {listed(factors, 'or')} grows without bound, {surface.target} tends to {value}."
         for value, factors in limits.items()
     ]
 
@@ -436,7 +437,7 @@ def reach_text(reach: Reach) -> str:
         return f"{text}."
     differ = "laws that score about as well differ by more than the noise of one trial"
     if reach.parts_at == reach.fitted_to:
-        return f"{text}. At {name} = {level(reach.fitted_to)} already, {differ}."
+        return f"{text}. Already at {name} = {level(reach.fitted_to)}, {differ}."
     return f"{text}; from {name} = {level(reach.parts_at)} on, {differ}."
 
 
@@ -469,8 +470,8 @@ def all_reach_text(reaches: Sequence[Reach], grouped: bool = False) -> str:
         return ""
     texts = [reach_text(reach) for reach in reaches]
     texts.append(
-        "The other factors are held at their medians and at the largest fitted ones, whichever is "
-        "less certain."
+        "The other factors are held at their medians or at their largest fitted values, whichever "
+        "is less certain."
     )
     return " ".join([*texts, *([OVER_GROUPS] if grouped else [])])
 

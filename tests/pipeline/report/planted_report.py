@@ -7,8 +7,30 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mtl_laws.pipeline.laws.record import GainCell, GainRegion, PooledGain
+
 LAW = "0.9 - 0.5/sqrt(n*(1 + (T - 1)*ami)/100)"
 NOISE = 0.012
+
+REGION = GainRegion(
+    where={"n": (40, 100), "ami": (0.05, 0.05)},
+    gain=-0.008,
+    ci95=(-0.012, -0.004),
+    cells=12,
+    below=12,
+    runs=36,
+    law=0.002,
+)
+CELLS = tuple(GainCell(gain=g, pooled=g, region=r) for g, r in ((-0.008, -1), (0.01, 0)))
+PAIRED = PooledGain(
+    count="T",
+    share="ami",
+    tested=True,
+    ranges={"n": (40, 4000), "ami": (0.05, 0.9)},
+    harm=(REGION,),
+    cells=CELLS,
+)
+"""Measured harm that the law does not predict, in the cells of the fewest tokens."""
 
 
 def planted_table(seed: int = 0) -> pd.DataFrame:

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from planted_report import CELLS, PAIRED, REGION
 
 from mtl_laws.pipeline.laws.document import laws_document
 from mtl_laws.pipeline.laws.evidence.pooled import pooled_gain
 from mtl_laws.pipeline.laws.law import Law
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.laws.question import Question, pose
-from mtl_laws.pipeline.laws.record import DataRecord, GainCell, GainRegion, Harm, PooledGain
+from mtl_laws.pipeline.laws.record import DataRecord, GainCell, Harm, PooledGain
 from mtl_laws.pipeline.laws.search import SearchOptions, find_laws
 from mtl_laws.pipeline.report import ReportContext, write_report
 from mtl_laws.pipeline.report.evidence_text import (
@@ -28,24 +29,6 @@ from mtl_laws.pipeline.report.surface import Surface
 from mtl_laws.pipeline.report.text import with_sentences
 from mtl_laws.pipeline.symbolic.typeset.numbers import percent, settled, signed
 
-REGION = GainRegion(
-    where={"n": (40, 100), "ami": (0.05, 0.05)},
-    gain=-0.008,
-    ci95=(-0.012, -0.004),
-    cells=12,
-    below=12,
-    runs=36,
-    law=0.002,
-)
-CELLS = tuple(GainCell(gain=g, pooled=g, region=r) for g, r in ((-0.008, -1), (0.01, 0)))
-PAIRED = PooledGain(
-    count="T",
-    share="ami",
-    tested=True,
-    ranges={"n": (40, 4000), "ami": (0.05, 0.9)},
-    harm=(REGION,),
-    cells=CELLS,
-)
 HARM = Harm(count="T", lowest=-0.2, highest=0.5, at={"n": 50.0}, lowered=0.25, surely=0.1)
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from planted_report import planted_laws
-from test_gain_words import PAIRED
+from planted_report import PAIRED, planted_laws
 
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.report.data_tables import few_levels, min_levels
+from mtl_laws.pipeline.report.figure_text import headings, rows_drawn_text
 from mtl_laws.pipeline.report.page import ReportContext, build_page
 from mtl_laws.pipeline.report.text import NO_LAW, law_notes
 
@@ -81,3 +81,18 @@ def test_only_sections_with_something_to_show_have_a_heading(table: pd.DataFrame
         assert heading.title
         assert heading.link
         assert len(heading.intro) > 40
+
+
+def test_introductions_count_what_their_sections_hold() -> None:
+    laws = quiet()
+    outlier = {"value": 0.1, "predicted": 0.4, "residual_sd": -9.0}
+    laws |= {"forms": laws["front"][:2], "outliers": [{"row": 3, **outlier}, {"row": 8, **outlier}]}
+    read = LawSet.from_json(laws)
+    heads = headings(read, [True, True, False], held_out=True)
+    assert "2 forms" in heads["forms"].intro
+    assert heads["outliers"].intro.startswith("2 rows lie")
+    assert "3 laws" in heads["front"].intro
+    assert "2 of them lead" in heads["front"].intro
+    assert "0.971" in heads["theory"].intro
+    assert rows_drawn_text(700, 1775) == "700 of 1,775 rows drawn."
+    assert rows_drawn_text(700, 700) == ""

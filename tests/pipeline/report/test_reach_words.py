@@ -71,7 +71,7 @@ def test_a_law_without_reach_says_from_where_it_says_little() -> None:
 def test_laws_that_differ_within_the_rows_are_said_to_do_so_there() -> None:
     text = reach_text(but(parts_at=3200))
     assert numbers_in(text) == [12_800, 4, 0.03, 3200]
-    assert "At n = 3,200 already" in text
+    assert "Already at n = 3,200" in text
 
 
 def test_what_was_tried_has_an_end() -> None:

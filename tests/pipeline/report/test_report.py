@@ -311,14 +311,24 @@ def test_names_that_differ_in_case_only_get_files_of_their_own(
 @pytest.mark.parametrize(
     ("expression", "rows", "said", "unsaid"),
     [
-        ("0.5", 312, ["It does not use n, T or ami.", "R² says", "rows hardly vary"], ["rises"]),
+        (
+            "0.5",
+            312,
+            ["The law does not use n, T or ami.", "R² says", "rows hardly vary"],
+            ["rises"],
+        ),
         (
             "1/(ami - 0.5) + log(T - 3)",
             312,
             ["accuracy rises with T.", "the law has no value on", "rises or falls with ami"],
             ["T grows"],
         ),
-        ("0.1*log(n)", 2, ["There is no other law", "It does not use T or ami."], ["From n ="]),
+        (
+            "0.1*log(n)",
+            2,
+            ["There is no other law", "The law does not use T or ami."],
+            ["From n ="],
+        ),
         ("exp(n)", 312, ["accuracy rises with n.", "below −10", "× 10"], ["grows without bound"]),
     ],
 )

@@ -13,7 +13,7 @@ from mtl_laws.pipeline.laws.law import Law
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.laws.record import DataRecord
 from mtl_laws.pipeline.laws.rows import infer_domains
-from mtl_laws.pipeline.report.data_tables import factors_grid, region_grid
+from mtl_laws.pipeline.report.data_tables import card_grid, factors_grid, region_grid
 from mtl_laws.pipeline.report.figure_text import DOMAIN_BASIS
 from mtl_laws.pipeline.report.surface import Surface
 from mtl_laws.pipeline.report.tables import Formula, constants_grid
@@ -108,3 +108,13 @@ def test_the_domain_of_each_factor_and_where_it_comes_from_are_said(
     assert why["shift"] == DOMAIN_BASIS["range"]
     assert why["ami"] == DOMAIN_BASIS["given"]
     assert why["rate"] == DOMAIN_BASIS["size"]
+
+
+def test_the_card_of_the_data_counts_its_rows(laws: Mapping[str, Any]) -> None:
+    big = {**laws, "data": {**laws["data"], "rows": 12_345}}
+    facts = {row.cells[0]: row.cells[1] for row in card_grid(LawSet.from_json(big)).rows}
+    assert facts["rows"] == "12,345"
+    assert (facts["rows fitted"], facts["rows held out"]) == ("126", "186")
+    assert facts["distinct cells"] == "104"
+    assert facts["bounds of the target"] == "0 to 1"
+    assert facts["held out by"] == "n>1280 or T>4"

@@ -20,6 +20,7 @@ from mtl_laws.pipeline.report.figures.gain import draw_gain
 from mtl_laws.pipeline.report.single_task import equivalent_data, gain_over_single
 from mtl_laws.pipeline.report.surface import Surface, direction, limit
 from mtl_laws.pipeline.report.text import describe, direction_text, relatedness_text
+from mtl_laws.pipeline.symbolic.typeset.numbers import number
 
 TRUTH = "0.9 - 5/sqrt(n*(1 + (T - 1)*ami))"
 
@@ -165,7 +166,11 @@ def test_direction_of_a_factor(table: pd.DataFrame, expression: str, factor: str
 def test_the_law_in_words_says_direction_and_limit(surface: Surface) -> None:
     text = " ".join(describe(surface))
     assert "accuracy rises with n, T and ami." in text
-    assert "As n or T grows without bound it tends to 0.9." in text
+    assert "As n or T grows without bound, accuracy tends to 0.9." in text
+    low, high = (number(0.9 - 5 / (n * (1 + (2 - 1) * 0.6)) ** 0.5) for n in (40, 1280))
+    assert (
+        f"From n = 40 to 1,280 at T = 2 and ami = 0.6, accuracy goes from {low} to {high}" in text
+    )
     assert equivalent_data_text(surface) in text
 
 
@@ -237,8 +242,8 @@ def test_a_limit_that_depends_on_another_factor_says_at_which_value(
     for factor, value, other in (("n", 0.85, "T"), ("T", 0.9 - 2 / 320**0.5, "n")):
         assert limit(surface, factor) == (pytest.approx(value, rel=1e-6), (other,))
     text = " ".join(describe(surface))
-    assert "As n grows without bound it tends to 0.85 at T = 2." in text
-    assert "As T grows without bound it tends to 0.788 at n = 320." in text
+    assert "As n grows without bound, accuracy tends to 0.85 at T = 2." in text
+    assert "As T grows without bound, accuracy tends to 0.788 at n = 320." in text
     assert limit(surface_of("0.1*log(n)", table), "n") is None
 
 
@@ -251,7 +256,7 @@ def test_ami_is_spelled_out_where_it_is_the_relatedness(
 
 
 def test_unused_factors_are_named(table: pd.DataFrame) -> None:
-    assert describe(surface_of("0.1*log(n)", table))[-1] == "It does not use T or ami."
+    assert describe(surface_of("0.1*log(n)", table))[-1] == "The law does not use T or ami."
 
 
 def test_measured_gains_point_the_way_they_went(surface: Surface, table: pd.DataFrame) -> None:

@@ -14,6 +14,8 @@ from mtl_laws.pipeline.laws.evidence.exponents import Exponent
 from mtl_laws.pipeline.laws.evidence.factor import FactorEvidence
 from mtl_laws.pipeline.laws.evidence.harm import Harm
 from mtl_laws.pipeline.laws.evidence.model_free_exponent import ModelFreeExponent
+from mtl_laws.pipeline.laws.question import Note
+from mtl_laws.pipeline.laws.record import Groups, Outlier
 from mtl_laws.pipeline.laws.rules import EvidenceRules
 from mtl_laws.pipeline.report.evidence_text import (
     exponents_text,
@@ -24,11 +26,17 @@ from mtl_laws.pipeline.report.evidence_text import (
 )
 from mtl_laws.pipeline.report.text import (
     CUT,
+    MAX_LISTED,
     defect_text,
     few_levels_text,
+    groups_text,
     held_out_text,
     limits_text,
+    note_text,
+    outliers_text,
     sentences,
+    shared_text,
+    small_groups_text,
 )
 
 ROOT = Exponent(-0.5, (-0.53, -0.43), "n ** c2", part="n")
@@ -182,6 +190,52 @@ def test_harm_says_where_and_how_sure() -> None:
     assert harm_text("f1", None) == ""
 
 
+@pytest.mark.parametrize(
+    "kind", ["placeholder", "where", "no_target", "missing_factor", "unmodelled", "small_group"]
+)
+def test_a_note_on_the_rows_names_what_it_is_about(kind: str) -> None:
+    text = note_text(Note(kind, "ami", "T", 12))
+    assert "ami" in text
+    assert ("12 rows" in text) == (kind != "unmodelled")
+    assert not text.endswith(".")
+    assert "1 row " in note_text(Note("where", "n > 3", rows=1))
+
+
+def test_shared_constants_and_those_of_each_group_are_named() -> None:
+    groups = Groups(columns=("encoder",), column="encoder", levels=("cnn", "lstm"))
+    own = {"cnn": {"c0": 0.1}, "lstm": {"c0": 0.2}}
+    law = law_of(levels=("cnn", "lstm"), shared=("c1", "c2"), group_constants=own)
+    assert shared_text(law) == "c1 and c2 are shared by all groups; c0 differs between them."
+    assert groups_text(law, groups) == "2 levels of encoder; c1 and c2 shared, c0 per group"
+    assert shared_text(law_of(levels=(), shared=(), group_constants=None)) == ""
+    alone = law_of(levels=("cnn", "lstm"), shared=(), group_constants=own)
+    assert "c0" in shared_text(alone)
+
+
+def test_small_groups_are_counted_and_named() -> None:
+    groups = Groups(columns=("g",), column="g", levels=("a", "b"), small={"b": 3})
+    text = small_groups_text(groups)
+    assert text.startswith("1 group has")
+    assert text.endswith("b (3 rows).")
+    many = groups.model_copy(update={"small": {f"g{k}": k for k in range(MAX_LISTED + 2)}})
+    assert "and 2 more" in small_groups_text(many)
+    assert small_groups_text(groups.model_copy(update={"small": {}})) == ""
+
+
+def test_outliers_are_counted_from_one_and_set_beside_the_law_without_them() -> None:
+    rows = [
+        Outlier(row=k, value=0.1, predicted=0.5, residual_sd=-6.0) for k in range(MAX_LISTED + 3)
+    ]
+    laws = SimpleNamespace(outliers=rows[:1], without_outliers=None)
+    assert "row 1 (−6 SD)" in outliers_text(laws)  # type: ignore[arg-type]
+    laws = SimpleNamespace(outliers=rows, without_outliers=law_of(shown="0.5*n"))
+    text = outliers_text(laws)  # type: ignore[arg-type]
+    assert text.startswith(f"{len(rows)} rows lie")
+    assert "and 3 more" in text
+    assert "0.5·n" in text
+    assert outliers_text(SimpleNamespace(outliers=[])) == ""  # type: ignore[arg-type]
+
+
 def test_all_sentences_need_only_attributes() -> None:
     scores = {"r2_cv": 0.9, "r2_extrapolation": 0.8, "r2_hold_out": None}
     bands = {"law": 0.01, "law_most": 0.02, "run": 0.05, "held_fit": 0.95, "held_out": None}
@@ -211,7 +265,7 @@ def test_all_sentences_need_only_attributes() -> None:
     text = sentences(laws)
     assert text.factors == (factor_text(MATTERS),)
     assert len(text.verdicts) == 5
-    assert "roots has the best extrapolated R²: 0.700, 0.100 below" in text.verdicts[0]
+    assert '"roots" has the best extrapolated R²: 0.700, 0.100 below' in text.verdicts[0]
     assert "0.800 extrapolated (the law: 0.800)" in text.verdicts[1]
     assert text.verdicts[-1] == CUT
     laws.provenance.cut, laws.harm, laws.certainty = False, None, None
