@@ -180,7 +180,7 @@ def open_corpus(files: CorpusFiles) -> Corpus:
     Raises
     ------
     UserError
-        if a file is missing, broken, empty, without labels, or has too few sentences.
+        if a file is missing, broken, empty or without labels.
     """
     if not files.paths:
         raise UserError("corpus", "a corpus file", "")
@@ -190,16 +190,10 @@ def open_corpus(files: CorpusFiles) -> Corpus:
     try:
         options = read_options(CorpusOptions, files.options)
         options.check_files()
-        corpus = options.opened()
+        return options.opened()
     except SpecError as error:
         path = error.field.removeprefix("options.")
         raise from_simulator(error).at(PATHS.get(path, path)) from error
-    sentences = corpus.text.sentences
-    if sentences < RULES.min_sentences:
-        expected = f"{RULES.min_sentences} sentences or more, with a blank line after each"
-        counted = f"{sentences} sentence{'' if sentences == 1 else 's'}"
-        raise UserError("corpus", expected, f"{counted} in {corpus.source}")
-    return corpus
 
 
 def choose_layers(corpus: Corpus, main: str, auxiliaries: Sequence[str] = ()) -> LayerChoice:
@@ -208,8 +202,8 @@ def choose_layers(corpus: Corpus, main: str, auxiliaries: Sequence[str] = ()) ->
     Raises
     ------
     UserError
-        if a layer does not exist, the main one is unusable, a named auxiliary is unusable, or no
-        auxiliary is left.
+        if a layer does not exist, the main one is unusable, a named auxiliary is unusable, no
+        auxiliary is left, or there are too few sentences to resample.
     """
     chosen = _layer_name(corpus, "main", main, tuple(corpus.layers))
     problem = _problem_of_layer(corpus, chosen)
@@ -227,6 +221,11 @@ def choose_layers(corpus: Corpus, main: str, auxiliaries: Sequence[str] = ()) ->
         if problems[name]:
             raise UserError("aux", f"another layer; this one {problems[name]}", name)
     usable = tuple(name for name, problem in problems.items() if not problem)
+    sentences = corpus.text.sentences
+    if usable and sentences < RULES.min_sentences:
+        expected = f"{RULES.min_sentences} sentences or more, with a blank line after each"
+        counted = f"{sentences} sentence{'' if sentences == 1 else 's'}"
+        raise UserError("corpus", expected, f"{counted} in {corpus.source}")
     if not usable:
         reasons = "; ".join(f"{name} {problem}" for name, problem in problems.items())
         advice = reasons or f"{chosen} is the only layer"

@@ -93,8 +93,8 @@ def find_problems(
     question = question_of(study, 1, engine)
     least = question.rules.data.min_rows
     if len(ordinary) < least:
-        expected = f"levels and seeds that make {least} models or more"
-        yield UserError("factors", expected, f"{len(ordinary)} models")
+        expected = f"levels and seeds for at least {least} trials"
+        yield UserError("factors", expected, f"{len(ordinary)} trials")
     for check in _law_checks(question, ordinary):
         try:
             with at_study_keys(question, engine):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def run_study(
     study = study if isinstance(study, Study) else Study.load(path)
     out, options = Path(out), options or RunOptions(progress=False)
 
-    preflight(study, engine, started=(out / STORE_NAME).exists())
+    preflight(study, engine, started=os.path.exists(out / STORE_NAME))
     table = train_study(study, out, options)
     question = question_of(study, options.jobs, engine)
     source = Source(str(path), f"Study {path.stem}", study.question, curves_of(out, table))
