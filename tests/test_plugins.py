@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
 import pytest
 
-from documents import ROOT, blocks
 from mtl_laws import plug_in
 from mtl_laws.pipeline import plugins
 from mtl_laws.pipeline.errors import UserError
@@ -26,8 +26,9 @@ from mtl_laws.simulator import SpecError, TaskSpec, make_taskset
 from mtl_laws.simulator.families.base import FAMILIES, family, register_family
 from mtl_laws.simulator.formats.base import FORMATS, format_names
 from mtl_laws.simulator.registry import enter
+from support.documents import ROOT, blocks
 
-REGISTRIES = (EXPORTS, ENGINES, ENCODERS, WEIGHTINGS, FAMILIES, FORMATS)
+REGISTRIES: tuple[dict[str, Any], ...] = (EXPORTS, ENGINES, ENCODERS, WEIGHTINGS, FAMILIES, FORMATS)
 EXAMPLES = {b.file: b.text for b in blocks(ROOT / "docs" / "extend.md") if b.file.endswith(".py")}
 TINY = {"hidden": 2, "embedding": 3, "max_steps": 6, "evaluate_every": 3}
 OWN = {"encoder": "bag", "weighting": "main_first"}

@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from tiny_runs import QUIET, Trainer, result, study
 
 from mtl_laws.pipeline.columns import ordinary_rows
 from mtl_laws.pipeline.errors import UserError
@@ -20,6 +19,7 @@ from mtl_laws.pipeline.study.table import outcomes_table
 from mtl_laws.pipeline.study.train import train_study
 from mtl_laws.pipeline.study.trials import Trial, expand
 from mtl_laws.pipeline.training.architectures import SHARINGS
+from support.tiny_runs import QUIET, Trainer, result, study
 
 PLAIN = "question: q\nfactors: {tasks: [2, 3], tokens: [40, 80], ami: [0.1, 0.5]}\nseeds: 2\n"
 ALL = PLAIN + "controls: [updates, tokens, random_labels]\n"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tiny_runs import QUIET, Trainer, study
 
 from mtl_laws.pipeline.fit import curves_of
 from mtl_laws.pipeline.report.figures.learning import NEEDED, draw_learning
 from mtl_laws.pipeline.study import workers
 from mtl_laws.pipeline.study.train import train_study
+from support.tiny_runs import QUIET, Trainer, study
 
 
 def test_a_runs_curves_are_drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

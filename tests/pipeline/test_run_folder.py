@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import fcntl
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import IO
 
 import pytest
-from tiny_runs import QUIET, TINY, Trainer, files, study
 
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.study import lock, workers
 from mtl_laws.pipeline.study.lock import LOCK_NAME, RunLock, is_locked
 from mtl_laws.pipeline.study.store import STORE_NAME
 from mtl_laws.pipeline.study.train import train_study
+from support.tiny_runs import QUIET, TINY, Trainer, files, study
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +74,9 @@ def not_a_database(store: Path) -> None:
         not_a_database,
     ],
 )
-def test_a_store_that_is_refused_is_left_alone(folder: Path, trainer: Trainer, spoil) -> None:
+def test_a_store_that_is_refused_is_left_alone(
+    folder: Path, trainer: Trainer, spoil: Callable[[Path], None]
+) -> None:
     spoil(folder / STORE_NAME)
     content = (folder / STORE_NAME).read_bytes()
     trainer.groups.clear()
@@ -99,7 +103,7 @@ def test_a_folder_whose_refused_run_has_just_gone_is_locked_all_the_same(
     taken: list[Path] = []
     take = lock._lock
 
-    def gone(file) -> None:
+    def gone(file: IO[str]) -> None:
         if not taken:
             taken.append(tmp_path / LOCK_NAME)
             taken[0].unlink()
@@ -121,7 +125,7 @@ def test_who_asks_whether_a_folder_is_locked_does_not_lock_it(
     path.touch()
     with path.open() as reader:
         fcntl.flock(reader, fcntl.LOCK_SH)
-        monkeypatch.setattr(lock.time, "sleep", lambda _: fcntl.flock(reader, fcntl.LOCK_UN))
+        monkeypatch.setattr("time.sleep", lambda _: fcntl.flock(reader, fcntl.LOCK_UN))
         with RunLock(tmp_path):
             assert is_locked(tmp_path)
 
@@ -154,7 +158,7 @@ def test_a_file_system_that_knows_no_locks(tmp_path: Path, monkeypatch: pytest.M
     def unknown(*_: object) -> None:
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(lock.fcntl, "flock", unknown)
+    monkeypatch.setattr(fcntl, "flock", unknown)
     with pytest.raises(UserError, match=r"run\.lock: operation not supported"):
         RunLock(tmp_path).__enter__()
     assert not is_locked(tmp_path)

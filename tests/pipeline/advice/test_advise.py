@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from markupsafe import escape
-from planted_laws import HARBOUR, write_laws
 
 from mtl_laws.pipeline.advice.advising import answer_question, write_advice
 from mtl_laws.pipeline.advice.check import Plan, plan_trials
@@ -17,6 +16,7 @@ from mtl_laws.pipeline.advice.question import Question
 from mtl_laws.pipeline.advice.words import as_text, gains_grid, headline, signed
 from mtl_laws.pipeline.cli.app import main
 from mtl_laws.pipeline.errors import UserError
+from support.planted_laws import HARBOUR, write_laws
 
 SCARCE = Question((HARBOUR,), "chunk", n=150)
 

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from planted_report import planted_laws
 
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.report.figures.canvas import spread
 from mtl_laws.pipeline.report.figures.front import draw_front
 from mtl_laws.pipeline.report.front import OUTSIDE_RMSE, build_front
+from support.planted_report import planted_laws
 
 
 @pytest.fixture

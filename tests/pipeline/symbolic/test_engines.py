@@ -27,11 +27,11 @@ from mtl_laws.pipeline.symbolic.kinds import classify
 from mtl_laws.pipeline.symbolic.program import Expression, compiled
 from mtl_laws.pipeline.symbolic.starts import propose_starts
 from mtl_laws.pipeline.symbolic.templates import to_template
-from support.planted import planted
+from support.planted import planted_table
 
 
 def data(noise: float = 0.01, names: tuple[str, str, str] = ("n", "T", "ami")) -> Rows:
-    table = planted(noise=noise).drop(columns="decoy")
+    table = planted_table(noise=noise).drop(columns="decoy")
     table.columns = [*names, "y"]
     return pose(table, Question("y", {name: name for name in names}), "planted").data
 

@@ -11,10 +11,10 @@ LAW = "0.9 - 0.5/sqrt(n*(1 + (T - 1)*ami)/100)"
 NOISE = 0.012
 
 
-def planted_table(seed: int = 0) -> pd.DataFrame:
+def report_table(seed: int = 0) -> pd.DataFrame:
     """A grid: T = 1 rows have no relatedness, measured AMI scatters around its levels."""
     random = np.random.default_rng(seed)
-    rows = []
+    rows: list[tuple[float, int, float, int]] = []
     for size in (40, 80, 160, 320, 640, 1280, 2560, 5120):
         for tasks in (1, 2, 4, 8):
             for level in (0.05, 0.3, 0.6, 0.9) if tasks > 1 else (np.nan,):
@@ -73,7 +73,7 @@ def uncertainty(draws: int = 80) -> dict[str, Any]:
 
 
 def planted_laws() -> dict[str, Any]:
-    """``laws.json`` for `planted_table`."""
+    """``laws.json`` for `report_table`."""
     selected = law(
         "0.8993 - 4.973*(n*(ami*(T - 1) + 1.012))**(-0.4981)",
         15,
