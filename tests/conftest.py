@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mtl_laws import LawSet
     from mtl_laws.pipeline.laws.rows import Rows
 
-pytest.register_assert_rewrite("support")
+pytest.register_assert_rewrite("support", "mtl_laws.pipeline.testing")
 
 settings.register_profile("reproducible", derandomize=True)  # the same examples in every run
 settings.load_profile("reproducible")

@@ -19,6 +19,13 @@ from mtl_laws.pipeline.plugins import equipped, loaded
 from mtl_laws.pipeline.symbolic.engines import ENGINES, Request
 from mtl_laws.pipeline.symbolic.fit import Sample
 from mtl_laws.pipeline.symbolic.templates import to_template
+from mtl_laws.pipeline.testing import (
+    EncoderContract,
+    EngineContract,
+    ExportContract,
+    FamilyContract,
+    WeightingContract,
+)
 from mtl_laws.pipeline.training import Job, Status, TrainingSettings, train_group
 from mtl_laws.pipeline.training.encoders import ENCODERS
 from mtl_laws.pipeline.training.weighting import WEIGHTINGS
@@ -135,3 +142,46 @@ def test_a_plug_in_that_fails_leaves_no_module(page: Path) -> None:
         plug_in(page / "broken.py")
     assert "broken" not in sys.modules
     assert loaded() == ()
+
+
+@pytest.fixture
+def plugged(page: Path) -> None:
+    """Every example of the page is loaded."""
+    for name in EXAMPLES:
+        plug_in(page / name)
+
+
+@pytest.mark.usefixtures("plugged")
+class TestOneDistant(FamilyContract):
+    """The page's family."""
+
+    spec = TaskSpec("one_distant", tasks=3, ami=0.5, tokens=400, test_tokens=100)
+
+
+@pytest.mark.usefixtures("plugged")
+class TestBag(EncoderContract):
+    """The page's encoder."""
+
+    name = "bag"
+
+
+@pytest.mark.usefixtures("plugged")
+class TestMainFirst(WeightingContract):
+    """The page's weighting."""
+
+    name = "main_first"
+
+
+@pytest.mark.usefixtures("plugged")
+class TestLogs(EngineContract):
+    """The page's engine, which knows too few forms for most tables."""
+
+    name = "logs"
+    least_r2 = 0.5
+
+
+@pytest.mark.usefixtures("plugged")
+class TestTsv(ExportContract):
+    """The page's export format."""
+
+    name = "tsv"
