@@ -123,6 +123,7 @@ def test_without_julia_pysr_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> 
     assert not readiness.ready
     with pytest.raises(EngineNotReadyError, match="no Julia"):
         choose("pysr")
+    pytest.importorskip("pyoperon")
     assert choose("auto").used == "operon"
     assert "no Julia" in choose("auto").reason
 
