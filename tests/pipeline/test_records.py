@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,13 @@ from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.io.wholefile import write_whole
 from mtl_laws.pipeline.provenance import _commit, provenance
 from mtl_laws.pipeline.study import workers
+from mtl_laws.pipeline.study.store import Row
+from mtl_laws.pipeline.study.table import outcomes_table
 from mtl_laws.pipeline.study.train import LOG_NAME, train_study
 from mtl_laws.pipeline.study.trials import Trial
-from support.tiny_runs import QUIET, Trainer, study
+from mtl_laws.pipeline.training import TrainingSettings
+from mtl_laws.simulator import TaskSpec
+from support.tiny_runs import QUIET, Trainer, result, study
 
 
 def test_a_reader_of_the_old_file_never_sees_a_part_of_the_new_one(tmp_path: Path) -> None:
@@ -102,3 +107,12 @@ def test_a_row_points_to_what_it_was_made_with() -> None:
     made = provenance()
     assert set(made) == {"version", "commit", "host", "platform", "python", "torch"}
     assert all(made[name] for name in set(made) - {"commit"})
+
+
+def test_the_request_of_unequal_relatedness_is_its_mean() -> None:
+    spec = TaskSpec(tasks=3, ami=(0.2, 0.6), tokens=100, test_tokens=50)
+    trial = Trial(spec, TrainingSettings(), seed=0)
+    single = replace(trial, task=replace(spec, tasks=1, ami=None))
+    row = Row(trial.digest, trial.to_json(), result(single).outcome, {"n": 100, "ami": 0.41})
+    (request,) = outcomes_table([row], {})["ami_request"]
+    assert request == pytest.approx(0.4)
