@@ -48,7 +48,7 @@ def card(taskset: TaskSet) -> str:
 _RECORDS = """One record per sentence: `tokens`; `main`, `aux_1` …, one label per token;
 `assigned`, the number of the task whose labels a trainer may see on that sentence (0 is `main`),
 or -1 for all. Every sentence carries the labels of every task, for measuring; training on labels
-that are not assigned would make the tasks' data larger than stated. Label noise, where asked for,
+that are not assigned would make the tasks' data larger than stated. Label noise
 is in the training labels only. `taskset.json` has the full description; `simulator.read_taskset`
 reads this folder back."""
 

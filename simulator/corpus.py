@@ -11,7 +11,7 @@ K : labels of a layer
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from mtl_laws.simulator.errors import SpecError
 
 UNKNOWN = "<unk>"
+
+UNLABELLED = "_"
+"""Label of a token without a value, in CoNLL-U and in many column files."""
 
 _MOST_LABELS = np.iinfo(np.int16).max
 
@@ -96,12 +99,14 @@ class Corpus:
     vocabulary : V token strings; an id is a place in it.
     layers : label layers by name, in the order of the file.
     source : where it came from (a file name), for records.
+    left_out : columns that are no layers, with the reason: too many labels, or none.
     """
 
     text: Text
     vocabulary: tuple[str, ...]
     layers: Mapping[str, Layer]
     source: str = ""
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def name_of(self, name: str) -> str:
         """Return a layer's own name, given in any case; `SpecError` lists the names there are."""
@@ -139,20 +144,25 @@ Record = tuple[Sequence[str], Mapping[str, Sequence[str | None]]]
 def index_corpus(records: Sequence[Record], options: VocabularyOptions, source: str) -> Corpus:
     """Return the corpus of (words, labels by layer) sentences.
 
-    A layer that a sentence lacks is unlabelled there; a layer that no sentence labels is left out.
+    A layer that a sentence lacks is unlabelled there. A layer that no sentence labels, or with more
+    labels than can be counted, is left out.
     """
     names = list(dict.fromkeys(name for _, layers in records for name in layers))
     ids, vocabulary = index_words([word for words, _ in records for word in words], options)
-    layers = {}
+    layers, left_out = {}, {}
     for name in names:
         values: list[str | None] = []
-        for words, given in records:
-            values.extend(given.get(name) or [None] * len(words))
-        layer = index_labels(name, values)
-        if layer.names:
-            layers[name] = layer
+        for words, labels in records:
+            values.extend(labels.get(name) or [None] * len(words))
+        distinct = {value for value in values if value is not None}
+        if len(distinct) > _MOST_LABELS:
+            left_out[name] = f"has {len(distinct):,} labels, more than {_MOST_LABELS:,}"
+        elif distinct <= {UNLABELLED}:
+            left_out[name] = "has no labels"
+        else:
+            layers[name] = index_labels(values)
     text = Text(ids, bounds_of([len(words) for words, _ in records]))
-    return Corpus(text, vocabulary, layers, source)
+    return Corpus(text, vocabulary, layers, source, left_out)
 
 
 def index_words(
@@ -168,13 +178,9 @@ def index_words(
     return np.array([place[word] for word in shown], dtype=np.int32), vocabulary
 
 
-def index_labels(name: str, values: Sequence[str | None]) -> Layer:
+def index_labels(values: Sequence[str | None]) -> Layer:
     """Return a layer from label strings; labels in alphabetical order, None unlabelled."""
     names = tuple(sorted({value for value in values if value is not None}))
-    if len(names) > _MOST_LABELS:
-        raise SpecError(
-            "layer", name, f"a layer of at most {_MOST_LABELS} labels, not {len(names)}"
-        )
     place: dict[str | None, int] = {label: i for i, label in enumerate(names)}
     place[None] = -1
     return Layer(np.array([place[value] for value in values], dtype=np.int16), names)

@@ -1,4 +1,4 @@
-"""What the simulator raises: one root, each error naming the field, the value and what would do."""
+"""Errors of the simulator: each names the field, the value and what would be accepted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class SpecError(SimulatorError):
 
     Parameters
     ----------
-    field : what was asked for, as the user wrote it (``"ami"``, ``"corpus.conll, line 12"``).
+    field : the argument or place, as the user wrote it (``"ami"``, ``"corpus.conll, line 12"``).
     value : the value received.
     accepted : what would be accepted, as the end of the sentence "… is not accepted: …".
     """

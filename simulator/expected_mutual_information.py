@@ -1,4 +1,4 @@
-"""What two layers share by chance: the mean mutual information of random labelings, E[I].
+"""Expected mutual information of two random labelings, E[I]: what two layers share by chance.
 
 Notation
 --------

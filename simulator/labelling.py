@@ -6,7 +6,7 @@ N : tokens of a text;  M : distinct windows in it
 w : window;  V : token types, id V stands for "no token"
 K : classes of a teacher (with spans: types, "outside" first)
 F : class scores of every distinct window, (K, M)
-q : wanted share of each class, (K,);  b : class biases, (K,)
+q : requested share of each class, (K,);  b : class biases, (K,)
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def _shifted(text: Text, offset: int, vocabulary: int) -> NDArray[np.int64]:
 
 def _distinct(code: NDArray[np.int64], top: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     if top > _DENSE_WINDOWS:
-        found, index = np.unique(code, return_inverse=True)
-        return found, index
+        codes, index = np.unique(code, return_inverse=True)
+        return codes, index
     present = np.zeros(top, dtype=bool)
     present[code] = True
     return np.flatnonzero(present), (np.cumsum(present) - 1)[code]
@@ -175,7 +175,7 @@ def first_best(scores: Floats) -> Labels:
 
 @dataclass(frozen=True, eq=False)
 class Ruler:
-    """The text on which class shares are held: its windows, the decoder, the wanted shares q."""
+    """The text on which class shares are held: its windows, the decoder, the requested shares q."""
 
     windows: Windows
     decoder: Decoder

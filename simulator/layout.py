@@ -138,8 +138,8 @@ def corpus_layout(spec: TaskSpec, seed: int, corpus: Corpus, usable: NDArray[np.
         fit = everyone if t == ALL_TASKS else usable[t]
         name = f"task {max(t, 0)}"
         dealt[TRAIN, t] = deal.take(f"training of {name}", spec.sizes[max(t, 0)], fit)
-        wanted = validation_tokens(spec, max(t, 0))
-        dealt[VALIDATION, t] = deal.take(f"validation of {name}", wanted, fit, from_end=True)
+        count = validation_tokens(spec, max(t, 0))
+        dealt[VALIDATION, t] = deal.take(f"validation of {name}", count, fit, from_end=True)
     chosen = [(TRAIN, t, dealt[TRAIN, t]) for t in tasks]
     chosen += [(SPARE, ALL_TASKS, deal.rest())]
     chosen += [(VALIDATION, t, dealt[VALIDATION, t]) for t in tasks] + [(TEST, ALL_TASKS, test)]

@@ -34,8 +34,8 @@ def check_memory(spec: TaskSpec, free: float | None = None) -> None:
         sizes = {"tokens": spec.tokens, "test_tokens": spec.test_tokens}
         sizes["aux_tokens"] = spec.aux_tokens or 0
         largest = max(sizes, key=lambda name: sizes[name])
-        wanted = f"{needed / 1e9:,.0f} GB are needed for {spec.tasks} tasks"
-        raise SpecError(largest, sizes[largest], f"fewer: {wanted}, {there / 1e9:,.0f} GB are free")
+        need = f"{needed / 1e9:,.0f} GB are needed for {spec.tasks} tasks"
+        raise SpecError(largest, sizes[largest], f"fewer: {need}, {there / 1e9:,.0f} GB are free")
 
 
 def needed_bytes(spec: TaskSpec) -> float:
@@ -47,8 +47,8 @@ def needed_bytes(spec: TaskSpec) -> float:
 
 def free_bytes() -> float:
     """Return the memory that a process may still take: of the machine, or of its container."""
-    found = [_available(), _of_container()]
-    return min((one for one in found if one is not None), default=float("inf"))
+    limits = [_available(), _of_container()]
+    return min((one for one in limits if one is not None), default=float("inf"))
 
 
 def _available() -> float | None:

@@ -1,8 +1,7 @@
-"""Keeping what was worked out, within a bound on memory.
+"""A cache of function results with a bound on its memory; the least recently used goes first.
 
-What a seed's tasks have in common (its world, its teachers, their angles) is worked out once per
-process and kept, least recently used out first. Results do not depend on what is kept: a kept
-function is a function of its arguments alone.
+A seed's tasks share a world, teachers and angles. Each is computed once per process. Cached
+functions depend on their arguments alone, so results do not depend on the state of the cache.
 """
 
 from __future__ import annotations
@@ -20,16 +19,17 @@ import numpy as np
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_FORGET: list[Callable[[], None]] = []
+_CLEAR: list[Callable[[], None]] = []
 
 
-class Kept(Generic[P, R]):
-    """A function of hashable arguments that keeps its results.
+class MemoryBoundedCache(Generic[P, R]):
+    """A function of hashable arguments whose results are cached.
 
     Parameters
     ----------
     work : the function.
-    megabytes : the most that results may take, arrays counted; the latest is kept in any case.
+    megabytes : the most memory that results may take, arrays included. The latest result is always
+        kept.
     """
 
     def __init__(self, work: Callable[P, R], megabytes: float) -> None:
@@ -38,30 +38,30 @@ class Kept(Generic[P, R]):
         self._results: OrderedDict[Hashable, tuple[R, int]] = OrderedDict()
         self._lock = RLock()
         update_wrapper(self, work)
-        _FORGET.append(self.forget)
+        _CLEAR.append(self.forget)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Return what the function returns, worked out now or before."""
+        """Return the result, computed now or taken from the cache."""
         key = (args, *sorted(kwargs.items()))
         with self._lock:
             if key in self._results:
                 self._results.move_to_end(key)
                 return self._results[key][0]
-        found = self.work(*args, **kwargs)
-        self._keep(key, found)
-        return found
+        result = self.work(*args, **kwargs)
+        self._keep(key, result)
+        return result
 
-    def _keep(self, key: Hashable, found: R) -> None:
-        size = size_of(found)
+    def _keep(self, key: Hashable, result: R) -> None:
+        size = size_of(result)
         with self._lock:
             if key not in self._results:
-                self._results[key] = found, size
+                self._results[key] = result, size
                 self.size += size
             while self.size > self.bound and len(self._results) > 1:
                 self.size -= self._results.popitem(last=False)[1][1]
 
     def __len__(self) -> int:
-        """Return how many results are kept."""
+        """Return the number of cached results."""
         return len(self._results)
 
     def forget(self) -> None:
@@ -71,14 +71,14 @@ class Kept(Generic[P, R]):
             self.size = 0
 
 
-def kept(megabytes: float) -> Callable[[Callable[P, R]], Kept[P, R]]:
-    """Make a function keep its results (decorator)."""
-    return lambda work: Kept(work, megabytes)
+def memory_bounded_cache(megabytes: float) -> Callable[[Callable[P, R]], MemoryBoundedCache[P, R]]:
+    """Return a decorator that caches the results of a function."""
+    return lambda work: MemoryBoundedCache(work, megabytes)
 
 
 def forget_all() -> None:
-    """Drop what every function of this process kept."""
-    for forget in _FORGET:
+    """Clear every cache of this process."""
+    for forget in _CLEAR:
         forget()
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a TaskSet, without the price of importing matplotlib before one is asked for."""
+"""Pictures of a TaskSet. A module of its own, so that matplotlib is imported only when needed."""
 
 from __future__ import annotations
 

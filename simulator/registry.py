@@ -1,4 +1,4 @@
-"""Registries: name -> entry, or where the entry is to be found when it is first asked for."""
+"""Registries: name -> entry, or ``module:name`` of an entry that is imported at first use."""
 
 from __future__ import annotations
 

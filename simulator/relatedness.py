@@ -1,4 +1,4 @@
-"""How related label layers are: AMI, mutual information and entropies of contingency tables.
+"""Relatedness of label layers: AMI, mutual information and entropies from contingency tables.
 
 Notation
 --------
@@ -11,7 +11,7 @@ E[I] : mean of I over random labelings with the same label counts (hypergeometri
 AMI = (I − E[I]) / ((H_i + H_j)/2 − E[I])    (Vinh, Epps and Bailey 2010, arithmetic mean)
 
 scikit-learn's `adjusted_mutual_info_score` is the definition and the readable twin
-(`simulator.definition`); what is here gives the same number from a table of counts, faster.
+(`ami_by_definition`). `measure` computes the same number from tables of counts, faster.
 """
 
 from __future__ import annotations
@@ -158,3 +158,22 @@ def quick_ami(table: NDArray[np.int64] | Floats) -> float:
     expected = (table.shape[0] - 1) * (table.shape[1] - 1) / (2.0 * float(table.sum()))
     gap = max((rows + columns) / 2.0 - expected, 1e-12)
     return float((rows + columns - joint - expected) / gap)
+
+
+def ami_by_definition(labels: Labels) -> Floats:
+    """Return the (T, T) AMI matrix of label layers by scikit-learn: the readable twin of `measure`.
+
+    Parameters
+    ----------
+    labels : (T, N) label ids; −1 marks an unlabelled token.
+    """
+    from sklearn.metrics import adjusted_mutual_info_score
+
+    T = len(labels)
+    matrix = np.eye(T)
+    for i in range(T):
+        for j in range(i + 1, T):
+            both = (labels[i] >= 0) & (labels[j] >= 0)
+            value = adjusted_mutual_info_score(labels[i][both], labels[j][both])
+            matrix[i, j] = matrix[j, i] = value
+    return matrix

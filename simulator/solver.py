@@ -71,16 +71,16 @@ class _Bracket:
 
 
 def solve_ami(
-    measure: Callable[[float], float], wanted: float, search: Search, limits: str
+    measure: Callable[[float], float], target: float, search: Search, limits: str
 ) -> float:
-    """Return the setting at which `measure` comes nearest to `wanted`, among those measured.
+    """Return the setting at which `measure` comes nearest to `target`, among those measured.
 
     False position from a guess. `measure` may have small steps, as on finite text.
 
     Parameters
     ----------
     measure : AMI at a setting, falling from strong to weak.
-    wanted : AMI asked for.
+    target : the requested AMI.
     limits : what bounds the reachable range, for the error.
 
     Raises
@@ -90,7 +90,7 @@ def solve_ami(
     bracket = _Bracket()
     setting = search.guess
     for _ in range(_STEPS):
-        gap = measure(setting) - wanted
+        gap = measure(setting) - target
         bracket.note(setting, gap)
         done = abs(gap) <= search.precision or bracket.width() < 1e-5
         at_end = (setting == search.weak and gap > 0) or (setting == search.strong and gap < 0)
@@ -100,8 +100,8 @@ def solve_ami(
     best = min(bracket.seen, key=lambda known: abs(bracket.seen[known]))
     if abs(bracket.seen[best]) > TOLERANCE:
         low, high = measure(search.weak), measure(search.strong)
-        steps = ", in steps too coarse here" if low <= wanted <= high else ""
+        steps = ", in steps too coarse here" if low <= target <= high else ""
         raise UnreachableAMIError(
-            "ami", wanted, f"{abs(low):.3f} to {high:.3f}{steps}, with {limits}"
+            "ami", target, f"{abs(low):.3f} to {high:.3f}{steps}, with {limits}"
         )
     return best

@@ -1,4 +1,4 @@
-"""What is asked of a family: one frozen, JSON-able description of T related tasks."""
+"""TaskSpec: the request to a family, a frozen description of T related tasks."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class TaskSpec:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Training tokens asked for, per task, (T,)."""
+        """Requested training tokens of each task, (T,)."""
         return (self.tokens,) + (self.aux_tokens or self.tokens,) * self.auxiliaries
 
     def to_json(self) -> dict[str, JSON]:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_laws.simulator.corpus import Text, bounds_of
-from mtl_laws.simulator.memory_bounded_cache import kept
+from mtl_laws.simulator.memory_bounded_cache import memory_bounded_cache
 from mtl_laws.simulator.streams import stream
 
 Floats = NDArray[np.float64]
@@ -58,7 +58,7 @@ class TokenSource:
 
     Parameters
     ----------
-    options : what was asked for.
+    options : of the text.
     seed : of the TaskSet.
     probabilities : p, (V,), falling.
     word_class : class of each token, (V,).
@@ -84,12 +84,12 @@ class TokenSource:
         """
         return self.draw_all([(tokens, purpose, *numbers)])[0]
 
-    def draw_all(self, wanted: Sequence[tuple[int, str, *tuple[int, ...]]]) -> list[Text]:
+    def draw_all(self, requests: Sequence[tuple[int, str, *tuple[int, ...]]]) -> list[Text]:
         """Draw several texts, each as `draw` does, in one walk."""
-        lengths = [self._lengths(*one) for one in wanted]
+        lengths = [self._lengths(*one) for one in requests]
         uniforms = [
             stream(self.seed, f"text {purpose}", *numbers).random((len(each), self.longest))
-            for (_, purpose, *numbers), each in zip(wanted, lengths, strict=True)
+            for (_, purpose, *numbers), each in zip(requests, lengths, strict=True)
         ]
         grid = self._walk(np.concatenate(uniforms))
         ends = np.cumsum([len(each) for each in lengths])
@@ -103,8 +103,8 @@ class TokenSource:
         grid[:, 0] = np.minimum(np.searchsorted(start, uniforms[:, 0], side="right"), V - 1)
         for place in range(1, uniforms.shape[1]):
             before = self.word_class[grid[:, place - 1]]
-            found = np.searchsorted(self.ladder, before + uniforms[:, place], side="right")
-            grid[:, place] = np.minimum(found - before * V, V - 1)
+            places = np.searchsorted(self.ladder, before + uniforms[:, place], side="right")
+            grid[:, place] = np.minimum(places - before * V, V - 1)
         return grid
 
     @property
@@ -136,7 +136,7 @@ def nearest_count(lengths: NDArray[np.int64], tokens: int) -> int:
     return int(np.argmin(np.abs(totals - tokens))) + 1
 
 
-@kept(megabytes=32)
+@memory_bounded_cache(megabytes=32)
 def token_source(options: TextOptions, seed: int) -> TokenSource:
     """Return the token source of one seed; the same object when asked again."""
     V, C = options.vocabulary, options.class_count

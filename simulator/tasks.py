@@ -80,10 +80,10 @@ class TaskSet:
 
     Parameters
     ----------
-    spec, seed : what was asked for; together they determine everything else.
+    spec, seed : the request. Together they determine everything else.
     vocabulary : V token strings; a token id is a place in it.
     label_names : per task, its K_t label strings.
-    train, validation, test : the splits. Noise, where asked for, is in the training labels only;
+    train, validation, test : the splits. Label noise is in the training labels only;
         every test sentence is open to all tasks.
     relatedness : measured on the pool (at least 20,000 tokens).
     provenance : what the family solved for and where its text came from; JSON values.

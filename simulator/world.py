@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mtl_laws.simulator.corpus import Text
 from mtl_laws.simulator.errors import SpecError
+from mtl_laws.simulator.families.teacher.frames import FrameShape, draw_frame, score_tables
 from mtl_laws.simulator.labelling import (
     Decoder,
     PlainDecoder,
@@ -23,11 +24,10 @@ from mtl_laws.simulator.labelling import (
     Windows,
     windows_of,
 )
-from mtl_laws.simulator.memory_bounded_cache import kept
+from mtl_laws.simulator.memory_bounded_cache import memory_bounded_cache
 from mtl_laws.simulator.relatedness import POOL_TOKENS
 from mtl_laws.simulator.streams import stream
 from mtl_laws.simulator.synthetic import TextOptions, TokenSource, token_source, white_features
-from mtl_laws.simulator.teachers import FrameShape, draw_frame, score_tables
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int16]
@@ -105,7 +105,7 @@ class World:
         return self.options.decoder.names(len(self.options.shares))
 
 
-@kept(megabytes=96)
+@memory_bounded_cache(megabytes=96)
 def world(options: WorldOptions, seed: int) -> World:
     """Return the world of one seed; the same object when asked again."""
     check_capacity(options, parts=1)

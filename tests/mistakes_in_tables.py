@@ -138,8 +138,8 @@ def parquet(**changed: Any) -> bytes:
 
 
 TABLES: dict[str, Mistake] = {
-    "empty file": table("", "mine.csv: an empty file; expected", "CSV or Parquet"),
-    "blank lines": table("\n \n\n", "mine.csv: an empty file; expected", "CSV or Parquet"),
+    "empty file": table("", "mine.csv: an empty file; expected", "Parquet"),
+    "blank lines": table("\n \n\n", "mine.csv: an empty file; expected", "Parquet"),
     "header only": table(HEAD + "\n", "mine.csv", "no rows", "one row or more"),
     "too few rows": table("\n".join([HEAD, *ROWS[:7]]), "mine.csv", "'7 rows to fit'", "8 rows"),
     "no target at all": table(with_column([""] * 20, "f1"), "'0 rows to fit'", "value of f1"),
@@ -150,16 +150,16 @@ TABLES: dict[str, Mistake] = {
     "decimal comma": table(TABLE.replace("0.53", "0,53"), "line 3", "'7 values'", "6 values"),
     "short row": table(TABLE.replace("0.53,", ""), "line 3", "'5 values'", "as in the header"),
     "column twice": table(TABLE.replace("n,T", "n,n", 1), "line 1", "'n'", "name once"),
-    "column without a name": table(TABLE.replace("n,T", ",T", 1), "'column 1'", "a name for every"),
+    "column without a name": table(TABLE.replace("n,T", "n,", 1), "'column 2'", "a name for every"),
     "spaces between": table(TABLE.replace(",", " "), "mine.csv", "'f1'", "n T ami f1"),
     "colons between": table(TABLE.replace(",", ":"), "mine.csv", "'f1'", "n:T:ami:f1"),
     "open quote": table('"' + TABLE, "mine.csv, line 1", "end of data", "comma-separated"),
     "binary": table(b"\x89PNG\r\n\x1a\n" + b"\0\1" * 99, "mine.csv, line 1", "0x89", "UTF-8"),
     "null bytes": table(b"\0" * 300, "mine.csv", "no rows", "one row or more"),
     "Latin-1": table(TABLE.encode() + b"10,1,,0.5,3,\xe9\n", "line 14", "0xe9", "UTF-8"),
-    "UTF-16": table(TABLE.encode("utf-16"), "mine.csv, line 1", "0xff", "UTF-8"),
+    "half of UTF-16": table(TABLE.encode("utf-16")[:-1], "mine.csv, line", "UTF-16"),
     "damaged Parquet": table(b"PAR1" + b"?" * 99 + b"PAR1", "mine.csv", "damaged", "whole Parquet"),
-    "JSON": table('{"n": [1, 2]}', "mine.csv", "no rows", "one row or more"),
+    "JSON": table('{"n": [1, 2]}', "mine.csv, line 1", "'[1, 2]'", "a number or a text"),
     "dates": table(with_column(["2020-01-01"] * 20), "line 2, column n", "'2020-01-01'", "number"),
     "truth values": table(
         with_column(["yes"] * 20), "line 2, column n", "'yes'", "a finite number"

@@ -13,7 +13,7 @@ import pandas as pd
 
 from mtl_laws.pipeline.columns import replicates_of, unmodelled_columns
 from mtl_laws.pipeline.errors import UserError, nearest
-from mtl_laws.pipeline.io.tablefile import LINES, numbers
+from mtl_laws.pipeline.io.tablefile import LINES, READINGS, is_text, numbers
 from mtl_laws.pipeline.laws.factors import find_placeholders, mark_undefined, missing_rows
 from mtl_laws.pipeline.laws.forms import read_forms
 from mtl_laws.pipeline.laws.holdout import held_out_rows, rows_where
@@ -106,9 +106,10 @@ class Note:
 
     Attributes
     ----------
-    kind : ``where``, ``placeholder``, ``no_target``, ``missing_factor``, ``unmodelled`` or
-        ``small_group``.
-    name : the condition, factor, target or group concerned.
+    kind : ``where``, ``placeholder``, ``no_target``, ``missing_factor``, ``unmodelled``,
+        ``small_group``, or how a column of text was read: ``comma``, ``thousands``, ``percent`` or
+        ``truth``.
+    name : the condition, factor, target, group or column concerned.
     other : the count of a placeholder.
     rows : rows concerned.
     """
@@ -162,7 +163,9 @@ def pose(table: pd.DataFrame, question: Question, source: str) -> Problem:
         `Question.paths`, or the table and the place in it.
     """
     check_question(question)
-    table, notes = _with_values(table.reset_index(drop=True), question, source)
+    notes = _readings(table, question)
+    table, left_out = _with_values(table.reset_index(drop=True), question, source)
+    notes += left_out
     target = _column(table, question.target, source, question.rules)
     columns = _factor_columns(table, question, source)
     held = _held_out(question, columns)
@@ -210,6 +213,13 @@ def pose(table: pd.DataFrame, question: Question, source: str) -> Problem:
         "sd" if question.sd else "weights" if question.weights else "rows"
     )
     return Problem(data, rest, rows, tuple(notes), small, places, weighting, seeds)
+
+
+def _readings(table: pd.DataFrame, question: Question) -> list[Note]:
+    """How the columns of the question were read, where a user should know it."""
+    columns = (question.target, *question.factors.values(), question.sd, question.weights)
+    readings = table.attrs.get(READINGS, {})
+    return [Note(readings[name], name) for name in columns if name and name in readings]
 
 
 def _seeds(table: pd.DataFrame, question: Question) -> Indices | None:
@@ -431,9 +441,20 @@ def _bounds(question: Question) -> tuple[float, float]:
 
 def _factor_columns(table: pd.DataFrame, question: Question, source: str) -> dict[str, Floats]:
     return {
-        name: _column(table, column, source, question.rules)
+        name: _factor_column(table, column, source, question.rules)
         for name, column in question.factors.items()
     }
+
+
+def _factor_column(table: pd.DataFrame, column: str, source: str, rules: Rules) -> Floats:
+    """A factor's values; where the column holds names, the error points to groups."""
+    try:
+        return _column(table, column, source, rules)
+    except UserError as error:
+        if not is_text(table, column):
+            raise
+        expected = f"{error.expected}; a column of names goes to `groups`"
+        raise UserError(error.path, expected, error.got) from error
 
 
 def _column(table: pd.DataFrame, column: str, source: str, rules: Rules) -> Floats:
@@ -442,6 +463,10 @@ def _column(table: pd.DataFrame, column: str, source: str, rules: Rules) -> Floa
     if len(large):
         expected = f"a number of at most {rules.data.max_value:g} in size"
         raise UserError(f"{source}, column {column}", expected, float(large[0]))
+    largest = float(np.nanmax(np.abs(values), initial=0.0))
+    if 0 < largest < 1.0 / rules.data.max_value:
+        expected = f"numbers of at least {1.0 / rules.data.max_value:g} in size; use a larger unit"
+        raise UserError(f"{source}, column {column}", expected, largest)
     return values
 
 

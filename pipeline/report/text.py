@@ -136,6 +136,10 @@ def note_text(note: Note) -> str:
         "where": f"{rows} that do not meet {note.name} left out",
         "no_target": f"{rows} without a value of {note.name} left out",
         "missing_factor": f"{rows} without a value of {note.name} left out",
+        "comma": f"{note.name} is read with a decimal comma",
+        "thousands": f"{note.name} is read with separators of thousands",
+        "percent": f"{note.name} is in percent: its percent signs are dropped",
+        "truth": f"{note.name} is read with true as 1 and false as 0",
         "unmodelled": f"{note.name} varies in this table but is not a factor: its levels are "
         "separate cells",
         "small_group": f"{note.name} has {rows}, too few for constants of its own: it takes those "

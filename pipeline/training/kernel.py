@@ -6,19 +6,20 @@ G stacks (B models, or B models × their own encoders), S sentences, L tokens of
 V vocabulary, H hidden units per direction, R rows (model and task), N tokens, K labels, B models,
 P parameters.
 
-Building takes about a second and is kept between runs, so it pays back within the first few models.
-Where there is no compiler, or `MTL_LAWS_EAGER` is set, training runs in plain PyTorch and says so
-once.
+Building takes about a second. The library is cached with its checksum, so later runs load it.
+Without a compiler, or with `MTL_LAWS_EAGER` set, training runs in plain PyTorch and says so once.
 """
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import functools
 import hashlib
 import logging
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -33,6 +34,9 @@ FLAGS = (
     *("-funroll-loops", "-fPIC", "-shared"),
 )
 LANE_BYTES = 64
+
+COMPILER_SECONDS = 120.0
+"""A compiler that takes longer is given up."""
 
 _log = logging.getLogger(__name__)
 
@@ -71,10 +75,10 @@ class Kernel:
         inputs : table, recurrent, tokens, features. outer : gradient of the features.
         """
         table, recurrent, tokens, features = inputs
-        found = torch.empty_like(table), torch.empty_like(recurrent)
+        gradients = torch.empty_like(table), torch.empty_like(recurrent)
         shape = (*tokens.shape, table.shape[1])
-        self._call("bilstm_backward", shape, recurrent, tokens, features, *saved, outer, *found)
-        return found
+        self._call("bilstm_backward", shape, recurrent, tokens, features, *saved, outer, *gradients)
+        return gradients
 
     def token_losses(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Sums (R,), their gradient (R, N, K) and counts (R,) of logits (R, N, K), int16 labels."""
@@ -108,8 +112,8 @@ def find_kernel(like: Tensor, hidden: int = 1) -> Kernel | None:
 
 @functools.cache
 def _build(dtype: torch.dtype, hidden: int) -> Kernel | None:
-    compiler = shutil.which(os.environ.get("CC", "cc"))
-    if compiler is None:
+    compiler = shlex.split(os.environ.get("CC", "cc"))  # as in CC="ccache gcc"
+    if not compiler or shutil.which(compiler[0]) is None:
         _say_once("no C compiler was found")
         return None
     lanes = LANE_BYTES // dtype.itemsize
@@ -119,8 +123,8 @@ def _build(dtype: torch.dtype, hidden: int) -> Kernel | None:
     if dtype == torch.float64:
         macros.append("-DDOUBLE")
     try:
-        return Kernel(_compile([compiler, *FLAGS, *macros]))
-    except (OSError, RuntimeError, subprocess.CalledProcessError) as error:
+        return Kernel(_compile([*compiler, *FLAGS, *macros]))
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         _say_once(f"the C compiler or its output could not be used ({type(error).__name__})")
         return None
 
@@ -131,27 +135,71 @@ def _say_once(reason: str) -> None:
 
 
 def _compile(command: list[str]) -> Path:
-    """Path of the shared library; built unless this machine has built the same before."""
+    """Path of the shared library: built, unless this machine has built the same and it is whole."""
     sources = sorted(SOURCES.iterdir())
     described = "\n".join([*command, *(path.read_text() for path in sources), _processor()])
     name = hashlib.sha256(described.encode()).hexdigest()[:24]
-    library = cache_folder() / f"{name}.so"
-    if not library.exists():
-        library.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-            built = Path(folder) / "kernel.so"
+    folder = cache_folder()
+    library, checksum = folder / f"{name}.so", folder / f"{name}.sha256"
+    if not _is_whole(library, checksum):
+        with tempfile.TemporaryDirectory(dir=folder) as workshop:
+            built = Path(workshop) / "kernel.so"
             units = [str(path) for path in sources if path.suffix == ".c"]
-            subprocess.run(
-                [*command, *units, "-o", str(built), "-lm"], check=True, capture_output=True
-            )
+            full = [*command, *units, "-o", str(built), "-lm"]
+            silent = subprocess.DEVNULL
+            subprocess.run(full, check=True, stdout=silent, stderr=silent, timeout=COMPILER_SECONDS)
+            digest = hashlib.sha256(built.read_bytes()).hexdigest()
+            mark = Path(workshop) / "kernel.sha256"
+            mark.write_text(digest)
+            for part in (built, mark):
+                part.chmod(0o700)
             built.replace(library)
+            mark.replace(checksum)
     return library
 
 
+def _is_whole(library: Path, checksum: Path) -> bool:
+    """Whether a cached library is ours and unchanged; loading half of one would crash."""
+    try:
+        safe = _is_private(library) and _is_private(checksum)
+        return safe and hashlib.sha256(library.read_bytes()).hexdigest() == checksum.read_text()
+    except OSError:
+        return False
+
+
 def cache_folder() -> Path:
-    """Where built kernels are kept: the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "mtl-laws"
+    """The folder of compiled loops: in the user's cache, or one of this process.
+
+    A relative `XDG_CACHE_HOME` is ignored, as its specification says. Libraries in the folder are
+    run, so it is closed to other users, and a folder of another user is not used.
+    """
+    stated = os.environ.get("XDG_CACHE_HOME", "")
+    base = Path(stated) if os.path.isabs(stated) else Path.home() / ".cache"
+    folder = base / "mtl-laws"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        if _is_private(folder) and os.access(folder, os.W_OK):
+            return folder
+    except OSError:
+        pass
+    return _own_folder()
+
+
+def _is_private(path: Path) -> bool:
+    """Whether a path is owned by this user and only this user may write to it."""
+    if not hasattr(os, "getuid"):  # Windows: the profile folder is the user's own
+        return True
+    status = path.lstat()
+    return status.st_uid == os.getuid() and not status.st_mode & 0o022
+
+
+@functools.cache
+def _own_folder() -> Path:
+    """A folder of this process alone, removed at its end."""
+    folder = Path(tempfile.mkdtemp(prefix="mtl-laws-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _processor() -> str:

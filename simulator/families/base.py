@@ -35,7 +35,7 @@ MAX_SEED = 2**63 - 1
 FAMILIES: dict[str, str | Callable[[], Family]] = {
     "channel": "mtl_laws.simulator.families.channel:ChannelFamily",
     "layers": "mtl_laws.simulator.families.layers:LayersFamily",
-    "teacher": "mtl_laws.simulator.families.teacher:TeacherFamily",
+    "teacher": "mtl_laws.simulator.families.teacher.family:TeacherFamily",
 }
 
 
@@ -67,7 +67,7 @@ def make_taskset(spec: TaskSpec, seed: int) -> TaskSet:
 
     Parameters
     ----------
-    spec : what is asked for.
+    spec : the requested tasks.
     seed : at least 0. For one seed the main task (its text, sentences and labels, its validation
         and the test) is the same whatever T, AMI and auxiliary sizes are, and nested in n.
 

@@ -41,7 +41,7 @@ from mtl_laws.simulator.layout import (
     synthetic_layout,
     with_noise,
 )
-from mtl_laws.simulator.memory_bounded_cache import kept
+from mtl_laws.simulator.memory_bounded_cache import memory_bounded_cache
 from mtl_laws.simulator.relatedness import Relatedness, contingency, quick_ami
 from mtl_laws.simulator.solver import Search, solve_ami
 from mtl_laws.simulator.spec import JSON, TaskSpec
@@ -143,12 +143,12 @@ class ChannelFamily:
 def _solved(spec: TaskSpec, options: ChannelOptions, scene: _Scene) -> tuple[Floats, ...]:
     """Return W of each auxiliary, solved on the pool of a scene."""
     size = len(scene.naming.labels[0])
-    noise, table, found = _noise_matrix(size, spec.label_noise), scene.table(), []
-    for number, wanted in enumerate(spec.requested_ami or (None,) * spec.auxiliaries, start=1):
+    noise, table, channels = _noise_matrix(size, spec.label_noise), scene.table(), []
+    for number, target in enumerate(spec.requested_ami or (None,) * spec.auxiliaries, start=1):
         errors = options.errors(number, size)
-        copied = 0.0 if wanted is None else solve_copied(table, errors, noise, wanted)
-        found.append(copied * np.eye(size) + (1.0 - copied) * errors)
-    return tuple(found)
+        copied = 0.0 if target is None else solve_copied(table, errors, noise, target)
+        channels.append(copied * np.eye(size) + (1.0 - copied) * errors)
+    return tuple(channels)
 
 
 def _drawn(
@@ -168,7 +168,7 @@ def _of_any_size(spec: TaskSpec) -> TaskSpec:
     return replace(spec, tokens=1, aux_tokens=None, test_tokens=1, validation_fraction=0.0)
 
 
-@kept(megabytes=16)
+@memory_bounded_cache(megabytes=16)
 def _settled(spec: TaskSpec, seed: int) -> tuple[tuple[Floats, ...], Relatedness]:
     """Return W of each auxiliary, and relatedness, on the reference text of a world."""
     options = read_options(ChannelOptions, spec.options)
@@ -236,14 +236,14 @@ def _noise_matrix(size: int, noise: float) -> Floats:
     return np.full((size, size), each) + (1.0 - noise - each) * np.eye(size)
 
 
-def solve_copied(main: Floats, errors: Floats, noise: Floats, wanted: float) -> float:
-    """Return λ, the share of copied labels at which the channel has the wanted AMI.
+def solve_copied(main: Floats, errors: Floats, noise: Floats, target: float) -> float:
+    """Return λ, the share of copied labels at which the channel has the target AMI.
 
     Parameters
     ----------
     main : M, tokens by clean and observed main label.
     errors, noise : E and R.
-    wanted : AMI of the observed labels.
+    target : AMI of the observed labels.
 
     Raises
     ------
@@ -255,8 +255,8 @@ def solve_copied(main: Floats, errors: Floats, noise: Floats, wanted: float) -> 
         return channel_ami(main, channel @ noise)
 
     limits = f"these errors and label_noise on K = {len(errors)}"
-    guess = 1.0 - float(np.sqrt(wanted))
-    return 1.0 - solve_ami(measure, wanted, Search(0.0, 1.0, guess, precision=1e-6), limits)
+    guess = 1.0 - float(np.sqrt(target))
+    return 1.0 - solve_ami(measure, target, Search(0.0, 1.0, guess, precision=1e-6), limits)
 
 
 def channel_ami(main: Floats, channel: Floats) -> float:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mtl_laws.simulator.corpus import Corpus, Layer, VocabularyOptions
 from mtl_laws.simulator.errors import SpecError
 from mtl_laws.simulator.readers import ReaderOptions, load_corpus
+from mtl_laws.simulator.readers.base import FORMATS
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class CorpusOptions:
     ----------
     corpus : path of the file, or a list of paths read one after another.
     main : layer of the main task; None takes the first.
-    columns, separator, words, skip : see `ReaderOptions`.
+    columns, separator, words, skip, format : see `ReaderOptions`.
     lowercase, max_types, min_count, affixes : see `VocabularyOptions`.
     licence : of the corpus, as its owners state it; goes into the data card.
     """
@@ -33,6 +34,7 @@ class CorpusOptions:
     separator: str | None = None
     words: str | None = None
     skip: tuple[str, ...] = ()
+    format: str | None = None
     lowercase: bool = False
     max_types: int | None = None
     min_count: int = 1
@@ -40,7 +42,7 @@ class CorpusOptions:
     licence: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("main", "separator", "words", "licence"):
+        for name in ("main", "separator", "words", "format", "licence"):
             _check_text(name, getattr(self, name))
         for name in ("columns", "skip"):
             object.__setattr__(self, name, names_of(name, getattr(self, name)))
@@ -48,13 +50,15 @@ class CorpusOptions:
             object.__setattr__(self, "corpus", names_of("corpus", self.corpus))
         if not isinstance(self.lowercase, bool):
             raise SpecError("options.lowercase", self.lowercase, "true or false")
+        if self.format not in (None, *FORMATS):
+            raise SpecError("options.format", self.format, f"one of {', '.join(FORMATS)}")
         for name, least in (("max_types", 1), ("min_count", 1), ("affixes", 0)):
             if name != "max_types" or self.max_types is not None:
                 check_whole(name, getattr(self, name), least)
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The files, none when no corpus is asked for."""
+        """The files, none without a corpus."""
         if self.corpus is None:
             return ()
         return (self.corpus,) if isinstance(self.corpus, str) else self.corpus
@@ -63,7 +67,14 @@ class CorpusOptions:
     def reader(self) -> ReaderOptions:
         """How the files are read."""
         words = VocabularyOptions(self.lowercase, self.max_types, self.min_count, self.affixes)
-        return ReaderOptions(self.columns, self.separator, self.words, self.skip, words)
+        return ReaderOptions(
+            columns=self.columns,
+            separator=self.separator,
+            words=self.words,
+            skip=self.skip,
+            format=self.format,
+            vocabulary=words,
+        )
 
     def check_files(self) -> None:
         """Refuse a path that is no file."""
@@ -110,7 +121,7 @@ def _opened(paths: tuple[str, ...], reader: ReaderOptions, stamps: tuple[int, ..
 
 def annotated_sentences(corpus: Corpus, layer: Layer) -> NDArray[np.bool_]:
     """Tell which sentences have at least one annotated token in a layer, (S,)."""
-    found = np.bincount(
+    counts = np.bincount(
         corpus.text.sentence_of(), layer.labels >= 0, minlength=corpus.text.sentences
     )
-    return np.asarray(found > 0)
+    return np.asarray(counts > 0)

@@ -53,10 +53,10 @@ class LayersOptions(CorpusOptions):
     def layers(self, corpus: Corpus, auxiliaries: int) -> list[tuple[str, Layer]]:
         """Return the layers of all tasks by name, main first."""
         main = self.main_layer(corpus)
-        wanted = [name for name in corpus.layers if name != main[0]]
+        names = [name for name in corpus.layers if name != main[0]]
         if self.aux is not None:
-            wanted = [corpus.name_of(name) for name in self.aux]
-        others = wanted[:auxiliaries]
+            names = [corpus.name_of(name) for name in self.aux]
+        others = names[:auxiliaries]
         if len({main[0], *others}) != 1 + auxiliaries or len(others) != auxiliaries:
             raise SpecError("options.aux", others, f"{auxiliaries} layers other than {main[0]}")
         return [main, *((name, corpus.layers[name]) for name in others)]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mtl_laws.simulator.errors import SpecError
 from mtl_laws.simulator.formats.base import SPLITS, Header, Record, records_of, split_of
-from mtl_laws.simulator.readers import DOCUMENT_START, broken, read_lines
+from mtl_laws.simulator.readers.base import DOCUMENT_START, broken, read_lines
 from mtl_laws.simulator.tasks import Split, TaskSet
 
 UNLABELLED_MARK = "<unlabelled>"
@@ -33,11 +33,11 @@ class ConllFormat:
 
     def read(self, header: Header, folder: Path) -> Mapping[str, Split]:
         """Read the three files."""
-        found = {}
+        splits = {}
         for name in SPLITS:
             path = folder / f"{name}.conll"
-            found[name] = split_of(list(_records(path, len(header.tasks))), header)
-        return found
+            splits[name] = split_of(list(_records(path, len(header.tasks))), header)
+        return splits
 
 
 def _check_strings(header: Header) -> None:

@@ -42,12 +42,12 @@ class HubFormat:
 
     def read(self, header: Header, folder: Path) -> Mapping[str, Split]:
         """Read the three files."""
-        found = {}
+        splits = {}
         for name in SPLITS:
             table = pq.read_table(folder / file(name))
             labels = [flat(table, task).to_numpy() for task in header.tasks]
-            found[name] = table_split(table, header, labels)
-        return found
+            splits[name] = table_split(table, header, labels)
+        return splits
 
 
 def file(split: str) -> str:

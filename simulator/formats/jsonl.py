@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mtl_laws.simulator.formats.base import SPLITS, Header, Record, records_of, split_of
-from mtl_laws.simulator.readers import read_lines
+from mtl_laws.simulator.readers.base import read_lines
 from mtl_laws.simulator.tasks import Split, TaskSet
 
 
@@ -26,12 +26,12 @@ class JsonlFormat:
 
     def read(self, header: Header, folder: Path) -> Mapping[str, Split]:
         """Read the three files."""
-        found = {}
+        splits = {}
         for name in SPLITS:
             lines = [json.loads(line) for line in read_lines(folder / f"{name}.jsonl")]
             records = [
                 Record(line["tokens"], [line[task] for task in header.tasks], line["assigned"])
                 for line in lines
             ]
-            found[name] = split_of(records, header)
-        return found
+            splits[name] = split_of(records, header)
+        return splits

@@ -35,13 +35,13 @@ class ParquetFormat:
 
     def read(self, header: Header, folder: Path) -> Mapping[str, Split]:
         """Read the three files."""
-        found = {}
+        splits = {}
         for name in SPLITS:
             table = pq.read_table(folder / f"{name}.parquet")
             columns = zip(header.tasks, header.label_names, strict=True)
             labels = [places(flat(table, task), names) for task, names in columns]
-            found[name] = table_split(table, header, labels)
-        return found
+            splits[name] = table_split(table, header, labels)
+        return splits
 
 
 def split_table(split: Split, header: Header, labels: list[pa.Array]) -> pa.Table:
@@ -73,8 +73,8 @@ def strings(names: tuple[str, ...], ids: NDArray[np.int32] | NDArray[np.int16]) 
 
 def places(values: pa.Array, names: tuple[str, ...]) -> NDArray[np.int64]:
     """Return the ids of strings, (N,); −1 for null."""
-    found = pc.index_in(values, value_set=pa.array(names, type=pa.string()))
-    return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
+    places = pc.index_in(values, value_set=pa.array(names, type=pa.string()))
+    return np.asarray(pc.fill_null(places, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def flat(table: pa.Table, column: str) -> pa.Array:

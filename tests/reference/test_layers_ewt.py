@@ -18,8 +18,8 @@ from mtl_laws.simulator import (
     measure,
     read_taskset,
 )
-from mtl_laws.simulator.definition import ami_by_definition
 from mtl_laws.simulator.figures import ami_figure
+from mtl_laws.simulator.relatedness import ami_by_definition
 
 pytestmark = pytest.mark.reference
 

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from mtl_laws.pipeline.testing import FamilyContract
 from mtl_laws.simulator import SpecError, TaskSpec, UnreachableAMIError, load_corpus, make_taskset
-from mtl_laws.simulator.definition import ami_by_definition
 from mtl_laws.simulator.families.channel import allot, channel_ami, solve_copied
-from mtl_laws.simulator.relatedness import contingency
+from mtl_laws.simulator.relatedness import ami_by_definition, contingency
 from support.documents import HARBOUR
 
 PUBLISHED_PRIOR = [83.3, 5.5, 4.9, 4.1, 2.2]

@@ -10,7 +10,7 @@ import pytest
 
 from mtl_laws.pipeline.testing import FamilyContract
 from mtl_laws.simulator import SpecError, Split, TaskSpec, load_corpus, make_taskset
-from mtl_laws.simulator.definition import ami_by_definition
+from mtl_laws.simulator.relatedness import ami_by_definition
 from support.documents import HARBOUR
 
 

@@ -9,8 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mtl_laws.simulator import TaskSet, TaskSpec, UnreachableAMIError, make_taskset
-from mtl_laws.simulator.definition import ami_by_definition
-from mtl_laws.simulator.relatedness import POOL_TOKENS, TOLERANCE
+from mtl_laws.simulator.relatedness import POOL_TOKENS, TOLERANCE, ami_by_definition
 from mtl_laws.simulator.tasks import ALL_TASKS
 
 

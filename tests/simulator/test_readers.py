@@ -64,7 +64,9 @@ def test_columns_with_documents_comments_and_windows_ends(tmp_path: Path) -> Non
 
 
 def test_columns_have_the_names_and_the_separator_that_are_given(tmp_path: Path) -> None:
-    options = ReaderOptions(("id", "word", "ner"), separator="|", words="word", skip=("id",))
+    options = ReaderOptions(
+        columns=("id", "word", "ner"), separator="|", words="word", skip=("id",)
+    )
     corpus = load(tmp_path / "a.txt", "1|New York|LOC\n2|is|O\n", options)
     assert words(corpus) == [["New York", "is"]]
     assert list(corpus.layers) == ["ner"]
@@ -106,7 +108,7 @@ def test_jsonl_layers_may_be_partial(tmp_path: Path) -> None:
 
 def test_several_files_make_one_corpus(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("a X\n")
-    (tmp_path / "b.tsv").write_text("b Y\n")
+    (tmp_path / "b.tsv").write_text("b X\n")
     corpus = load_corpus([tmp_path / "a.tsv", tmp_path / "b.tsv"])
     assert words(corpus) == [["a"], ["b"]]
     assert corpus.source == "a.tsv, b.tsv"
@@ -151,7 +153,7 @@ BROKEN = {
     "numbers.jsonl": ('{"tokens": [1]}', "line 1.*strings"),
     "short.jsonl": ('{"tokens": ["a", "b"], "x": ["1"]}', "line 1.*2 labels"),
     "nested.jsonl": ('{"tokens": ["a"], "x": [["1"]]}', "line 1.*1 labels"),
-    "kind.csv": ("a,b", r"\.conllu"),
+    "kind.csv": ("a,b", "line 1.*at least one label"),
 }
 
 

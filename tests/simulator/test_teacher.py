@@ -8,12 +8,12 @@ import pytest
 from mtl_laws.pipeline.testing import FamilyContract
 from mtl_laws.simulator import SpecError, TaskSpec, UnreachableAMIError, make_taskset
 from mtl_laws.simulator.corpus import Text
-from mtl_laws.simulator.definition import ami_by_definition
 from mtl_laws.simulator.families.base import read_options
-from mtl_laws.simulator.families.teacher import TeacherOptions
-from mtl_laws.simulator.innovations import InnovationKey, innovation
+from mtl_laws.simulator.families.teacher.family import TeacherOptions
+from mtl_laws.simulator.families.teacher.frames import mix_scores
+from mtl_laws.simulator.families.teacher.innovations import InnovationKey, innovation
 from mtl_laws.simulator.labelling import windows_of
-from mtl_laws.simulator.teachers import mix_scores
+from mtl_laws.simulator.relatedness import ami_by_definition
 from mtl_laws.simulator.world import World, world
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtl_laws.simulator.teachers import FrameShape, draw_frame, score_tables, simplex
+from mtl_laws.simulator.families.teacher.frames import FrameShape, draw_frame, score_tables, simplex
 
 SHAPES = [FrameShape(2, 4, 4), FrameShape(2, 16, 4), FrameShape(3, 4, 4), FrameShape(1, 8, 4)]
 

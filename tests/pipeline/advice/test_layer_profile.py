@@ -7,7 +7,7 @@ import pytest
 
 from mtl_laws.pipeline.advice.profile import profile
 from mtl_laws.simulator import Corpus, Layer, Text, load_corpus
-from mtl_laws.simulator.definition import ami_by_definition
+from mtl_laws.simulator.relatedness import ami_by_definition
 from support.planted_laws import HARBOUR
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +41,61 @@ def test_a_kernel_is_built_once_and_kept(fresh: Path) -> None:
     kernel._build.cache_clear()
     assert kernel.find_kernel(torch.zeros(1), 4) is not None
     assert [path.stat().st_mtime_ns for path in fresh.glob("*.so")] == [stamp]
+
+
+def built(folder: Path) -> Path:
+    if kernel.find_kernel(torch.zeros(1), 4) is None:
+        pytest.skip("no C compiler here")
+    (library,) = folder.glob("*.so")
+    return library
+
+
+@pytest.mark.parametrize("damage", [b"", b"junk"])
+def test_a_library_that_is_not_whole_is_built_again(fresh: Path, damage: bytes) -> None:
+    library = built(fresh)
+    whole = library.read_bytes()
+    library.unlink()  # the process has the old one open
+    library.write_bytes(damage or whole[: len(whole) // 2])
+    kernel._build.cache_clear()
+    assert kernel.find_kernel(torch.zeros(1), 4) is not None
+    assert len(library.read_bytes()) == len(whole)
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="no file modes here")
+def test_the_cache_is_closed_to_other_users(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh.mkdir()
+    fresh.chmod(0o777)
+    library = built(fresh)
+    assert fresh.stat().st_mode & 0o777 == 0o700
+    assert library.stat().st_mode & 0o022 == 0
+    library.chmod(0o777)
+    assert not kernel._is_whole(library, library.with_suffix(".sha256"))
+    owner = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: owner + 1)
+    assert kernel.cache_folder() != fresh
+
+
+def test_a_relative_cache_folder_is_ignored(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert kernel.cache_folder() == tmp_path / ".cache" / "mtl-laws"
+
+
+def test_a_compiler_may_be_several_words(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "env cc")
+    assert built(fresh).stat().st_size > 0
+
+
+def test_a_compiler_that_hangs_is_given_up(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CC", "sh -c 'sleep 60'")
+    monkeypatch.setattr(kernel, "COMPILER_SECONDS", 0.2)
+    with caplog.at_level(logging.WARNING, logger="mtl_laws.pipeline.training"):
+        assert kernel.find_kernel(torch.zeros(1), 4) is None
+    assert "TimeoutExpired" in caplog.text
 
 
 @pytest.mark.parametrize("compiler", ["/nowhere/cc", "false"])

@@ -9,7 +9,7 @@ b_t : class biases
 
 Auxiliary t labels a token by argmax(cos θ_t · F₀ + sin θ_t · F_t + b_t). The angle sets the AMI
 with the main task; the biases hold the class shares where the main task has them; margins have one
-law because every mixture is a frame again (see `simulator.teachers`).
+law because every mixture is a frame again (see `simulator.families.teacher.frames`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_laws.simulator.auxiliaries import (
+from mtl_laws.simulator.errors import SpecError, UnreachableAMIError
+from mtl_laws.simulator.families.base import read_options, require_ami
+from mtl_laws.simulator.families.synthetic_options import SyntheticOptions
+from mtl_laws.simulator.families.teacher.auxiliaries import (
     Auxiliary,
     AuxiliaryKey,
     Pool,
@@ -28,10 +31,7 @@ from mtl_laws.simulator.auxiliaries import (
     settled,
     solve_near,
 )
-from mtl_laws.simulator.errors import SpecError, UnreachableAMIError
-from mtl_laws.simulator.families.base import read_options, require_ami
-from mtl_laws.simulator.families.synthetic_options import SyntheticOptions
-from mtl_laws.simulator.innovations import InnovationKey
+from mtl_laws.simulator.families.teacher.innovations import InnovationKey
 from mtl_laws.simulator.labelling import Windows
 from mtl_laws.simulator.layout import (
     Naming,
@@ -119,8 +119,8 @@ def _keys(spec: TaskSpec, options: TeacherOptions, home: World) -> tuple[Auxilia
     overlap, design = float(options.feature_overlap), options.design
     source = InnovationKey(home.options, home.seed, overlap, design != "free")
     return tuple(
-        AuxiliaryKey(source, design, number, wanted, spec.label_noise)
-        for number, wanted in enumerate(spec.requested_ami, start=1)
+        AuxiliaryKey(source, design, number, target, spec.label_noise)
+        for number, target in enumerate(spec.requested_ami, start=1)
     )
 
 
@@ -130,11 +130,11 @@ def _solved(
     """Solve auxiliaries on training text, one after another; `offsets` is their noise, (T, N)."""
     seen = offsets[:, : len(windows.index)]
     pool = Pool.of(home, windows, seen[0])
-    found: list[Auxiliary] = []
+    auxiliaries: list[Auxiliary] = []
     for key in keys:
-        first = found[0].angle if found else None
-        found.append(solve_near(pool, key, seen[key.number], first))
-    return found
+        first = auxiliaries[0].angle if auxiliaries else None
+        auxiliaries.append(solve_near(pool, key, seen[key.number], first))
+    return auxiliaries
 
 
 def _labels(home: World, windows: Windows, auxiliaries: Sequence[Auxiliary]) -> Labels:

@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 
 from mtl_laws.simulator import TaskSpec, make_taskset
-from mtl_laws.simulator.auxiliaries import reference_pool, reference_relatedness, settled
-from mtl_laws.simulator.innovations import innovation
-from mtl_laws.simulator.memory_bounded_cache import forget_all, kept, size_of
+from mtl_laws.simulator.families.teacher.auxiliaries import (
+    reference_pool,
+    reference_relatedness,
+    settled,
+)
+from mtl_laws.simulator.families.teacher.innovations import innovation
+from mtl_laws.simulator.memory_bounded_cache import forget_all, memory_bounded_cache, size_of
 from mtl_laws.simulator.world import world
 
 SPECS = {
@@ -59,7 +63,7 @@ def test_sizes_and_numbers_of_tasks_share_what_was_worked_out() -> None:
 def test_what_is_kept_stays_within_its_bound() -> None:
     made = []
 
-    @kept(megabytes=0.01)
+    @memory_bounded_cache(megabytes=0.01)
     def row(number: int) -> np.ndarray:
         made.append(number)
         return np.full(500, float(number))
@@ -75,7 +79,7 @@ def test_what_is_kept_stays_within_its_bound() -> None:
 
 
 def test_one_result_is_kept_even_if_it_is_too_large() -> None:
-    @kept(megabytes=0.001)
+    @memory_bounded_cache(megabytes=0.001)
     def row(number: int) -> np.ndarray:
         return np.full(500, float(number))
 

@@ -20,13 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_laws.simulator.errors import UnreachableAMIError
-from mtl_laws.simulator.innovations import InnovationKey, equicorrelated_tables, innovation
+from mtl_laws.simulator.families.teacher.frames import mix_scores
+from mtl_laws.simulator.families.teacher.innovations import (
+    InnovationKey,
+    equicorrelated_tables,
+    innovation,
+)
 from mtl_laws.simulator.labelling import Windows
 from mtl_laws.simulator.layout import reference_offsets, with_noise
-from mtl_laws.simulator.memory_bounded_cache import kept
+from mtl_laws.simulator.memory_bounded_cache import memory_bounded_cache
 from mtl_laws.simulator.relatedness import TOLERANCE, Relatedness, contingency, measure, quick_ami
 from mtl_laws.simulator.solver import Search, solve_ami
-from mtl_laws.simulator.teachers import mix_scores
 from mtl_laws.simulator.world import World, WorldOptions, world
 
 Floats = NDArray[np.float64]
@@ -44,7 +48,7 @@ class AuxiliaryKey:
     source : what its innovation depends on; holds the world's options and the seed.
     design : ``free``, ``star`` or ``equicorrelated``, see `TeacherOptions`.
     number : 1 for the first auxiliary.
-    ami : asked for.
+    ami : the requested AMI.
     noise : share of labels replaced, of all tasks.
     """
 
@@ -110,8 +114,8 @@ class Pool:
         observed = with_noise(clean, offsets, len(home.label_names()))
         return cls(home, windows, scores, ruler_scores, clean, observed)
 
-    def solve(self, tables: Floats, wanted: float, offsets: Labels, limits: str) -> Auxiliary:
-        """Find the angle at which an innovation gives the wanted AMI, and the biases there."""
+    def solve(self, tables: Floats, target: float, offsets: Labels, limits: str) -> Auxiliary:
+        """Find the angle at which an innovation gives the target AMI, and the biases there."""
         ruler = self.home.ruler
         own_ruler = ruler.windows.scores(tables)
         same = self.windows is ruler.windows
@@ -125,7 +129,7 @@ class Pool:
             here = mixed if same else mix_scores(self.scores, own, angle)
             return self._ami(self.home.label(here, biases[angle], self.windows), offsets)
 
-        angle = solve_ami(measured, wanted, Search(0.0, np.pi / 2, likely_angle(wanted)), limits)
+        angle = solve_ami(measured, target, Search(0.0, np.pi / 2, likely_angle(target)), limits)
         return Auxiliary(tables, angle, biases[angle])
 
     def ami_of(self, auxiliary: Auxiliary, offsets: Labels) -> float:
@@ -179,7 +183,7 @@ def _limits(key: AuxiliaryKey) -> str:
     )
 
 
-@kept(megabytes=32)
+@memory_bounded_cache(megabytes=32)
 def reference_pool(options: WorldOptions, seed: int, noise: float) -> Pool:
     """Return the main task on the reference text of a world."""
     home = world(options, seed)
@@ -187,7 +191,7 @@ def reference_pool(options: WorldOptions, seed: int, noise: float) -> Pool:
     return Pool.of(home, home.ruler.windows, reference_offsets(seed, noise, 0, (N, K)))
 
 
-@kept(megabytes=64)
+@memory_bounded_cache(megabytes=64)
 def settled(key: AuxiliaryKey) -> Auxiliary:
     """Return an auxiliary as solved on the reference text."""
     pool = reference_pool(key.source.world, key.source.seed, key.noise)
@@ -205,7 +209,7 @@ def _offsets(pool: Pool, key: AuxiliaryKey) -> Labels:
     return reference_offsets(key.source.seed, key.noise, key.number, shape)
 
 
-@kept(megabytes=16)
+@memory_bounded_cache(megabytes=16)
 def reference_relatedness(
     options: WorldOptions, seed: int, noise: float, keys: tuple[AuxiliaryKey, ...]
 ) -> Relatedness:

@@ -118,8 +118,8 @@ def _trace_conditions(shape: FrameShape, given: Sequence[Floats], outside: Float
 def _equal_energy(frame: Floats, shape: FrameShape) -> Floats:
     blocks = frame.reshape(shape.window, shape.features, shape.directions)
     energy = np.sqrt((blocks**2).sum(axis=(1, 2), keepdims=True))
-    wanted = np.sqrt(shape.directions / shape.window)
-    return np.asarray(blocks * (wanted / np.maximum(energy, 1e-12))).reshape(frame.shape)
+    target = np.sqrt(shape.directions / shape.window)
+    return np.asarray(blocks * (target / np.maximum(energy, 1e-12))).reshape(frame.shape)
 
 
 def _nearest_frame(matrix: Floats) -> Floats:

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_laws.simulator.families.teacher.frames import score_tables, settle_frame
 from mtl_laws.simulator.labelling import Labels, PlainDecoder, Ruler, first_best
-from mtl_laws.simulator.memory_bounded_cache import kept
+from mtl_laws.simulator.memory_bounded_cache import memory_bounded_cache
 from mtl_laws.simulator.relatedness import contingency, quick_ami
 from mtl_laws.simulator.streams import stream
 from mtl_laws.simulator.synthetic import white_features
-from mtl_laws.simulator.teachers import score_tables, settle_frame
 from mtl_laws.simulator.world import World, WorldOptions, world
 
 Floats = NDArray[np.float64]
@@ -55,7 +55,7 @@ class Innovation:
     tables: Floats
 
 
-@kept(megabytes=64)
+@memory_bounded_cache(megabytes=64)
 def innovation(key: InnovationKey, number: int, attempt: int = 0) -> Innovation:
     """Return innovation `number` (1 for the first auxiliary); each attempt is another draw.
 
