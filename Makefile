@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 DEMO   ?= runs/quick
 
-.PHONY: demo test test-all mutation lint bench docs findings clean
+.PHONY: demo test test-all coverage mutation lint types bench docs findings clean
 
 demo: $(VENV)/.installed
 	$(BIN)/mtl-laws run pipeline/studies/quick.yaml --out $(DEMO)
@@ -16,9 +16,14 @@ test: lint
 test-all: lint
 	$(BIN)/python -m pytest -n 2 -m ""
 
-lint: $(VENV)/.developed build/package/mtl_laws
+coverage: $(VENV)/.developed
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
+
+lint: $(VENV)/.developed types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(VENV)/.developed build/package/mtl_laws
 	$(BIN)/mypy
 
 bench: $(VENV)/.developed

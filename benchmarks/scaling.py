@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import cloudpickle
 
@@ -74,7 +75,7 @@ def memory() -> float:
 def measure(count: int, told: Connection) -> None:
     """One run of so many trials in this process; sends its figures."""
     study = Study.parse(STUDY.format(seeds=-(-count // PER_SEED)))
-    workers.train_together = stand_in
+    patch.object(workers, "train_together", stand_in).start()
     seen: list[float] = []
     train = workers.train_trials
 
@@ -82,7 +83,7 @@ def measure(count: int, told: Connection) -> None:
         seen.append(memory())
         return train(*arguments)
 
-    dispatch.train_trials = noted
+    patch.object(dispatch, "train_trials", noted).start()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         before, began = memory(), time.process_time()

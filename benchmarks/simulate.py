@@ -17,14 +17,18 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import TypeVar
 
 from mtl_laws.simulator import TaskSpec, export_taskset, make_taskset
 from mtl_laws.simulator.relatedness import measure
 
+Done = TypeVar("Done")
 
-def timed(work: Callable[[], object]) -> tuple[float, object]:
+
+def timed(work: Callable[[], Done]) -> tuple[float, Done]:
     start = time.perf_counter()
     done = work()
     return time.perf_counter() - start, done
@@ -47,11 +51,12 @@ def large(family: str, tasks: int, tokens: int) -> str:
 
 
 def small(family: str, tasks: int, tokens: int) -> str:
-    first, later = [], []
+    first: list[float] = []
+    later: list[float] = []
     for seed in range(1000, 1005):
         for ami, into in ((0.2, first), (0.5, later), (0.8, later)):
             spec = TaskSpec(family=family, tasks=tasks, ami=ami, tokens=tokens)
-            into.append(timed(lambda spec=spec, seed=seed: make_taskset(spec, seed))[0])
+            into.append(timed(partial(make_taskset, spec, seed))[0])
     return f"{family:8} {tasks:3} {tokens:6,} {median(first):8.3f} {median(later):8.3f}"
 
 

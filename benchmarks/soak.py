@@ -161,9 +161,9 @@ def report(folder: Path, options: argparse.Namespace) -> None:
 
 
 def alike(one: pd.DataFrame, other: pd.DataFrame, tolerance: float) -> str:
-    tables = [table.drop(columns=list(CLOCKED)) for table in (one, other)]
+    left, right = (table.drop(columns=list(CLOCKED)) for table in (one, other))
     try:
-        pd.testing.assert_frame_equal(*tables, rtol=tolerance, atol=0.0)
+        pd.testing.assert_frame_equal(left, right, rtol=tolerance, atol=0.0)
     except AssertionError as error:
         return "no: " + " ".join(str(error).split())[:160]
     return "yes"

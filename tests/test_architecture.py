@@ -20,7 +20,7 @@ LAYERS = (
     {"report"},
     {"reference_data", "fit", "study"},
     {"advice", "export"},
-    {"cli", ""},
+    {"cli", "testing", ""},
 )
 """Folders and modules of `pipeline` from the bottom to the top: imports point down."""
 

@@ -19,7 +19,6 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from documents import ROOT, Block, anchors, blocks, commands, links, name, pages
 from mtl_laws import __all__, __version__
 from mtl_laws.pipeline.cli.app import app
 from mtl_laws.pipeline.columns import Column
@@ -29,12 +28,13 @@ from mtl_laws.pipeline.export.publication import CURVES, FRONT
 from mtl_laws.pipeline.laws.catalogue import CATALOGUE
 from mtl_laws.pipeline.laws.checks import Domain
 from mtl_laws.pipeline.laws.document import laws_document
-from mtl_laws.pipeline.laws.folds import extrapolation_folds, random_folds
+from mtl_laws.pipeline.laws.folds import Fold, extrapolation_folds, random_folds
 from mtl_laws.pipeline.laws.question import Question, pose
 from mtl_laws.pipeline.laws.rows import Rows
 from mtl_laws.pipeline.laws.score import Candidate, Scored, fit_candidate, score
 from mtl_laws.pipeline.laws.search import SearchResult
 from mtl_laws.pipeline.symbolic.tree import Tree
+from support.documents import ROOT, Block, anchors, blocks, commands, links, name, pages
 
 PAGES = pages()
 README, TUTORIAL = ROOT / "README.md", ROOT / "docs" / "tutorial.md"
@@ -236,10 +236,10 @@ def small_document() -> dict[str, Any]:
     return {**laws_document(problem, result, 0).to_json(), "rules": {}}
 
 
-def scored(text: str, data: Rows, grid: Any, folds: Any) -> Scored:
+def scored(text: str, data: Rows, grid: Domain, folds: tuple[list[Fold], list[Fold]]) -> Scored:
     fitted = fit_candidate(Candidate(Tree.parse(text, data.factors), "by hand"), data, grid, 0)
     assert fitted is not None
-    return score(fitted, data, *folds, 0)
+    return score(fitted, data, folds[0], folds[1], 0)
 
 
 def keys(value: Any, names: frozenset[str]) -> set[str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
 import pytest
 
-from documents import ROOT, blocks
 from mtl_laws import plug_in
 from mtl_laws.pipeline import plugins
 from mtl_laws.pipeline.errors import UserError
@@ -19,6 +19,13 @@ from mtl_laws.pipeline.plugins import loaded, with_plugins
 from mtl_laws.pipeline.symbolic.engines import ENGINES, Request
 from mtl_laws.pipeline.symbolic.fit import Sample
 from mtl_laws.pipeline.symbolic.templates import to_template
+from mtl_laws.pipeline.testing import (
+    EncoderContract,
+    EngineContract,
+    ExportContract,
+    FamilyContract,
+    WeightingContract,
+)
 from mtl_laws.pipeline.training import Job, Status, TrainingSettings, train_group
 from mtl_laws.pipeline.training.encoders import ENCODERS
 from mtl_laws.pipeline.training.weighting import WEIGHTINGS
@@ -26,8 +33,9 @@ from mtl_laws.simulator import SpecError, TaskSpec, make_taskset
 from mtl_laws.simulator.families.base import FAMILIES, family, register_family
 from mtl_laws.simulator.formats.base import FORMATS, format_names
 from mtl_laws.simulator.registry import enter
+from support.documents import ROOT, blocks
 
-REGISTRIES = (EXPORTS, ENGINES, ENCODERS, WEIGHTINGS, FAMILIES, FORMATS)
+REGISTRIES: tuple[dict[str, Any], ...] = (EXPORTS, ENGINES, ENCODERS, WEIGHTINGS, FAMILIES, FORMATS)
 EXAMPLES = {b.file: b.text for b in blocks(ROOT / "docs" / "extend.md") if b.file.endswith(".py")}
 TINY = {"hidden": 2, "embedding": 3, "max_steps": 6, "evaluate_every": 3}
 OWN = {"encoder": "bag", "weighting": "main_first"}
@@ -134,3 +142,46 @@ def test_a_plug_in_that_fails_leaves_no_module(page: Path) -> None:
         plug_in(page / "broken.py")
     assert "broken" not in sys.modules
     assert loaded() == ()
+
+
+@pytest.fixture
+def plugged(page: Path) -> None:
+    """Every example of the page is loaded."""
+    for name in EXAMPLES:
+        plug_in(page / name)
+
+
+@pytest.mark.usefixtures("plugged")
+class TestOneDistant(FamilyContract):
+    """The page's family."""
+
+    spec = TaskSpec("one_distant", tasks=3, ami=0.5, tokens=400, test_tokens=100)
+
+
+@pytest.mark.usefixtures("plugged")
+class TestBag(EncoderContract):
+    """The page's encoder."""
+
+    name = "bag"
+
+
+@pytest.mark.usefixtures("plugged")
+class TestMainFirst(WeightingContract):
+    """The page's weighting."""
+
+    name = "main_first"
+
+
+@pytest.mark.usefixtures("plugged")
+class TestLogs(EngineContract):
+    """The page's engine, which knows too few forms for most tables."""
+
+    name = "logs"
+    least_r2 = 0.5
+
+
+@pytest.mark.usefixtures("plugged")
+class TestTsv(ExportContract):
+    """The page's export format."""
+
+    name = "tsv"

@@ -11,7 +11,7 @@ N : rows.    F : features.    G : groups.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -50,10 +50,16 @@ if TYPE_CHECKING:  # scikit-learn ships no types: what is inherited, in our word
     class RegressorMixin:
         """Gives ``score``: R² of the predictions."""
 
+        score: Callable[..., float]
+
     class BaseEstimator:
         """Gives ``get_params``, ``set_params`` and a repr; `validate_data` counts features."""
 
         n_features_in_: int
+        feature_names_in_: Any
+
+        get_params: Callable[..., dict[str, Any]]
+        set_params: Callable[..., LawRegressor]
 
         def __sklearn_tags__(self) -> Any: ...
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_runs import result, study
 
 from mtl_laws.pipeline.fit import Source, fit_to_folder
 from mtl_laws.pipeline.laws.lawset import LAWS_NAME, TABLE_NAME
@@ -19,6 +18,7 @@ from mtl_laws.pipeline.study.store import Row
 from mtl_laws.pipeline.study.study import Study
 from mtl_laws.pipeline.study.table import outcomes_table
 from mtl_laws.pipeline.study.trials import expand
+from support.tiny_runs import result, study
 
 NOISE = 0.004
 WIDTHS = """

@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from tiny_runs import QUIET, Trainer, result, study
 
 from mtl_laws.pipeline.columns import RESULTS_NAME, ordinary_rows
 from mtl_laws.pipeline.errors import UserError
@@ -19,6 +18,7 @@ from mtl_laws.pipeline.study.store import Row
 from mtl_laws.pipeline.study.table import outcomes_table
 from mtl_laws.pipeline.study.trials import Trial, expand
 from mtl_laws.pipeline.training.architectures import SHARINGS
+from support.tiny_runs import QUIET, Trainer, result, study
 
 PLAIN = "question: q\nfactors: {tasks: [2, 3], tokens: [40, 80], ami: [0.1, 0.5]}\nseeds: 2\n"
 ALL = PLAIN + "controls: [updates, tokens, random_labels]\n"
@@ -154,7 +154,7 @@ def test_no_control_enters_a_law_search(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def test_controls_do_not_count_as_models_of_a_law() -> None:
     few = "question: q\nfactors: {tasks: [2], tokens: [40], ami: [0.1, 0.5]}\nseeds: 2\n"
-    with pytest.raises(UserError, match="6 models"):
+    with pytest.raises(UserError, match="6 trials"):
         preflight(study(few + "controls: [updates, tokens, random_labels]\n"))
 
 

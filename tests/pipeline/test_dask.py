@@ -11,14 +11,14 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-import faults
 import pandas as pd
 import pytest
-from faults import run, said
-from tiny_runs import without_clock
 
 from mtl_laws.pipeline.study.store import STORE_NAME, read_rows
 from mtl_laws.pipeline.study.train import LOG_NAME, TABLE_NAME
+from support import faults
+from support.faults import run, said
+from support.tiny_runs import without_clock
 
 pytest.importorskip("distributed", reason="the dask extra is not installed")
 pytestmark = pytest.mark.slow
@@ -32,7 +32,7 @@ class Cluster:
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._folder, self._stack = folder, stack
-        self._places = {"PYTHONPATH": str(Path(faults.__file__).parent)}
+        self._places = {"PYTHONPATH": str(Path(faults.__file__).parents[1])}
         self.scheduler = self._start(
             "dask_scheduler", "--port", "0", "--no-dashboard", "--host", LOCAL
         )

@@ -11,16 +11,16 @@ from functools import partial
 from multiprocessing import Pipe
 from pathlib import Path
 
-import faults
 import pandas as pd
 import pytest
-from faults import HUNGRY, SERVER, run, said, start
-from tiny_runs import files, without_clock
 
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.study.progress import run_status
 from mtl_laws.pipeline.study.store import STORE_NAME, open_store, read_rows
 from mtl_laws.pipeline.study.train import LOG_NAME, TABLE_NAME
+from support import faults
+from support.faults import HUNGRY, SERVER, run, said, start
+from support.tiny_runs import files, without_clock
 
 DEATHS = 4
 DISK, QUOTA, SPARE = 120_000, 40_000, 24_000_000

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from tiny_runs import QUIET, Trainer, result, study
 
 from mtl_laws.pipeline.fit import CURVE_COLUMNS, curves_of
 from mtl_laws.pipeline.report.figures.learning import NEEDED, _choose, draw_learning
@@ -16,6 +16,9 @@ from mtl_laws.pipeline.study import storefile, workers
 from mtl_laws.pipeline.study.store import STORE_NAME, read_rows
 from mtl_laws.pipeline.study.table import learning_curves
 from mtl_laws.pipeline.study.train import train_study
+from mtl_laws.pipeline.study.trials import Trial
+from mtl_laws.pipeline.study.workers import Result
+from support.tiny_runs import QUIET, Trainer, result, study
 
 FIVE_SIZES = """
 question: q
@@ -28,7 +31,7 @@ seeds: 2
 def table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pd.DataFrame:
     """The table of a run of five sizes in `tmp_path`; some of its trials have no score."""
 
-    def train(trials, device):
+    def train(trials: Sequence[Trial], device: str) -> list[Result]:
         results = [result(trial) for trial in trials]
         return [
             replace(one, outcome={**one.outcome, "scores": {}, "curve": [[20, None, None]]})
@@ -85,7 +88,7 @@ def test_only_the_curves_that_are_drawn_are_read(
     def traced(path: Path) -> sqlite3.Connection:
         db = connect(path)
         db.set_trace_callback(statements.append)
-        db.row_factory = lambda _, row: rows.append(row) or row
+        db.row_factory = lambda _, row: (rows.append(row), row)[1]  # type: ignore[func-returns-value]
         return db
 
     monkeypatch.setattr(storefile, "_connect_reader", traced)

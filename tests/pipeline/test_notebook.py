@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_runs import STUDY, Trainer
 
 from mtl_laws import Law, LawSet, advise, fit_laws, run_study
 from mtl_laws.pipeline.advice import advice as advice_module
@@ -21,6 +20,7 @@ from mtl_laws.pipeline.errors import MissingError, UserError
 from mtl_laws.pipeline.laws.rules import BUDGETS
 from mtl_laws.pipeline.study import workers
 from mtl_laws.pipeline.study.backends import RunOptions
+from support.tiny_runs import STUDY, Trainer
 
 TINY: dict[str, Any] = {"engine": "grammar", "budget": "tiny", "jobs": 1}
 

@@ -7,7 +7,6 @@ import io
 from pathlib import Path
 
 import pytest
-from tiny_runs import TINY, study
 
 from mtl_laws.pipeline.cli.app import app
 from mtl_laws.pipeline.cli.ending import exit_code
@@ -18,6 +17,7 @@ from mtl_laws.pipeline.study.plan import Plan, plan_study
 from mtl_laws.pipeline.study.store import STORE_NAME
 from mtl_laws.pipeline.study.train import train_study
 from mtl_laws.pipeline.study.trials import expand
+from support.tiny_runs import TINY, study
 
 MORE = TINY + "controls: [updates, tokens]\nlaws: {factors: [n, T, ami]}\n"
 ONE = RunOptions(jobs=1, progress=False)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from tiny_runs import QUIET, Trainer, study
 
 import mtl_laws.pipeline.study.preflight
 from mtl_laws.pipeline.columns import ordinary_rows
@@ -15,7 +16,9 @@ from mtl_laws.pipeline.study.study import shipped_studies
 from mtl_laws.pipeline.study.table import outcomes_table
 from mtl_laws.pipeline.study.train import train_study
 from mtl_laws.pipeline.study.trials import expand
-from mtl_laws.simulator import SpecError, make_taskset
+from mtl_laws.pipeline.training import Outcome, Status
+from mtl_laws.simulator import SpecError, TaskSet, TaskSpec, UnreachableAMIError, make_taskset
+from support.tiny_runs import QUIET, Trainer, study
 
 SIZES = "question: q\nfactors: {{tasks: [1, 2], tokens: {tokens}, ami: [0.1, 0.5]{more}}}\n{rest}"
 NOISE = (
@@ -60,12 +63,11 @@ def test_what_preflight_says_of_an_ami_is_what_the_simulator_does() -> None:
 def test_one_seed_in_reach_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """A draw may be unlucky: then its trial fails, and the others are trained."""
     text = NOISE.format(family="teacher", ami=[0.05, 0.13], noise=[0.0])
-    make = mtl_laws.pipeline.study.preflight.make_taskset
 
-    def unlucky(spec, seed):
+    def unlucky(spec: TaskSpec, seed: int) -> TaskSet:
         if seed == 0:
-            raise mtl_laws.pipeline.study.preflight.UnreachableAMIError("ami", spec.ami, "more")
-        return make(spec, seed)
+            raise UnreachableAMIError("ami", spec.ami, "more")
+        return make_taskset(spec, seed)
 
     monkeypatch.setattr(mtl_laws.pipeline.study.preflight, "make_taskset", unlucky)
     assert problems(text + "seeds: 2\n") == []
@@ -146,7 +148,7 @@ def test_the_laws_block_is_checked_against_the_levels(
 
 
 def test_a_study_that_was_trained_before_has_its_laws(
-    tmp_path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Older versions trained what preflight refuses now; another law search trains nothing."""
     monkeypatch.setattr(workers, "train_together", Trainer())
@@ -167,7 +169,7 @@ def test_a_gain_needs_single_task_models() -> None:
     assert problems(text + "stl: false\n") == [("laws.target", "gain")]
 
 
-def test_a_measured_relatedness_is_accepted_as_a_factor(tmp_path) -> None:
+def test_a_measured_relatedness_is_accepted_as_a_factor(tmp_path: Path) -> None:
     """Layers of a corpus have the AMI that they have: no level is asked for."""
     (tmp_path / "c.conll").write_text(CORPUS + "\n", encoding="utf-8")
     text = (
@@ -185,7 +187,7 @@ def test_the_columns_asked_for_are_those_of_the_table() -> None:
         "zipf: [0.5, 1]}\ncontrols: [updates]\nseeds: 1\n"
     )
     trials = expand(study(text))
-    outcome = workers.outcome_json(workers.Outcome(workers.Status.FAILED))
+    outcome = workers.outcome_json(Outcome(Status.FAILED))
     rows = outcomes_table([Row(one.digest, one.to_json(), outcome) for one in trials], {})
     names = ["n", "hidden", "zipf", "n_aux_request", "ami_request", "encoder", "labels"]
     ordinary = sorted((one for one in trials if one.control is None), key=lambda one: one.digest)
@@ -199,5 +201,5 @@ def test_the_columns_asked_for_are_those_of_the_table() -> None:
 
 
 @pytest.mark.parametrize("path", shipped_studies().values(), ids=list(shipped_studies()))
-def test_the_studies_that_ship_are_accepted(path) -> None:
+def test_the_studies_that_ship_are_accepted(path: Path) -> None:
     assert problems(path.read_text(encoding="utf-8")) == []

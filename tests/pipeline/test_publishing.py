@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tiny_runs import QUIET, Trainer, study
 
 from mtl_laws.pipeline.columns import GLOSSARY, Column
 from mtl_laws.pipeline.errors import UserError
@@ -32,6 +31,7 @@ from mtl_laws.pipeline.study import workers
 from mtl_laws.pipeline.study.store import STORE_NAME, open_store
 from mtl_laws.pipeline.study.train import train_study
 from mtl_laws.simulator import SpecError
+from support.tiny_runs import QUIET, Trainer, study
 
 LAW: dict[str, Any] = {
     "expression": "0.5 + 0.001*n",

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 import pandas as pd
 import pytest
 from joblib.externals.loky.process_executor import BrokenProcessPool
-from tiny_runs import QUIET, STUDY, TINY, Trainer, files, result, same, study
 
 from mtl_laws.pipeline.errors import PipelineError, UserError
 from mtl_laws.pipeline.study import dispatch, train, workers
@@ -20,9 +19,10 @@ from mtl_laws.pipeline.study.dispatch import CULPRIT, outcomes
 from mtl_laws.pipeline.study.lock import RunLock
 from mtl_laws.pipeline.study.store import STORE_NAME, ResultStore, Row, read_rows
 from mtl_laws.pipeline.study.train import LOG_NAME, TABLE_NAME, train_study
-from mtl_laws.pipeline.study.trials import Trial, expand
+from mtl_laws.pipeline.study.trials import Trial, expand, group
 from mtl_laws.pipeline.study.workers import Result
 from mtl_laws.simulator import SpecError
+from support.tiny_runs import QUIET, STUDY, TINY, Trainer, files, result, same, study
 
 
 @pytest.fixture
@@ -35,8 +35,7 @@ def trainer(monkeypatch: pytest.MonkeyPatch) -> Trainer:
 @pytest.fixture
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """Groups of two, so that there is something between the first and the last."""
-    grouped = dispatch.group
-    monkeypatch.setattr(dispatch, "group", lambda trials, limit=2, **_: grouped(trials, limit))
+    monkeypatch.setattr(dispatch, "group", lambda trials, limit=2, **_: group(trials, limit))
 
 
 def test_a_run_leaves_one_row_per_trial(trainer: Trainer, tmp_path: Path) -> None:
@@ -247,7 +246,7 @@ class Pool:
 @pytest.fixture
 def pool(monkeypatch: pytest.MonkeyPatch) -> type[Pool]:
     Pool.deadly, Pool.losses = frozenset(), 0
-    monkeypatch.setattr(dispatch.joblib, "Parallel", Pool)
+    monkeypatch.setattr("joblib.Parallel", Pool)
     return Pool
 
 
@@ -301,7 +300,7 @@ def no_workers(**_: object) -> Callable[..., Iterator[list[Result]]]:
 def test_a_pool_that_gives_nothing_ends_the_run(
     monkeypatch: pytest.MonkeyPatch, parallel: Callable[..., object]
 ) -> None:
-    monkeypatch.setattr(dispatch.joblib, "Parallel", parallel)
+    monkeypatch.setattr("joblib.Parallel", parallel)
     with pytest.raises(PipelineError, match="neither a result nor an error"):
         gather(expand(study()))
 

@@ -8,18 +8,19 @@ import sqlite3
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from tiny_runs import QUIET, TINY, Trainer, files, study
 
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.study import lock, workers
 from mtl_laws.pipeline.study.lock import LOCK_NAME, RunLock, is_locked
 from mtl_laws.pipeline.study.store import STORE_NAME
 from mtl_laws.pipeline.study.train import train_study
+from support.tiny_runs import QUIET, TINY, Trainer, files, study
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +78,9 @@ def not_a_database(store: Path) -> None:
         not_a_database,
     ],
 )
-def test_a_store_that_is_refused_is_left_alone(folder: Path, trainer: Trainer, spoil) -> None:
+def test_a_store_that_is_refused_is_left_alone(
+    folder: Path, trainer: Trainer, spoil: Callable[[Path], None]
+) -> None:
     spoil(folder / STORE_NAME)
     content = (folder / STORE_NAME).read_bytes()
     trainer.groups.clear()

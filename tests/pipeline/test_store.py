@@ -518,7 +518,7 @@ def test_a_store_without_a_run_has_no_summary(tmp_path: Path) -> None:
     path = tmp_path / STORE_NAME
     line = f"{path}: expected the store of a started run, got 'no run yet'"
     with open_store(path) as store:
-        for begin in (lambda: None, lambda: store.begin(STUDY, "d" * 32, 4)):
+        for begin in (int, lambda: store.begin(STUDY, "d" * 32, 4)):
             begin()
             with pytest.raises(UserError) as caught:
                 read_summary(path)

@@ -12,7 +12,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from tiny_runs import result, study
 
 from mtl_laws.pipeline.columns import GLOSSARY, columns_markdown, replicates_of, unmodelled_columns
 from mtl_laws.pipeline.errors import PipelineError, UserError
@@ -22,6 +21,7 @@ from mtl_laws.pipeline.study.table import learning_curves, outcomes_table
 from mtl_laws.pipeline.study.trials import Trial, expand
 from mtl_laws.pipeline.training import TrainingSettings
 from mtl_laws.simulator import TaskSpec
+from support.tiny_runs import result, study
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "columns.md"
 RUNS = {0: {"version": "1", "commit": "c", "host": "h", "torch": "2"}}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from family_contract import HARBOUR, FamilyContract
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mtl_laws.pipeline.testing import FamilyContract
 from mtl_laws.simulator import SpecError, TaskSpec, UnreachableAMIError, load_corpus, make_taskset
 from mtl_laws.simulator.families.channel import allot, channel_ami, solve_copied
 from mtl_laws.simulator.relatedness import ami_by_definition, contingency
+from support.documents import HARBOUR
 
 PUBLISHED_PRIOR = [83.3, 5.5, 4.9, 4.1, 2.2]
 
@@ -105,7 +106,8 @@ def test_a_given_confusion_is_weakened_to_the_requested_ami() -> None:
     spec = TaskSpec(family="channel", labels=3, ami=0.5, options={"confusion": rows})
     taskset = make_taskset(spec, 0)
     assert taskset.ami == pytest.approx(0.5, abs=0.005)
-    table = contingency(*taskset.train.labels, (3, 3))
+    main, auxiliary = taskset.train.labels
+    table = contingency(main, auxiliary, (3, 3))
     assert table[0, 2] == table[1, 0] == table[2, 0] == 0
     each = TaskSpec(family="channel", tasks=3, labels=3, options={"confusion": [rows, rows]})
     assert make_taskset(each, 0).tasks == 3

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from family_contract import HARBOUR
 
 from mtl_laws.simulator import (
     SpecError,
@@ -20,6 +19,7 @@ from mtl_laws.simulator import (
     make_taskset,
     read_taskset,
 )
+from support.documents import HARBOUR
 
 LAYERS = {"corpus": HARBOUR, "main": "entity", "aux": ["pos", "chunk"], "licence": "CC0 1.0"}
 SPECS = {

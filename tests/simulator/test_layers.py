@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from family_contract import HARBOUR, FamilyContract
 
-from mtl_laws.simulator import SpecError, TaskSpec, load_corpus, make_taskset
+from mtl_laws.pipeline.testing import FamilyContract
+from mtl_laws.simulator import SpecError, Split, TaskSpec, load_corpus, make_taskset
 from mtl_laws.simulator.relatedness import ami_by_definition
+from support.documents import HARBOUR
 
 
 def layers_spec(**changes: object) -> TaskSpec:
@@ -48,7 +49,7 @@ def test_no_sentence_is_used_twice() -> None:
         assert used.count(sentence) <= there.count(sentence)
 
 
-def sentences(split: object) -> list[np.ndarray]:
+def sentences(split: Split) -> list[np.ndarray]:
     return np.split(split.tokens, split.bounds[1:-1])
 
 

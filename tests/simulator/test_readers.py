@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from family_contract import HARBOUR
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from mtl_laws.simulator import (
     VocabularyOptions,
     load_corpus,
 )
+from support.documents import HARBOUR
 
 CONLLU_LINE = "{id}\t{form}\tlemma\t{upos}\t{xpos}\t{feats}\t0\t{deprel}\t_\t{misc}"
 

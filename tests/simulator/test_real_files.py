@@ -32,7 +32,7 @@ def written(separator: str = "\t", before: str = "", counter: int | None = None)
 
 def load(folder: Path, text: str, name: str = "a.conll", **options: object) -> Corpus:
     (folder / name).write_text(text, encoding="utf-8")
-    return load_corpus(folder / name, ReaderOptions(**options))  # type: ignore[arg-type]
+    return load_corpus(folder / name, ReaderOptions(**options))
 
 
 def words(corpus: Corpus) -> list[list[str]]:

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtl_laws.simulator import SpecError
+from mtl_laws.simulator.expected_mutual_information import expected_information
 from mtl_laws.simulator.relatedness import (
     ami_by_definition,
     ami_of_table,
     contingency,
     entropy_of,
-    expected_information,
     measure,
     quick_ami,
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtl_laws.simulator.synthetic import TextOptions, token_source, white_features
+from mtl_laws.simulator.synthetic import TextOptions, TokenSource, token_source, white_features
 
 
-def law_of_next(source) -> np.ndarray:
+def law_of_next(source: TokenSource) -> np.ndarray:
     """The next-token law of every class, (C, V), from the ladder."""
     V = source.options.vocabulary
     rows = source.ladder.reshape(-1, V)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from family_contract import FamilyContract
 
+from mtl_laws.pipeline.testing import FamilyContract
 from mtl_laws.simulator import SpecError, TaskSpec, UnreachableAMIError, make_taskset
 from mtl_laws.simulator.corpus import Text
 from mtl_laws.simulator.families.base import read_options

@@ -19,10 +19,11 @@ SIZES, TASKS, RELATEDNESS = (
 
 def effective(n: np.ndarray, T: np.ndarray, ami: np.ndarray) -> np.ndarray:
     """0.9 − 0.5/√n_eff with n_eff = n(1 + (T − 1)·AMI)."""
-    return 0.9 - 0.5 / np.sqrt(n * (1 + (T - 1) * ami))
+    error: np.ndarray = 0.5 / np.sqrt(n * (1 + (T - 1) * ami))
+    return 0.9 - error
 
 
-def planted(law: LawOf = effective, noise: float = 0.03, seed: int = 0) -> pd.DataFrame:
+def planted_table(law: LawOf = effective, noise: float = 0.03, seed: int = 0) -> pd.DataFrame:
     """Two replicates of every cell, AMI null at T = 1, a decoy factor, noise in units of SD(y)."""
     rng = np.random.default_rng(seed)
     cells = [

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from markupsafe import escape
-from planted_laws import HARBOUR, write_laws
 
 from mtl_laws.pipeline.advice.advice import AdviceRequest, answer_request, write_advice
 from mtl_laws.pipeline.advice.check import CheckPlan, plan_setups
@@ -25,6 +24,7 @@ from mtl_laws.pipeline.advice.present import (
 )
 from mtl_laws.pipeline.cli.app import main
 from mtl_laws.pipeline.errors import UserError
+from support.planted_laws import HARBOUR, write_laws
 
 SCARCE = AdviceRequest(corpus=CorpusFiles(paths=(HARBOUR,)), main="chunk", n=150)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from planted_laws import HARBOUR
 
 from mtl_laws.pipeline.advice.corpus import profile
 from mtl_laws.simulator import Corpus, Layer, Text, load_corpus
 from mtl_laws.simulator.relatedness import ami_by_definition
+from support.planted_laws import HARBOUR
 
 
 def made(sentences: int, agreement: float, seed: int = 0) -> Corpus:

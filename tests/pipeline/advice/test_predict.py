@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from planted_laws import HARBOUR, RANGES, planted
 
 from mtl_laws.pipeline.advice.corpus import profile
 from mtl_laws.pipeline.advice.factors import FACTORS, Situation, TokenCounts, sources
@@ -12,6 +11,7 @@ from mtl_laws.pipeline.advice.predict import AdviceLaw, GainPredictor
 from mtl_laws.pipeline.advice.word_table import WordTable
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.simulator import load_corpus
+from support.planted_laws import HARBOUR, RANGES, planted
 
 CORPUS = load_corpus(HARBOUR)
 KNOWN = profile(CORPUS, "entity", ["pos", "chunk"], resamples=0)

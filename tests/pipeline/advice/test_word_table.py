@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from planted_laws import HARBOUR
 
 from mtl_laws.pipeline.advice.word_table import WordTable
 from mtl_laws.simulator import Corpus, Layer, Text, load_corpus
+from support.planted_laws import HARBOUR
 
 TYPES, LABELS = 400, 8
 NAMES = tuple("abcdefgh")

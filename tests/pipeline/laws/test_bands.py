@@ -18,7 +18,7 @@ from mtl_laws.pipeline.laws.rules import IntervalRules
 from mtl_laws.pipeline.symbolic.fit import RULES, Fit, fit_constants
 from mtl_laws.pipeline.symbolic.program import Expression
 from mtl_laws.pipeline.symbolic.starts import propose_starts
-from support.planted import SIZES, TASKS, effective, planted
+from support.planted import SIZES, TASKS, effective, planted_table
 from support.rows import posed
 
 TRUTH = "c0 - c1*(n*(1 + (T - 1)*ami))**(-c2)"
@@ -52,7 +52,7 @@ def law_of(text: str, data: Rows, seed: int = 0) -> Law:
 
 @pytest.fixture(scope="module")
 def law() -> Law:
-    return law_of(TRUTH, posed(planted(noise=NOISE), bounds=(0.0, 1.0)).data)
+    return law_of(TRUTH, posed(planted_table(noise=NOISE), bounds=(0.0, 1.0)).data)
 
 
 def points(n: object, T: object, ami: object) -> dict[str, np.ndarray]:
@@ -69,10 +69,10 @@ def coverage(tables: int, text: str = TRUTH) -> tuple[float, float]:
     """Shares in which the law's band holds the true curve and the run's band a new replicate."""
     grid = points(*np.array([(n, T, a) for n in SIZES for T in TASKS[1:] for a in (0.1, 0.7)]).T)
     true = effective(*grid.values())
-    sd = NOISE * effective(*(planted()[name].fillna(0) for name in ("n", "T", "ami"))).std()
+    sd = NOISE * effective(*(planted_table()[name].fillna(0) for name in ("n", "T", "ami"))).std()
     curve, runs = [], []
     for seed in range(tables):
-        data = posed(planted(noise=NOISE, seed=seed), bounds=(0.0, 1.0)).data
+        data = posed(planted_table(noise=NOISE, seed=seed), bounds=(0.0, 1.0)).data
         bands = law_of(text, data, seed).bands(grid)
         new = true + np.random.default_rng([seed, 99]).normal(0, sd, len(true))
         curve.append(holds(bands.law, true).mean())
@@ -95,7 +95,7 @@ def test_a_run_lies_in_its_band_and_the_true_curve_in_the_laws() -> None:
 
 def test_the_band_of_a_run_knows_that_cells_lie_off_the_law() -> None:
     """A law without relatedness misses cells; its runs' band is wide enough to hold them."""
-    data = posed(planted(noise=0.01), bounds=(0.0, 1.0)).data
+    data = posed(planted_table(noise=0.01), bounds=(0.0, 1.0)).data
     told = law_of("c0 - c1*n**(-c2)", data)
     assert told.uncertainty is not None
     assert told.uncertainty.misfit_sd > 5 * told.uncertainty.replicate_sd
@@ -116,7 +116,7 @@ def test_misfit_is_what_was_planted_and_not_the_noise() -> None:
 
 
 def test_the_draws_of_a_large_table_come_from_the_same_distribution() -> None:
-    data = posed(planted(noise=NOISE), bounds=(0.0, 1.0)).data
+    data = posed(planted_table(noise=NOISE), bounds=(0.0, 1.0)).data
     expression, fit = fit_of(TRUTH, data)
     drawn = bootstrap(expression, fit, data, 0)
     large = replace(data, rules=replace(data.rules, intervals=IntervalRules(max_rows=0)))

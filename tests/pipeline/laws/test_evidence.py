@@ -29,7 +29,7 @@ from mtl_laws.pipeline.symbolic.program import Expression
 from mtl_laws.pipeline.symbolic.starts import propose_starts
 from mtl_laws.pipeline.symbolic.tree import Tree
 from mtl_laws.pipeline.symbolic.uncertainty import SCATTERED, unidentified
-from support.planted import planted
+from support.planted import planted_table
 from support.rows import posed
 
 FACTORS = ("n", "T", "ami")
@@ -39,7 +39,7 @@ WITHOUT = ("c0 - c1/sqrt(n)", "c0 - c1/sqrt(n*T)", "c0 + c1*log(T)", f"{TRUTH} +
 
 @pytest.fixture(scope="module")
 def data() -> Rows:
-    return posed(planted(noise=0.03, seed=3), bounds=(0.0, 1.0)).data
+    return posed(planted_table(noise=0.03, seed=3), bounds=(0.0, 1.0)).data
 
 
 def fitted(text: str, data: Rows) -> np.ndarray:
@@ -121,7 +121,7 @@ def test_planted_exponents_are_found_again(data: Rows, factor: str, truth: float
 def test_the_interval_of_an_exponent_covers_the_truth_on_most_tables() -> None:
     covered = 0
     for seed in range(40):
-        table = posed(planted(noise=0.03, seed=seed), bounds=(0.0, 1.0)).data
+        table = posed(planted_table(noise=0.03, seed=seed), bounds=(0.0, 1.0)).data
         (exponent,) = freed(TRUTH, "n", table)
         assert exponent.ci95 is not None
         covered += exponent.ci95[0] <= -0.5 <= exponent.ci95[1]
@@ -155,7 +155,7 @@ def test_what_is_not_identified_has_no_value(data: Rows) -> None:
 
 
 def test_the_model_free_exponent_needs_no_law() -> None:
-    table = planted(noise=0.01, seed=2)
+    table = planted_table(noise=0.01, seed=2)
     data = posed(table, bounds=(0.0, 1.0)).data
     level = {name: column for name, column in data.columns.items() if name != "decoy"}
     data = Rows(level, data.target, data.cell, data.name, data.bounds, data.domains)
@@ -221,7 +221,7 @@ def test_relatedness_wins_as_much_as_it_matters_though_every_law_holds_it(
     def law(n: np.ndarray, T: np.ndarray, ami: np.ndarray) -> np.ndarray:
         return 0.9 - 2.0 / np.sqrt(n * T ** (0.5 + strength * (ami - 0.4) * (T > 1)))
 
-    table = jittered(planted(law, noise=0.1, seed=5).drop(columns="decoy"))
+    table = jittered(planted_table(law, noise=0.1, seed=5).drop(columns="decoy"))
     question = Question(
         "y", {n: n for n in ("n", "T", "ami")}, bounds=(0.0, 1.0), replicates=("slot",)
     )
@@ -310,7 +310,7 @@ def test_of_two_places_the_one_that_moves_the_law_most_comes_first() -> None:
     def law(n: np.ndarray, T: np.ndarray, ami: np.ndarray) -> np.ndarray:
         return 0.9 - 2.0 / np.sqrt(n * T**ami) + 0.02 * ami / T
 
-    data = posed(planted(law, noise=0.02).drop(columns="decoy"), bounds=(0.0, 1.0)).data
+    data = posed(planted_table(law, noise=0.02).drop(columns="decoy"), bounds=(0.0, 1.0)).data
     first, second = freed("c0 - c1*(n*T**ami)**(-c2) + c3*ami/T", "ami", data)
     assert first.moves > 2 * second.moves
     assert (first.part, second.part[-8:]) == ("T ** ami", " ami / T")
@@ -331,7 +331,7 @@ def test_a_power_that_the_rows_do_not_identify_is_not_given() -> None:
     def law(n: np.ndarray, T: np.ndarray, ami: np.ndarray) -> np.ndarray:
         return 0.9 - 2.0 / np.sqrt(n * T**ami)
 
-    data = posed(planted(law, noise=0.1).drop(columns="decoy"), bounds=(0.0, 1.0)).data
+    data = posed(planted_table(law, noise=0.1).drop(columns="decoy"), bounds=(0.0, 1.0)).data
     found = freed("c0 - c1*(n*T**ami)**(-c2) + c3*ami/T", "T", data)
     (small,) = [one for one in found if not one.varies_with]
     assert (small.value, small.ci95) == (None, None)
@@ -384,7 +384,7 @@ def test_a_second_free_power_is_never_put_on_the_same_quantity(data: Rows) -> No
 
 
 def test_gradient_boosting_is_good_inside_and_flat_outside() -> None:
-    problem = posed(planted(noise=0.03, seed=4), bounds=(0.0, 1.0), hold_out="n > 400")
+    problem = posed(planted_table(noise=0.03, seed=4), bounds=(0.0, 1.0), hold_out="n > 400")
     scores = baseline(problem.data, problem.held_out, 0).scores
     assert scores["r2_cv"] > 0.9
     assert scores["r2_hold_out"] < 0.7

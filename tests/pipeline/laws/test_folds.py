@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from mtl_laws.pipeline.laws.folds import extrapolation_folds, random_folds, top_cut
 from mtl_laws.pipeline.laws.rows import Rows
-from support.planted import planted
+from support.planted import planted_table
 from support.rows import grid_data, posed
 
 
 def test_random_folds_test_every_cell_once_and_never_split_one() -> None:
-    data = posed(planted()).data
+    data = posed(planted_table()).data
     folds = random_folds(data, seed=0)
     np.testing.assert_array_equal(np.sum([fold.test for fold in folds], axis=0), 1)
     for fold in folds:
@@ -24,7 +24,7 @@ def test_random_folds_test_every_cell_once_and_never_split_one() -> None:
 
 
 def test_random_folds_depend_on_the_seed_only() -> None:
-    data = posed(planted()).data
+    data = posed(planted_table()).data
     one, same, other = (random_folds(data, seed) for seed in (1, 1, 2))
     assert all(np.array_equal(a.test, b.test) for a, b in zip(one, same, strict=True))
     assert not all(np.array_equal(a.test, b.test) for a, b in zip(one, other, strict=True))

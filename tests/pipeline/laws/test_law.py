@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -61,7 +62,7 @@ def law(template: str, c0: float, c1: float) -> Law:
 @given(st.sampled_from(TEMPLATES), numbers, positive)
 def test_the_python_function_computes_the_same(template: str, c0: float, c1: float) -> None:
     one = law(template, c0, c1)
-    scope: dict = {}
+    scope: dict[str, Any] = {}
     exec(one.python("f"), scope)
     used = [name for name in NAMES if one.uses(name)]
     points = [{name: float(ROWS[name][k]) for name in used} for k in range(3)]
@@ -98,7 +99,7 @@ def test_latex_and_mathml_hold_every_digit_unless_rounded(template: str) -> None
 def test_a_function_of_a_law_may_have_factors_called_like_modules() -> None:
     source = law("c0*sqrt(math) + c1*exp(S)", 1.0, 2.0).python()
     assert source.startswith("from math import exp, sqrt\n")
-    scope: dict = {}
+    scope: dict[str, Any] = {}
     exec(source, scope)
     assert scope["law"](4.0, 0.0) == pytest.approx(4.0)
 

@@ -187,9 +187,9 @@ def test_what_later_versions_add_is_kept(laws: LawSet, tmp_path: Path) -> None:
 
 def test_a_set_is_immutable(laws: LawSet) -> None:
     with pytest.raises(ValueError, match="frozen"):
-        laws.target = "other"  # type: ignore[misc]
+        laws.target = "other"
     with pytest.raises(ValueError, match="frozen"):
-        laws.law.expression = "0"  # type: ignore[misc]
+        laws.law.expression = "0"
 
 
 def test_the_published_schema_is_fresh_and_names_the_keys_of_the_file(laws: LawSet) -> None:

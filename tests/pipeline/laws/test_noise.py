@@ -15,7 +15,7 @@ from mtl_laws.pipeline.laws.rows import Rows
 from mtl_laws.pipeline.laws.score import Candidate, fit_candidate
 from mtl_laws.pipeline.laws.search import SearchOptions, find_laws
 from mtl_laws.pipeline.symbolic.tree import Floats, Tree
-from support.planted import planted
+from support.planted import planted_table
 from support.rows import posed
 
 NOISE = 0.005
@@ -111,13 +111,13 @@ TRUTH = "c0 - c1*(n*(1 + (T - 1)*ami))**(-c2)"
 @pytest.mark.parametrize("noise", [0.03, 0.1, 0.5])
 def test_rows_with_replicates_have_no_outliers_by_noise_alone(noise: float) -> None:
     for seed in range(5):
-        data = posed(planted(noise=noise, seed=seed), bounds=(None, 2.0)).data
+        data = posed(planted_table(noise=noise, seed=seed), bounds=(None, 2.0)).data
         assert outliers_of(data, [TRUTH, "c0 - c1*n**(-c2)"]) is None
 
 
 def test_a_poor_law_does_not_make_outliers_of_rows_that_a_good_one_explains() -> None:
     """A row is one only where it lies far from every good law."""
-    data = posed(planted(noise=0.03), bounds=(None, 2.0)).data
+    data = posed(planted_table(noise=0.03), bounds=(None, 2.0)).data
     assert outliers_of(data, ["c0 + c1*decoy", TRUTH]) is None
 
 

@@ -16,7 +16,7 @@ from mtl_laws.pipeline.laws.score import Candidate, Scored, fit_candidate, score
 from mtl_laws.pipeline.laws.search import SearchOptions, find_laws
 from mtl_laws.pipeline.laws.select import select
 from mtl_laws.pipeline.symbolic.tree import Tree
-from support.planted import planted
+from support.planted import planted_table
 from support.rows import posed
 
 TRUTH = "c0 - c1/sqrt(n*(1 + (T - 1)*ami))"
@@ -37,7 +37,7 @@ def outside_of(texts: list[str], data: Rows, selected: int | None = 0) -> Outsid
 
 
 def test_a_perfect_law_has_one_and_the_mean_none() -> None:
-    data = posed(planted(noise=0.0), bounds=(0.0, 1.0)).data
+    data = posed(planted_table(noise=0.0), bounds=(0.0, 1.0)).data
     found = outside_of([TRUTH, "c0"], data)
     assert len(found.folds) >= data.rules.folds.min_nested
     perfect, mean = (found.r2(law) for law in found.laws)
@@ -50,7 +50,7 @@ def test_a_perfect_law_has_one_and_the_mean_none() -> None:
 
 def test_r2_of_a_fold_is_that_of_its_own_rows() -> None:
     """As anyone would compute it from predictions of the fit without the fold."""
-    data = posed(planted(noise=0.1)).data
+    data = posed(planted_table(noise=0.1)).data
     found = outside_of(["c0 - c1/sqrt(n)"], data)
     fold = next(fold for fold in found.folds if fold.name == "n > 800")
     k = [fold.name for fold in found.folds].index(fold.name)
@@ -67,7 +67,7 @@ def test_r2_of_a_fold_is_that_of_its_own_rows() -> None:
 
 def test_squares_are_summed_over_folds() -> None:
     """A fold whose rows hardly vary does not decide."""
-    data = posed(planted(noise=0.05)).data
+    data = posed(planted_table(noise=0.05)).data
     folds = extrapolation_folds(data)[:2]
     variance = [float(np.var(data.target[fold.test])) for fold in folds]
     losses = [
@@ -81,7 +81,7 @@ def test_squares_are_summed_over_folds() -> None:
 
 
 def test_r2_of_a_fold_is_at_least_minus_one() -> None:
-    data = posed(planted(noise=0.05)).data
+    data = posed(planted_table(noise=0.05)).data
     fold = extrapolation_folds(data)[0]
     loss = np.where(fold.test, 1e6, 0.0)
     assert outside_r2([loss], data, [fold]) == -1.0
@@ -94,7 +94,7 @@ def scored_by(loss: np.ndarray, like: Scored) -> Scored:
 
 def test_optimism_is_what_the_choice_gained_by_looking() -> None:
     """Laws each of which is perfect on one fold by luck: chosen without it, none is."""
-    data = posed(planted(noise=0.05)).data
+    data = posed(planted_table(noise=0.05)).data
     found = outside_of(["c0 - c1/sqrt(n)", "c0 + c1*log(n)", "c0 + c1*n**(-c2)"], data)
     folds = found.folds
     base = np.array([fold.test * data.weights / data.weights[fold.test].sum() for fold in folds])
@@ -114,7 +114,7 @@ def test_optimism_is_what_the_choice_gained_by_looking() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_optimism_is_never_negative(seed: int) -> None:
-    data = posed(planted(noise=0.5, seed=seed)).data
+    data = posed(planted_table(noise=0.5, seed=seed)).data
     texts = ["c0", "c0 - c1/sqrt(n)", TRUTH, "c0 + c1*log(n) + c2*log(T)", "c0 + c1*T*ami + c2*n"]
     found = outside_of(texts, data, None)
     chosen = select(found.laws, data, 0)
@@ -127,7 +127,7 @@ def test_optimism_is_never_negative(seed: int) -> None:
 
 
 def test_without_folds_there_is_no_figure() -> None:
-    data = posed(planted(noise=0.05)).data
+    data = posed(planted_table(noise=0.05)).data
     law = outside_of(["c0"], data).laws[0]
     bare = replace(law, extrapolation=np.zeros((0, len(data))))
     assert Outside([bare], 0, data, [], 0).r2(bare) is None

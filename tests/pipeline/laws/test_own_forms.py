@@ -36,7 +36,7 @@ UNIT = "c0 + c1/(1 + N)"
 FORMS = (PLANTED, BAD, HOPELESS, LONG, UNIT, BAD)
 
 
-def planted_table() -> pd.DataFrame:
+def sizes_and_passes() -> pd.DataFrame:
     """Rows of the planted form without noise."""
     cells = [(n, d) for n in (50, 100, 200, 400, 800, 1600) for d in (1, 2, 4, 8)]
     table = pd.DataFrame(cells, columns=FACTORS, dtype=float)
@@ -47,7 +47,7 @@ def planted_table() -> pd.DataFrame:
 def question(forms: tuple[str, ...], **options: object) -> Question:
     factors = {name: name for name in FACTORS}
     tiny = {"engine": "grammar", "budget": "tiny", "jobs": 1}
-    return Question("loss", factors, forms=forms, **{**tiny, **options})  # type: ignore[arg-type]
+    return Question("loss", factors, forms=forms, **{**tiny, **options})
 
 
 def searched(table: pd.DataFrame, asked: Question) -> LawSet:
@@ -63,7 +63,7 @@ def searched(table: pd.DataFrame, asked: Question) -> LawSet:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a search with all of `FORMS`."""
     out = tmp_path_factory.mktemp("forms")
-    fit_to_folder(planted_table(), question(FORMS), Source("table.csv", "Own forms"), out)
+    fit_to_folder(sizes_and_passes(), question(FORMS), Source("table.csv", "Own forms"), out)
     return out
 
 
@@ -153,7 +153,7 @@ def test_a_form_without_a_factor_or_too_long_is_refused(text: str, expected: str
 @pytest.mark.parametrize("forms", [3, "c0*N", [3], [None]])
 def test_forms_are_texts(forms: object) -> None:
     with pytest.raises(UserError, match="forms"):
-        read_forms(forms, FACTORS)  # type: ignore[arg-type]
+        read_forms(forms, FACTORS)
 
 
 PIECES = ("N", "D", "c0", "alpha", "log", "(", ")", "+", "-", "*", "**", "/", "^", "2", ".5", "1e9")
@@ -219,7 +219,7 @@ def test_every_form_is_recorded_once_in_the_order_given(laws: LawSet) -> None:
 
 
 def test_a_bad_form_has_its_low_score(laws: LawSet) -> None:
-    law, table = laws.forms[1], planted_table()
+    law, table = laws.forms[1], sizes_and_passes()
     slope, level = np.polyfit(table["N"], table["loss"], 1)
     residual = table["loss"] - (level + slope * table["N"])
     assert law.constants["c1"].value == pytest.approx(slope, rel=1e-6)
@@ -257,17 +257,17 @@ def test_a_long_form_is_fitted_but_not_selected(laws: LawSet) -> None:
 
 
 def test_a_form_may_depend_on_a_unit(laws: LawSet) -> None:
-    basis = 1 / (1 + planted_table()["N"])
-    slope = np.polyfit(basis, planted_table()["loss"], 1)[0]
+    basis = 1 / (1 + sizes_and_passes()["N"])
+    slope = np.polyfit(basis, sizes_and_passes()["loss"], 1)[0]
     assert laws.forms[4].constants["c1"].value == pytest.approx(slope, rel=1e-6)
 
 
 def test_a_search_without_forms_has_none() -> None:
-    assert searched(planted_table(), question(())).forms == ()
+    assert searched(sizes_and_passes(), question(())).forms == ()
 
 
 def test_a_time_limit_leaves_the_forms() -> None:
-    laws = searched(planted_table(), question((PLANTED, BAD), time_limit=1e-3))
+    laws = searched(sizes_and_passes(), question((PLANTED, BAD), time_limit=1e-3))
     assert [law.fitted for law in laws.forms] == [True, True]
     assert laws.forms[0].scores["r2_train"] == pytest.approx(1.0, abs=1e-6)
 
@@ -309,7 +309,7 @@ def test_the_terminal_has_a_line_for_each_form(laws: LawSet) -> None:
 
 def test_an_invalid_form_is_shown_with_its_reason() -> None:
     options = {"engine": "grammar", "budget": "tiny", "jobs": 1, "forms": [BAD]}
-    laws = fit_laws(planted_table(), "loss", FACTORS, (1.6, None), **options)  # type: ignore[arg-type]
+    laws = fit_laws(sizes_and_passes(), "loss", FACTORS, (1.6, None), **options)
     assert not laws.forms[0].valid
     assert laws.forms[0].reason.startswith("falls to")
     assert f"; not valid: {laws.forms[0].reason}" in summary(laws)
@@ -332,24 +332,24 @@ def test_the_report_has_every_form_beside_the_selected_law(folder: Path) -> None
 def test_the_selected_law_stands_below_worse_forms() -> None:
     from mtl_laws.pipeline.report.tables import forms_grid
 
-    laws = searched(planted_table(), question((BAD,)))
+    laws = searched(sizes_and_passes(), question((BAD,)))
     emphasis = [row.emphasis for row in forms_grid(laws).rows]
     assert emphasis == ["", "selected"]
-    assert not forms_grid(searched(planted_table(), question(())))
+    assert not forms_grid(searched(sizes_and_passes(), question(())))
 
 
 def test_fit_laws_takes_one_form_or_several() -> None:
     options = {"engine": "grammar", "budget": "tiny", "jobs": 1}
-    laws = fit_laws(planted_table(), "loss", FACTORS, forms=BAD, **options)  # type: ignore[arg-type]
+    laws = fit_laws(sizes_and_passes(), "loss", FACTORS, forms=BAD, **options)
     assert [law.template for law in laws.forms] == ["c0 + c1 * N"]
     assert f"forms=('{BAD}',)" in laws.provenance.command
     with pytest.raises(FormulaError) as caught:
-        fit_laws(planted_table(), "loss", FACTORS, forms=[BAD, "N**"])
+        fit_laws(sizes_and_passes(), "loss", FACTORS, forms=[BAD, "N**"])
     assert caught.value.path == "forms[1]"
 
 
 def test_the_regressor_takes_forms() -> None:
-    table = planted_table().assign(same=1.0)
+    table = sizes_and_passes().assign(same=1.0)
     X, y = table[[*FACTORS, "same"]], table["loss"]
     forms = [PLANTED, "c0 + c1*same"]
     law = LawRegressor(budget="tiny", forms=forms).fit(X, y)

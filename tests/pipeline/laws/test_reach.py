@@ -16,7 +16,7 @@ from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.laws.region import Region
 from mtl_laws.pipeline.laws.rows import Rows, number_cells
 from mtl_laws.pipeline.laws.rules import EvidenceRules, Rules
-from support.planted import planted
+from support.planted import planted_table
 
 MULTIPLES = np.array(EvidenceRules().reach_multiples)
 SIZES = (100.0, 200.0, 400.0, 800.0, 1600.0)
@@ -217,7 +217,7 @@ def test_a_factor_that_only_a_rival_uses_may_be_missing(data: Rows) -> None:
 
 @pytest.fixture(scope="module")
 def laws() -> LawSet:
-    table = planted(noise=0.1)
+    table = planted_table(noise=0.1)
     return fit_laws(table, "y", ["n", "T", "ami"], (0, 1), engine="grammar", budget="tiny", jobs=1)
 
 

@@ -22,7 +22,7 @@ from mtl_laws.pipeline.laws.regressor import (
     factor_names,
 )
 from mtl_laws.pipeline.laws.rows import Rows
-from support.planted import beyond, planted
+from support.planted import beyond, planted_table
 
 FACTORS = ["n", "T", "ami"]
 
@@ -54,7 +54,7 @@ def test_scikit_learns_own_checks() -> None:
 
 @pytest.mark.slow
 def test_a_planted_law_holds_where_nothing_was_fitted() -> None:
-    train, far = planted(noise=0.01).drop(columns="decoy"), beyond().drop(columns="decoy")
+    train, far = planted_table(noise=0.01).drop(columns="decoy"), beyond().drop(columns="decoy")
     regressor = LawRegressor(budget="quick", bounds=(0.0, 1.0)).fit(train[FACTORS], train["y"])
     assert regressor.score(far[FACTORS], far["y"]) > 0.95
     assert {f for f in FACTORS if regressor.selected_.uses(f)} == set(FACTORS)
@@ -109,7 +109,7 @@ def test_weights_in_the_rows_are_the_same_as_repeated_rows() -> None:
 
 
 def test_an_undefined_factor_may_be_missing() -> None:
-    table = planted(noise=0.01).drop(columns="decoy")
+    table = planted_table(noise=0.01).drop(columns="decoy")
     regressor = LawRegressor(budget="tiny", bounds=(0.0, 1.0)).fit(table[FACTORS], table["y"])
     assert list(regressor.feature_names_in_) == list(regressor.factor_names_) == FACTORS
     value = regressor.predict(table[FACTORS])

@@ -15,7 +15,7 @@ from mtl_laws.pipeline.laws.rules import FactorRules
 from mtl_laws.pipeline.symbolic.fit import fit_constants
 from mtl_laws.pipeline.symbolic.kinds import classify
 from mtl_laws.pipeline.symbolic.program import Expression
-from support.planted import planted
+from support.planted import planted_table
 from support.rows import grid_data, posed
 
 
@@ -27,8 +27,8 @@ def test_replicates_share_a_cell_and_undefined_equals_undefined() -> None:
 
 
 def test_replicate_variance_is_that_of_the_noise() -> None:
-    table = planted(noise=0.2, seed=4)
-    clean = planted(noise=0.0, seed=4)
+    table = planted_table(noise=0.2, seed=4)
+    clean = planted_table(noise=0.0, seed=4)
     noise = 0.2 * clean["y"].std()
     variance = posed(table).data.replicate_variance
     assert variance == pytest.approx(noise**2, rel=0.25)
@@ -52,7 +52,7 @@ def test_an_undefined_factor_is_filled_within_its_domain_and_its_rows_are_known(
 
 def test_what_is_filled_in_does_not_change_a_valid_fit() -> None:
     """A law that does not depend on AMI at T = 1 has the same constants whatever stands there."""
-    data = posed(planted(noise=0.1).drop(columns="decoy")).data
+    data = posed(planted_table(noise=0.1).drop(columns="decoy")).data
     alone = np.isnan(data.columns["ami"])
     expression = Expression.parse("c0 - c1*(n*(1 + (T - 1)*ami))**(-c2)", data.factors)
     thetas = []
@@ -66,7 +66,7 @@ def test_what_is_filled_in_does_not_change_a_valid_fit() -> None:
 
 
 def test_counts_are_repeated_rows_and_precision_is_a_weight() -> None:
-    data = posed(planted(noise=0.1).drop(columns="decoy")).data
+    data = posed(planted_table(noise=0.1).drop(columns="decoy")).data
     count = np.random.default_rng(0).integers(1, 4, len(data))
     repeated = data.take(np.repeat(np.arange(len(data)), count))
     counted = replace(data, count=count.astype(float))
@@ -82,7 +82,7 @@ def test_counts_are_repeated_rows_and_precision_is_a_weight() -> None:
 
 
 def test_merging_equal_rows_keeps_the_least_squares_problem() -> None:
-    table = planted(noise=0.1)
+    table = planted_table(noise=0.1)
     data = posed(table.drop(columns="decoy")).data
     value = 0.3 + 0.001 * data.sample.columns["n"]
     merged = np.sum(data.sample.weight * (data.sample.target - value) ** 2)
@@ -138,7 +138,7 @@ def test_no_joint_fold_is_over_parts_of_a_whole() -> None:
 
 
 def test_thinning_keeps_whole_cells() -> None:
-    data = posed(planted()).data
+    data = posed(planted_table()).data
     thin = data.subsample(20, seed=0)
     assert len(np.unique(thin.cell)) == 20
     for cell in np.unique(thin.cell):
@@ -146,7 +146,7 @@ def test_thinning_keeps_whole_cells() -> None:
 
 
 def made_up_table(at_one: str) -> Rows:
-    table = planted(noise=0.05, seed=2)
+    table = planted_table(noise=0.05, seed=2)
     alone = table["T"] == 1
     rng = np.random.default_rng(0)
     numbers = {"one": 1.0, "random": rng.uniform(0, 1, alone.sum())}
@@ -161,7 +161,7 @@ def test_a_number_that_cannot_matter_is_taken_as_undefined(at_one: str) -> None:
 
 
 def test_a_number_that_matters_is_left_alone() -> None:
-    table = planted(noise=0.05, seed=2)
+    table = planted_table(noise=0.05, seed=2)
     alone = table["T"] == 1
     table.loc[alone, "ami"] = np.resize([0.0, 0.3, 0.6, 0.9], alone.sum())
     table["y"] += 0.2 * table["ami"]
@@ -184,7 +184,7 @@ def test_placeholders_are_marked_and_noted() -> None:
 
 
 def test_the_held_out_targets_have_no_say() -> None:
-    table = planted(seed=5)
+    table = planted_table(seed=5)
     noisy = table.copy()
     rng = np.random.default_rng(1)
     far = noisy["n"] > 400

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from mtl_laws.pipeline.laws.document import laws_document
 from mtl_laws.pipeline.laws.law import SCORES, Law
 from mtl_laws.pipeline.laws.question import Question
 from mtl_laws.pipeline.laws.search import SearchOptions, find_laws
-from support.planted import beyond, planted
+from support.planted import beyond, planted_table
 from support.rows import posed
 
 FACTORS = ("n", "T", "ami", "decoy")
@@ -24,7 +25,7 @@ TINY = SearchOptions(engine="grammar", budget="tiny", jobs=1)
 
 
 @pytest.fixture(scope="module")
-def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A fit of the planted table with n = 1600 held out; written to disk and read back."""
     out = tmp_path_factory.mktemp("fit")
     question = Question(
@@ -35,7 +36,7 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
         engine="operon",
         budget="quick",
     )
-    fit_to_folder(planted(seed=6), question, Source("planted", "Planted"), out)
+    fit_to_folder(planted_table(seed=6), question, Source("planted", "Planted"), out)
     assert sorted(path.name for path in out.iterdir()) == [
         "figures",
         "laws.json",
@@ -43,7 +44,7 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
         "report.md",
         "table.parquet",
     ]
-    read: dict[str, object] = json.loads((out / "laws.json").read_text(encoding="utf-8"))
+    read: dict[str, Any] = json.loads((out / "laws.json").read_text(encoding="utf-8"))
     return read
 
 
@@ -51,7 +52,7 @@ def rows(table: pd.DataFrame) -> dict[str, np.ndarray]:
     return {name: table[name].to_numpy(dtype=float) for name in FACTORS}
 
 
-def test_a_planted_law_is_recovered_beyond_the_data(document: dict) -> None:
+def test_a_planted_law_is_recovered_beyond_the_data(document: dict[str, Any]) -> None:
     law, far = Law.from_json(document["selected"]), beyond()
     residual = far["y"] - law.predict(rows(far))
     assert 1 - np.mean(residual**2) / np.var(far["y"]) >= 0.98
@@ -61,7 +62,7 @@ def test_a_planted_law_is_recovered_beyond_the_data(document: dict) -> None:
     assert law.uses("ami")
 
 
-def test_the_document_keeps_its_contract(document: dict) -> None:
+def test_the_document_keeps_its_contract(document: dict[str, Any]) -> None:
     assert document["schema"] == 2
     assert document["factors"] == list(FACTORS)
     assert {"rows", "cells", "digest", "ranges"} <= document["data"].keys()
@@ -75,12 +76,12 @@ def test_the_document_keeps_its_contract(document: dict) -> None:
         assert isinstance(law["valid"], bool)
 
 
-def test_sympy_reproduces_the_scores(document: dict) -> None:
+def test_sympy_reproduces_the_scores(document: dict[str, Any]) -> None:
     law = document["selected"]
     names = {name: sympy.Symbol(name) for name in FACTORS}
     expression = sympy.sympify(law["expression"], locals=names)
     function = sympy.lambdify(list(names.values()), expression, "numpy")
-    table = planted(seed=6)
+    table = planted_table(seed=6)
     table["ami"] = table["ami"].fillna(0.5)
     for part, key in ((table[table["n"] <= 800], "train"), (table[table["n"] > 800], "hold_out")):
         residual = part["y"] - function(*(part[name].to_numpy() for name in FACTORS))
@@ -88,7 +89,7 @@ def test_sympy_reproduces_the_scores(document: dict) -> None:
         assert r2 == pytest.approx(law["scores"][f"r2_{key}"], abs=2e-3)
 
 
-def test_constants_stand_in_the_template(document: dict) -> None:
+def test_constants_stand_in_the_template(document: dict[str, Any]) -> None:
     for record in document["front"]:
         law = Law.from_json(record)
         values = {name: constant.value for name, constant in law.constants.items()}
@@ -99,18 +100,18 @@ def test_constants_stand_in_the_template(document: dict) -> None:
         np.testing.assert_allclose(law.predict(table), want, rtol=1e-9)
 
 
-def test_a_law_survives_json_and_runs_as_plain_python(document: dict) -> None:
+def test_a_law_survives_json_and_runs_as_plain_python(document: dict[str, Any]) -> None:
     law = Law.from_json(document["selected"])
     assert Law.from_json(json.loads(json.dumps(law.to_json()))) == law
     scope: dict[str, object] = {}
     exec(law.python(), scope)
     point = {"n": 300.0, "T": 3.0, "ami": 0.4}
-    value = scope["law"](**point)  # type: ignore[operator]
+    value = scope["law"](**point)
     assert math.isclose(value, law.predict({k: np.array([v]) for k, v in point.items()})[0])
 
 
 def test_held_out_targets_do_not_change_the_law() -> None:
-    table = planted(seed=8)
+    table = planted_table(seed=8)
     noisy = table.copy()
     far = noisy["n"] > 800
     noisy.loc[far, "y"] = np.random.default_rng(0).uniform(0, 1, int(far.sum()))
@@ -126,7 +127,7 @@ def test_held_out_targets_do_not_change_the_law() -> None:
 
 
 def test_workers_do_not_change_the_law() -> None:
-    problem = posed(planted(seed=9).drop(columns="decoy"), bounds=(0.0, 1.0))
+    problem = posed(planted_table(seed=9).drop(columns="decoy"), bounds=(0.0, 1.0))
     texts = []
     for jobs in (1, 2):
         options = SearchOptions(engine="operon", budget="tiny", jobs=jobs)
@@ -138,7 +139,7 @@ def test_workers_do_not_change_the_law() -> None:
 
 def test_seats_only_add_laws_that_extrapolate() -> None:
     """Everything that is found without seats is there with them; what comes in is valid."""
-    problem = posed(planted(noise=0.2, seed=12), bounds=(0.0, 1.0))
+    problem = posed(planted_table(noise=0.2, seed=12), bounds=(0.0, 1.0))
     found = {}
     for seats in (0, problem.data.rules.search.seats):
         search = replace(problem.data.rules.search, seats=seats)
@@ -156,7 +157,7 @@ def test_seats_only_add_laws_that_extrapolate() -> None:
 
 @pytest.mark.parametrize("budget", ["tiny", pytest.param("quick", marks=pytest.mark.slow)])
 def test_shuffled_targets_yield_no_law(budget: str) -> None:
-    table = planted(seed=10)
+    table = planted_table(seed=10)
     table["y"] = np.random.default_rng(5).permutation(table["y"])
     problem = posed(table)
     options = SearchOptions(engine="grammar", budget=budget, jobs=1)
@@ -167,7 +168,7 @@ def test_shuffled_targets_yield_no_law(budget: str) -> None:
 
 
 def test_a_hopeless_time_limit_still_answers_and_says_it_was_cut() -> None:
-    problem = posed(planted(seed=11).drop(columns="decoy"), bounds=(0.0, 1.0))
+    problem = posed(planted_table(seed=11).drop(columns="decoy"), bounds=(0.0, 1.0))
     options = SearchOptions(engine="grammar", budget="thorough", time_limit=1.0, jobs=1)
     found = find_laws(problem.data, None, options)
     assert found.cut

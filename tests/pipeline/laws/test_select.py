@@ -26,7 +26,7 @@ from mtl_laws.pipeline.laws.select import (
     winners_curse,
 )
 from mtl_laws.pipeline.symbolic.tree import Tree
-from support.planted import beyond, planted
+from support.planted import beyond, planted_table
 from support.rows import posed
 
 RULES = SelectionRules()
@@ -44,7 +44,7 @@ def scored(texts: list[str], data: Rows) -> list[Scored]:
 
 @pytest.fixture(scope="module")
 def data() -> Rows:
-    return posed(planted(noise=0.05, seed=3), bounds=(0.0, 1.0)).data
+    return posed(planted_table(noise=0.05, seed=3), bounds=(0.0, 1.0)).data
 
 
 def test_the_planted_form_beats_simpler_and_longer_ones(data: Rows) -> None:
@@ -78,7 +78,7 @@ def test_no_valid_law_is_no_selection(data: Rows) -> None:
 
 def test_extrapolation_error_tells_what_fit_alone_does_not() -> None:
     """A polynomial in log n fits as well inside and loses on the folds."""
-    table = planted(noise=0.02, seed=1).drop(columns="decoy")
+    table = planted_table(noise=0.02, seed=1).drop(columns="decoy")
     inside = posed(table[table["n"] <= 800]).data
     wiggle = "c0 + c1*log(n) + c2*log(n)**2 + c3*log(n)**3 + c4*log(T)*ami + c5*log(n)*log(T)*ami"
     true, other = scored([TRUTH, wiggle], inside)
@@ -246,7 +246,7 @@ def test_an_invalid_law_is_not_the_same_as_a_valid_one(data: Rows) -> None:
 
 
 def test_the_record_of_a_search_holds_a_law_once() -> None:
-    problem = posed(planted(noise=0.05, seed=3), bounds=(0.0, 1.0))
+    problem = posed(planted_table(noise=0.05, seed=3), bounds=(0.0, 1.0))
     laws = scored([TRUTH, "c0 + c1*log(n)", "c1*log(n**2) + c0"], problem.data)
     folds = extrapolation_folds(problem.data)
     found = SearchResult(laws, 0, [1, 2, 0], [], folds, False, [], 3, problem.data, None)

@@ -7,14 +7,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from planted_report import planted_curves, planted_laws, planted_table
 
 from mtl_laws.pipeline.report import ReportContext
+from support.planted_report import planted_curves, planted_laws, report_table
 
 
 @pytest.fixture
 def table() -> pd.DataFrame:
-    return planted_table()
+    return report_table()
 
 
 @pytest.fixture

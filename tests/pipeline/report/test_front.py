@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from planted_report import planted_laws
 
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.report.figures.canvas import spread
 from mtl_laws.pipeline.report.figures.front import EXTRAPOLATED_RMSE, build_front, draw_front
+from support.planted_report import planted_laws
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from planted_report import CELLS, PAIRED, REGION
 
 from mtl_laws.pipeline.laws.document import laws_document
 from mtl_laws.pipeline.laws.evidence.pooled import pooled_gain
@@ -28,6 +27,7 @@ from mtl_laws.pipeline.report.figures.gain import draw_gain
 from mtl_laws.pipeline.report.surface import Surface
 from mtl_laws.pipeline.report.text import with_sentences
 from mtl_laws.pipeline.symbolic.typeset.numbers import percent, settled, signed
+from support.planted_report import CELLS, PAIRED, REGION
 
 HARM = Harm(count="T", lowest=-0.2, highest=0.5, at={"n": 50.0}, lowered=0.25, surely=0.1)
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from planted_report import PAIRED, planted_laws
 
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.report.data_tables import few_levels, min_levels
 from mtl_laws.pipeline.report.figure_text import headings, rows_drawn_text
 from mtl_laws.pipeline.report.page import ReportContext, build_page
 from mtl_laws.pipeline.report.text import NO_LAW, law_notes
+from support.planted_report import PAIRED, planted_laws
 
 Change = Callable[[dict[str, Any]], Any]
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from planted_report import law
 
 from mtl_laws.pipeline.fit import summary
 from mtl_laws.pipeline.laws.lawset import LawSet
@@ -27,6 +26,7 @@ from mtl_laws.pipeline.report.text import (
     sentences,
     trust_text,
 )
+from support.planted_report import law
 
 FAR = Reach(
     factor="n",

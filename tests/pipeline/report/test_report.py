@@ -14,7 +14,6 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from planted_report import NOISE, planted_curves, planted_laws, planted_table
 
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.laws.lawset import LawSet
@@ -24,6 +23,7 @@ from mtl_laws.pipeline.report.figures.curves import slice_along
 from mtl_laws.pipeline.report.figures.front import build_front
 from mtl_laws.pipeline.report.surface import Surface
 from mtl_laws.pipeline.report.text import NO_LAW
+from support.planted_report import NOISE, planted_curves, planted_laws, report_table
 
 NAMESPACES = ("http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink")
 EVIL = "<img src=x onerror=alert(1)>|$`"
@@ -67,7 +67,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     context = ReportContext(
         "A title", "mtl-laws run x.yaml", "Why?", ("Mind this.",), planted_curves()
     )
-    write_report(out, LawSet.from_json(planted_laws()), planted_table(), context)
+    write_report(out, LawSet.from_json(planted_laws()), report_table(), context)
     return out
 
 

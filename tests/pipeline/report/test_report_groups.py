@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from planted_report import NOISE, planted_laws, planted_table
 
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.report import ReportContext, write_report
@@ -22,6 +21,7 @@ from mtl_laws.pipeline.report.page import build_page
 from mtl_laws.pipeline.report.surface import grouped
 from mtl_laws.pipeline.report.tables import constants_grid
 from mtl_laws.pipeline.report.text import GAPS, with_sentences
+from support.planted_report import NOISE, planted_laws, report_table
 
 FLOORS = {"cnn": 5.0, "bilstm": 3.0, "lstm": 8.0}
 INTERVAL = {"se": 0.1, "ci95": [4.8, 5.2]}
@@ -54,7 +54,7 @@ def grouped_rows(floors: Mapping[str, float] = FLOORS) -> pd.DataFrame:
     """The planted design once per encoder, as `LawSet.rows` holds it."""
     random, parts = np.random.default_rng(3), []
     for level, floor in floors.items():
-        part = planted_table().assign(group=level)
+        part = report_table().assign(group=level)
         noise = random.normal(0, NOISE, len(part))
         part["accuracy"] = 0.9 - floor / np.sqrt(part["n"]) + noise
         parts.append(part)
@@ -203,7 +203,7 @@ def test_outliers_are_named_with_the_law_without_them(tmp_path: Path) -> None:
 
 
 def test_a_table_without_outliers_has_no_section_on_them(tmp_path: Path) -> None:
-    write_report(tmp_path, LawSet.from_json(planted_laws()), planted_table(), CONTEXT)
+    write_report(tmp_path, LawSet.from_json(planted_laws()), report_table(), CONTEXT)
     assert 'id="outliers"' not in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "## Outliers" not in (tmp_path / "report.md").read_text(encoding="utf-8")
     assert not (tmp_path / "figures" / "groups.png").exists()

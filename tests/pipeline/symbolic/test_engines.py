@@ -11,7 +11,7 @@ import pytest
 from mtl_laws.pipeline.errors import EngineNotReadyError, UserError
 from mtl_laws.pipeline.laws.question import Question, pose
 from mtl_laws.pipeline.laws.rows import Rows
-from mtl_laws.pipeline.symbolic.engines import ENGINES, Engine, Request
+from mtl_laws.pipeline.symbolic.engines import ENGINES, Request
 from mtl_laws.pipeline.symbolic.engines.choice import choose
 from mtl_laws.pipeline.symbolic.engines.forms import (
     SCREENING,
@@ -22,55 +22,25 @@ from mtl_laws.pipeline.symbolic.engines.forms import (
 )
 from mtl_laws.pipeline.symbolic.engines.grammar import Ranked, best_of_each_size, rank
 from mtl_laws.pipeline.symbolic.engines.pysr import PySR, settings, to_text
-from mtl_laws.pipeline.symbolic.fit import Sample, fit_constants
+from mtl_laws.pipeline.symbolic.fit import Sample
 from mtl_laws.pipeline.symbolic.kinds import classify
-from mtl_laws.pipeline.symbolic.program import Expression, compiled
-from mtl_laws.pipeline.symbolic.starts import propose_starts
-from mtl_laws.pipeline.symbolic.templates import to_template
-from support.planted import planted
+from mtl_laws.pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.testing import EngineContract
+from support.planted import planted_table
 
 
-def data(noise: float = 0.01, names: tuple[str, str, str] = ("n", "T", "ami")) -> Rows:
-    table = planted(noise=noise).drop(columns="decoy")
-    table.columns = [*names, "y"]
-    return pose(table, Question("y", {name: name for name in names}), "planted").data
+def data() -> Rows:
+    table = planted_table(noise=0.01).drop(columns="decoy")
+    return pose(table, Question("y", {name: name for name in ("n", "T", "ami")}), "planted").data
 
 
-@pytest.mark.parametrize("name", [n for n, engine in ENGINES.items()])
-class TestEngine:
+@pytest.mark.parametrize("name", list(ENGINES))
+class TestEngines(EngineContract):
     """Every registered engine."""
 
-    @pytest.fixture
-    def engine(self, name: str) -> Engine:
-        readiness = ENGINES[name].readiness()
-        assert readiness.reason
-        if not readiness.ready:
-            pytest.skip(readiness.reason)
-        return ENGINES[name]
-
-    def test_a_planted_law_is_among_its_answers(self, engine: Engine) -> None:
-        planted_data = data()
-        sample = planted_data.sample
-        found = engine.search(Request(sample, 60_000, seed=1, max_complexity=18))
-        errors = []
-        for tree in filter(None, (to_template(t, planted_data.factors) for t in found)):
-            expression = compiled(tree)
-            fit = fit_constants(expression, sample, propose_starts(expression, sample, 6, 0))
-            errors.append(fit.error if fit else np.inf)
-        total = float(np.sum(sample.weight) * np.var(planted_data.target))
-        assert min(errors) < 0.1 * total
-
-    def test_the_same_request_gives_the_same_answer(self, engine: Engine) -> None:
-        request = Request(data().sample, 10_000, seed=3, max_complexity=12)
-        assert list(engine.search(request)) == list(engine.search(request))
-
-    def test_factors_may_have_any_name(self, engine: Engine) -> None:
-        odd = data(names=("N", "beta", "S"))
-        found = engine.search(Request(odd.sample, 10_000, seed=0, max_complexity=12))
-        trees = [tree for text in found if (tree := to_template(text, odd.factors))]
-        assert trees
-        used = {factor for tree in trees for factor in tree.factors}
-        assert used <= {"N", "beta", "S"}
+    @pytest.fixture(autouse=True)
+    def _named(self, name: str) -> None:
+        self.name = name
 
 
 def test_the_grammar_grows_with_the_kinds_of_factors() -> None:
@@ -153,6 +123,7 @@ def test_without_julia_pysr_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> 
     assert not readiness.ready
     with pytest.raises(EngineNotReadyError, match="no Julia"):
         choose("pysr")
+    pytest.importorskip("pyoperon")
     assert choose("auto").used == "operon"
     assert "no Julia" in choose("auto").reason
 

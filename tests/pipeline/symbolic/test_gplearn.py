@@ -64,7 +64,7 @@ class StandIn:
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("gplearn.genetic")
-    module.SymbolicRegressor = lambda **settings: StandIn(settings)
+    monkeypatch.setattr(module, "SymbolicRegressor", lambda **more: StandIn(more), raising=False)
     monkeypatch.setitem(sys.modules, "gplearn", ModuleType("gplearn"))
     monkeypatch.setitem(sys.modules, "gplearn.genetic", module)
 
@@ -126,7 +126,7 @@ def test_readiness_looks_at_versions(
 ) -> None:
     versions = {"gplearn": gplearn, "scikit-learn": sklearn}
     monkeypatch.setattr(engine, "find_spec", lambda name: name)
-    monkeypatch.setattr(engine.metadata, "version", versions.__getitem__)
+    monkeypatch.setattr("importlib.metadata.version", versions.__getitem__)
     assert GPLearn().readiness().ready is ready
     assert gplearn in GPLearn().readiness().reason
 

@@ -21,7 +21,7 @@ from mtl_laws.pipeline.laws.search import SearchOptions, SearchResult, find_laws
 from mtl_laws.pipeline.symbolic.engines import ENGINES, Request
 from mtl_laws.pipeline.symbolic.engines import pysr as pysr_module
 from mtl_laws.pipeline.symbolic.engines.pysr import COMMAND, KilledError, PySR
-from support.planted import planted
+from support.planted import planted_table
 from support.rows import posed
 
 STAND_IN = """
@@ -74,7 +74,7 @@ print(child.pid, flush=True)
 child.wait()
 """
 FACTORS = {"n": "n", "T": "T", "ami": "ami"}
-TABLE = planted().drop(columns="decoy").query("n in (50, 200, 800) and T in (1, 3, 6)")
+TABLE = planted_table().drop(columns="decoy").query("n in (50, 200, 800) and T in (1, 3, 6)")
 PROBLEM = posed(TABLE, bounds=(0.0, 1.0))
 SAMPLE = PROBLEM.data.sample
 

@@ -29,7 +29,7 @@ def target(level: float, size: float, table: dict[str, Floats]) -> Floats:
 
 
 def starts_of(text: str, table: dict[str, Floats], y: Floats, count: int, **more: object) -> Floats:
-    sample = Sample(table, y, np.ones(len(y)), **more)  # type: ignore[arg-type]
+    sample = Sample(table, y, np.ones(len(y)), **more)
     return propose_starts(Expression.parse(text, tuple(table)), sample, count, seed=0)
 
 

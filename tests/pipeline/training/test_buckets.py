@@ -10,11 +10,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from training_jobs import ragged_job
 
 from mtl_laws.pipeline.training import Job, train_group
 from mtl_laws.pipeline.training.buckets import MOST, VARIETY, Buckets, cut_buckets, golden_stride
 from mtl_laws.pipeline.training.sentences import by_length, stack_sentences
+from support.training_jobs import ragged_job
 
 LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=400)
 

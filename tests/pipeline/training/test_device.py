@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 import torch
-from training_jobs import ragged_job, small_job
 
 from mtl_laws.pipeline.training import Job, TrainingSettings, capture, train_group, trainer
 from mtl_laws.pipeline.training.architectures import SHARINGS
 from mtl_laws.pipeline.training.capture import Inputs, Update, captured
 from mtl_laws.pipeline.training.encoders import ENCODERS
+from mtl_laws.pipeline.training.modules import token_losses
 from mtl_laws.pipeline.training.optimiser import Moments
 from mtl_laws.pipeline.training.parameters import Parameters
 from mtl_laws.pipeline.training.schedules import SCHEDULES
@@ -24,6 +24,7 @@ from mtl_laws.pipeline.training.stack import Stack
 from mtl_laws.pipeline.training.trainer import PhaseRun, build_tagger
 from mtl_laws.pipeline.training.weighting import WEIGHTINGS
 from mtl_laws.pipeline.training.width import free_numbers, sentences_at_once, stack_width
+from support.training_jobs import ragged_job, small_job
 
 
 def phase_run(jobs: list[Job]) -> PhaseRun:
@@ -74,7 +75,7 @@ def test_an_update_that_waits_for_a_result_would_be_noticed(
         assert found[0].sum().item() >= 0
         return found
 
-    losses = trainer.token_losses
+    losses = token_losses
     monkeypatch.setattr(trainer, "token_losses", waits)
     with pytest.raises(RuntimeError, match="meta"):
         update_on_meta([small_job(1)])

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from training_jobs import small_job, small_taskset
 
 from mtl_laws.pipeline.training import Job, Outcome, Status, train_group, trainer
+from mtl_laws.pipeline.training.parameters import draw_start
+from support.training_jobs import small_job, small_taskset
 
 SINGLE = {"precision": "float32", "embedding": 8, "hidden": 8, "patience": 4, "max_steps": 300}
 
@@ -103,7 +104,7 @@ def test_more_data_is_learned_better() -> None:
 def test_divergence_is_a_status_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = group(SINGLE)
     undisturbed = train_group(jobs)
-    plain = trainer.draw_start
+    plain = draw_start
 
     def broken(layout: Any, seeds: list[int]) -> torch.Tensor:
         start = plain(layout, seeds)

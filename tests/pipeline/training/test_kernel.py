@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from training_jobs import small_job
 
 from mtl_laws.pipeline.training import kernel, train_group
 from mtl_laws.pipeline.training.lstm import bilstm
+from support.training_jobs import small_job
 
 
 @pytest.fixture

@@ -107,7 +107,9 @@ SEQEVAL = {
 """`f1_score` of seqeval 1.2.2 on the cases of `drawn_cases`."""
 
 
-def drawn_cases(names: tuple[str, ...], count: int) -> list[tuple[list[list[int]], ...]]:
+def drawn_cases(
+    names: tuple[str, ...], count: int
+) -> list[tuple[list[list[int]], list[list[int]]]]:
     """Gold and predicted labels of 30 sentences each, seven tokens of ten alike."""
     rng, cases = np.random.default_rng(0), []
     for _ in range(count):

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from training_jobs import small_job, small_taskset
 
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.training import Job, Status, TrainingSettings, max_group, train_group
 from mtl_laws.pipeline.training.settings import CHOICES, RANGES
+from support.training_jobs import small_job, small_taskset
 
 WHOLE = [name for name, allowed in RANGES.items() if allowed.whole]
 REAL = [name for name, allowed in RANGES.items() if not allowed.whole]

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from training_jobs import ragged_job, small_job
 
 from mtl_laws.pipeline.training.architectures import SHARINGS
 from mtl_laws.pipeline.training.buckets import cut_buckets
@@ -21,6 +20,7 @@ from mtl_laws.pipeline.training.schedules import SCHEDULES
 from mtl_laws.pipeline.training.settings import TrainingSettings
 from mtl_laws.pipeline.training.trainer import PhaseRun, build_tagger, train_group
 from mtl_laws.pipeline.training.weighting import WEIGHTINGS
+from support.training_jobs import ragged_job, small_job
 
 TOLERANCE = 1e-8
 REGISTRIES: dict[str, Collection[str]] = {

@@ -1,17 +1,24 @@
-"""What every family promises: one contract, run against each of them."""
+"""Contracts of task families and of the formats that tasks are written in."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from mtl_laws.simulator import SpecError, TaskSet, TaskSpec, make_taskset
+from mtl_laws.simulator import (
+    SpecError,
+    Split,
+    TaskSet,
+    TaskSpec,
+    export_taskset,
+    make_taskset,
+    read_taskset,
+)
 from mtl_laws.simulator.tasks import ALL_TASKS
-
-HARBOUR = str(Path(__file__).parents[2] / "data" / "harbour.conll")
 
 
 def blocks(taskset: TaskSet, split: str) -> dict[int, tuple[list[int], list[list[int]]]]:
@@ -25,13 +32,20 @@ def blocks(taskset: TaskSet, split: str) -> dict[int, tuple[list[int], list[list
 
 
 class FamilyContract:
-    """Inherit, and give `spec`: T = 3, 400 tokens, 100 test tokens, an AMI where it is set."""
+    """Inherit, and give the family's `spec`.
+
+    Attributes
+    ----------
+    spec : T = 3, 400 tokens, 100 test tokens, and an AMI where the family sets it.
+    sets_ami : whether the family makes tasks of a requested AMI, or measures what there is.
+    misspelt : almost the name of one of the family's options.
+    """
 
     spec: TaskSpec
     sets_ami = True
     misspelt = "windw"
 
-    def at(self, **changes: object) -> TaskSpec:
+    def at(self, **changes: Any) -> TaskSpec:
         """The spec with changes; a change of T drops an AMI that it makes meaningless."""
         if changes.get("tasks") == 1:
             changes["ami"] = None
@@ -42,8 +56,10 @@ class FamilyContract:
         assert taskset.tasks == 3
         for split in taskset.splits.values():
             N, S = len(split.tokens), split.sentences
-            assert (split.tokens.dtype, split.bounds.dtype) == (np.int32, np.int64)
-            assert (split.labels.dtype, split.assigned.dtype) == (np.int16, np.int16)
+            types = [array.dtype.name for array in (split.tokens, split.bounds)]
+            assert types == ["int32", "int64"]
+            types = [array.dtype.name for array in (split.labels, split.assigned)]
+            assert types == ["int16", "int16"]
             assert split.labels.shape == (3, N)
             assert split.assigned.shape == (S,)
             assert (split.bounds[0], split.bounds[-1]) == (0, N)
@@ -85,7 +101,7 @@ class FamilyContract:
 
     def test_the_main_task_does_not_depend_on_the_others(self) -> None:
         reference = make_taskset(self.spec, 3)
-        changes: list[dict[str, object]] = [{"tasks": 1}, {"tasks": 2}, {"aux_tokens": 100}]
+        changes: list[dict[str, Any]] = [{"tasks": 1}, {"tasks": 2}, {"aux_tokens": 100}]
         changes += [{"ami": 0.2}, {"ami": 0.9}] if self.sets_ami else []
         for change in changes:
             other = make_taskset(self.at(**change), 3)
@@ -134,3 +150,34 @@ class FamilyContract:
         wrong = self.at(options={**self.spec.options, self.misspelt: 2})
         with pytest.raises(SpecError, match="did you mean"):
             make_taskset(wrong, 0)
+
+
+class FormatContract:
+    """Inherit, and give the `name` under which the format is registered."""
+
+    name: str
+
+    @pytest.fixture
+    def taskset(self) -> TaskSet:
+        """Three tasks; each task has an unlabelled token at the beginning of a sentence."""
+        taskset = make_taskset(TaskSpec(tasks=3, ami=0.4, tokens=100, test_tokens=60), 3)
+        train = taskset.train
+        labels = train.labels.copy()
+        labels[range(3), train.bounds[:3]] = -1
+        return replace(taskset, train=Split(train.tokens, train.bounds, labels, train.assigned))
+
+    @pytest.mark.parametrize("tasks", [1, 3])
+    def test_reading_back_gives_the_same_taskset(self, tasks: int, tmp_path: Path) -> None:
+        spec = TaskSpec(tasks=tasks, ami=0.4 if tasks > 1 else None, tokens=100, test_tokens=60)
+        taskset = make_taskset(spec, 3)
+        assert read_taskset(export_taskset(taskset, tmp_path / "out", self.name)).equals(taskset)
+
+    def test_unlabelled_tokens_stay_unlabelled(self, taskset: TaskSet, tmp_path: Path) -> None:
+        folder = export_taskset(taskset, tmp_path / "out", self.name)
+        assert read_taskset(folder).equals(taskset)
+
+    def test_nothing_is_left_beside_the_folder(self, taskset: TaskSet, tmp_path: Path) -> None:
+        folder = tmp_path / "empty"
+        folder.mkdir()
+        export_taskset(taskset, folder / "out", self.name)
+        assert [path.name for path in folder.iterdir()] == ["out"]

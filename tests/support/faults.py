@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
+from unittest.mock import patch
 
 from mtl_laws.pipeline.cli.app import main
 from mtl_laws.pipeline.study import dispatch, workers
@@ -34,7 +35,7 @@ Fault = Callable[[], None]
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
     [
-        "faults",
+        "support.faults",
         "mtl_laws.pipeline.study.preflight",
         "mtl_laws.pipeline.laws.search",
         "mtl_laws.pipeline.study.train",
@@ -72,7 +73,7 @@ CLONE_NEWNS, MS_REMOUNT, MS_REC, MS_PRIVATE = 0x20000, 32, 16384, 1 << 18
 _events = itertools.count(1)
 
 
-def run_here(out: Path, fault: Fault | None = None, *more: str, text: str = FRAGILE) -> NoReturn:
+def run_here(out: Path, fault: Fault | None = None, *more: str, text: str = FRAGILE) -> None:
     """`mtl-laws run` up to the search for laws, in this process, which ends with its exit code.
 
     What it says is appended to ``OUT.err``; how many events it took is left in ``OUT.events``.
@@ -83,7 +84,7 @@ def run_here(out: Path, fault: Fault | None = None, *more: str, text: str = FRAG
 
     with Path(f"{out}.err").open("ab") as said:
         os.dup2(said.fileno(), sys.stderr.fileno())
-    ending.fit_to_folder = stop
+    patch.object(ending, "fit_to_folder", stop).start()
     study = out.with_suffix(".yaml")
     study.write_text(text, encoding="utf-8")
     if fault is not None:
@@ -168,7 +169,8 @@ def waits(news: Connection, groups: int) -> None:
 
 
 def _after(groups: int, happening: Callable[[], None]) -> None:
-    add, written = ResultStore.add, []
+    add = ResultStore.add
+    written: list[int] = []
 
     def add_and_more(store: ResultStore, rows: Sequence[Row]) -> None:
         add(store, rows)
@@ -176,17 +178,17 @@ def _after(groups: int, happening: Callable[[], None]) -> None:
         if len(written) == groups:
             happening()
 
-    ResultStore.add = add_and_more
+    patch.object(ResultStore, "add", add_and_more).start()
 
 
 def loses_a_worker(flag: Path) -> None:
     """The first worker that begins a group is killed in the middle of it."""
-    dispatch.train_trials = partial(_deadly, flag)
+    patch.object(dispatch, "train_trials", partial(_deadly, flag)).start()
 
 
 def loses_workers_to(poison: str) -> None:
     """Whoever trains a certain trial is killed, every time."""
-    dispatch.train_trials = partial(_poisoned, poison)
+    patch.object(dispatch, "train_trials", partial(_poisoned, poison)).start()
 
 
 def loses_a_worker_and_dies(flag: Path, news: Connection, groups: int) -> None:
@@ -248,7 +250,7 @@ def is_short_of_memory(spare: int) -> None:
         finally:
             resource.setrlimit(resource.RLIMIT_AS, before)
 
-    workers.train_together = starved
+    patch.object(workers, "train_together", starved).start()
 
 
 def obeys_permissions() -> None:
@@ -305,6 +307,7 @@ def _ended(out: Path) -> object:
         run_here(out)
     except SystemExit as end:
         return end.code
+    return None
 
 
 def _mount(libc: ctypes.CDLL, folder: Path, size: int, flags: int) -> int:

@@ -22,7 +22,7 @@ def small_taskset(seed: int, tokens: int = 60, tasks: int = 2, **options: Any) -
 
 def small_job(seed: int, settings: dict[str, Any] | None = None, **options: Any) -> Job:
     """A job on `small_taskset`, a few hundred parameters, in float64."""
-    chosen = {
+    chosen: dict[str, Any] = {
         "embedding": 4,
         "hidden": 4,
         "batch_sentences": 2,

@@ -44,7 +44,9 @@ def result(trial: Trial) -> Result:
         "seconds": 0.01,
         "message": "",
     }
-    return Result(trial.digest, outcome, {"n": trial.task.tokens, "ami": trial.task.ami})
+    ami = trial.task.ami
+    assert not isinstance(ami, tuple), "one AMI for all auxiliaries"
+    return Result(trial.digest, outcome, {"n": trial.task.tokens, "ami": ami})
 
 
 class Trainer:

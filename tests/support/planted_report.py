@@ -33,10 +33,10 @@ PAIRED = PooledGain(
 """Measured harm that the law does not predict, in the cells of the fewest tokens."""
 
 
-def planted_table(seed: int = 0) -> pd.DataFrame:
+def report_table(seed: int = 0) -> pd.DataFrame:
     """A grid: T = 1 rows have no relatedness, measured AMI scatters around its levels."""
     random = np.random.default_rng(seed)
-    rows = []
+    rows: list[tuple[float, int, float, int]] = []
     for size in (40, 80, 160, 320, 640, 1280, 2560, 5120):
         for tasks in (1, 2, 4, 8):
             for level in (0.05, 0.3, 0.6, 0.9) if tasks > 1 else (np.nan,):
@@ -95,7 +95,7 @@ def uncertainty(draws: int = 80) -> dict[str, Any]:
 
 
 def planted_laws() -> dict[str, Any]:
-    """``laws.json`` for `planted_table`."""
+    """``laws.json`` for `report_table`."""
     selected = law(
         "0.8993 - 4.973*(n*(ami*(T - 1) + 1.012))**(-0.4981)",
         15,
