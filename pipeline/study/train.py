@@ -15,8 +15,10 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
+from hashlib import sha256
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from typing_extensions import override
@@ -88,7 +90,10 @@ def _train_missing(trials: Sequence[Trial], store: ResultStore, options: RunOpti
     missing = {trial.digest: trial for trial in trials if trial.digest not in done}
     if not missing:
         return
-    store.start_run({**provenance(), **asdict(options), "plugins": loaded()})
+    inputs = input_digests(trials)
+    _refuse_changed(inputs, store.runs().values())
+    record = {**provenance(), **asdict(options), "plugins": loaded(), "inputs": inputs}
+    store.start_run(record)
     _log.info("%d of %d trials to train", len(missing), len(trials))
     cost = sum(trial.cost for trial in missing.values())
     progress = RunProgress(len(trials), len(done), cost, shown=options.progress)
@@ -101,6 +106,33 @@ def _train_missing(trials: Sequence[Trial], store: ResultStore, options: RunOpti
             ]
             store.add(rows)
             _report(rows, missing, progress)
+
+
+def input_digests(trials: Iterable[Trial]) -> dict[str, str]:
+    """SHA-256 of every file besides the study that the trials depend on: corpora and plug-ins."""
+    paths = {name for name in loaded() if name.endswith(".py")}
+    for trial in trials:
+        corpus = trial.task.options.get("corpus")
+        paths.update(map(str, corpus if isinstance(corpus, list | tuple) else [corpus or ""]))
+    digests = {}
+    for path in sorted(paths - {""}):
+        try:
+            digests[path] = sha256(Path(path).read_bytes()).hexdigest()
+        except OSError as error:
+            reason = (error.strerror or type(error).__name__).lower()
+            raise UserError(path, f"a readable file ({reason})", "no such file") from error
+    return digests
+
+
+def _refuse_changed(inputs: Mapping[str, str], runs: Iterable[Mapping[str, Any]]) -> None:
+    """Refuse to mix trials of a file with trials of the same file as it was before."""
+    for run in runs:
+        for path, former in (run.get("inputs") or {}).items():
+            if inputs.get(path, former) != former:
+                expected = (
+                    "the file as it was when this run began; put it back, or choose another folder"
+                )
+                raise UserError(path, expected, "another content")
 
 
 def _report(rows: Sequence[Row], missing: Mapping[str, Trial], progress: RunProgress) -> None:

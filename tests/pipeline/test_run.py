@@ -81,6 +81,40 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
     same(resumed, undisturbed)
 
 
+LAYERS = """
+question: is it the same corpus?
+family: {{name: layers, options: {{corpus: {corpus}, main: pos, aux: [tag]}}}}
+factors: {{tasks: 2, tokens: [30, 60]}}
+stl: false
+seeds: 4
+test_tokens: 30
+"""
+
+
+def test_a_corpus_that_changes_between_kill_and_resume_is_refused(
+    trainer: Trainer, tmp_path: Path
+) -> None:
+    corpus = tmp_path / "mine.conll"
+    names = "# columns = word pos tag\n"
+    blocks = ("\n".join(f"w{k + j} P{j % 2} T{k % 2}" for j in range(6)) for k in range(60))
+    text = names + "\n\n".join(blocks) + "\n"
+    corpus.write_text(text, encoding="utf-8")
+    layers = study(LAYERS.format(corpus=corpus))
+
+    def stop(trials: Sequence[Trial]) -> None:
+        raise KeyboardInterrupt
+
+    trainer.before = stop
+    with pytest.raises(KeyboardInterrupt):
+        train_study(layers, tmp_path / "run", QUIET)
+    trainer.before = lambda trials: None
+    corpus.write_text(text.replace("P0", "P1"), encoding="utf-8")
+    with pytest.raises(UserError, match=r"mine\.conll: expected the file as it was"):
+        train_study(layers, tmp_path / "run", QUIET)
+    corpus.write_text(text, encoding="utf-8")
+    assert len(train_study(layers, tmp_path / "run", QUIET)) == 8
+
+
 @pytest.mark.usefixtures("small_groups")
 def test_sigterm_ends_a_run_like_an_interrupt(trainer: Trainer, tmp_path: Path) -> None:
     def terminate(_: Sequence[Trial]) -> None:
