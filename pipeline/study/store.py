@@ -25,14 +25,15 @@ without the packages that made it. Pickle is never used.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.errors import PipelineError, UserError
 from mtl_laws.pipeline.study.digest import canonical
 from mtl_laws.pipeline.study.storefile import (
     STORE_NAME,
@@ -101,6 +102,7 @@ class ResultStore:
         self.path = path
         self._db = db
         self._run = 0
+        self._file = path.stat()
 
     def begin(self, study: Mapping[str, Any], digest: str, trials: int) -> None:
         """Record the study of the file, or check that the file belongs to this study.
@@ -146,7 +148,7 @@ class ResultStore:
 
         Raises
         ------
-        PipelineError : a trial has a row already, or the disk is full.
+        PipelineError : a trial has a row already, the disk is full, or the file was removed.
         """
         finished = now()
         values = [
@@ -188,6 +190,7 @@ class ResultStore:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with errors_of(self.path):
+            self._check_file()
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -196,6 +199,15 @@ class ResultStore:
                     self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
+            self._check_file()
+
+    def _check_file(self) -> None:
+        """Refuse to write to a file that is no longer at the path: nobody could read the rows."""
+        with suppress(FileNotFoundError):
+            if os.path.samestat(self.path.stat(), self._file):
+                return
+        lost = "was removed or replaced while a run was writing to it; its new rows are lost"
+        raise PipelineError(f"{self.path}: {lost}. Run the same command again")
 
 
 @contextmanager

@@ -530,3 +530,19 @@ def test_the_record_is_plain_text(path: Path) -> None:
         for values in db.execute("SELECT description, outcome, measured FROM outcomes"):
             assert all(isinstance(json.loads(value), dict) for value in values)
     db.close()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_store_that_is_removed_in_mid_run_ends_with_an_error(
+    tmp_path: Path, replaced: bool
+) -> None:
+    path = tmp_path / STORE_NAME
+    with open_store(path) as store:
+        store.begin({}, "digest", 2)
+        store.start_run({})
+        store.add([row(1)])
+        path.unlink()
+        if replaced:
+            path.write_bytes(b"")
+        with pytest.raises(PipelineError, match="was removed or replaced"):
+            store.add([row(2)])
