@@ -186,14 +186,14 @@ class Uncertainty(Record):
     def noise_sd(self) -> float | None:
         """Standard deviation of one run about the law; None where nothing is known."""
         about = self.misfit_sd if self.fit_sd is None else self.fit_sd
-        known = [sd for sd in (self.replicate_sd, about) if sd is not None]
-        return float(np.hypot.reduce(known)) if known else None
+        deviations = [sd for sd in (self.replicate_sd, about) if sd is not None]
+        return float(np.hypot.reduce(deviations)) if deviations else None
 
     def for_group(self, level: str) -> Uncertainty:
         """The uncertainty of one group, without the others."""
         own = (self.groups or {}).get(level)
-        given = {} if own is None else dict(own)
-        own_values = {name: value for name, value in given.items() if value is not None}
+        fields = {} if own is None else dict(own)
+        own_values = {name: value for name, value in fields.items() if value is not None}
         rivals = tuple(rival.for_group(level) for rival in self.rivals)
         return self.model_copy(update={**own_values, "rivals": rivals, "groups": None})
 
@@ -222,11 +222,11 @@ def _scattered(parts: Sequence[tuple[npt.NDArray[np.intp], Floats]], size: int) 
 def _joined_band(
     parts: Sequence[tuple[npt.NDArray[np.intp], Band | None]], size: int
 ) -> Band | None:
-    known = [(rows, band) for rows, band in parts if band is not None]
-    if not known:
+    bands = [(rows, band) for rows, band in parts if band is not None]
+    if not bands:
         return None
-    low = _scattered([(rows, band[0]) for rows, band in known], size)
-    high = _scattered([(rows, band[1]) for rows, band in known], size)
+    low = _scattered([(rows, band[0]) for rows, band in bands], size)
+    high = _scattered([(rows, band[1]) for rows, band in bands], size)
     return low, high
 
 
@@ -247,10 +247,10 @@ class Predictor:
 
     def bands(self, table: Table) -> Bands:
         """Bands of the law at every row, within the target's bounds; see `Law.bands`."""
-        mean, drawn = self._mean(table), self._drawn(table)
+        mean, draws = self._mean(table), self._drawn(table)
         stored = self.uncertainty
         noise = None if stored is None else stored.noise_sd
-        law = _widened(mean, _percentiles(drawn, mean), np.sqrt(self._beyond(table)))
+        law = _widened(mean, _percentiles(draws, mean), np.sqrt(self._beyond(table)))
         run = _widened(mean, law, noise)
         if stored is not None:
             mean = np.clip(mean, *_ends(stored.bounds))
@@ -260,12 +260,12 @@ class Predictor:
     def change(self, table: Table, baseline: Table) -> Bands:
         """Bands of the law's change from one table to another, row by row; see `Law.change`."""
         mean = self._mean(table) - self._mean(baseline)
-        drawn = _percentiles(self._drawn(table) - self._drawn(baseline), mean)
-        law = _widened(mean, drawn, np.sqrt(self._beyond(table, baseline)))
+        interval = _percentiles(self._drawn(table) - self._drawn(baseline), mean)
+        law = _widened(mean, interval, np.sqrt(self._beyond(table, baseline)))
         noise = None if self.uncertainty is None else self.uncertainty.noise_sd
         run = _widened(mean, law, None if noise is None else np.sqrt(2.0) * noise)
-        both = zip(self._outside(table), self._outside(baseline), strict=True)
-        outside = tuple(tuple(dict.fromkeys([*one, *other])) for one, other in both)
+        pairs = zip(self._outside(table), self._outside(baseline), strict=True)
+        outside = tuple(tuple(dict.fromkeys([*one, *other])) for one, other in pairs)
         distance = np.fmax(self._distance(table), self._distance(baseline))
         return Bands(mean, law, run, outside, distance)
 
@@ -299,12 +299,12 @@ class Predictor:
         rivals, ranges = ((), {}) if stored is None else (stored.rivals, stored.ranges)
         middle = {name: np.full(size, sum(ends) / 2) for name, ends in ranges.items()}
         filled = {**middle, **self._filled(table)}
-        found = np.zeros((len(rivals), size))
+        values = np.zeros((len(rivals), size))
         for k, rival in enumerate(rivals):
             expression = Expression.parse(rival.expression, tuple(filled))
             with np.errstate(all="ignore"):
-                found[k] = expression.evaluate(filled)
-        return found
+                values[k] = expression.evaluate(filled)
+        return values
 
     def _mean(self, table: Table) -> Floats:
         return self.numeric.evaluate(self._filled(table))
@@ -320,8 +320,8 @@ class Predictor:
         filled = self._filled(table)
         parts = []
         for start in range(0, size, CHUNK):
-            some = {name: column[start : start + CHUNK] for name, column in filled.items()}
-            parts.append(self.template.evaluate(some, theta))
+            chunk = {name: column[start : start + CHUNK] for name, column in filled.items()}
+            parts.append(self.template.evaluate(chunk, theta))
         return np.concatenate(parts, axis=1) if parts else np.zeros((len(theta), 0))
 
     def _filled(self, table: Table) -> dict[str, Floats]:
@@ -345,13 +345,13 @@ class Predictor:
     def _outside(self, table: Table) -> tuple[tuple[str, ...], ...]:
         """Which factors of the law lie beyond the fitted range, row by row."""
         ranges = {} if self.uncertainty is None else self.uncertainty.ranges
-        beyond = {
+        masks = {
             name: (table[name] < low) | (table[name] > high)
             for name, (low, high) in ranges.items()
             if name in table
         }
         return tuple(
-            tuple(name for name, mask in beyond.items() if mask[row]) for row in range(_size(table))
+            tuple(name for name, mask in masks.items() if mask[row]) for row in range(_size(table))
         )
 
 
@@ -372,7 +372,9 @@ class Certainty(Record):
     held_out: float | None = None
 
 
-def certainty(fit: Bands, target: Floats, rest: Bands | None, held: Floats) -> Certainty | None:
+def certainty(
+    fit: Bands, target: Floats, held_bands: Bands | None, held_target: Floats
+) -> Certainty | None:
     """How sure the law is on fitted rows and on held-out ones; None without finite bands.
 
     Parameters
@@ -385,27 +387,29 @@ def certainty(fit: Bands, target: Floats, rest: Bands | None, held: Floats) -> C
     widths = (fit.law[1] - fit.law[0]) / 2, (fit.run[1] - fit.run[0]) / 2
     if not np.isfinite(widths).all():
         return None
-    outside = None if rest is None or rest.run is None else _held(rest.run, held)
+    held_coverage = (
+        None if held_bands is None or held_bands.run is None else _held(held_bands.run, held_target)
+    )
     law, run = (float(np.median(width)) for width in widths)
     return Certainty(
         law=law,
         law_most=float(widths[0].max()),
         run=run,
         held_fit=_held(fit.run, target),
-        held_out=outside,
+        held_out=held_coverage,
     )
 
 
-def rival_spread(others: Floats, weight: Floats, mean: Floats) -> Floats:
+def rival_spread(predictions: Floats, weight: Floats, mean: Floats) -> Floats:
     """Standard deviation (N,) of laws (J, N) about the selected one, which counts, too.
 
     A law that is far off at a row counts there as three times the median distance: it is no better
     than the others, and says no more than that they do not know.
     """
-    if not len(others):
+    if not len(predictions):
         return np.zeros(len(mean))
     with np.errstate(all="ignore"):
-        square = (others - mean) ** 2
+        square = (predictions - mean) ** 2
     square = np.where(np.isfinite(square), square, np.inf)
     middle = np.median(square, axis=0)
     middle = np.where(np.isfinite(middle), middle, np.min(square, axis=0))
@@ -422,22 +426,22 @@ def _size(table: Table) -> int:
     return max((len(column) for column in table.values()), default=1)
 
 
-def _percentiles(drawn: Floats, mean: Floats) -> Band | None:
+def _percentiles(draws: Floats, mean: Floats) -> Band | None:
     """The central share of the draws (M, N), the law itself always within; None without draws.
 
     Draws that have no value at a row are left out there; where most have none there is no band.
     """
-    if not len(drawn):
+    if not len(draws):
         return None
-    finite = np.isfinite(drawn)
+    finite = np.isfinite(draws)
     count = finite.sum(axis=0)
-    ordered = np.sort(np.where(finite, drawn, np.inf), axis=0)
+    sorted_draws = np.sort(np.where(finite, draws, np.inf), axis=0)
     tail = (1.0 - LEVEL) / 2
     ends = []
     for share in (tail, 1.0 - tail):
         place = np.clip(np.rint(share * (count + 1)) - 1, 0, np.maximum(count - 1, 0)).astype(int)
-        end = np.take_along_axis(ordered, place[None, :], axis=0)[0]
-        ends.append(np.where(2 * count > len(drawn), end, np.nan))
+        end = np.take_along_axis(sorted_draws, place[None, :], axis=0)[0]
+        ends.append(np.where(2 * count > len(draws), end, np.nan))
     return np.fmin(ends[0], mean), np.fmax(ends[1], mean)
 
 

@@ -331,8 +331,8 @@ def theory(data: Rows) -> list[Form]:
     sizes = [name for name in kinds.sizes if name != roles.tasks]
     of_sizes = _of_sizes(data, sizes, kinds.counts)
     ways = chain(of_tasks, of_sizes, _of_counts(data, kinds), _of_mixtures(kinds))
-    found = [_named(form, names, data.factors) for form, names in ways]
-    return list({(form.name, form.tree): form for form in found}.values())
+    forms = [_named(form, names, data.factors) for form, names in ways]
+    return list({(form.name, form.tree): form for form in forms}.values())
 
 
 def _of_sizes(data: Rows, sizes: Sequence[str], counts: Sequence[str]) -> Iterator[Assignment]:
@@ -348,9 +348,9 @@ def _of_sizes(data: Rows, sizes: Sequence[str], counts: Sequence[str]) -> Iterat
             for form in SIZE_AND_COUNT:
                 yield form, {"n": n, "k": m}
         if bool(np.all(data.filled[m] <= data.filled[n] * (1 + 1e-9))):
-            rest = [name for name in sizes if name not in (n, m)]
+            others = [name for name in sizes if name not in (n, m)]
             yield REPEATED[0], {"n": n, "u": m}
-            for other in rest:
+            for other in others:
                 yield REPEATED[1], {"n": n, "u": m, "m": other}
     for three in combinations(sizes, 3):
         for form in THREE_SIZES:

@@ -302,8 +302,8 @@ def _grid(data: Rows, held_out: Rows | None) -> dict[str, Floats]:
         points = np.array(list(product(*axes)))
     else:
         points = _sampled(axes, rules)
-    seen = [_filled(rows, data.domains) for rows in (data, held_out) if rows is not None]
-    matrix = np.vstack([points, *(np.column_stack(list(each.values())) for each in seen)])
+    columns = [_filled(rows, data.domains) for rows in (data, held_out) if rows is not None]
+    matrix = np.vstack([points, *(np.column_stack(list(each.values())) for each in columns)])
     matrix = np.unique(matrix, axis=0)
     return {name: matrix[:, i] for i, name in enumerate(data.factors)}
 
@@ -311,8 +311,8 @@ def _grid(data: Rows, held_out: Rows | None) -> dict[str, Floats]:
 def _axis(low: float, high: float, factors: int, rules: CheckRules) -> Floats:
     most, fewest = rules.axis
     count = max(int(rules.max_grid ** (1.0 / factors)), fewest) if factors > 2 else most
-    even = np.geomspace if low > 0 and high / low > rules.geometric else np.linspace
-    return np.asarray(even(low, high, min(count, most)))
+    spacing = np.geomspace if low > 0 and high / low > rules.geometric else np.linspace
+    return np.asarray(spacing(low, high, min(count, most)))
 
 
 def _sampled(axes: Sequence[Floats], rules: CheckRules) -> Floats:
@@ -323,10 +323,10 @@ def _sampled(axes: Sequence[Floats], rules: CheckRules) -> Floats:
     middle = [float(np.median(axis)) for axis in axes[rules.corners :]]
     corners = np.array([[*corner, *middle] for corner in ends])
     unit = qmc.Sobol(len(axes), rng=0).random(rules.sample)
-    inner = np.column_stack(
+    interior = np.column_stack(
         [np.interp(unit[:, i], np.linspace(0, 1, len(axis)), axis) for i, axis in enumerate(axes)]
     )
-    return np.vstack([corners, inner])
+    return np.vstack([corners, interior])
 
 
 def _filled(data: Rows, domains: Mapping[str, tuple[float, float]]) -> dict[str, Floats]:

@@ -64,9 +64,9 @@ def extrapolation_folds(data: Rows) -> list[Fold]:
                 high[name, share] = fold
     kinds = classify(data.columns)
     sizes = [name for name in data.factors if name in (*kinds.sizes, *kinds.amounts)]
-    deep = [high[name, rules.deep] for name in sizes if (name, rules.deep) in high]
-    shallow = [high[name, rules.shallow] for name in sizes if (name, rules.shallow) in high]
-    return list(_distinct([*high.values(), *_joint(deep, shallow, data)], data))
+    deep_folds = [high[name, rules.deep] for name in sizes if (name, rules.deep) in high]
+    shallow_folds = [high[name, rules.shallow] for name in sizes if (name, rules.shallow) in high]
+    return list(_distinct([*high.values(), *_joint(deep_folds, shallow_folds, data)], data))
 
 
 def _joint(deep: Sequence[Fold], shallow: Sequence[Fold], data: Rows) -> list[Fold]:
@@ -77,10 +77,10 @@ def _joint(deep: Sequence[Fold], shallow: Sequence[Fold], data: Rows) -> list[Fo
     """
     for count in range(len(deep), 1, -1):
         for cuts in (deep, shallow):
-            found = [_any_of(some) for some in combinations(cuts, count)]
-            enough = [fold for fold in found if _enough(fold, data)]
-            if enough:
-                return enough
+            joint_folds = [_any_of(subset) for subset in combinations(cuts, count)]
+            usable = [fold for fold in joint_folds if _enough(fold, data)]
+            if usable:
+                return usable
     return []
 
 
@@ -101,8 +101,8 @@ def _top_fold(data: Rows, name: str, share: float) -> Fold | None:
     values = sorted({cut for cut in cuts.values() if np.isfinite(cut)})
     if not values:
         return None
-    written = f"{values[0]:g}" if len(values) == 1 else f"{values[0]:g} to {values[-1]:g} by group"
-    return Fold(f"{name} > {written}", test)
+    value = f"{values[0]:g}" if len(values) == 1 else f"{values[0]:g} to {values[-1]:g} by group"
+    return Fold(f"{name} > {value}", test)
 
 
 def top_cut(column: Floats, share: float, min_levels: int = 3) -> float | None:
@@ -119,17 +119,17 @@ def top_cut(column: Floats, share: float, min_levels: int = 3) -> float | None:
 
 def _distinct(folds: Iterable[Fold], data: Rows) -> Iterator[Fold]:
     """Folds that differ and that leave enough cells on both sides."""
-    seen: set[bytes] = set()
+    keys: set[bytes] = set()
     for fold in folds:
         key = fold.test.tobytes()
-        if key not in seen and _enough(fold, data):
-            seen.add(key)
+        if key not in keys and _enough(fold, data):
+            keys.add(key)
             yield fold
 
 
 def _enough(fold: Fold, data: Rows) -> bool:
     rules = data.rules.folds
-    tested, cells = len(np.unique(data.cell[fold.test])), len(np.unique(data.cell))
-    trained = len(np.unique(data.cell[~fold.test]))
-    least = max(rules.min_train_share * cells, rules.min_train_cells)
-    return tested >= rules.min_test_cells and trained >= least
+    test_cells, cells = len(np.unique(data.cell[fold.test])), len(np.unique(data.cell))
+    train_cells = len(np.unique(data.cell[~fold.test]))
+    min_train = max(rules.min_train_share * cells, rules.min_train_cells)
+    return test_cells >= rules.min_test_cells and train_cells >= min_train

@@ -64,14 +64,14 @@ def is_logarithmic(values: Floats, low: float | None) -> bool:
     values : the factor's values, NaN allowed.
     low : lower end of its domain; what may be 0 must span two decades.
     """
-    known = np.unique(values[np.isfinite(values)])
-    if len(known) < 2 or known[0] <= 0:
+    distinct = np.unique(values[np.isfinite(values)])
+    if len(distinct) < 2 or distinct[0] <= 0:
         return False
-    ratio = known[-1] / known[0]
-    counts = known[0] >= 1 and np.array_equal(known, known.round())
+    ratio = distinct[-1] / distinct[0]
+    counts = distinct[0] >= 1 and np.array_equal(distinct, distinct.round())
     if ratio < (8 if counts else 10) or (low is not None and low <= 0 and ratio < 100):
         return False
-    return _off_centre(np.log(known)) < _off_centre(known)
+    return _off_centre(np.log(distinct)) < _off_centre(distinct)
 
 
 def _off_centre(values: Floats) -> float:
@@ -92,18 +92,18 @@ def find_levels(values: Floats, logarithmic: bool) -> Levels:
     values : (R,), NaN where undefined.
     logarithmic : whether closeness is judged on a logarithmic scale.
     """
-    known = np.isfinite(values)
-    code = np.where(known, NOWHERE, UNDEFINED).astype(np.int64)
-    if not known.any():
+    defined = np.isfinite(values)
+    code = np.where(defined, NOWHERE, UNDEFINED).astype(np.int64)
+    if not defined.any():
         return Levels(np.empty(0), code)
-    position = scaled(values[known], logarithmic)
+    position = scaled(values[defined], logarithmic)
     groups = _groups(position)
     binned = groups is None
     if groups is None:
         groups = _bins(position)
-    code[known] = groups
+    code[defined] = groups
     centres = [float(np.median(values[code == k])) for k in range(int(groups.max()) + 1)]
-    whole = bool(np.array_equal(values[known], values[known].round()))
+    whole = bool(np.array_equal(values[defined], values[defined].round()))
     return Levels(np.array(centres), code, binned, whole)
 
 
@@ -127,7 +127,7 @@ def _bins(position: Floats) -> Ints:
     distance = np.abs(position[:, None] - centres[None, :])
     nearest = distance.argmin(axis=1)
     inside = distance.min(axis=1) <= WIDE / 2 * np.ptp(position)
-    used = np.unique(nearest[inside])
-    place = np.searchsorted(used, nearest)
-    found = inside & np.isin(nearest, used)
-    return np.asarray(np.where(found, place, NOWHERE), dtype=np.int64)
+    occupied = np.unique(nearest[inside])
+    place = np.searchsorted(occupied, nearest)
+    members = inside & np.isin(nearest, occupied)
+    return np.asarray(np.where(members, place, NOWHERE), dtype=np.int64)

@@ -51,19 +51,23 @@ def find_outliers(fits: Sequence[Fitted], data: Rows, always: bool) -> Outliers 
     always : whether weights are wanted even if no row is an outlier.
     """
     rules = data.rules.noise
-    usable = [fit for fit in fits if fit.valid and 2 * fit.fit.theta.size < len(data)]
-    usable.sort(key=lambda fit: (fit.fit.error, fit.candidate.text))
-    good = [f for f in usable[: rules.good_laws] if f.fit.error <= rules.good * usable[0].fit.error]
+    candidates = [fit for fit in fits if fit.valid and 2 * fit.fit.theta.size < len(data)]
+    candidates.sort(key=lambda fit: (fit.fit.error, fit.candidate.text))
+    good = [
+        f
+        for f in candidates[: rules.good_laws]
+        if f.fit.error <= rules.good * candidates[0].fit.error
+    ]
     if not good:
         return None
-    robust = [_robust_residuals(fit, data) for fit in good]
-    scaled = np.array([residual / scale for residual, scale in robust])
-    nearest = scaled[np.argmin(np.abs(scaled), axis=0), np.arange(len(data))]
+    residuals = [_robust_residuals(fit, data) for fit in good]
+    distances = np.array([residual / scale for residual, scale in residuals])
+    nearest = distances[np.argmin(np.abs(distances), axis=0), np.arange(len(data))]
     rows = np.flatnonzero(np.abs(nearest) > rules.outlier)
     if not always and not 0 < len(rows) <= rules.max_share * len(data):
         return None
-    tightest = int(np.argmin([scale for _, scale in robust]))
-    return Outliers(rows, nearest, _huber(scaled[tightest], rules.huber))
+    tightest = int(np.argmin([scale for _, scale in residuals]))
+    return Outliers(rows, nearest, _huber(distances[tightest], rules.huber))
 
 
 def reweighted(fitted: Fitted, data: Rows) -> Outliers:
@@ -84,15 +88,15 @@ def _robust_residuals(fit: Fitted, data: Rows) -> tuple[Floats, float]:
     floor = np.sqrt((data.replicate_variance or 0.0) / data.variance) if data.variance else 0.0
     residual, scale = np.zeros(len(data)), 1.0
     for _ in range(rules.reweightings):
-        predicted = values(fit.expression, theta, data.filled, data.group)
-        residual = (data.target - predicted) / unit
+        prediction = values(fit.expression, theta, data.filled, data.group)
+        residual = (data.target - prediction) / unit
         spread = 1.4826 * float(np.median(np.abs(residual)))
         scale = max(spread, float(floor), 1e-12)
         sample = _weighted(data, _huber(residual / scale, rules.huber)).sample
-        again = fit_constants(fit.expression, sample, theta[None, ...], rules.steps)
-        if again is None or np.allclose(again.theta, theta, rtol=1e-4, atol=0.0):
+        refit = fit_constants(fit.expression, sample, theta[None, ...], rules.steps)
+        if refit is None or np.allclose(refit.theta, theta, rtol=1e-4, atol=0.0):
             break
-        theta = again.theta
+        theta = refit.theta
     return residual, scale
 
 
@@ -101,5 +105,5 @@ def _huber(distance: Floats, bend: float) -> Floats:
 
 
 def _weighted(data: Rows, weight: Floats) -> Rows:
-    before = np.ones(len(data)) if data.precision is None else data.precision
-    return replace(data, precision=before * weight)
+    precision = np.ones(len(data)) if data.precision is None else data.precision
+    return replace(data, precision=precision * weight)

@@ -53,9 +53,9 @@ class Outside:
         few = len(self.folds) < self.data.rules.folds.min_nested
         if self.selected is None or few:
             return 0.0
-        chosen = [self._chosen_without(k) for k in range(len(self.folds))]
-        own = [self.laws[self.selected]] * len(self.folds)
-        return max(self._r2(own) - self._r2(chosen), 0.0)
+        nested = [self._chosen_without(k) for k in range(len(self.folds))]
+        winner = [self.laws[self.selected]] * len(self.folds)
+        return max(self._r2(winner) - self._r2(nested), 0.0)
 
     def _r2(self, laws: Sequence[Scored]) -> float:
         """R² over all folds, each predicted by a law of its own."""
@@ -64,11 +64,11 @@ class Outside:
 
     def _chosen_without(self, fold: int) -> Scored:
         """The law that is selected when one fold is not looked at."""
-        kept = np.arange(len(self.folds)) != fold
-        laws = [replace(law, extrapolation=law.extrapolation[kept]) for law in self.laws]
-        chosen = select(laws, self.data, self.seed)
-        assert chosen is not None  # validity does not depend on folds
-        return self.laws[chosen]
+        mask = np.arange(len(self.folds)) != fold
+        laws = [replace(law, extrapolation=law.extrapolation[mask]) for law in self.laws]
+        index = select(laws, self.data, self.seed)
+        assert index is not None  # validity does not depend on folds
+        return self.laws[index]
 
 
 def outside_r2(losses: Sequence[Floats], data: Rows, folds: Sequence[Fold]) -> float:
@@ -89,9 +89,9 @@ def fold_squares(loss: Floats, fold: Fold, data: Rows) -> tuple[float, float]:
     """
     test = data.take(fold.test)
     share = test.weights / test.weights.sum()
-    least, group = data.rules.folds.min_group_test, test.group
-    alone = group is None or np.bincount(group)[np.unique(group)].min() < least
-    index = np.zeros(len(test), dtype=np.int64) if alone or group is None else group
+    min_rows, group = data.rules.folds.min_group_test, test.group
+    one_mean = group is None or np.bincount(group)[np.unique(group)].min() < min_rows
+    index = np.zeros(len(test), dtype=np.int64) if one_mean or group is None else group
     mean = np.bincount(index, share * test.target) / np.maximum(np.bincount(index, share), 1e-300)
     total = float(np.sum(share * (test.target - mean[index]) ** 2))
     return float(np.sum(loss[fold.test] * data.scale[fold.test])), total

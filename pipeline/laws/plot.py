@@ -54,11 +54,11 @@ class LawPlot:
         by = by or self.column
         self._check(axis, by, at)
         values = _spread(*self._range(axis), POINTS)
-        fixed = {name: float(_spread(*self._range(name), 3)[1]) for name in factors}
+        defaults = {name: float(_spread(*self._range(name), 3)[1]) for name in factors}
         figure = Figure(figsize=SIZE, layout="constrained")
         axes = figure.subplots()
         for label, line in self._lines(by).items():
-            table = pd.DataFrame({**fixed, **at, **line, axis: values})
+            table = pd.DataFrame({**defaults, **at, **line, axis: values})
             _draw(axes, values, self.intervals(table), self.target, label)
         if values[0] > 0 and values[-1] > WIDE * values[0]:
             axes.set_xscale("log")
@@ -70,10 +70,10 @@ class LawPlot:
 
     def _check(self, axis: str, by: str | None, at: Mapping[str, float]) -> None:
         lines = [*self.law.factors, *([self.column] if self.column else [])]
-        asked = [("x", axis, self.law.factors), *(("at", name, self.law.factors) for name in at)]
-        for field, name, known in [*asked, *([("by", by, lines)] if by else [])]:
-            if name not in known:
-                raise UserError(field, nearest(name, known), name)
+        checks = [("x", axis, self.law.factors), *(("at", name, self.law.factors) for name in at)]
+        for field, name, options in [*checks, *([("by", by, lines)] if by else [])]:
+            if name not in options:
+                raise UserError(field, nearest(name, options), name)
 
     def _range(self, factor: str) -> tuple[float, float]:
         return self.ranges.get(factor, (0.0, 1.0))

@@ -54,9 +54,9 @@ class Region(Record):
         """The region of rows, (N,) by factor; nan where a factor is undefined."""
         kinds, axes = classify(columns), {}
         for name, column in columns.items():
-            known = column[np.isfinite(column)]
-            if len(known):
-                low, high = float(known.min()), float(known.max())
+            values = column[np.isfinite(column)]
+            if len(values):
+                low, high = float(values.min()), float(values.max())
                 axes[name] = Axis(low=low, high=high, logarithm=name in kinds.sizes and low > 0)
         empty = Region(axes=axes)
         places = empty.places(columns)
@@ -70,11 +70,11 @@ class Region(Record):
         """How far (N,) each row lies outside, in widths of the region; 0 inside."""
         places = self.places(columns)
         size = max((len(column) for column in columns.values()), default=1)
-        found = np.zeros(size)
+        distance = np.zeros(size)
         for edge in self.edges:
             if all(name in places for name in edge.signs):
-                found = np.maximum(found, _along(edge.signs, places) - edge.reach)
-        return found
+                distance = np.maximum(distance, _along(edge.signs, places) - edge.reach)
+        return distance
 
     def places(self, columns: Mapping[str, Floats]) -> dict[str, Floats]:
         """Places (N,) on each axis: 0 and 1 at the ends of the range; the middle where unknown."""
@@ -95,13 +95,13 @@ class Region(Record):
 
 
 def _directions(names: tuple[str, ...]) -> list[dict[str, int]]:
-    alone = [{name: sign} for name in names for sign in (1, -1)]
+    axes = [{name: sign} for name in names for sign in (1, -1)]
     pairs = [
         {a: first, b: second}
         for a, b in combinations(names, 2)
         for first, second in product((1, -1), repeat=2)
     ]
-    return [*alone, *pairs]
+    return [*axes, *pairs]
 
 
 def _along(signs: Mapping[str, int], places: Mapping[str, Floats]) -> Floats:

@@ -191,11 +191,11 @@ class Rows:
 
     def subsample(self, cells: int, seed: int) -> Rows:
         """At most so many of the cells, drawn at random, with all their replicates."""
-        known = np.unique(self.cell)
-        if len(known) <= cells:
+        distinct = np.unique(self.cell)
+        if len(distinct) <= cells:
             return self
-        kept = np.random.default_rng([seed, 31]).choice(known, cells, replace=False)
-        return self.take(np.isin(self.cell, kept))
+        sample = np.random.default_rng([seed, 31]).choice(distinct, cells, replace=False)
+        return self.take(np.isin(self.cell, sample))
 
     def digest(self) -> str:
         """Hash of factors, target and values, to say which table a law came from."""

@@ -405,9 +405,11 @@ class Rules:
         sections = {}
         for section in fields(Rules):
             kind = type(getattr(Rules(), section.name))
-            known = {rule.name for rule in fields(kind)}
-            given = record.get(section.name, {})
-            values = {name: _plain(value) for name, value in given.items() if name in known}
+            names = {rule.name for rule in fields(kind)}
+            section_record = record.get(section.name, {})
+            values = {
+                name: _plain(value) for name, value in section_record.items() if name in names
+            }
             sections[section.name] = kind(**values)
         return Rules(**sections)
 

@@ -188,15 +188,15 @@ def fold_loss(fitted: Fitted, data: Rows, fold: Fold, seed: int, fresh: int) -> 
     expression, text = fitted.expression, fitted.candidate.text
     starts = fitted.fit.theta[None, ...]
     if fresh and expression.constants:
-        drawn = propose_starts(expression, train, fresh, seed_of(text, seed))
+        proposals = propose_starts(expression, train, fresh, seed_of(text, seed))
         if data.group is not None:
-            drawn = np.broadcast_to(drawn[:, None, :], (len(drawn), *starts.shape[1:]))
-        starts = np.concatenate([drawn, starts])
+            proposals = np.broadcast_to(proposals[:, None, :], (len(proposals), *starts.shape[1:]))
+        starts = np.concatenate([proposals, starts])
     fit = fit_constants(expression, train, starts, rules.fold_iterations, shared=fitted.shared)
-    test, worst = data.take(fold.test), data.rules.selection.worst
+    test, most = data.take(fold.test), data.rules.selection.worst
     loss = np.zeros(len(data))
-    error = worst if fit is None else row_errors(expression, fit, test) / data.scale[fold.test]
-    loss[fold.test] = test.weights / test.weights.sum() * np.minimum(error, worst)
+    error = most if fit is None else row_errors(expression, fit, test) / data.scale[fold.test]
+    loss[fold.test] = test.weights / test.weights.sum() * np.minimum(error, most)
     return loss
 
 
@@ -223,14 +223,14 @@ def share_constants(
         return best
     while True:
         fitted = best.fitted
-        rest = [name for name in fitted.expression.constants if name not in fitted.shared]
-        fits = [_sharing((*fitted.shared, name), best, data, domain) for name in rest]
-        usable = [fit for fit in fits if fit and fit.valid >= law.fitted.valid]
-        scored = [score(fit, data, *folds, seed) for fit in usable]
-        better = [each for each in scored if no_worse(each, best, data)]
-        if not better:
+        unshared = [name for name in fitted.expression.constants if name not in fitted.shared]
+        fits = [_sharing((*fitted.shared, name), best, data, domain) for name in unshared]
+        valid_fits = [fit for fit in fits if fit and fit.valid >= law.fitted.valid]
+        candidates = [score(fit, data, *folds, seed) for fit in valid_fits]
+        improvements = [each for each in candidates if no_worse(each, best, data)]
+        if not improvements:
             return best
-        best = min(better, key=lambda each: each.error)
+        best = min(improvements, key=lambda each: each.error)
 
 
 def no_worse(law: Scored, other: Scored, data: Rows) -> bool:

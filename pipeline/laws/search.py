@@ -163,35 +163,40 @@ def find_laws(data: Rows, held_out: Rows | None, options: SearchOptions) -> Sear
     folds = random_folds(data, options.seed), extrapolation_folds(data)
     domain = Domain.of(data, held_out)
     candidates, failures = _candidates(data, folds[1], options, clock)
-    own = [Candidate(tree, OWN) for tree in options.forms if set(tree.factors) <= {*data.factors}]
-    forms = [*own, *(Candidate(form.tree, f"theory: {form.name}") for form in theory(data))]
-    everything = [*forms, MEAN, *candidates]
-    fits = _fit_all(everything, data, domain, options, clock)
+    own_candidates = [
+        Candidate(tree, OWN) for tree in options.forms if set(tree.factors) <= {*data.factors}
+    ]
+    forms = [
+        *own_candidates,
+        *(Candidate(form.tree, f"theory: {form.name}") for form in theory(data)),
+    ]
+    candidates_and_forms = [*forms, MEAN, *candidates]
+    fits = _fit_all(candidates_and_forms, data, domain, options, clock)
     outliers = None
     if options.loss != "squares":
         outliers = find_outliers([fit for fit in fits if fit], data, always=options.loss == "huber")
     if outliers is not None:
         data = outliers.weighted(data)
-        fits = _fit_all(everything, data, domain, options, clock)
-    known = _each_once(fit for fit in fits[: len(forms)] if fit)
-    found = [fit for fit in fits[len(forms) :] if fit]
-    found += _pruned(found, data, domain, options, clock)
-    pool = shortlist(found, budget.keep, rules.search)
-    taken = {fit.candidate.tree for fit in (*known, *pool)}
-    rest = [fit for fit in found if fit.candidate.tree not in taken]
-    pool += _good_outside(rest, data, folds, options, clock)
-    scored = _score_all([*known, *pool], data, folds, options, clock)
+        fits = _fit_all(candidates_and_forms, data, domain, options, clock)
+    form_fits = _each_once(fit for fit in fits[: len(forms)] if fit)
+    fits_of_candidates = [fit for fit in fits[len(forms) :] if fit]
+    fits_of_candidates += _pruned(fits_of_candidates, data, domain, options, clock)
+    pool = shortlist(fits_of_candidates, budget.keep, rules.search)
+    trees = {fit.candidate.tree for fit in (*form_fits, *pool)}
+    remainder = [fit for fit in fits_of_candidates if fit.candidate.tree not in trees]
+    pool += _good_outside(remainder, data, folds, options, clock)
+    scored = _score_all([*form_fits, *pool], data, folds, options, clock)
     laws = [law for law in scored if _is_own(law) or _is_short(law.fitted, rules.search)]
     if data.group is not None:
         laws = _with_shared(laws, data, domain, folds, options, clock)
-    fitted = {law.fitted.candidate.tree: law for law in laws if _is_own(law)}
+    own_laws = {law.fitted.candidate.tree: law for law in laws if _is_own(law)}
     laws = [law for law in laws if _is_short(law.fitted, rules.search)]
     return SearchResult(
         laws=laws,
         selected=select(laws, data, options.seed),
         front=front(laws),
-        theory=[law for law in scored[: len(known)] if not _is_own(law)],
-        forms={tree: fitted.get(tree) for tree in options.forms},
+        theory=[law for law in scored[: len(form_fits)] if not _is_own(law)],
+        forms={tree: own_laws.get(tree) for tree in options.forms},
         extrapolation=folds[1],
         cut=clock.cut,
         failures=failures,
@@ -211,8 +216,8 @@ def _each_once(fits: Iterable[Fitted]) -> list[Fitted]:
     best: dict[str, Fitted] = {}
     for fit in fits:
         name = fit.candidate.text if fit.candidate.origin == OWN else fit.candidate.origin
-        known = best.get(name)
-        if known is None or (fit.valid, -fit.fit.error) > (known.valid, -known.fit.error):
+        previous = best.get(name)
+        if previous is None or (fit.valid, -fit.fit.error) > (previous.valid, -previous.fit.error):
             best[name] = fit
     return list(best.values())
 
@@ -227,15 +232,15 @@ def _good_outside(
     rules = data.rules.search
     if not folds[1] or not rules.seats:
         return []
-    ranked = [fit for fit in fits if fit.valid and _is_short(fit, rules)]
-    ranked.sort(key=lambda fit: (fit.fit.error, fit.candidate.text))
-    tried = list(_best_of_each(ranked, rules.seats_tried, lambda fit: fit.complexity))
-    tasks = [(chunk, data, folds[1], options.seed) for chunk in _chunks(tried, 16)]
+    eligible = [fit for fit in fits if fit.valid and _is_short(fit, rules)]
+    eligible.sort(key=lambda fit: (fit.fit.error, fit.candidate.text))
+    shortlisted = list(_best_of_each(eligible, rules.seats_tried, lambda fit: fit.complexity))
+    tasks = [(chunk, data, folds[1], options.seed) for chunk in _chunks(shortlisted, 16)]
     errors = [e for part in _in_parallel(SCREENING, _outside, tasks, options, clock) for e in part]
     order = sorted(range(len(errors)), key=lambda k: errors[k])
-    best = [tried[k] for k in order]
-    kept = [*best[: rules.seats], *_best_of_each(best, 1, lambda fit: fit.complexity)]
-    return list({fit.candidate.text: fit for fit in kept}.values())
+    best = [shortlisted[k] for k in order]
+    selection = [*best[: rules.seats], *_best_of_each(best, 1, lambda fit: fit.complexity)]
+    return list({fit.candidate.text: fit for fit in selection}.values())
 
 
 def _outside(
@@ -258,13 +263,13 @@ def shortlist(fits: Sequence[Fitted], keep: int, rules: SearchRules) -> list[Fit
     ranked.sort(key=lambda fit: (fit.fit.error, fit.candidate.text))
     plausible = [fit for fit in ranked if fit.valid and not fit.limits]
     valid = [fit for fit in ranked if fit.valid]
-    kept = [
+    selection = [
         *_best_of_each(plausible, keep, lambda fit: fit.complexity),
         *_best_of_each(plausible, 1, lambda fit: (fit.complexity, fit.used)),
         *_best_of_each(valid, keep, lambda fit: fit.complexity),
         *_best_of_each(ranked, 1, lambda fit: fit.complexity),
     ]
-    return list({fit.candidate.text: fit for fit in kept}.values())
+    return list({fit.candidate.text: fit for fit in selection}.values())
 
 
 def _is_short(fit: Fitted, rules: SearchRules) -> bool:
@@ -289,19 +294,19 @@ def _candidates(
 ) -> tuple[list[Candidate], list[str]]:
     """Templates of every engine on all rows and on each fold's training rows, each once."""
     tasks = _engine_tasks(data, folds, options)
-    own = [task for task in tasks if _source(task[0]).own_process]
-    shared = [task for task in tasks if not _source(task[0]).own_process]
-    answers = _in_parallel(SEARCHING, _ask, shared, options, clock)
-    alone = replace(options, jobs=1)
-    answers += _in_parallel(SEARCHING, _ask, own, alone, clock)
-    found: dict[Tree, Candidate] = {}
+    exclusive = [task for task in tasks if _source(task[0]).own_process]
+    parallel = [task for task in tasks if not _source(task[0]).own_process]
+    answers = _in_parallel(SEARCHING, _ask, parallel, options, clock)
+    one_job = replace(options, jobs=1)
+    answers += _in_parallel(SEARCHING, _ask, exclusive, one_job, clock)
+    candidates: dict[Tree, Candidate] = {}
     failures: dict[str, None] = {}
     for trees, origin, failure in answers:
         if failure:
             failures[failure] = None
         for tree in trees:
-            found.setdefault(tree, Candidate(tree, origin))
-    return list(found.values()), list(failures)
+            candidates.setdefault(tree, Candidate(tree, origin))
+    return list(candidates.values()), list(failures)
 
 
 def _engine_tasks(
@@ -338,9 +343,9 @@ def _ask(task: tuple[str, Rows, int, int], limit: float | None) -> tuple[list[Tr
     except EngineError as error:
         return [], name, str(error)
     trees = (to_template(text, data.factors) for text in texts)
-    measured = classify(data.columns).measured
-    kept = (tree for tree in trees if tree and is_unit_free(tree, measured))
-    return list(dict.fromkeys(kept)), name, ""
+    sizes = classify(data.columns).measured
+    templates = (tree for tree in trees if tree and is_unit_free(tree, sizes))
+    return list(dict.fromkeys(templates)), name, ""
 
 
 def _source(name: str) -> Engine:
@@ -370,15 +375,15 @@ def _pruned(
 
     The grammar and the catalogue hold their shorter variants already.
     """
-    rules, own = data.rules.search, (*OWN_SOURCES, MEAN.origin)
+    rules, fixed_origins = data.rules.search, (*OWN_SOURCES, MEAN.origin)
     most = rules.max_complexity + rules.pruned_excess
-    engines = [f for f in fits if f.candidate.origin not in own and f.complexity <= most]
+    engines = [f for f in fits if f.candidate.origin not in fixed_origins and f.complexity <= most]
     ranked = sorted(engines, key=lambda fit: (fit.fit.error, fit.candidate.text))
     best = _best_of_each(ranked, rules.pruned, lambda fit: fit.complexity)
     tasks = [(fit, data, options.seed) for fit in best]
-    known = {fit.candidate.tree for fit in fits}
+    trees = {fit.candidate.tree for fit in fits}
     answers = _in_parallel(PRUNING, _prune_one, tasks, options, clock)
-    new = {c.tree: c for found in answers for c in found if c.tree not in known}
+    new = {c.tree: c for found in answers for c in found if c.tree not in trees}
     return [fit for fit in _fit_all(list(new.values()), data, domain, options, clock) if fit]
 
 
@@ -442,8 +447,8 @@ def _with_shared(
     ranked = sorted(laws, key=lambda law: (not _is_own(law), not law.fitted.valid, law.error))
     best = ranked[: data.rules.search.shared + sum(map(_is_own, laws))]
     tasks = [(law, data, domain, folds, options.seed) for law in best]
-    tried = _in_parallel(SHARING, _share_one, tasks, options, clock)
-    return [*tried, *ranked[len(tried) :]]
+    improved = _in_parallel(SHARING, _share_one, tasks, options, clock)
+    return [*improved, *ranked[len(improved) :]]
 
 
 def _share_one(task: tuple[Scored, Rows, Domain, Folds, int], _: float | None) -> Scored:

@@ -31,7 +31,7 @@ def select(scored: Sequence[Scored], data: Rows, seed: int) -> int | None:
         return None
     best = min(pool, key=lambda i: (scored[i].error, scored[i].fitted.complexity))
     losses = {i: scored[i].by_cell(data) for i in pool}
-    near = [
+    rivals = [
         i
         for i in pool
         if as_good(
@@ -42,7 +42,7 @@ def select(scored: Sequence[Scored], data: Rows, seed: int) -> int | None:
             rules.standard_errors,
         )
     ]
-    return min(near, key=lambda i: _claims(scored[i]))
+    return min(rivals, key=lambda i: _claims(scored[i]))
 
 
 def _claims(law: Scored) -> tuple[int, int, bool, float]:
@@ -63,15 +63,17 @@ def eligible(scored: Sequence[Scored], data: Rows, draws: Floats) -> list[int]:
     plausible = [i for i in valid if not scored[i].fitted.limits]
     if not plausible:
         return valid
-    best, kept = (min(pool, key=lambda i: scored[i].error) for pool in (valid, plausible))
-    difference = scored[kept].by_cell(data) - scored[best].by_cell(data)
-    curse = winners_curse(scored[kept], scored[best], data)
-    clear = not as_good(difference, scored[best].error, draws, curse, rules.clear)
-    halves = scored[best].error < rules.far_better * scored[kept].error
-    if clear and (halves or any(adequate(scored[i], data) for i in valid)):
+    best, best_plausible = (min(pool, key=lambda i: scored[i].error) for pool in (valid, plausible))
+    difference = scored[best_plausible].by_cell(data) - scored[best].by_cell(data)
+    curse = winners_curse(scored[best_plausible], scored[best], data)
+    clearly_worse = not as_good(difference, scored[best].error, draws, curse, rules.clear)
+    far_better = scored[best].error < rules.far_better * scored[best_plausible].error
+    if clearly_worse and (far_better or any(adequate(scored[i], data) for i in valid)):
         return valid
-    lags = 1.0 - scored[kept].error < rules.plausible_share * (1.0 - scored[best].error)
-    return valid if lags else plausible
+    explains_less = 1.0 - scored[best_plausible].error < rules.plausible_share * (
+        1.0 - scored[best].error
+    )
+    return valid if explains_less else plausible
 
 
 def adequate(law: Scored, data: Rows) -> bool:
@@ -102,10 +104,10 @@ def winners_curse(law: Scored, best: Scored, data: Rows) -> float:
     choices = 1 + (law.fitted.used < best.fitted.used)
     choices += law.fitted.candidate.structured and not best.fitted.candidate.structured
     curse = rules.winners_curse / len(np.unique(data.cell))
-    inside, least = (float(each.random.sum(axis=1).mean()) for each in (law, best))
-    near = inside <= (1.0 + curse) * least
+    errors_of_law, least = (float(each.random.sum(axis=1).mean()) for each in (law, best))
+    comparable = errors_of_law <= (1.0 + curse) * least
     noise = min(least / max(best.error, 1e-300), 1.0)
-    share = max(curse * noise, rules.min_difference) if near else rules.min_difference
+    share = max(curse * noise, rules.min_difference) if comparable else rules.min_difference
     return float(min(choices * share, 1.0))
 
 
@@ -131,14 +133,14 @@ def as_good(
 def front(scored: Sequence[Scored]) -> list[int]:
     """Laws that no simpler law beats: on the folds among the valid and among those with plausible
     limits, in sample among the valid and among all."""
-    kept: set[int] = set()
+    indices: set[int] = set()
     valid = [i for i, law in enumerate(scored) if law.fitted.valid]
-    kept |= _undominated({i: scored[i].error for i in valid}, scored)
+    indices |= _undominated({i: scored[i].error for i in valid}, scored)
     plausible = [i for i in valid if not scored[i].fitted.limits]
-    kept |= _undominated({i: scored[i].error for i in plausible}, scored)
-    kept |= _undominated({i: scored[i].fitted.fit.error for i in valid}, scored)
-    kept |= _undominated({i: law.fitted.fit.error for i, law in enumerate(scored)}, scored)
-    return sorted(kept, key=lambda i: (scored[i].fitted.complexity, scored[i].error))
+    indices |= _undominated({i: scored[i].error for i in plausible}, scored)
+    indices |= _undominated({i: scored[i].fitted.fit.error for i in valid}, scored)
+    indices |= _undominated({i: law.fitted.fit.error for i, law in enumerate(scored)}, scored)
+    return sorted(indices, key=lambda i: (scored[i].fitted.complexity, scored[i].error))
 
 
 def distinct(
@@ -158,15 +160,15 @@ def distinct(
     predicted : index -> (N,) values on the rows; nan equals nan.
     tolerance : difference of two values up to which they are the same.
     """
-    kept: list[int] = []
+    indices: list[int] = []
     for i in order:
         if not any(
             _same_verdict(scored[i], scored[k])
             and np.allclose(predicted[i], predicted[k], rtol=0, atol=tolerance, equal_nan=True)
-            for k in kept
+            for k in indices
         ):
-            kept.append(i)
-    return kept
+            indices.append(i)
+    return indices
 
 
 def _same_verdict(one: Scored, other: Scored) -> bool:
@@ -175,9 +177,9 @@ def _same_verdict(one: Scored, other: Scored) -> bool:
 
 
 def _undominated(error: dict[int, float], scored: Sequence[Scored]) -> set[int]:
-    kept, least = set(), np.inf
+    indices, lowest = set(), np.inf
     for i in sorted(error, key=lambda i: (scored[i].fitted.complexity, error[i])):
-        if error[i] < least * (1 - 1e-6):
-            kept.add(i)
-            least = error[i]
-    return kept
+        if error[i] < lowest * (1 - 1e-6):
+            indices.add(i)
+            lowest = error[i]
+    return indices

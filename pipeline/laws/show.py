@@ -21,12 +21,12 @@ def laws_html(target: str, selected: Law | None, front: Sequence[Law], notes: Se
     if selected is not None:
         formula = formula_markup(selected.shown, display=False)
         scores = scores_in_words(selected.scores)
-    told = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    items = "".join(f"<li>{escape(note)}</li>" for note in notes)
     return (
         f'<div style="{WIDE}"><p>{left_side(target, display=False)} {formula}</p>'
         f"<p>{escape(scores)}</p></div>"
         f'<div style="{WIDE}">{_front(selected, _around(selected, front))}</div>'
-        + (f"<ul>{told}</ul>" if told else "")
+        + (f"<ul>{items}</ul>" if items else "")
     )
 
 

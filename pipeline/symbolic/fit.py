@@ -196,8 +196,8 @@ def descend(
     problem = _Problem(expression, sample, tuple(shared), tolerance < RULES.tolerance)
     others, _ = problem.begin(theta)
     others, _ = problem.descend(others, iterations, tolerance)
-    fitted, error = problem.theta(others)
-    return (fitted if sample.group is not None else fitted[:, 0]), error.sum(axis=-1)
+    constants, error = problem.theta(others)
+    return (constants if sample.group is not None else constants[:, 0]), error.sum(axis=-1)
 
 
 class _Problem:
@@ -269,8 +269,8 @@ class _Problem:
                 self.prior = self._prior(others)
             centre = np.broadcast_to(self.prior.centre, others.shape)
             trials = np.concatenate([others, np.where(self._own, centre, others)])
-            found, error = self.descend(trials, iterations, tolerance)
-            others = self.best(found, error, 1)
+            candidates, error = self.descend(trials, iterations, tolerance)
+            others = self.best(candidates, error, 1)
         self.prior = None
         return others
 
@@ -298,8 +298,8 @@ class _Problem:
         """The best so many starts: of each group, or of all groups together where coupled."""
         if error.shape[0] <= count:
             return others
-        ranked = error.sum(axis=1, keepdims=True) if self.coupled else error
-        order = np.argsort(ranked, axis=0, kind="stable")[:count]
+        ranking = error.sum(axis=1, keepdims=True) if self.coupled else error
+        order = np.argsort(ranking, axis=0, kind="stable")[:count]
         return np.take_along_axis(
             others, np.broadcast_to(order, (count, others.shape[1]))[..., None], 0
         )
@@ -382,9 +382,9 @@ class _Problem:
 
     def _moved(self, others: Floats, step: Floats) -> Floats:
         step = np.where(self.positive, np.clip(step, -3.0, 3.0), step)
-        moved = others + step
+        position = others + step
         limit = RULES.max_power
-        return np.where(self.exponent, np.clip(moved, -limit, limit), moved)
+        return np.where(self.exponent, np.clip(position, -limit, limit), position)
 
     def _normal(self, state: _State) -> tuple[Floats, Floats]:
         """Normal equations (M, G, Q, Q), (M, G, Q) with the linear constants projected out."""
@@ -442,19 +442,21 @@ class _Problem:
         )
         scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
         unit = normal / (scale[..., :, None] * scale[..., None, :])
-        down = slope / scale
+        gradient = slope / scale
         damped = damping[..., None, None] + 1e-12
-        own = unit[..., :r, :r] + damped * np.eye(r)
+        own_block = unit[..., :r, :r] + damped * np.eye(r)
         between = unit[..., :r, r:]
-        solved = np.linalg.solve(own, np.concatenate([between, down[..., :r, None]], axis=-1))
-        back = np.swapaxes(between, -1, -2) @ solved  # (M, G, S, S + 1)
-        shared = unit[..., r:, r:].sum(axis=1) - back[..., :-1].sum(axis=1)
-        shared = shared + damped[:, 0] * np.eye(shared.shape[-1])
-        rest = down[..., r:].sum(axis=1) - back[..., -1].sum(axis=1)
-        common = np.linalg.solve(shared, rest[..., None])[..., 0]
+        solved = np.linalg.solve(
+            own_block, np.concatenate([between, gradient[..., :r, None]], axis=-1)
+        )
+        coupling = np.swapaxes(between, -1, -2) @ solved  # (M, G, S, S + 1)
+        shared_block = unit[..., r:, r:].sum(axis=1) - coupling[..., :-1].sum(axis=1)
+        shared_block = shared_block + damped[:, 0] * np.eye(shared_block.shape[-1])
+        right_side = gradient[..., r:].sum(axis=1) - coupling[..., -1].sum(axis=1)
+        common = np.linalg.solve(shared_block, right_side[..., None])[..., 0]
         each = solved[..., -1] - (solved[..., :-1] @ common[:, None, :, None])[..., 0]
-        whole = np.broadcast_to(common[:, None, :], (*each.shape[:-1], common.shape[-1]))
-        return np.concatenate([each, whole], axis=-1) / scale
+        shared_steps = np.broadcast_to(common[:, None, :], (*each.shape[:-1], common.shape[-1]))
+        return np.concatenate([each, shared_steps], axis=-1) / scale
 
 
 @dataclass(frozen=True)
@@ -519,14 +521,14 @@ def _split(tree: Tree, shared: frozenset[str]) -> tuple[Linear, int]:
 @lru_cache(maxsize=50_000)
 def _exponents(tree: Tree) -> frozenset[str]:
     """Constants that are an exponent by themselves."""
-    found = set()
+    names = set()
     for node in tree.walk():
         if node.op == "**":
-            inner = node.args[1]
-            while inner.op == "neg":
-                inner = inner.args[0]
-            found |= {inner.name} if inner.op == "constant" else set()
-    return frozenset(found)
+            exponent = node.args[1]
+            while exponent.op == "neg":
+                exponent = exponent.args[0]
+            names |= {exponent.name} if exponent.op == "constant" else set()
+    return frozenset(names)
 
 
 @lru_cache(maxsize=50_000)
@@ -535,13 +537,13 @@ def _positive(tree: Tree) -> frozenset[str]:
 
     They are searched for by their logarithm.
     """
-    found: set[str] = set()
+    candidates: set[str] = set()
     for node in tree.walk():
-        whole = node.op == "**" and node.args[1].is_number and node.args[1].value.is_integer()
-        if node.op in ("sqrt", "log") or (node.op == "**" and not whole):
-            found |= set(_multipliers(node.args[0]))
+        is_integer = node.op == "**" and node.args[1].is_number and node.args[1].value.is_integer()
+        if node.op in ("sqrt", "log") or (node.op == "**" and not is_integer):
+            candidates |= set(_multipliers(node.args[0]))
     names = [node.name for node in tree.walk() if node.op == "constant"]
-    return frozenset(name for name in found if names.count(name) == 1)
+    return frozenset(name for name in candidates if names.count(name) == 1)
 
 
 def _multipliers(node: Tree) -> list[str]:

@@ -47,10 +47,10 @@ def converted(tree: Tree, theta: Floats, scales: Mapping[str, float]) -> Floats:
     theta : (..., P) constants, in the order of `tree.constants`.
     scales : factor -> g; only factors of `scalable`, others are taken as 1.
     """
-    given = {name: theta[..., p] for p, name in enumerate(tree.constants)}
+    constants = {name: theta[..., p] for p, name in enumerate(tree.constants)}
     with np.errstate(all="ignore"):
-        values = _Conversion(tree, given, scales).run()
-    if not given:
+        values = _Conversion(tree, constants, scales).run()
+    if not constants:
         return theta
     return np.stack(np.broadcast_arrays(*(values[name] for name in tree.constants)), axis=-1)
 
@@ -58,11 +58,11 @@ def converted(tree: Tree, theta: Floats, scales: Mapping[str, float]) -> Floats:
 @lru_cache(maxsize=50_000)
 def scalable(tree: Tree) -> frozenset[str]:
     """Factors whose unit the constants can take up, alone and together."""
-    kept: list[str] = []
+    names: list[str] = []
     for name in tree.factors:
-        if _is_closed(tree, [*kept, name]):
-            kept.append(name)
-    return frozenset(kept)
+        if _is_closed(tree, [*names, name]):
+            names.append(name)
+    return frozenset(names)
 
 
 def is_unit_free(tree: Tree, names: Collection[str]) -> bool:
@@ -157,22 +157,22 @@ class _Conversion:
 
     def take_polynomial(self, terms: Sequence[Monomial], k: Floats) -> Shift:
         """Give a polynomial in logarithms the multiplier k: log(x / g) is log(x) − log(g)."""
-        found: dict[tuple[tuple[str, ...], tuple[str, ...]], Floats] = {}
+        coefficients: dict[tuple[tuple[str, ...], tuple[str, ...]], Floats] = {}
         for term in terms:
             constants = [self.given[name] for name in term.constants]
             value = np.prod(np.broadcast_arrays(term.number, k, *constants), axis=0)
-            for kept, replaced in lower_terms(term.logs):
-                moved = value * np.prod([-np.log(self.scales[name]) for name in replaced])
-                place = (term.others, kept)
-                found[place] = found.get(place, np.asarray(0.0)) + moved
-        left = dict(found)
+            for remaining, replaced in lower_terms(term.logs):
+                amount = value * np.prod([-np.log(self.scales[name]) for name in replaced])
+                place = (term.others, remaining)
+                coefficients[place] = coefficients.get(place, np.asarray(0.0)) + amount
+        left = dict(coefficients)
         for term in terms:
             place = (term.others, term.logs)
             own = [name for name in term.constants if name in self.single]
             if own:  # the first constant of its own takes up what the term has to be
-                rest = [self.given[name] for name in term.constants if name != own[0]]
-                beside = np.prod(np.broadcast_arrays(term.number, *rest), axis=0)
-                self.values[own[0]] = left[place] / np.where(beside == 0, 1.0, beside)
+                others = [self.given[name] for name in term.constants if name != own[0]]
+                multiplier = np.prod(np.broadcast_arrays(term.number, *others), axis=0)
+                self.values[own[0]] = left[place] / np.where(multiplier == 0, 1.0, multiplier)
                 left[place] = np.asarray(0.0)
             else:
                 constants = [self.given[name] for name in term.constants]
@@ -204,13 +204,13 @@ class _Conversion:
     def settle_sum(self, node: Tree) -> tuple[Floats, Shift]:
         terms = _terms(node)
         fixed = [(sign, term) for sign, term in terms if not self.free(term)]
-        settled = [(sign, *self.settle(term)) for sign, term in fixed]
-        multiplier = settled[0][1]
+        results = [(sign, *self.settle(term)) for sign, term in fixed]
+        multiplier = results[0][1]
         if self.checked and any(
-            not np.allclose(k, multiplier, rtol=1e-9) for _, k, _ in settled[1:]
+            not np.allclose(k, multiplier, rtol=1e-9) for _, k, _ in results[1:]
         ):
             raise NotClosedError
-        shifts = [sign * shift for sign, _, shift in settled if shift is not None]
+        shifts = [sign * shift for sign, _, shift in results if shift is not None]
         return multiplier, self.take_terms(terms, multiplier, shifts)
 
     def take(self, node: Tree, k: Floats) -> Shift:

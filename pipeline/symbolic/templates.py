@@ -57,9 +57,9 @@ def parametrized(tree: Tree) -> Tree:
         args = [free(child, node.op == "**" and k == 1) for k, child in enumerate(node.args)]
         return Tree(node.op, tuple(args), node.name, node.value)
 
-    merged, before = free(tree.simplify(), False), None
-    while merged != before:
-        before, merged = merged, merged.map(_merged)
+    merged, previous = free(tree.simplify(), False), None
+    while merged != previous:
+        previous, merged = merged, merged.map(_merged)
     return merged
 
 
@@ -120,11 +120,11 @@ def _multiplier(node: Tree) -> Tree | None:
     if _is_constant(node):
         return node
     if node.op in _LIKE_PRODUCTS:
-        found = (_multiplier(child) for child in node.args)
-        return next((name for name in found if name is not None), None)
+        multipliers = [_multiplier(child) for child in node.args]
+        return next((name for name in multipliers if name is not None), None)
     if node.op in _LIKE_SUMS:
-        both = [_multiplier(child) for child in node.args]
-        return both[0] if all(name is not None for name in both) else None
+        multipliers = [_multiplier(child) for child in node.args]
+        return multipliers[0] if all(name is not None for name in multipliers) else None
     if node.op == "neg":
         return _multiplier(node.args[0])
     return None
@@ -132,7 +132,7 @@ def _multiplier(node: Tree) -> Tree | None:
 
 def _joined_terms(terms: list[tuple[bool, Tree]]) -> list[tuple[bool, Tree]]:
     """Terms without those that are a multiple of another term by constants."""
-    kept: list[tuple[bool, Tree]] = []
+    result: list[tuple[bool, Tree]] = []
     bodies: set[Tree] = set()
     for direct, term in terms:
         body = _bare(term)
@@ -141,8 +141,8 @@ def _joined_terms(terms: list[tuple[bool, Tree]]) -> list[tuple[bool, Tree]]:
             continue
         if has_constant:
             bodies.add(body)
-        kept.append((direct, term))
-    return kept
+        result.append((direct, term))
+    return result
 
 
 def _bare(term: Tree) -> Tree:
@@ -166,8 +166,8 @@ def _merged_power(node: Tree) -> Tree:
     if not constants or not rest:
         return node
     inner = _chained(sorted(rest, key=lambda pair: not pair[0]), _LIKE_PRODUCTS)
-    raised = Tree(node.op, (inner, *node.args[1:]))
-    return Tree("*", (constants[0], raised))
+    power = Tree(node.op, (inner, *node.args[1:]))
+    return Tree("*", (constants[0], power))
 
 
 def shorter(tree: Tree) -> dict[Tree, tuple[str, ...]]:
@@ -179,8 +179,8 @@ def shorter(tree: Tree) -> dict[Tree, tuple[str, ...]]:
     for name in tree.constants:
         for neutral in (0.0, 1.0):
             variant = tree.replace({name: Tree.number(neutral)}).simplify()
-            kept = dict.fromkeys(n.name for n in variant.walk() if n.op == "constant")
-            variants.setdefault(variant.renumber(), tuple(kept))
+            names = dict.fromkeys(n.name for n in variant.walk() if n.op == "constant")
+            variants.setdefault(variant.renumber(), tuple(names))
     return variants
 
 
@@ -198,7 +198,7 @@ def positive_exponents(tree: Tree, negative: Collection[str]) -> tuple[Tree, fro
     tree, and the constants whose value changes its sign.
     """
     names = [node.name for node in tree.walk() if node.op == "constant"]
-    changed: set[str] = set()
+    flips: set[str] = set()
 
     def turned(node: Tree) -> Tree:
         exponent, base = node.args[-1] if node.args else node, node.args[0] if node.args else node
@@ -208,11 +208,11 @@ def positive_exponents(tree: Tree, negative: Collection[str]) -> tuple[Tree, fro
             return node
         plain = Tree.constant(name)
         if (name in negative) == minus:  # the exponent is positive
-            changed.update({name} if minus else ())
+            flips.update({name} if minus else ())
             return Tree("**", (base, plain))
         if base.op != "/":
             return node
-        changed.update(() if minus else {name})
+        flips.update(() if minus else {name})
         return Tree("**", (Tree("/", (base.args[1], base.args[0])).simplify(), plain))
 
-    return tree.map(turned), frozenset(changed)
+    return tree.map(turned), frozenset(flips)

@@ -158,8 +158,8 @@ class Tree:
 
     def renumber(self) -> Tree:
         """The simplified tree with constants ``c0, c1, …`` in order of first appearance."""
-        found = (node.name for node in self.walk() if node.op == "constant")
-        order = {name: Tree.constant(f"c{k}") for k, name in enumerate(dict.fromkeys(found))}
+        names = (node.name for node in self.walk() if node.op == "constant")
+        order = {name: Tree.constant(f"c{k}") for k, name in enumerate(dict.fromkeys(names))}
         return self.replace(order).simplify()
 
     def simplify(self) -> Tree:
@@ -185,8 +185,8 @@ class Tree:
         """Paths to every occurrence of a name, from left to right."""
         if self.name == name:
             return [()]
-        inside = ((k, child.paths(name)) for k, child in enumerate(self.args))
-        return [(k, *path) for k, found in inside for path in found]
+        branches = ((k, child.paths(name)) for k, child in enumerate(self.args))
+        return [(k, *path) for k, child_paths in branches for path in child_paths]
 
     @property
     def is_number(self) -> bool:
@@ -245,8 +245,8 @@ class _Reader:
         raise self.refuse(name)
 
     def call(self, node: ast.Call) -> Tree:
-        known = isinstance(node.func, ast.Name) and node.func.id in FUNCTIONS
-        if not known or len(node.args) != 1 or node.keywords:
+        allowed = isinstance(node.func, ast.Name) and node.func.id in FUNCTIONS
+        if not allowed or len(node.args) != 1 or node.keywords:
             raise self.refuse(ast.unparse(node))
         return Tree(ast.unparse(node.func), (self.read(node.args[0]),))
 
@@ -306,9 +306,9 @@ def _folded(node: Tree) -> Tree:
     if not node.args:
         return node
     if node.op in ("+", "-"):
-        bare = _without_minus(node.args[1])
-        if bare is not None:
-            node = Tree("-" if node.op == "+" else "+", (node.args[0], bare))
+        positive = _without_minus(node.args[1])
+        if positive is not None:
+            node = Tree("-" if node.op == "+" else "+", (node.args[0], positive))
     return _neutral(node) or _both_numbers(node)
 
 

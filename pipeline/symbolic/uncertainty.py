@@ -88,8 +88,8 @@ def cluster_bootstrap(
         draws[:, places] = rng.multinomial(len(places), share, size=resamples)
     weighted = sample.weighted(draws[:, index.ravel()] * sample.weight)
     start = np.repeat(theta[None, ...], resamples, axis=0)
-    drawn, error = descend(expression, weighted, start, steps, shared=shared)
-    return drawn[np.isfinite(error) & np.isfinite(drawn).reshape(resamples, -1).all(axis=1)]
+    constants, error = descend(expression, weighted, start, steps, shared=shared)
+    return constants[np.isfinite(error) & np.isfinite(constants).reshape(resamples, -1).all(axis=1)]
 
 
 def sandwich_draws(
@@ -178,9 +178,9 @@ def unidentified(
     if not len(theta):
         return {}
     singular, directions, length = _decomposed(expression, theta, sample)
-    loose = np.sum(directions[:, singular == 0] ** 2, axis=1) > RULES.free
+    movable = np.sum(directions[:, singular == 0] ** 2, axis=1) > RULES.free
     names = expression.constants
-    confounded = {name: CONFOUNDED for name, free in zip(names, loose, strict=True) if free}
+    confounded = {name: CONFOUNDED for name, free in zip(names, movable, strict=True) if free}
     if ends is None:
         return confounded
     root = sandwich_root(expression, theta, sample, cell)
@@ -188,11 +188,11 @@ def unidentified(
     total = sample.weight.sum()
     mean = float(np.average(sample.target, weights=sample.weight))
     spread = float(np.sqrt(np.average((sample.target - mean) ** 2, weights=sample.weight)))
-    drawn = np.abs(ends - theta).max(axis=0)
-    reach = np.maximum(drawn, linear)
+    half_width = np.abs(ends - theta).max(axis=0)
+    reach = np.maximum(half_width, linear)
     with np.errstate(over="ignore", invalid="ignore"):
-        moved = reach * length / np.sqrt(total) / max(spread, 1e-300)
+        change = reach * length / np.sqrt(total) / max(spread, 1e-300)
     size = np.maximum(np.abs(theta), 1e-300)
-    too_wide = ~np.isfinite(reach) | (moved > RULES.far) | (reach > RULES.wild * size)
-    wild = too_wide | (linear > RULES.stuck * drawn)
-    return {name: SCATTERED for name, far in zip(names, wild, strict=True) if far} | confounded
+    unbounded = ~np.isfinite(reach) | (change > RULES.far) | (reach > RULES.wild * size)
+    scattered = unbounded | (linear > RULES.stuck * half_width)
+    return {name: SCATTERED for name, far in zip(names, scattered, strict=True) if far} | confounded

@@ -163,8 +163,8 @@ def _different(ranked: Sequence[tuple[str, Floats]], data: Rows) -> list[tuple[s
     scale = max(float(np.sqrt(data.variance)), 1e-300)
     for text, theta in ranked:
         value = Expression.parse(text, data.factors).evaluate(data.sample.columns, theta)
-        rounded = np.round(value / scale, data.rules.evidence.same_law)
-        laws.setdefault(rounded.tobytes(), (text, theta))
+        key = np.round(value / scale, data.rules.evidence.same_law)
+        laws.setdefault(key.tobytes(), (text, theta))
     return list(laws.values())
 
 

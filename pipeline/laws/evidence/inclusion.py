@@ -57,15 +57,15 @@ def inclusion(laws: Sequence[Competitor], factor: str, means: Rows, seed: int) -
     scores = [_bic(law, law.theta, means, weights) for law in laws]
     rounds = []
     for k, part in enumerate(np.array_split(np.arange(rules.halves), rules.permutations)):
-        shuffled = permuted(means, factor, [seed, 41, k])
-        drawn = _halves(shuffled, seed)[part]
-        again = [
-            _bic(law, _refitted(law, shuffled, seed), shuffled, drawn)
+        permuted_means = permuted(means, factor, [seed, 41, k])
+        half_weights = _halves(permuted_means, seed)[part]
+        permuted_scores = [
+            _bic(law, _refitted(law, permuted_means, seed), permuted_means, half_weights)
             if law.uses(factor)
             else score[part]
             for law, score in zip(laws, scores, strict=True)
         ]
-        rounds.append(_lead(laws, again, factor))
+        rounds.append(_lead(laws, permuted_scores, factor))
     return Inclusion(
         observed=float(np.mean(_lead(laws, scores, factor) > rules.clear)),
         permuted=float(np.mean(np.concatenate(rounds) > rules.clear)),
@@ -81,10 +81,10 @@ def permuted(data: Rows, factor: str, seed: Sequence[int]) -> Rows:
     defined = ~np.isnan(column)
     _, index = np.unique(data.cell[defined], return_inverse=True)
     index = index.ravel()
-    value = np.bincount(index, column[defined]) / np.bincount(index)
-    shuffled = column.copy()
-    shuffled[defined] = np.random.default_rng(seed).permutation(value)[index]
-    return replace(data, columns={**data.columns, factor: shuffled})
+    cell_values = np.bincount(index, column[defined]) / np.bincount(index)
+    values = column.copy()
+    values[defined] = np.random.default_rng(seed).permutation(cell_values)[index]
+    return replace(data, columns={**data.columns, factor: values})
 
 
 def _refitted(law: Competitor, data: Rows, seed: int) -> Floats:
@@ -100,8 +100,8 @@ def _halves(data: Rows, seed: int) -> Floats:
     """Weights (M, N) of the merged rows on halves of the cells: the same draws for every law."""
     cells, index = np.unique(data.merged_cell, return_inverse=True)
     draws = np.random.default_rng([seed, 37]).random((data.rules.evidence.halves, len(cells)))
-    chosen = draws.argsort(axis=1) < _half(len(cells))
-    return np.asarray(chosen[:, index.ravel()] * data.sample.weight, dtype=float)
+    members = draws.argsort(axis=1) < _half(len(cells))
+    return np.asarray(members[:, index.ravel()] * data.sample.weight, dtype=float)
 
 
 def _half(cells: int) -> int:

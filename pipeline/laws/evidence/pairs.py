@@ -68,20 +68,20 @@ def find_pairs(data: Rows, roles: Roles, lower: bool, seeds: Indices | None) -> 
     lower : whether a lower target is better.
     seeds : (N,) seed of every row; None where the table has none.
     """
-    alone = data.columns[roles.tasks] == 1.0
+    single_task = data.columns[roles.tasks] == 1.0
     levels = _levels(data)
-    base = _bases(data, roles, levels, alone)
+    base = _bases(data, roles, levels, single_task)
     cell = _cells(data, levels, base)
     sign = -1.0 if lower else 1.0
-    runs = _Runs(sign * data.target, data.weights, data.counts, cell, base, alone)
-    together = ~alone & np.isin(base, np.unique(base[alone]))
-    if not together.any():
+    runs = _Runs(sign * data.target, data.weights, data.counts, cell, base, single_task)
+    multi_task = ~single_task & np.isin(base, np.unique(base[single_task]))
+    if not multi_task.any():
         return None
-    by_seed = _pair_by_seed(runs, together, seeds, data.rules.evidence.prior_freedom)
+    by_seed = _pair_by_seed(runs, multi_task, seeds, data.rules.evidence.prior_freedom)
     if by_seed is not None and by_seed.freedom >= data.rules.evidence.seed_freedom:
         return _record(by_seed, runs, data, levels, True)
-    found = _pair_by_mean(runs, together, data.noise, data.rules.evidence.prior_freedom)
-    return _record(found, runs, data, levels, False)
+    gains = _pair_by_mean(runs, multi_task, data.noise, data.rules.evidence.prior_freedom)
+    return _record(gains, runs, data, levels, False)
 
 
 @dataclass(frozen=True)
@@ -111,11 +111,11 @@ class _Gains:
 
 def _levels(data: Rows) -> dict[str, Levels]:
     """Levels of every factor over all rows."""
-    found = {}
+    levels = {}
     for name, column in data.columns.items():
         low = float(np.nanmin(column)) if np.isfinite(column).any() else None
-        found[name] = find_levels(column, is_logarithmic(column, low))
-    return found
+        levels[name] = find_levels(column, is_logarithmic(column, low))
+    return levels
 
 
 def _exact(levels: Levels, column: Floats) -> Indices:
@@ -160,12 +160,12 @@ def _pair_by_mean(runs: _Runs, together: Mask, stated: float | None, prior: floa
     weight = _sums(index, runs.weight[rows])
     mean = _sums(index, (runs.weight * runs.good)[rows]) / weight
     base = runs.base[rows[first]]
-    known = together | (runs.alone & np.isin(runs.base, np.unique(base)))
-    whole = _sums(runs.cell, runs.weight * known)
-    centre = _sums(runs.cell, runs.weight * known * runs.good) / np.maximum(whole, 1e-300)
-    squares = _sums(runs.base, runs.weight * known * (runs.good - centre[runs.cell]) ** 2)
-    freedom = _sums(runs.base, runs.count * known)
-    pairs = np.unique(np.column_stack([runs.base[known], runs.cell[known]]), axis=0)
+    mask = together | (runs.alone & np.isin(runs.base, np.unique(base)))
+    total_weight = _sums(runs.cell, runs.weight * mask)
+    centre = _sums(runs.cell, runs.weight * mask * runs.good) / np.maximum(total_weight, 1e-300)
+    squares = _sums(runs.base, runs.weight * mask * (runs.good - centre[runs.cell]) ** 2)
+    freedom = _sums(runs.base, runs.count * mask)
+    pairs = np.unique(np.column_stack([runs.base[mask], runs.cell[mask]]), axis=0)
     freedom = freedom - np.bincount(pairs[:, 0], minlength=len(freedom))
     noise, total = _shrunk(squares, freedom, prior)
     if noise is None and stated is not None:
@@ -174,8 +174,8 @@ def _pair_by_mean(runs: _Runs, together: Mask, stated: float | None, prior: floa
     gains = mean - level[base]
     if noise is None:
         return _Gains(rows[first], gains, weight, place, None, None, 0.0)
-    own, shared = noise[base] / weight, noise[places] / single[places]
-    return _Gains(rows[first], gains, weight, place, own, shared, total)
+    own_variance, shared_variance = noise[base] / weight, noise[places] / single[places]
+    return _Gains(rows[first], gains, weight, place, own_variance, shared_variance, total)
 
 
 def _pair_by_seed(
@@ -200,13 +200,13 @@ def _pair_by_seed(
     _, pair_first, pair = np.unique(block[rows], return_index=True, return_inverse=True)
     total = _sums(cell, weight)
     mean = _sums(cell, weight * gain) / total
-    left = gain - mean[cell]
-    drift = _sums(pair, weight * left) / _sums(pair, weight)
+    residual = gain - mean[cell]
+    drift = _sums(pair, weight * residual) / _sums(pair, weight)
     seeds_of = _sums(base[pair_first], np.ones(len(pair_first)))
     common, freedom = _shrunk(_sums(base[pair_first], drift**2), seeds_of - 1.0, prior)
     spare = _sums(base, runs.count[rows]) - _sums(base[first], np.ones(len(first)))
-    rest = _sums(base, weight * (left - drift[pair]) ** 2)
-    noise, _ = _shrunk(rest, np.maximum(spare - (seeds_of - 1.0), 0.0), prior)
+    squares = _sums(base, weight * (residual - drift[pair]) ** 2)
+    noise, _ = _shrunk(squares, np.maximum(spare - (seeds_of - 1.0), 0.0), prior)
     if common is None or noise is None:
         return None
     own, shared = noise[base[first]] / total, common / seeds_of
@@ -218,8 +218,8 @@ def _shrunk(squares: Floats, freedom: Floats, prior: float) -> tuple[Floats | No
     total = float(freedom.sum())
     if total < 1 or not squares.sum() > 0:
         return None, 0.0
-    whole = float(squares.sum()) / total
-    return (squares + prior * whole) / (freedom + prior), total
+    pooled_variance = float(squares.sum()) / total
+    return (squares + prior * pooled_variance) / (freedom + prior), total
 
 
 def _sums(index: Indices, values: Floats) -> Floats:
@@ -227,20 +227,20 @@ def _sums(index: Indices, values: Floats) -> Floats:
 
 
 def _record(
-    found: _Gains, runs: _Runs, data: Rows, levels: Mapping[str, Levels], by_seed: bool
+    gains: _Gains, runs: _Runs, data: Rows, levels: Mapping[str, Levels], by_seed: bool
 ) -> Pairs:
     """The gains with the levels and values of their cells."""
-    mine = np.isin(runs.cell, runs.cell[found.first])
+    mask = np.isin(runs.cell, runs.cell[gains.first])
     codes, at = {}, {}
     for name, column in data.columns.items():
         each = levels[name]
-        defined = np.isfinite(column) & mine
+        defined = np.isfinite(column) & mask
         count = _sums(runs.cell, defined.astype(float))
         mean = _sums(runs.cell, np.where(defined, column, 0.0)) / np.maximum(count, 1.0)
-        value = mean[runs.cell[found.first]]
-        code = each.code[found.first]
+        value = mean[runs.cell[gains.first]]
+        code = each.code[gains.first]
         if (code == UNDEFINED).any():
-            at[name] = np.where(np.isfinite(column[found.first]), value, np.nan)
+            at[name] = np.where(np.isfinite(column[gains.first]), value, np.nan)
             continue
         if each.binned:
             at[name] = value
@@ -250,14 +250,14 @@ def _record(
         if len(np.unique(code)) > 1:
             codes[name] = np.unique(code, return_inverse=True)[1].ravel()
     return Pairs(
-        gain=found.gain,
-        weight=found.weight,
-        base=found.base.astype(np.int64),
-        own=found.own,
-        shared=found.shared,
-        freedom=found.freedom,
+        gain=gains.gain,
+        weight=gains.weight,
+        base=gains.base.astype(np.int64),
+        own=gains.own,
+        shared=gains.shared,
+        freedom=gains.freedom,
         levels=codes,
         at=at,
-        group=data.group_index[found.first],
+        group=data.group_index[gains.first],
         by_seed=by_seed,
     )

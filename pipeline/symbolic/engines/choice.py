@@ -43,12 +43,12 @@ def choose(requested: str) -> Choice:
 
 
 def _first_ready() -> Choice:
-    passed: list[str] = []
+    skipped: list[str] = []
     for name in PREFERENCE:
         readiness = ENGINES[name].readiness()
         if readiness.ready:
-            return Choice("auto", name, "; ".join([*passed, f"{name}: {readiness.reason}"]))
-        passed.append(f"{name}: {readiness.reason}")
+            return Choice("auto", name, "; ".join([*skipped, f"{name}: {readiness.reason}"]))
+        skipped.append(f"{name}: {readiness.reason}")
     raise EngineNotReadyError(
-        "engine", f"an engine that is ready here; {'; '.join(passed)}", "auto"
+        "engine", f"an engine that is ready here; {'; '.join(skipped)}", "auto"
     )

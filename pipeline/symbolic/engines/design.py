@@ -23,5 +23,5 @@ def design_matrix(sample: Sample) -> tuple[Floats, dict[str, float]]:
         name: float(np.exp(np.mean(np.log(column)))) if is_size(column) else 1.0
         for name, column in sample.columns.items()
     }
-    scaled = [column / scales[name] for name, column in sample.columns.items()]
-    return np.column_stack(scaled).astype(np.float32), scales
+    columns = [column / scales[name] for name, column in sample.columns.items()]
+    return np.column_stack(columns).astype(np.float32), scales

@@ -50,9 +50,9 @@ class Form:
     @property
     def text(self) -> str:
         """The form with constants numbered ``c0, c1, …``."""
-        joined = " + ".join([self.outer.format(u=self.size), *self.terms])
+        text = " + ".join([self.outer.format(u=self.size), *self.terms])
         numbers = count()
-        return re.sub(r"\?", lambda _: f"c{next(numbers)}", joined)
+        return re.sub(r"\?", lambda _: f"c{next(numbers)}", text)
 
 
 def screening_forms(kinds: Kinds) -> Iterator[Form]:
@@ -192,9 +192,9 @@ def larger_sizes(form: Form, kinds: Kinds) -> Iterator[Form]:
     for share in filter(form.holds, kinds.fractions):
         for name in (*kinds.fractions, *kinds.others):
             if not form.holds(name):
-                for own in ("", "?*") if "?" not in form.size else ("",):
-                    both = re.sub(rf"\b{share}\b", f"({own}{share} + ?*{name})", form.size)
-                    yield Form(form.outer, both, form.terms)
+                for multiplier in ("", "?*") if "?" not in form.size else ("",):
+                    size = re.sub(rf"\b{share}\b", f"({multiplier}{share} + ?*{name})", form.size)
+                    yield Form(form.outer, size, form.terms)
 
 
 def size_factors(form: Form, kinds: Kinds) -> Iterator[str]:

@@ -60,8 +60,8 @@ class GPLearn:
             return Readiness(False, "gplearn is not installed: pip install 'mtl-laws[gplearn]'")
         version, sklearn = metadata.version("gplearn"), metadata.version("scikit-learn")
         if _parsed(version) < GPLEARN or _parsed(sklearn) < SKLEARN:
-            found = f"gplearn {version} with scikit-learn {sklearn} is installed"
-            return Readiness(False, f"{found}; gplearn>=0.4.3 with scikit-learn>=1.8 is needed")
+            versions = f"gplearn {version} with scikit-learn {sklearn} is installed"
+            return Readiness(False, f"{versions}; gplearn>=0.4.3 with scikit-learn>=1.8 is needed")
         return Readiness(True, f"gplearn {version}, the published study's tool")
 
     def search(self, request: Request) -> Sequence[str]:
@@ -71,8 +71,8 @@ class GPLearn:
         factors = [f"({1.0 / scale!r} * {name})" for name, scale in scales.items()]
         mean, spread = float(np.mean(sample.target)), float(np.std(sample.target)) or 1.0
         best: dict[int, dict[str, float]] = {}
-        scaled = Sample(sample.columns, (sample.target - mean) / spread, sample.weight)
-        for population in _generations(design.astype(float), scaled, request):
+        standardised = Sample(sample.columns, (sample.target - mean) / spread, sample.weight)
+        for population in _generations(design.astype(float), standardised, request):
             for program in population:
                 if program.length_ <= request.max_complexity:
                     _admit(best.setdefault(program.length_, {}), program, factors)

@@ -176,21 +176,23 @@ def install() -> str:
         if the download or the compilation failed.
     """
     command = [sys.executable, "-c", "import pysr; print(pysr.__version__)"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     ready = PySR().readiness()
-    if done.returncode or not ready.ready:
-        last = ready.reason if done.returncode == 0 else "its installation failed, see above"
-        raise EngineNotReadyError("install", f"a machine on which Julia installs ({last})", "pysr")
+    if process.returncode or not ready.ready:
+        reason = ready.reason if process.returncode == 0 else "its installation failed, see above"
+        raise EngineNotReadyError(
+            "install", f"a machine on which Julia installs ({reason})", "pysr"
+        )
     return ready.reason
 
 
 def _julia(version: str) -> Readiness:
     """Whether a Julia with PySR's packages is there, by the means juliacall has to find it."""
-    told = os.environ.get("PYTHON_JULIACALL_EXE", "")
-    if told and not told.startswith("@"):
-        found = shutil.which(told)
-        reason = f"pysr {version}, Julia at {found}" if found else f"no Julia at {told}"
-        return Readiness(found is not None, reason)
+    executable = os.environ.get("PYTHON_JULIACALL_EXE", "")
+    if executable and not executable.startswith("@"):
+        path = shutil.which(executable)
+        reason = f"pysr {version}, Julia at {path}" if path else f"no Julia at {executable}"
+        return Readiness(path is not None, reason)
     if find_spec("juliapkg") is None:
         return Readiness(False, "juliapkg is not installed: pip install pysr")
     import juliapkg.deps

@@ -139,10 +139,10 @@ def _unary(node: ast.AST) -> Node:
 def negative(node: Node) -> Node:
     """``-node``, with the signs inside a sum turned rather than bracketed."""
     if isinstance(node, Sum):
-        flipped = tuple((-sign, term) for sign, term in node.terms)
-        if len(flipped) > 1 or flipped[0][0] < 0:
-            return Sum(flipped)
-        return flipped[0][1]
+        terms = tuple((-sign, term) for sign, term in node.terms)
+        if len(terms) > 1 or terms[0][0] < 0:
+            return Sum(terms)
+        return terms[0][1]
     return Sum(((-1, node),))
 
 
@@ -202,10 +202,10 @@ def invert(node: Node) -> Node:
     """One over `node`."""
     sign, bare = _split_sign(node)
     if isinstance(bare, Product):
-        flipped = _product(list(bare.below), list(bare.above))
+        inverse = _product(list(bare.below), list(bare.above))
     else:
-        flipped = _product([], [bare])
-    return flipped if sign > 0 else negative(flipped)
+        inverse = _product([], [bare])
+    return inverse if sign > 0 else negative(inverse)
 
 
 def divide(left: Node, right: Node) -> Node:

@@ -34,11 +34,11 @@ LATEX_SPECIAL = {
 
 def latex_name(name: str) -> str:
     r"""A name as LaTeX: ``n``, ``\mathrm{f1}``, ``c_{0}``, ``\lambda``."""
-    parted = symbol(name)
-    base = f"\\{parted.base}" if parted.base in GREEK else _word(parted.base)
-    if not parted.subscript:
+    parts = symbol(name)
+    base = f"\\{parts.base}" if parts.base in GREEK else _word(parts.base)
+    if not parts.subscript:
         return base
-    return f"{base}_{{{parted.subscript}}}"
+    return f"{base}_{{{parts.subscript}}}"
 
 
 def _word(base: str) -> str:

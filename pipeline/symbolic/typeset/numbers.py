@@ -100,8 +100,8 @@ def percent(value: object) -> str:
         return MISSING
     texts = [f"{100 * value:.{decimals}f}" for decimals in range(MOST_DECIMALS + 1)]
     exact = value <= 0.0 or value == 1.0
-    told = next((text for text in texts if exact or abs(float(text)) not in (0.0, 100.0)), texts[0])
-    return f"{_unsigned_zero(told)} %".replace("-", MINUS)
+    text = next((text for text in texts if exact or abs(float(text)) not in (0.0, 100.0)), texts[0])
+    return f"{_unsigned_zero(text)} %".replace("-", MINUS)
 
 
 def settled(value: float, scale: float) -> float:

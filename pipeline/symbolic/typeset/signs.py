@@ -26,7 +26,7 @@ def subtracted(expression: str) -> list[str]:
     """
     tree = parse(expression)
     names = [node.name for node in _walk(tree) if isinstance(node, Name)]
-    found = [
+    candidates = [
         factor.name
         for node in _walk(tree)
         if isinstance(node, Sum)
@@ -35,7 +35,7 @@ def subtracted(expression: str) -> list[str]:
         for factor in (term.above if isinstance(term, Product) else (term,))
         if isinstance(factor, Name)
     ]
-    return [name for name in found if names.count(name) == 1]
+    return [name for name in candidates if names.count(name) == 1]
 
 
 def _walk(node: Node) -> Iterator[Node]:
