@@ -23,6 +23,7 @@ from mtl_laws.pipeline.io.blocks import short
 from mtl_laws.pipeline.io.tablefile import numbers, read_table, write_parquet
 from mtl_laws.pipeline.io.wholefile import write_whole
 from mtl_laws.pipeline.laws.bands import Bands, Certainty, Uncertainty
+from mtl_laws.pipeline.laws.display import LawPlot, laws_html
 from mtl_laws.pipeline.laws.law import SCORES, Law, scores_in_words
 from mtl_laws.pipeline.laws.question import is_factor_name
 from mtl_laws.pipeline.laws.record import (
@@ -42,7 +43,6 @@ from mtl_laws.pipeline.laws.record import (
     read_json,
     wrong,
 )
-from mtl_laws.pipeline.laws.show import laws_html
 from mtl_laws.pipeline.symbolic.tree import Floats
 from mtl_laws.pipeline.symbolic.typeset.latex import formula_latex
 from mtl_laws.pipeline.symbolic.typeset.plain import formula_text
@@ -376,8 +376,6 @@ class LawSet(Record):
         UserError
             if a name is not known.
         """
-        from mtl_laws.pipeline.laws.plot import LawPlot
-
         column = self.groups.column if self.groups is not None and self.law.levels else None
         return LawPlot(
             law=self.law,
@@ -409,6 +407,33 @@ def _missing(factor: str, column: str, table: pd.DataFrame) -> MissingError:
     columns = ", ".join(map(str, table.columns)) or "none"
     expected = f"it holds the law's factor {factor}{alternative}; columns given: {columns}"
     return MissingError(f"table, column {column}", expected, None)
+
+
+def predict(laws: LawSet | Path | str, points: pd.DataFrame | Mapping[str, object]) -> pd.DataFrame:
+    """Return predictions of the selected law, with 95 % intervals.
+
+    Parameters
+    ----------
+    laws : a `LawSet`, or the path of a ``laws.json`` or of its folder.
+    points : one row per point, with a column for each factor of the law; or one point as
+        ``{factor: value}``.
+
+    Returns
+    -------
+    The columns of `LawSet.intervals`, one row per point.
+
+    Raises
+    ------
+    UserError
+        if the laws cannot be read, or a factor or group is missing or unknown.
+
+    Examples
+    --------
+    >>> predict("runs/mine", {"n": 500, "T": 2, "ami": 0.4})  # doctest: +SKIP
+    """
+    chosen = laws if isinstance(laws, LawSet) else LawSet.load(laws)
+    table = points if isinstance(points, pd.DataFrame) else pd.DataFrame([dict(points)])
+    return chosen.intervals(table)
 
 
 def schema() -> str:

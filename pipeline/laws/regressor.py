@@ -41,7 +41,7 @@ from mtl_laws.pipeline.laws.rows import Indices, Rows, infer_domains, number_cel
 from mtl_laws.pipeline.laws.rules import Rules
 from mtl_laws.pipeline.laws.score import Scored
 from mtl_laws.pipeline.laws.search import SearchOptions, SearchResult, find_laws
-from mtl_laws.pipeline.symbolic.engines.choice import choose
+from mtl_laws.pipeline.symbolic.engines.registry import choose
 from mtl_laws.pipeline.symbolic.tree import Floats, format_number
 from mtl_laws.pipeline.symbolic.typeset import formula_latex
 

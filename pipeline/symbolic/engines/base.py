@@ -13,7 +13,9 @@ from typing import Protocol
 import numpy as np
 
 from mtl_laws.pipeline.symbolic.fit import Sample
+from mtl_laws.pipeline.symbolic.kinds import is_size
 from mtl_laws.pipeline.symbolic.program import Columns, Expression
+from mtl_laws.pipeline.symbolic.tree import Floats
 
 
 @dataclass(frozen=True)
@@ -89,3 +91,16 @@ class Engine(Protocol):
             if the engine failed; the search goes on with the other engines.
         """
         ...
+
+
+def design_matrix(sample: Sample) -> tuple[Floats, dict[str, float]]:
+    """Factors as float32 columns near 1 (N rows, F factors), and the divisor of each.
+
+    A size is divided by its geometric mean, anything else by 1.
+    """
+    scales = {
+        name: float(np.exp(np.mean(np.log(column)))) if is_size(column) else 1.0
+        for name, column in sample.columns.items()
+    }
+    columns = [column / scales[name] for name, column in sample.columns.items()]
+    return np.column_stack(columns).astype(np.float32), scales

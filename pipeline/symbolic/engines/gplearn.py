@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 
 from mtl_laws.pipeline.errors import EngineError
-from mtl_laws.pipeline.symbolic.engines.base import Readiness, Request
-from mtl_laws.pipeline.symbolic.engines.design import design_matrix
+from mtl_laws.pipeline.symbolic.engines.base import Readiness, Request, design_matrix
 from mtl_laws.pipeline.symbolic.fit import Sample
 from mtl_laws.pipeline.symbolic.tree import format_number
 

@@ -14,8 +14,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from mtl_laws.pipeline.errors import EngineError
-from mtl_laws.pipeline.symbolic.engines.base import Readiness, Request
-from mtl_laws.pipeline.symbolic.engines.design import design_matrix
+from mtl_laws.pipeline.symbolic.engines.base import Readiness, Request, design_matrix
 from mtl_laws.pipeline.symbolic.fit import Sample
 from mtl_laws.pipeline.symbolic.tree import Floats
 

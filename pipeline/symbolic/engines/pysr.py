@@ -29,8 +29,7 @@ from queue import Empty, Queue
 from typing import Any
 
 from mtl_laws.pipeline.errors import EngineError, EngineNotReadyError
-from mtl_laws.pipeline.symbolic.engines.base import Readiness, Request
-from mtl_laws.pipeline.symbolic.engines.design import design_matrix
+from mtl_laws.pipeline.symbolic.engines.base import Readiness, Request, design_matrix
 
 WORKER = Path(__file__).with_name("pysr_worker.py")
 #: -P: the script's own folder, in which this module is called pysr too, is not searched for modules
