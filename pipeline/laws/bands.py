@@ -78,10 +78,10 @@ class Bands:
         for rows, part in parts:
             for row, names in zip(rows.tolist(), part.outside, strict=True):
                 outside[row] = names
-        mean = _scattered([(rows, part.mean) for rows, part in parts], size)
-        law = _joined_band([(rows, part.law) for rows, part in parts], size)
-        run = _joined_band([(rows, part.run) for rows, part in parts], size)
-        distance = _scattered([(rows, part.distance) for rows, part in parts], size)
+        mean = _scatter([(rows, part.mean) for rows, part in parts], size)
+        law = _join_bands([(rows, part.law) for rows, part in parts], size)
+        run = _join_bands([(rows, part.run) for rows, part in parts], size)
+        distance = _scatter([(rows, part.distance) for rows, part in parts], size)
         return Bands(mean, law, run, tuple(outside), distance)
 
 
@@ -211,7 +211,7 @@ def _check_lengths(draws: Mapping[str, tuple[float, ...]]) -> None:
         raise wrong(lengths, accepted, below="draws")
 
 
-def _scattered(parts: Sequence[tuple[npt.NDArray[np.intp], Floats]], size: int) -> Floats:
+def _scatter(parts: Sequence[tuple[npt.NDArray[np.intp], Floats]], size: int) -> Floats:
     """Values (size,) from those of some rows each; nan elsewhere."""
     values = np.full(size, np.nan)
     for rows, part in parts:
@@ -219,14 +219,14 @@ def _scattered(parts: Sequence[tuple[npt.NDArray[np.intp], Floats]], size: int) 
     return values
 
 
-def _joined_band(
+def _join_bands(
     parts: Sequence[tuple[npt.NDArray[np.intp], Band | None]], size: int
 ) -> Band | None:
     bands = [(rows, band) for rows, band in parts if band is not None]
     if not bands:
         return None
-    low = _scattered([(rows, band[0]) for rows, band in bands], size)
-    high = _scattered([(rows, band[1]) for rows, band in bands], size)
+    low = _scatter([(rows, band[0]) for rows, band in bands], size)
+    high = _scatter([(rows, band[1]) for rows, band in bands], size)
     return low, high
 
 
@@ -247,23 +247,23 @@ class Predictor:
 
     def bands(self, table: Table) -> Bands:
         """Bands of the law at every row, within the target's bounds; see `Law.bands`."""
-        mean, draws = self._mean(table), self._drawn(table)
+        mean, draws = self._mean(table), self._draws(table)
         stored = self.uncertainty
         noise = None if stored is None else stored.noise_sd
-        law = _widened(mean, _percentiles(draws, mean), np.sqrt(self._beyond(table)))
-        run = _widened(mean, law, noise)
+        law = _widen(mean, _percentiles(draws, mean), np.sqrt(self._form_variance(table)))
+        run = _widen(mean, law, noise)
         if stored is not None:
             mean = np.clip(mean, *_ends(stored.bounds))
-            law, run = (_clipped(band, stored.bounds) for band in (law, run))
+            law, run = (_clip(band, stored.bounds) for band in (law, run))
         return Bands(mean, law, run, self._outside(table), self._distance(table))
 
     def change(self, table: Table, baseline: Table) -> Bands:
         """Bands of the law's change from one table to another, row by row; see `Law.change`."""
         mean = self._mean(table) - self._mean(baseline)
-        interval = _percentiles(self._drawn(table) - self._drawn(baseline), mean)
-        law = _widened(mean, interval, np.sqrt(self._beyond(table, baseline)))
+        interval = _percentiles(self._draws(table) - self._draws(baseline), mean)
+        law = _widen(mean, interval, np.sqrt(self._form_variance(table, baseline)))
         noise = None if self.uncertainty is None else self.uncertainty.noise_sd
-        run = _widened(mean, law, None if noise is None else np.sqrt(2.0) * noise)
+        run = _widen(mean, law, None if noise is None else np.sqrt(2.0) * noise)
         pairs = zip(self._outside(table), self._outside(baseline), strict=True)
         outside = tuple(tuple(dict.fromkeys([*one, *other])) for one, other in pairs)
         distance = np.fmax(self._distance(table), self._distance(baseline))
@@ -275,7 +275,7 @@ class Predictor:
         weight = np.array([rival.weight for rival in rivals])
         return rival_spread(self._rivals(table), weight, self._mean(table))
 
-    def _beyond(self, table: Table, baseline: Table | None = None) -> Floats:
+    def _form_variance(self, table: Table, baseline: Table | None = None) -> Floats:
         """Variance (N,) of the form and of the drift, of the law or of its change."""
         stored = self.uncertainty
         if stored is None:
@@ -298,7 +298,7 @@ class Predictor:
         stored, size = self.uncertainty, _size(table)
         rivals, ranges = ((), {}) if stored is None else (stored.rivals, stored.ranges)
         middle = {name: np.full(size, sum(ends) / 2) for name, ends in ranges.items()}
-        filled = {**middle, **self._filled(table)}
+        filled = {**middle, **self._fill(table)}
         values = np.zeros((len(rivals), size))
         for k, rival in enumerate(rivals):
             expression = Expression.parse(rival.expression, tuple(filled))
@@ -307,9 +307,9 @@ class Predictor:
         return values
 
     def _mean(self, table: Table) -> Floats:
-        return self.numeric.evaluate(self._filled(table))
+        return self.numeric.evaluate(self._fill(table))
 
-    def _drawn(self, table: Table) -> Floats:
+    def _draws(self, table: Table) -> Floats:
         """The law (M, N) with the constants of every draw."""
         size = _size(table)
         theta = np.zeros((0, 0))
@@ -317,14 +317,14 @@ class Predictor:
             theta = self.uncertainty.theta(self.template)
         if not len(theta):
             return np.zeros((0, size))
-        filled = self._filled(table)
+        filled = self._fill(table)
         parts = []
         for start in range(0, size, CHUNK):
             chunk = {name: column[start : start + CHUNK] for name, column in filled.items()}
             parts.append(self.template.evaluate(chunk, theta))
         return np.concatenate(parts, axis=1) if parts else np.zeros((len(theta), 0))
 
-    def _filled(self, table: Table) -> dict[str, Floats]:
+    def _fill(self, table: Table) -> dict[str, Floats]:
         """The table with undefined factors at the middle of their domain.
 
         A valid law does not depend on a factor where it is undefined, so any value does.
@@ -388,14 +388,16 @@ def certainty(
     if not np.isfinite(widths).all():
         return None
     held_coverage = (
-        None if held_bands is None or held_bands.run is None else _held(held_bands.run, held_target)
+        None
+        if held_bands is None or held_bands.run is None
+        else _coverage(held_bands.run, held_target)
     )
     law, run = (float(np.median(width)) for width in widths)
     return Certainty(
         law=law,
         law_most=float(widths[0].max()),
         run=run,
-        held_fit=_held(fit.run, target),
+        held_fit=_coverage(fit.run, target),
         held_out=held_coverage,
     )
 
@@ -418,7 +420,7 @@ def rival_spread(predictions: Floats, weight: Floats, mean: Floats) -> Floats:
     return np.asarray(np.sqrt(weight @ square / weight.sum()))
 
 
-def _held(band: Band, values: Floats) -> float:
+def _coverage(band: Band, values: Floats) -> float:
     return float(np.mean((band[0] <= values) & (values <= band[1])))
 
 
@@ -438,14 +440,16 @@ def _percentiles(draws: Floats, mean: Floats) -> Band | None:
     sorted_draws = np.sort(np.where(finite, draws, np.inf), axis=0)
     tail = (1.0 - LEVEL) / 2
     ends = []
-    for share in (tail, 1.0 - tail):
-        place = np.clip(np.rint(share * (count + 1)) - 1, 0, np.maximum(count - 1, 0)).astype(int)
+    for fraction in (tail, 1.0 - tail):
+        place = np.clip(np.rint(fraction * (count + 1)) - 1, 0, np.maximum(count - 1, 0)).astype(
+            int
+        )
         end = np.take_along_axis(sorted_draws, place[None, :], axis=0)[0]
         ends.append(np.where(2 * count > len(draws), end, np.nan))
     return np.fmin(ends[0], mean), np.fmax(ends[1], mean)
 
 
-def _widened(mean: Floats, law: Band | None, noise: Floats | float | None) -> Band | None:
+def _widen(mean: Floats, law: Band | None, noise: Floats | float | None) -> Band | None:
     """A band with independent errors of a standard deviation added, side by side."""
     if law is None or noise is None:
         return None
@@ -453,7 +457,7 @@ def _widened(mean: Floats, law: Band | None, noise: Floats | float | None) -> Ba
     return mean - low, mean + high
 
 
-def _clipped(band: Band | None, bounds: tuple[float | None, float | None]) -> Band | None:
+def _clip(band: Band | None, bounds: tuple[float | None, float | None]) -> Band | None:
     return (
         None
         if band is None

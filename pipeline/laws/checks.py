@@ -219,7 +219,9 @@ def find_limit_defect(expression: Expression, theta: Floats, domain: Domain) -> 
             )
     spread = float(np.ptp(value[-1]))
     if growth.bounded and growth.fractions and spread > 2.0 * growth.tolerance:
-        moves = {name: _moves(name, expression, theta, growth) for name in growth.fractions}
+        moves = {
+            name: _fraction_effect(name, expression, theta, growth) for name in growth.fractions
+        }
         factor = max(moves, key=lambda name: moves[name])
         return Defect("limit_depends_on_fraction", factor, spread, at)
     return None
@@ -275,7 +277,7 @@ def _turning(value: Floats) -> float:
     return float(np.where(np.isnan(turning), np.inf, turning).max())
 
 
-def _moves(name: str, expression: Expression, theta: Floats, growth: Growth) -> float:
+def _fraction_effect(name: str, expression: Expression, theta: Floats, growth: Growth) -> float:
     """Largest change of the limit between the ends of a fraction."""
     start = growth.start[name]
     ends = [
@@ -302,7 +304,7 @@ def _grid(data: Rows, held_out: Rows | None) -> dict[str, Floats]:
         points = np.array(list(product(*axes)))
     else:
         points = _sampled(axes, rules)
-    columns = [_filled(rows, data.domains) for rows in (data, held_out) if rows is not None]
+    columns = [_fill(rows, data.domains) for rows in (data, held_out) if rows is not None]
     matrix = np.vstack([points, *(np.column_stack(list(each.values())) for each in columns)])
     matrix = np.unique(matrix, axis=0)
     return {name: matrix[:, i] for i, name in enumerate(data.factors)}
@@ -329,7 +331,7 @@ def _sampled(axes: Sequence[Floats], rules: CheckRules) -> Floats:
     return np.vstack([corners, interior])
 
 
-def _filled(data: Rows, domains: Mapping[str, tuple[float, float]]) -> dict[str, Floats]:
+def _fill(data: Rows, domains: Mapping[str, tuple[float, float]]) -> dict[str, Floats]:
     """The factors with undefined values at the middle of their domain."""
     return {
         name: np.where(np.isnan(column), np.mean(domains[name]), column)
@@ -340,7 +342,7 @@ def _filled(data: Rows, domains: Mapping[str, tuple[float, float]]) -> dict[str,
 def _undefined(factor: str, data: Rows) -> Undefined:
     rules = data.rules.checks
     mask: Mask = np.isnan(data.columns[factor])
-    filled = _filled(data, data.domains)
+    filled = _fill(data, data.domains)
     rows = np.unique(np.column_stack([column[mask] for column in filled.values()]), axis=0)
     if len(rows) > rules.undefined_rows:
         rows = rows[np.linspace(0, len(rows) - 1, rules.undefined_rows).round().astype(int)]

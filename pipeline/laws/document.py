@@ -97,7 +97,9 @@ def laws_document(
     record: dict[str, Any] = {}
     if outliers is not None and len(outliers.rows):
         record["outliers"] = _outliers(winner.fitted, problem, outliers.rows, outliers.distance)
-        record["without_outliers"] = _without(winner, weighted_problem, outliers.rows, seed)
+        record["without_outliers"] = _law_without_outliers(
+            winner, weighted_problem, outliers.rows, seed
+        )
     if data.group is not None:
         record["groups"] = Groups(
             columns=tuple(groups),
@@ -109,8 +111,8 @@ def laws_document(
         target=data.name,
         factors=data.factors,
         selected=selected,
-        front=tuple(_beside(law) for law in _front(laws, result, data)),
-        theory=tuple(_beside(record_of(law)) for law in theory),
+        front=tuple(_without_uncertainty(law) for law in _front(laws, result, data)),
+        theory=tuple(_without_uncertainty(record_of(law)) for law in theory),
         forms=own_forms(result, record_of, data.factors),
         **_evidence(selected, weighted_problem, result, seed, gains),
         paired=None if gains is None else PooledGain.model_validate(gains.to_json()),
@@ -125,12 +127,12 @@ def own_forms(
 ) -> tuple[Law, ...]:
     """The user's own forms as laws, in the order given; those that could not be fitted, too."""
     return tuple(
-        _not_fitted(tree, factors) if law is None else _beside(record_of(law))
+        _unfitted_law(tree, factors) if law is None else _without_uncertainty(record_of(law))
         for tree, law in result.forms.items()
     )
 
 
-def _not_fitted(tree: Tree, factors: Sequence[str]) -> Law:
+def _unfitted_law(tree: Tree, factors: Sequence[str]) -> Law:
     """A form for which no constants were found: its template, without scores."""
     return Law(
         expression=tree.text,
@@ -228,10 +230,11 @@ def law_of(
         record["constants"] = constants(expression, fit, data, seed, draws)
     else:
         if small is not None:
-            fit, draws = _with_small(fitted, draws, data, small)
+            fit, draws = _small_group_fit(fitted, draws, data, small)
             fitted = replace(fitted, fit=fit)
         record |= _constants_by_group(fitted, draws, data)
     numeric = fitted.numeric()
+    extrapolated = {} if outside is None else {"r2_extrapolation": outside.r2(law)}
     return Law(
         expression=numeric.text,
         template=expression.text,
@@ -240,7 +243,7 @@ def law_of(
         ),
         factors=data.factors,
         complexity=numeric.complexity,
-        scores=_scores(law, fitted, data, held_out) | _extrapolated(law, outside),
+        scores=_scores(law, fitted, data, held_out) | extrapolated,
         valid=fitted.valid,
         defects=tuple(
             LawDefect(**each.to_json()) for each in (fitted.defect, fitted.limits) if each
@@ -260,7 +263,9 @@ def _constants_by_group(fitted: Fitted, draws: Floats, data: Rows) -> dict[str, 
     first = next(iter(intervals.values()))
     record = {
         "constants": {
-            name: Constant(value=float(theta[0, place[name]]), **_widest(first, name, draws, place))
+            name: Constant(
+                value=float(theta[0, place[name]]), **_shared_interval(first, name, draws, place)
+            )
             for name in shared
         },
         "shared": shared,
@@ -276,7 +281,7 @@ def _constants_by_group(fitted: Fitted, draws: Floats, data: Rows) -> dict[str, 
     return record
 
 
-def _widest(
+def _shared_interval(
     intervals: dict[str, Interval], name: str, draws: Floats, place: dict[str, int]
 ) -> dict[str, Any]:
     """Standard error and interval of a shared constant: all groups together determine it."""
@@ -287,7 +292,7 @@ def _widest(
     return {"se": float(column.std(ddof=1)), "ci95": (float(low), float(high))}
 
 
-def _with_small(fitted: Fitted, draws: Floats, data: Rows, small: Rows) -> tuple[Fit, Floats]:
+def _small_group_fit(fitted: Fitted, draws: Floats, data: Rows, small: Rows) -> tuple[Fit, Floats]:
     """Constants for groups that are too small for their own: those of all rows as one group.
 
     What all groups share stays as it is.
@@ -348,26 +353,22 @@ def _scores(
 ) -> dict[str, float | None]:
     """R² and root mean squared errors; R² of fractions of each group's own variance."""
     squares = row_errors(fitted.expression, fitted.fit, data)
-    shares = {
+    fractions = {
         "train": _finite(float(np.average(squares / data.scale, weights=data.weights))),
         "cv": _mean_loss(law.random),
         "extrapolation": _mean_loss(law.extrapolation),
     }
     scores: dict[str, float | None] = {}
-    for name, share in shares.items():
-        scores[f"r2_{name}"] = None if share is None else 1.0 - share
+    for name, fraction in fractions.items():
+        scores[f"r2_{name}"] = None if fraction is None else 1.0 - fraction
     scores["r2_hold_out"], squared = _held_out(fitted, held_out)
     train = _finite(float(np.average(squares, weights=data.weights)))
     scores["rmse_train"] = None if train is None else math.sqrt(train)
     for name in ("cv", "extrapolation"):
-        share = shares[name]
-        scores[f"rmse_{name}"] = None if share is None else math.sqrt(share * data.variance)
+        fraction = fractions[name]
+        scores[f"rmse_{name}"] = None if fraction is None else math.sqrt(fraction * data.variance)
     scores["rmse_hold_out"] = None if squared is None else math.sqrt(squared)
     return scores
-
-
-def _extrapolated(law: Scored, outside: Outside | None) -> dict[str, float | None]:
-    return {} if outside is None else {"r2_extrapolation": outside.r2(law)}
 
 
 def _mean_loss(loss: Floats) -> float | None:
@@ -406,14 +407,14 @@ def _outliers(
     )
 
 
-def _without(law: Scored, problem: Problem, rows: Indices, seed: int) -> Law:
+def _law_without_outliers(law: Scored, problem: Problem, rows: Indices, seed: int) -> Law:
     """The same form fitted without the outliers."""
     inliers = np.setdiff1d(np.arange(len(problem.data)), rows)
     inlier_rows = replace(problem.data, precision=None).take(inliers)
-    return _beside(law_of(law, inlier_rows, problem.held_out, seed, problem.small))
+    return _without_uncertainty(law_of(law, inlier_rows, problem.held_out, seed, problem.small))
 
 
-def _beside(law: Law) -> Law:
+def _without_uncertainty(law: Law) -> Law:
     """A law that is shown beside the selected one: without what only bands need."""
     return law.model_copy(update={"uncertainty": None})
 

@@ -62,7 +62,7 @@ def with_form(law: Law, result: SearchResult) -> Law:
     # a law without constants by group is asked without a group, which rivals would need
     recordable = rivals if law.levels or data.group is None else Rivals((), np.zeros(0))
     update: dict[str, Any] = {
-        "rivals": tuple(_recorded(rival, w, data) for rival, w in recordable.pairs),
+        "rivals": tuple(_rival_record(rival, w, data) for rival, w in recordable.pairs),
         "drift": drift,
         "fit_sd": stored.misfit_sd,
     }
@@ -82,7 +82,7 @@ def _outside_too(group: GroupUncertainty, fold_error: float) -> dict[str, float 
     return {"fit_sd": group.misfit_sd, "misfit_sd": misfit}
 
 
-def _recorded(rival: Fitted, weight: float, data: Rows) -> Rival:
+def _rival_record(rival: Fitted, weight: float, data: Rows) -> Rival:
     if data.group is None:
         return Rival(expression=rival.numeric().text, weight=weight)
     names, theta = rival.expression.constants, np.atleast_2d(rival.fit.theta)
@@ -127,26 +127,28 @@ def drift_of(
     """
     drifts, weight = [], []
     for fold in folds:
-        row_drifts = _needed(fitted, rivals, data, fold, noise)
+        row_drifts = _row_drifts(fitted, rivals, data, fold, noise)
         if row_drifts is not None:
             drifts.append(row_drifts)
             weight.append(np.full(len(row_drifts), 1.0 / len(row_drifts)))
     if not drifts:  # nothing was asked beyond what was fitted, so nothing is known there
         return data.rules.intervals.unknown_drift
-    all_drifts, share = np.concatenate(drifts), np.concatenate(weight)
+    all_drifts, row_weight = np.concatenate(drifts), np.concatenate(weight)
     order = np.argsort(all_drifts)
-    coverage = np.cumsum(share[order]) / share.sum()
+    coverage = np.cumsum(row_weight[order]) / row_weight.sum()
     place = int(np.searchsorted(coverage, data.rules.intervals.level - 1e-9))
     return float(all_drifts[order][min(place, len(all_drifts) - 1)])
 
 
-def _needed(fitted: Fitted, rivals: Rivals, data: Rows, fold: Fold, noise: float) -> Floats | None:
+def _row_drifts(
+    fitted: Fitted, rivals: Rivals, data: Rows, fold: Fold, noise: float
+) -> Floats | None:
     """The drift (N,) with which the interval of each row just holds it."""
     rules, test = data.rules.intervals, data.take(fold.test)
-    mean = _refitted(fitted, data, fold)
+    mean = _fold_prediction(fitted, data, fold)
     if mean is None:
         return None
-    predictions = [_refitted(rival, data, fold) for rival in rivals.laws]
+    predictions = [_fold_prediction(rival, data, fold) for rival in rivals.laws]
     indices = [k for k, prediction in enumerate(predictions) if prediction is not None]
     spread = rival_spread(
         np.array([predictions[k] for k in indices]).reshape(len(indices), len(test)),
@@ -160,7 +162,7 @@ def _needed(fitted: Fitted, rivals: Rivals, data: Rows, fold: Fold, noise: float
     return np.where(np.isfinite(drift), drift, rules.most_drift)
 
 
-def _refitted(fitted: Fitted, data: Rows, fold: Fold) -> Floats | None:
+def _fold_prediction(fitted: Fitted, data: Rows, fold: Fold) -> Floats | None:
     """Predictions (N,) of the fold's test rows with constants from its training rows."""
     train, steps = data.take(~fold.test).sample, data.rules.search.fold_iterations
     start = fitted.fit.theta[None, ...]

@@ -58,10 +58,10 @@ def extrapolation_folds(data: Rows) -> list[Fold]:
     rules = data.rules.folds
     high: dict[tuple[str, float], Fold] = {}
     for name in data.factors:
-        for share in (rules.shallow, rules.deep):
-            fold = _top_fold(data, name, share)
+        for fraction in (rules.shallow, rules.deep):
+            fold = _top_fold(data, name, fraction)
             if fold is not None:
-                high[name, share] = fold
+                high[name, fraction] = fold
     kinds = classify(data.columns)
     sizes = [name for name in data.factors if name in (*kinds.sizes, *kinds.amounts)]
     deep_folds = [high[name, rules.deep] for name in sizes if (name, rules.deep) in high]
@@ -89,12 +89,12 @@ def _any_of(folds: Sequence[Fold]) -> Fold:
     return Fold(" or ".join(fold.name for fold in folds), joint)
 
 
-def _top_fold(data: Rows, name: str, share: float) -> Fold | None:
+def _top_fold(data: Rows, name: str, fraction: float) -> Fold | None:
     """The rows above a factor's cut, in each group; None where no group has levels enough."""
     column = data.columns[name]
     cuts = {}
     for group in np.unique(data.group_index):
-        cut = top_cut(column[data.group_index == group], share, data.rules.folds.min_levels)
+        cut = top_cut(column[data.group_index == group], fraction, data.rules.folds.min_levels)
         cuts[group] = np.inf if cut is None else cut
     cut_of = np.array([cuts[group] for group in data.group_index])
     test = np.nan_to_num(column, nan=-np.inf) > cut_of
@@ -105,7 +105,7 @@ def _top_fold(data: Rows, name: str, share: float) -> Fold | None:
     return Fold(f"{name} > {value}", test)
 
 
-def top_cut(column: Floats, share: float, min_levels: int = 3) -> float | None:
+def top_cut(column: Floats, fraction: float, min_levels: int = 3) -> float | None:
     """Level above which a share of the levels lies; None where fewer than two would be left.
 
     Of three levels the top one is kept out, of two none: a law needs two levels to see a slope.
@@ -113,7 +113,7 @@ def top_cut(column: Floats, share: float, min_levels: int = 3) -> float | None:
     levels = np.unique(column[~np.isnan(column)])
     if len(levels) < min_levels:
         return None
-    top = max(int(np.floor(share * len(levels) + 1e-9)), 1)
+    top = max(int(np.floor(fraction * len(levels) + 1e-9)), 1)
     return float(levels[min(len(levels) - 1 - top, len(levels) - 2)])
 
 

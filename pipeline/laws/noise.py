@@ -39,7 +39,7 @@ class Outliers:
 
     def weighted(self, data: Rows) -> Rows:
         """The rows under the Huber weights."""
-        return _weighted(data, self.weight)
+        return _reweight(data, self.weight)
 
 
 def find_outliers(fits: Sequence[Fitted], data: Rows, always: bool) -> Outliers | None:
@@ -92,7 +92,7 @@ def _robust_residuals(fit: Fitted, data: Rows) -> tuple[Floats, float]:
         residual = (data.target - prediction) / unit
         spread = 1.4826 * float(np.median(np.abs(residual)))
         scale = max(spread, float(floor), 1e-12)
-        sample = _weighted(data, _huber(residual / scale, rules.huber)).sample
+        sample = _reweight(data, _huber(residual / scale, rules.huber)).sample
         refit = fit_constants(fit.expression, sample, theta[None, ...], rules.steps)
         if refit is None or np.allclose(refit.theta, theta, rtol=1e-4, atol=0.0):
             break
@@ -104,6 +104,6 @@ def _huber(distance: Floats, bend: float) -> Floats:
     return np.minimum(1.0, bend / np.maximum(np.abs(distance), 1e-12))
 
 
-def _weighted(data: Rows, weight: Floats) -> Rows:
+def _reweight(data: Rows, weight: Floats) -> Rows:
     precision = np.ones(len(data)) if data.precision is None else data.precision
     return replace(data, precision=precision * weight)

@@ -88,10 +88,10 @@ def fold_squares(loss: Floats, fold: Fold, data: Rows) -> tuple[float, float]:
     loss : (N,) losses of `score`.
     """
     test = data.take(fold.test)
-    share = test.weights / test.weights.sum()
+    weight = test.weights / test.weights.sum()
     min_rows, group = data.rules.folds.min_group_test, test.group
     one_mean = group is None or np.bincount(group)[np.unique(group)].min() < min_rows
     index = np.zeros(len(test), dtype=np.int64) if one_mean or group is None else group
-    mean = np.bincount(index, share * test.target) / np.maximum(np.bincount(index, share), 1e-300)
-    total = float(np.sum(share * (test.target - mean[index]) ** 2))
+    mean = np.bincount(index, weight * test.target) / np.maximum(np.bincount(index, weight), 1e-300)
+    total = float(np.sum(weight * (test.target - mean[index]) ** 2))
     return float(np.sum(loss[fold.test] * data.scale[fold.test])), total

@@ -179,14 +179,14 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         self._name_factors()
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         self.levels_, group = _levels(level, weight)
-        rows = _counted(X, np.asarray(y, dtype=np.float64), weight, group)
-        seed = self._checked(rows)
+        rows = _merge_equal_rows(X, np.asarray(y, dtype=np.float64), weight, group)
+        seed = self._check_parameters(rows)
         whole, self._placeholders, notes = self._data(rows)
         self.domains_ = dict(whole.domains)
         data, small = split_small(whole)
         notes += [] if small is None else self._small_groups(small)
         self.forms_: tuple[Law, ...] = ()
-        reason = _hopeless(data) or self._search(data, small, seed, notes)
+        reason = _no_law_reason(data) or self._search(data, small, seed, notes)
         if reason:
             notes.append(f"the law is the mean of the target: {reason}")
             warnings.warn(notes[-1], ConstantLawWarning, stacklevel=2)
@@ -295,10 +295,14 @@ class LawRegressor(RegressorMixin, BaseEstimator):
             for k in np.flatnonzero(count)
         ]
 
-    def _checked(self, rows: Counted) -> int:
+    def _check_parameters(self, rows: WeightedRows) -> int:
         """The seed, once every parameter has been looked at."""
         draw = self.random_state
-        seed = draw if isinstance(draw, int | np.integer) else _drawn(draw)
+        seed = (
+            draw
+            if isinstance(draw, int | np.integer)
+            else cast(int, check_random_state(draw).randint(MAX_SEED // 2))
+        )
         try:
             check_question(self._question(int(seed)))
             choose(self.engine)
@@ -346,7 +350,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         factor_of = dict(zip(features, self._feature_names, strict=True))
         return {factor_of.get(name, name): ends for name, ends in (self.domains or {}).items()}
 
-    def _data(self, rows: Counted) -> tuple[Rows, list[Placeholder], list[str]]:
+    def _data(self, rows: WeightedRows) -> tuple[Rows, list[Placeholder], list[str]]:
         """Rows of the search: factors that vary, placeholders marked as undefined."""
         factors = dict(zip(self.factor_names_, rows.X.T, strict=True))
         columns = {k: v for k, v in factors.items() if len(np.unique(v[~np.isnan(v)])) > 1}
@@ -418,7 +422,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
 
 
 @dataclass(frozen=True)
-class Counted:
+class WeightedRows:
     """Distinct rows in a fixed order: X (N, F), y (N,), and how many rows each stands for (N,).
 
     `group` is the group (N,) of every row; None without groups.
@@ -438,7 +442,9 @@ def _parameter_error(path: str, error: UserError) -> ParameterError:
     return parameter
 
 
-def _counted(X: Floats, y: Floats, weight: Floats, group: Indices | None = None) -> Counted:
+def _merge_equal_rows(
+    X: Floats, y: Floats, weight: Floats, group: Indices | None = None
+) -> WeightedRows:
     """Equal rows counted, rows of no weight left out: neither order nor repetition matters."""
     mask = weight > 0
     if not mask.any():
@@ -450,7 +456,7 @@ def _counted(X: Floats, y: Floats, weight: Floats, group: Indices | None = None)
     counts = np.bincount(index.ravel(), weight[mask]).astype(float)
     distinct = np.where(np.isinf(distinct), np.nan, distinct)
     place = None if group is None else distinct[:, 0].astype(np.int64)
-    return Counted(distinct[:, 1:-1], distinct[:, -1], counts, place)
+    return WeightedRows(distinct[:, 1:-1], distinct[:, -1], counts, place)
 
 
 def _levels(level: Sequence[str] | None, weight: Floats) -> tuple[tuple[str, ...], Indices | None]:
@@ -509,7 +515,7 @@ def constant_law(data: Rows) -> Law:
     )
 
 
-def _hopeless(data: Rows) -> str:
+def _no_law_reason(data: Rows) -> str:
     """Why these rows say nothing about a law; empty where they may."""
     if not data.factors:
         return "no factor varies"
@@ -525,7 +531,3 @@ def _target_name(factors: Sequence[str]) -> str:
     while name in factors:
         name += "_"
     return name
-
-
-def _drawn(random_state: np.random.RandomState | None) -> int:
-    return cast(int, check_random_state(random_state).randint(MAX_SEED // 2))

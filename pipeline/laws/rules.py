@@ -408,14 +408,12 @@ class Rules:
             names = {rule.name for rule in fields(kind)}
             section_record = record.get(section.name, {})
             values = {
-                name: _plain(value) for name, value in section_record.items() if name in names
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in section_record.items()
+                if name in names
             }
             sections[section.name] = kind(**values)
         return Rules(**sections)
-
-
-def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, kw_only=True)

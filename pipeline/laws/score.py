@@ -100,9 +100,9 @@ class Scored:
 
     def by_cell(self, data: Rows) -> Floats:
         """Contribution (C,) of every cell to `error`."""
-        share = np.mean([loss.mean(axis=0) for loss in self._losses()], axis=0)
+        contribution = np.mean([loss.mean(axis=0) for loss in self._losses()], axis=0)
         _, index = np.unique(data.cell, return_inverse=True)
-        return np.bincount(index.ravel(), share).astype(float)
+        return np.bincount(index.ravel(), contribution).astype(float)
 
     def _losses(self) -> list[Floats]:
         return [loss for loss in (self.random, self.extrapolation) if len(loss)]
@@ -224,7 +224,7 @@ def share_constants(
     while True:
         fitted = best.fitted
         unshared = [name for name in fitted.expression.constants if name not in fitted.shared]
-        fits = [_sharing((*fitted.shared, name), best, data, domain) for name in unshared]
+        fits = [_fit_shared((*fitted.shared, name), best, data, domain) for name in unshared]
         valid_fits = [fit for fit in fits if fit and fit.valid >= law.fitted.valid]
         candidates = [score(fit, data, *folds, seed) for fit in valid_fits]
         improvements = [each for each in candidates if no_worse(each, best, data)]
@@ -241,7 +241,7 @@ def no_worse(law: Scored, other: Scored, data: Rows) -> bool:
     return bool(law.error <= other.error and inside and outside.all())
 
 
-def _sharing(shared: Collection[str], law: Scored, data: Rows, domain: Domain) -> Fitted | None:
+def _fit_shared(shared: Collection[str], law: Scored, data: Rows, domain: Domain) -> Fitted | None:
     rules, fitted = data.rules.search, law.fitted
     starts = propose_starts(fitted.expression, data.sample, rules.starts, 0)
     each = np.broadcast_to(starts[:, None, :], (len(starts), *fitted.fit.theta.shape))

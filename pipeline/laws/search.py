@@ -135,15 +135,15 @@ class Clock:
     def __init__(self, limit: float | None) -> None:
         self.begin, self.limit, self.cut = time.monotonic(), limit, False
 
-    def left(self, share: float = 1.0) -> float | None:
+    def left(self, fraction: float = 1.0) -> float | None:
         """Seconds left of a share of the limit; None without a limit."""
         if self.limit is None:
             return None
-        return share * self.limit - (time.monotonic() - self.begin)
+        return fraction * self.limit - (time.monotonic() - self.begin)
 
-    def over(self, share: float = 1.0) -> bool:
+    def over(self, fraction: float = 1.0) -> bool:
         """Whether that share of the limit is spent; remembers that something was cut."""
-        left = self.left(share)
+        left = self.left(fraction)
         if left is not None and left <= 0:
             self.cut = True
         return left is not None and left <= 0
@@ -178,17 +178,17 @@ def find_laws(data: Rows, held_out: Rows | None, options: SearchOptions) -> Sear
     if outliers is not None:
         data = outliers.weighted(data)
         fits = _fit_all(candidates_and_forms, data, domain, options, clock)
-    form_fits = _each_once(fit for fit in fits[: len(forms)] if fit)
+    form_fits = _best_way_of_each_form(fit for fit in fits[: len(forms)] if fit)
     fits_of_candidates = [fit for fit in fits[len(forms) :] if fit]
-    fits_of_candidates += _pruned(fits_of_candidates, data, domain, options, clock)
+    fits_of_candidates += _shorter_variants(fits_of_candidates, data, domain, options, clock)
     pool = shortlist(fits_of_candidates, budget.keep, rules.search)
     trees = {fit.candidate.tree for fit in (*form_fits, *pool)}
     remainder = [fit for fit in fits_of_candidates if fit.candidate.tree not in trees]
-    pool += _good_outside(remainder, data, folds, options, clock)
+    pool += _best_extrapolators(remainder, data, folds, options, clock)
     scored = _score_all([*form_fits, *pool], data, folds, options, clock)
     laws = [law for law in scored if _is_own(law) or _is_short(law.fitted, rules.search)]
     if data.group is not None:
-        laws = _with_shared(laws, data, domain, folds, options, clock)
+        laws = _share_all(laws, data, domain, folds, options, clock)
     own_laws = {law.fitted.candidate.tree: law for law in laws if _is_own(law)}
     laws = [law for law in laws if _is_short(law.fitted, rules.search)]
     return SearchResult(
@@ -211,7 +211,7 @@ def _is_own(law: Scored) -> bool:
     return law.fitted.candidate.origin == OWN
 
 
-def _each_once(fits: Iterable[Fitted]) -> list[Fitted]:
+def _best_way_of_each_form(fits: Iterable[Fitted]) -> list[Fitted]:
     """Own forms; of a known form, which factors can enter in several ways, the way that fits."""
     best: dict[str, Fitted] = {}
     for fit in fits:
@@ -222,7 +222,7 @@ def _each_once(fits: Iterable[Fitted]) -> list[Fitted]:
     return list(best.values())
 
 
-def _good_outside(
+def _best_extrapolators(
     fits: Sequence[Fitted], data: Rows, folds: Folds, options: SearchOptions, clock: Clock
 ) -> list[Fitted]:
     """Those that extrapolate best of the candidates that training error alone left out.
@@ -236,14 +236,18 @@ def _good_outside(
     eligible.sort(key=lambda fit: (fit.fit.error, fit.candidate.text))
     shortlisted = list(_best_of_each(eligible, rules.seats_tried, lambda fit: fit.complexity))
     tasks = [(chunk, data, folds[1], options.seed) for chunk in _chunks(shortlisted, 16)]
-    errors = [e for part in _in_parallel(SCREENING, _outside, tasks, options, clock) for e in part]
+    errors = [
+        e
+        for part in _in_parallel(SCREENING, _extrapolation_errors, tasks, options, clock)
+        for e in part
+    ]
     order = sorted(range(len(errors)), key=lambda k: errors[k])
     best = [shortlisted[k] for k in order]
     selection = [*best[: rules.seats], *_best_of_each(best, 1, lambda fit: fit.complexity)]
     return list({fit.candidate.text: fit for fit in selection}.values())
 
 
-def _outside(
+def _extrapolation_errors(
     task: tuple[Sequence[Fitted], Rows, Sequence[Fold], int], _: float | None
 ) -> list[float]:
     """Extrapolation error of each candidate, from fits of few steps."""
@@ -296,9 +300,9 @@ def _candidates(
     tasks = _engine_tasks(data, folds, options)
     exclusive = [task for task in tasks if _source(task[0]).own_process]
     parallel = [task for task in tasks if not _source(task[0]).own_process]
-    answers = _in_parallel(SEARCHING, _ask, parallel, options, clock)
+    answers = _in_parallel(SEARCHING, _run_engine, parallel, options, clock)
     one_job = replace(options, jobs=1)
-    answers += _in_parallel(SEARCHING, _ask, exclusive, one_job, clock)
+    answers += _in_parallel(SEARCHING, _run_engine, exclusive, one_job, clock)
     candidates: dict[Tree, Candidate] = {}
     failures: dict[str, None] = {}
     for trees, origin, failure in answers:
@@ -318,25 +322,27 @@ def _engine_tasks(
     tasks = [(name, data, budget.grammar, options.seed) for name in OWN_SOURCES]
     tasks += [(options.engine, data, budget.engine, options.seed + k) for k in seeds]
     for fold in folds if budget.fold_share else ():
-        train, share = data.take(~fold.test), budget.fold_share
+        train, fraction = data.take(~fold.test), budget.fold_share
         tasks.append(
             (
                 "grammar",
                 train,
-                int(data.rules.search.grammar_fold_share * share * budget.grammar),
+                int(data.rules.search.grammar_fold_share * fraction * budget.grammar),
                 options.seed,
             )
         )
         if options.engine != "grammar":
-            tasks.append((options.engine, train, int(share * budget.engine), options.seed))
+            tasks.append((options.engine, train, int(fraction * budget.engine), options.seed))
     return tasks
 
 
-def _ask(task: tuple[str, Rows, int, int], limit: float | None) -> tuple[list[Tree], str, str]:
+def _run_engine(
+    task: tuple[str, Rows, int, int], limit: float | None
+) -> tuple[list[Tree], str, str]:
     """One engine run: templates, origin, and what failed."""
     name, data, evaluations, seed = task
     engine = _source(name)
-    sample = data.sample if engine.knows_groups else _standardised(data)
+    sample = data.sample if engine.knows_groups else _standardise(data)
     size = data.rules.search.max_complexity - 3
     try:
         texts = engine.search(Request(sample, evaluations, seed, size, limit, data.undefined_rows))
@@ -352,7 +358,7 @@ def _source(name: str) -> Engine:
     return SURFACES if name == SURFACES.name else ENGINES[name]
 
 
-def _standardised(data: Rows) -> Sample:
+def _standardise(data: Rows) -> Sample:
     """Rows for an engine that knows no groups: the target in SDs from its group's mean."""
     sample = data.sample
     if sample.group is None:
@@ -364,7 +370,7 @@ def _standardised(data: Rows) -> Sample:
     return Sample(sample.columns, target, sample.weight)
 
 
-def _pruned(
+def _shorter_variants(
     fits: Sequence[Fitted],
     data: Rows,
     domain: Domain,
@@ -432,7 +438,7 @@ def _score_chunk(
     return [score(fitted, data, *folds, seed) for fitted in chunk]
 
 
-def _with_shared(
+def _share_all(
     laws: Sequence[Scored],
     data: Rows,
     domain: Domain,

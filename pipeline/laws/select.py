@@ -107,12 +107,12 @@ def winners_curse(law: Scored, best: Scored, data: Rows) -> float:
     errors_of_law, least = (float(each.random.sum(axis=1).mean()) for each in (law, best))
     comparable = errors_of_law <= (1.0 + curse) * least
     noise = min(least / max(best.error, 1e-300), 1.0)
-    share = max(curse * noise, rules.min_difference) if comparable else rules.min_difference
-    return float(min(choices * share, 1.0))
+    fraction = max(curse * noise, rules.min_difference) if comparable else rules.min_difference
+    return float(min(choices * fraction, 1.0))
 
 
 def as_good(
-    difference: Floats, best: float, draws: Floats, share: float, standard_errors: float = 1.0
+    difference: Floats, best: float, draws: Floats, fraction: float, standard_errors: float = 1.0
 ) -> bool:
     """Whether a law is no further behind the best one than chance may put it.
 
@@ -123,11 +123,11 @@ def as_good(
     best : the error of the best law. A standard error larger than that is no excuse: it belongs to
         a law that breaks in a cell or two.
     draws : (M, C) of `cell_draws`.
-    share : fraction of the best law's error below which a difference is none.
+    fraction : fraction of the best law's error below which a difference is none.
     standard_errors : standard errors that count as chance.
     """
     chance = standard_errors * min(float((draws @ difference).std()), best)
-    return bool(difference.sum() <= max(chance, share * best) + 1e-12)
+    return bool(difference.sum() <= max(chance, fraction * best) + 1e-12)
 
 
 def front(scored: Sequence[Scored]) -> list[int]:

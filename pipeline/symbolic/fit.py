@@ -356,7 +356,7 @@ class _Problem:
                     break
                 step = self._step(normal, slope, damping)
                 trial = self._state(
-                    self._moved(state.others, np.where(active[..., None], step, 0.0))
+                    self._move(state.others, np.where(active[..., None], step, 0.0))
                 )
                 trial_error = self._joint(trial.error)
                 better = active & (trial_error < error)
@@ -380,7 +380,7 @@ class _Problem:
             return error
         return np.broadcast_to(error.sum(axis=1, keepdims=True), error.shape)
 
-    def _moved(self, others: Floats, step: Floats) -> Floats:
+    def _move(self, others: Floats, step: Floats) -> Floats:
         step = np.where(self.positive, np.clip(step, -3.0, 3.0), step)
         position = others + step
         limit = RULES.max_power

@@ -316,7 +316,9 @@ class Linear:
         slots = self.program.forward(columns, others)
         shape = (*others.shape[:-1], rows_of(columns))
         values = [np.broadcast_to(slots[k], shape) for k in self.program.outputs]
-        return slots, values[0], np.stack(values[1:], axis=-2) if self.names else _none(shape)
+        empty = np.zeros((*shape[:-1], 0, shape[-1]))
+        bases = np.stack(values[1:], axis=-2) if self.names else empty
+        return slots, values[0], bases
 
     def derivatives(self, slots: Sequence[Floats], beta: Floats, shape: tuple[int, ...]) -> Floats:
         """Derivatives (B, Q, N) with respect to the other constants, at linear constants (B, K)."""
@@ -324,10 +326,6 @@ class Linear:
         seeds = [(offset, np.ones(1))]
         seeds += [(slot, beta[..., k, None]) for k, slot in enumerate(bases)]
         return self.program.backward(slots, seeds, shape)
-
-
-def _none(shape: tuple[int, ...]) -> Floats:
-    return np.zeros((*shape[:-1], 0, shape[-1]))
 
 
 def _linear_names(tree: Tree, allowed: set[str]) -> list[str]:

@@ -148,9 +148,9 @@ def left_of_floors(sample: Sample, floor: bool) -> Iterator[Floats]:
     np.minimum.at(low, group, sample.target)
     np.maximum.at(high, group, sample.target)
     reach = np.maximum(high - low, 1e-300)[group]
-    for share in RULES.floors:
-        yield sample.target - low[group] + share * reach
-        yield high[group] - sample.target + share * reach
+    for distance in RULES.floors:
+        yield sample.target - low[group] + distance * reach
+        yield high[group] - sample.target + distance * reach
 
 
 def _log_fit(target: Floats, basis: Floats, sample: Sample, left: Floats) -> Floats | None:

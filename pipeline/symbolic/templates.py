@@ -59,7 +59,7 @@ def parametrized(tree: Tree) -> Tree:
 
     merged, previous = free(tree.simplify(), False), None
     while merged != previous:
-        previous, merged = merged, merged.map(_merged)
+        previous, merged = merged, merged.map(_merge)
     return merged
 
 
@@ -67,17 +67,17 @@ def _is_constant(node: Tree) -> bool:
     return node.op == "constant"
 
 
-def _merged(node: Tree) -> Tree:
+def _merge(node: Tree) -> Tree:
     """A node whose constant operands act as one constant."""
     if node.args and all(_is_constant(child) for child in node.args):
         return node.args[0]
     if node.op == "neg":
         return node if _multiplier(node.args[0]) is None else node.args[0]
     if node.op in _LIKE_SUMS:
-        return _merged_operands(node, _LIKE_SUMS)
+        return _merge_operands(node, _LIKE_SUMS)
     if node.op in _LIKE_PRODUCTS:
-        return _merged_operands(node, _LIKE_PRODUCTS)
-    return _merged_power(node)
+        return _merge_operands(node, _LIKE_PRODUCTS)
+    return _merge_power(node)
 
 
 def _operands(node: Tree, ops: tuple[str, str], direct: bool = True) -> list[tuple[bool, Tree]]:
@@ -89,23 +89,23 @@ def _operands(node: Tree, ops: tuple[str, str], direct: bool = True) -> list[tup
     return [*_operands(left, ops, direct), *_operands(right, ops, direct if same else not direct)]
 
 
-def _merged_operands(node: Tree, ops: tuple[str, str]) -> Tree:
+def _merge_operands(node: Tree, ops: tuple[str, str]) -> Tree:
     """A sum with one constant term, a product with one constant factor, equal parts joined."""
     operands = _operands(node, ops)
     constants = [operand for _, operand in operands if _is_constant(operand)]
     rest = [(direct, operand) for direct, operand in operands if not _is_constant(operand)]
     if ops == _LIKE_SUMS:
-        rest = _joined_terms(rest)
+        rest = _join_terms(rest)
     elif any(_multiplier(operand) is not None for _, operand in rest):
         constants = []  # a constant within an operand takes them up
     if len(constants) <= 1 and len(rest) + len(constants) == len(operands):
         return node
     ordered = [(True, constants[0])] if constants else []
     ordered += sorted(rest, key=lambda pair: not pair[0])
-    return _chained(ordered, ops)
+    return _chain(ordered, ops)
 
 
-def _chained(operands: list[tuple[bool, Tree]], ops: tuple[str, str]) -> Tree:
+def _chain(operands: list[tuple[bool, Tree]], ops: tuple[str, str]) -> Tree:
     direct, tree = operands[0]
     if not direct:
         one = Tree("neg", (tree,)) if ops == _LIKE_SUMS else Tree("/", (Tree.number(1.0), tree))
@@ -130,12 +130,12 @@ def _multiplier(node: Tree) -> Tree | None:
     return None
 
 
-def _joined_terms(terms: list[tuple[bool, Tree]]) -> list[tuple[bool, Tree]]:
+def _join_terms(terms: list[tuple[bool, Tree]]) -> list[tuple[bool, Tree]]:
     """Terms without those that are a multiple of another term by constants."""
     result: list[tuple[bool, Tree]] = []
     bodies: set[Tree] = set()
     for direct, term in terms:
-        body = _bare(term)
+        body = _without_constants(term)
         has_constant = _multiplier(term) is not None
         if body in bodies and has_constant:
             continue
@@ -145,13 +145,13 @@ def _joined_terms(terms: list[tuple[bool, Tree]]) -> list[tuple[bool, Tree]]:
     return result
 
 
-def _bare(term: Tree) -> Tree:
+def _without_constants(term: Tree) -> Tree:
     """A term with its constant factors put to 1."""
     operands = [(d, o) for d, o in _operands(term, _LIKE_PRODUCTS) if not _is_constant(o)]
-    return _chained(operands, _LIKE_PRODUCTS) if operands else Tree.number(1.0)
+    return _chain(operands, _LIKE_PRODUCTS) if operands else Tree.number(1.0)
 
 
-def _merged_power(node: Tree) -> Tree:
+def _merge_power(node: Tree) -> Tree:
     """``(c*x)**p`` as ``c*x**p``, ``(x**p)**q`` as ``x**p``, ``sqrt(c*x)`` as ``c*sqrt(x)``."""
     if node.op not in ("**", "sqrt") or (node.args[-1].factors and node.op == "**"):
         return node
@@ -165,7 +165,7 @@ def _merged_power(node: Tree) -> Tree:
     rest = [(d, o) for d, o in operands if not _is_constant(o)]
     if not constants or not rest:
         return node
-    inner = _chained(sorted(rest, key=lambda pair: not pair[0]), _LIKE_PRODUCTS)
+    inner = _chain(sorted(rest, key=lambda pair: not pair[0]), _LIKE_PRODUCTS)
     power = Tree(node.op, (inner, *node.args[1:]))
     return Tree("*", (constants[0], power))
 

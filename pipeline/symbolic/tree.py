@@ -164,7 +164,7 @@ class Tree:
 
     def simplify(self) -> Tree:
         """The tree without neutral elements, numbers folded; never larger than before."""
-        return self.map(_folded)
+        return self.map(_fold)
 
     def at(self, path: Sequence[int]) -> Tree:
         """The node that a path of operand places leads to."""
@@ -281,10 +281,6 @@ def _without_sign(node: Tree) -> Tree | None:
     return None
 
 
-def _negated(node: Tree) -> Tree:
-    return Tree.number(-node.value) if node.is_number else Tree("neg", (node,))
-
-
 def _without_minus(node: Tree) -> Tree | None:
     """A term without its leading minus; None where it has none."""
     if node.op == "neg":
@@ -295,10 +291,10 @@ def _without_minus(node: Tree) -> Tree | None:
     return None
 
 
-def _folded(node: Tree) -> Tree:
+def _fold(node: Tree) -> Tree:
     """A node whose operands are folded, without what is neutral in it."""
     if node.op == "neg":
-        return _negated(node.args[0]) if node.args[0].is_number else node
+        return Tree.number(-node.args[0].value) if node.args[0].is_number else node
     if node.op in FUNCTIONS:
         inner = node.args[0]
         exact = _EXACT.get((node.op, inner.value)) if inner.is_number else None

@@ -84,8 +84,8 @@ def cluster_bootstrap(
     draws = np.zeros((resamples, len(cells)))
     for k in np.unique(group):
         places = np.flatnonzero(group == k)
-        share = np.full(len(places), 1.0 / len(places))
-        draws[:, places] = rng.multinomial(len(places), share, size=resamples)
+        probability = np.full(len(places), 1.0 / len(places))
+        draws[:, places] = rng.multinomial(len(places), probability, size=resamples)
     weighted = sample.weighted(draws[:, index.ravel()] * sample.weight)
     start = np.repeat(theta[None, ...], resamples, axis=0)
     constants, error = descend(expression, weighted, start, steps, shared=shared)

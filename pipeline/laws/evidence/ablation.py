@@ -143,7 +143,7 @@ def competitors_of(
     most = {True: rules.laws_with, False: rules.laws_without}
     texts: dict[str, Floats | None] = {}
     count = {True: 0, False: 0}
-    for text, theta in _different(ranked, data):
+    for text, theta in _distinct_laws(ranked, data):
         uses = factor in Expression.parse(text, data.factors).factors
         count[uses] += 1
         if count[uses] > most[uses]:
@@ -157,7 +157,7 @@ def competitors_of(
     return [law for law in laws if law is not None]
 
 
-def _different(ranked: Sequence[tuple[str, Floats]], data: Rows) -> list[tuple[str, Floats]]:
+def _distinct_laws(ranked: Sequence[tuple[str, Floats]], data: Rows) -> list[tuple[str, Floats]]:
     """The laws without those that equal a better one: + c·log T and − c·log T."""
     laws: dict[bytes, tuple[str, Floats]] = {}
     scale = max(float(np.sqrt(data.variance)), 1e-300)

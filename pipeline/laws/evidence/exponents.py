@@ -77,7 +77,7 @@ def exponents(text: str, theta: Floats, factor: str, data: Rows, seed: int) -> l
     values = dict(zip(law.constants, theta.tolist(), strict=True))
     candidates = []
     for at, original in enumerate(places(law.tree, factor)):
-        variant = _freed(law, theta, factor, at, data)
+        variant = _with_free_power(law, theta, factor, at, data)
         draws = bootstrap(variant.expression, variant.fit, data, seed)
         place = places(variant.expression.tree, factor)[at]
         part = original.shown
@@ -87,7 +87,7 @@ def exponents(text: str, theta: Floats, factor: str, data: Rows, seed: int) -> l
                 _exponent(place, variant, draws, data),
                 part=part.with_constants(numbers).text,
                 under=original.under,
-                moves=_moves(law, theta, factor, at, data),
+                moves=_effect(law, theta, factor, at, data),
             )
         )
     distinct: list[Exponent] = []
@@ -117,7 +117,7 @@ def root_in_law(exponents: Sequence[Exponent]) -> Root | None:
     return "possible" if low <= 1.0 <= high else "supported"
 
 
-def _moves(law: Expression, theta: Floats, factor: str, at: int, data: Rows) -> float:
+def _effect(law: Expression, theta: Floats, factor: str, at: int, data: Rows) -> float:
     """Root mean square change of the law when one place of the factor stays at its median."""
     sample, name = data.sample, f"{factor}_"
     while name in data.factors:
@@ -133,7 +133,7 @@ def _moves(law: Expression, theta: Floats, factor: str, at: int, data: Rows) -> 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Freed:
+class FreePowerFit:
     """A template with one power set free, refitted; or as it was, where `name` is empty.
 
     Attributes
@@ -151,11 +151,13 @@ class Freed:
     unidentified: tuple[str, ...] = ()
 
 
-def _freed(law: Expression, theta: Floats, factor: str, at: int, data: Rows) -> Freed:
+def _with_free_power(
+    law: Expression, theta: Floats, factor: str, at: int, data: Rows
+) -> FreePowerFit:
     """The template with that power free, refitted; as it is where the power was free already."""
     rules = data.rules.evidence
     unidentified_constants = tuple(unidentified(law, theta, None, data.sample, data.merged_cell))
-    original = Freed(
+    original = FreePowerFit(
         expression=law, fit=Fit(theta, float("nan")), unidentified=unidentified_constants
     )
     negative = np.nanmin(data.columns[factor]) < 0  # a power of it is no number
@@ -172,7 +174,7 @@ def _freed(law: Expression, theta: Floats, factor: str, at: int, data: Rows) -> 
     freedom = max(len(np.unique(data.cell)) - len(fit.theta), 1)
     residual = data.sample.target - law.evaluate(data.sample.columns, theta)
     error = float(np.sum(data.sample.weight * residual**2))
-    return Freed(
+    return FreePowerFit(
         expression=freed,
         fit=fit,
         name=name,
@@ -182,7 +184,7 @@ def _freed(law: Expression, theta: Floats, factor: str, at: int, data: Rows) -> 
     )
 
 
-def _exponent(place: Place, freed: Freed, draws: Floats, data: Rows) -> Exponent:
+def _exponent(place: Place, freed: FreePowerFit, draws: Floats, data: Rows) -> Exponent:
     expression, theta = freed.expression, freed.fit.theta
     power, inside = compiled(place.power), place.inside.text
     indices = [expression.position[name] for name in power.constants]
@@ -202,7 +204,7 @@ def _exponent(place: Place, freed: Freed, draws: Floats, data: Rows) -> Exponent
     return Exponent(float(value[0]), ends, inside)
 
 
-def _identified(power: Expression, indices: list[int], freed: Freed, data: Rows) -> bool:
+def _identified(power: Expression, indices: list[int], freed: FreePowerFit, data: Rows) -> bool:
     """Whether the power stays as it is wherever the constants move without moving the law."""
     if not indices:  # the way up met no constant, and a new one made no difference
         return False
@@ -216,7 +218,7 @@ def _identified(power: Expression, indices: list[int], freed: Freed, data: Rows)
     return bool(np.all(change <= data.rules.evidence.drift * size))
 
 
-def _credible(freed: Freed, draws: Floats, data: Rows) -> bool:
+def _credible(freed: FreePowerFit, draws: Floats, data: Rows) -> bool:
     """Whether the draws can be believed: no constant diverges, and they agree with the fit.
 
     Where the law's own power fits the rows as well as the new one, an interval without it is the

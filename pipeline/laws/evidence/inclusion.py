@@ -60,7 +60,7 @@ def inclusion(laws: Sequence[Competitor], factor: str, means: Rows, seed: int) -
         permuted_means = permuted(means, factor, [seed, 41, k])
         half_weights = _halves(permuted_means, seed)[part]
         permuted_scores = [
-            _bic(law, _refitted(law, permuted_means, seed), permuted_means, half_weights)
+            _bic(law, _constants_on(law, permuted_means, seed), permuted_means, half_weights)
             if law.uses(factor)
             else score[part]
             for law, score in zip(laws, scores, strict=True)
@@ -87,7 +87,7 @@ def permuted(data: Rows, factor: str, seed: Sequence[int]) -> Rows:
     return replace(data, columns={**data.columns, factor: values})
 
 
-def _refitted(law: Competitor, data: Rows, seed: int) -> Floats:
+def _constants_on(law: Competitor, data: Rows, seed: int) -> Floats:
     """Constants on permuted rows, from several starts and those of the rows as they are."""
     rules, expression = data.rules.evidence, law.expression
     fresh = propose_starts(expression, data.sample, rules.starts, seed_of(expression.text, seed))

@@ -132,7 +132,7 @@ def _bases(data: Rows, roles: Roles, levels: Mapping[str, Levels], alone: Mask) 
     for name, column in data.columns.items():
         if name not in (roles.tasks, roles.relatedness) and not np.isnan(column[alone]).all():
             codes.append(_exact(levels[name], column))
-    return _numbered(codes)
+    return _number_rows(codes)
 
 
 def _cells(data: Rows, levels: Mapping[str, Levels], base: Indices) -> Indices:
@@ -140,10 +140,10 @@ def _cells(data: Rows, levels: Mapping[str, Levels], base: Indices) -> Indices:
     codes = [base, *(each.code for each in levels.values() if not each.binned)]
     if any(each.binned for each in levels.values()):
         codes.append(data.cell)
-    return _numbered(codes)
+    return _number_rows(codes)
 
 
-def _numbered(codes: list[Indices]) -> Indices:
+def _number_rows(codes: list[Indices]) -> Indices:
     _, index = np.unique(np.column_stack(codes), axis=0, return_inverse=True)
     return np.asarray(index.ravel(), dtype=np.int64)
 
@@ -167,7 +167,7 @@ def _pair_by_mean(runs: _Runs, together: Mask, stated: float | None, prior: floa
     freedom = _sums(runs.base, runs.count * mask)
     pairs = np.unique(np.column_stack([runs.base[mask], runs.cell[mask]]), axis=0)
     freedom = freedom - np.bincount(pairs[:, 0], minlength=len(freedom))
-    noise, total = _shrunk(squares, freedom, prior)
+    noise, total = _shrink(squares, freedom, prior)
     if noise is None and stated is not None:
         noise, total = np.full(len(single), stated), 1e6
     places, place = np.unique(base, return_inverse=True)
@@ -188,7 +188,7 @@ def _pair_by_seed(
     """
     if seeds is None:
         return None
-    block = _numbered([runs.base, seeds])
+    block = _number_rows([runs.base, seeds])
     single = _sums(block, runs.weight * runs.alone)
     level = _sums(block, runs.weight * runs.alone * runs.good) / np.maximum(single, 1e-300)
     rows = np.flatnonzero(together & (single[block] > 0))
@@ -203,17 +203,17 @@ def _pair_by_seed(
     residual = gain - mean[cell]
     drift = _sums(pair, weight * residual) / _sums(pair, weight)
     seeds_of = _sums(base[pair_first], np.ones(len(pair_first)))
-    common, freedom = _shrunk(_sums(base[pair_first], drift**2), seeds_of - 1.0, prior)
+    common, freedom = _shrink(_sums(base[pair_first], drift**2), seeds_of - 1.0, prior)
     spare = _sums(base, runs.count[rows]) - _sums(base[first], np.ones(len(first)))
     squares = _sums(base, weight * (residual - drift[pair]) ** 2)
-    noise, _ = _shrunk(squares, np.maximum(spare - (seeds_of - 1.0), 0.0), prior)
+    noise, _ = _shrink(squares, np.maximum(spare - (seeds_of - 1.0), 0.0), prior)
     if common is None or noise is None:
         return None
     own, shared = noise[base[first]] / total, common / seeds_of
     return _Gains(rows[first], mean, total, base[first], own, shared, freedom)
 
 
-def _shrunk(squares: Floats, freedom: Floats, prior: float) -> tuple[Floats | None, float]:
+def _shrink(squares: Floats, freedom: Floats, prior: float) -> tuple[Floats | None, float]:
     """Variances (B,) drawn towards that of all bases, and their degrees of freedom together."""
     total = float(freedom.sum())
     if total < 1 or not squares.sum() > 0:

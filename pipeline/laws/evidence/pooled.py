@@ -166,11 +166,11 @@ def _regions(pairs: Pairs, rules: EvidenceRules, seed: int) -> tuple[list[_Range
     if pairs.own is None or pairs.shared is None:
         return [], []
     members = _ranges(pairs, rules)
-    share = members * (pairs.weight / (members @ pairs.weight)[:, None])
-    by_base = share @ np.eye(len(pairs.shared))[pairs.base]
-    error = np.sqrt(share**2 @ pairs.own + by_base**2 @ pairs.shared)
-    mean = share @ pairs.gain
-    threshold = _by_chance(pairs, share, by_base, error, rules, seed)
+    mean_weights = members * (pairs.weight / (members @ pairs.weight)[:, None])
+    by_base = mean_weights @ np.eye(len(pairs.shared))[pairs.base]
+    error = np.sqrt(mean_weights**2 @ pairs.own + by_base**2 @ pairs.shared)
+    mean = mean_weights @ pairs.gain
+    threshold = _by_chance(pairs, mean_weights, by_base, error, rules, seed)
     half, runs = threshold * error, members @ pairs.weight
     union = np.zeros(len(pairs), dtype=bool)
     regions: list[list[_Range]] = []
@@ -189,7 +189,12 @@ def _regions(pairs: Pairs, rules: EvidenceRules, seed: int) -> tuple[list[_Range
 
 
 def _by_chance(
-    pairs: Pairs, share: Floats, by_base: Floats, error: Floats, rules: EvidenceRules, seed: int
+    pairs: Pairs,
+    mean_weights: Floats,
+    by_base: Floats,
+    error: Floats,
+    rules: EvidenceRules,
+    seed: int,
 ) -> float:
     """How many standard errors the furthest range lies from 0, in 95 % of tables without gains."""
     assert pairs.own is not None
@@ -197,7 +202,7 @@ def _by_chance(
     random, draws = np.random.default_rng([seed, 59]), rules.pooled_draws
     own = random.normal(size=(len(pairs), draws)) * np.sqrt(pairs.own)[:, None]
     shared = random.normal(size=(len(pairs.shared), draws)) * np.sqrt(pairs.shared)[:, None]
-    score = np.abs(share @ own + by_base @ shared) / error[:, None]
+    score = np.abs(mean_weights @ own + by_base @ shared) / error[:, None]
     scale = np.sqrt(random.chisquare(pairs.freedom, draws) / pairs.freedom)
     return float(np.quantile(score.max(axis=0) / scale, 0.95))
 
@@ -236,13 +241,15 @@ def _intervals(code: Indices, inner: bool) -> Mask:
     return np.array([(code >= a) & (code <= b) for a, b in ranges])
 
 
-def _pooled(pairs: Pairs, share: str) -> Floats:
+def _pooled(pairs: Pairs, relatedness: str) -> Floats:
     """The mean gain (C,) over the neighbours of each cell, itself among them."""
     means = np.empty(len(pairs))
     for rows in np.array_split(np.arange(len(pairs)), len(pairs) // 500 + 1):
         neighbours = np.ones((len(rows), len(pairs)), dtype=bool)
         for name, code in pairs.levels.items():
-            neighbours &= np.abs(code[rows, None] - code[None, :]) <= (0 if name == share else 1)
+            neighbours &= np.abs(code[rows, None] - code[None, :]) <= (
+                0 if name == relatedness else 1
+            )
         neighbours &= pairs.group[rows, None] == pairs.group[None, :]
         means[rows] = (neighbours @ (pairs.weight * pairs.gain)) / (neighbours @ pairs.weight)
     return means

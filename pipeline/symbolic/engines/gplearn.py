@@ -58,14 +58,14 @@ class GPLearn:
         if find_spec("gplearn") is None:
             return Readiness(False, "gplearn is not installed: pip install 'mtl-laws[gplearn]'")
         version, sklearn = metadata.version("gplearn"), metadata.version("scikit-learn")
-        if _parsed(version) < GPLEARN or _parsed(sklearn) < SKLEARN:
+        if _version_numbers(version) < GPLEARN or _version_numbers(sklearn) < SKLEARN:
             versions = f"gplearn {version} with scikit-learn {sklearn} is installed"
             return Readiness(False, f"{versions}; gplearn>=0.4.3 with scikit-learn>=1.8 is needed")
         return Readiness(True, f"gplearn {version}, the published study's tool")
 
     def search(self, request: Request) -> Sequence[str]:
         """The best programs of every length met in any generation, with numbers."""
-        sample = _thinned(request.sample, request.seed)
+        sample = _subsample(request.sample, request.seed)
         design, scales = design_matrix(sample)
         factors = [f"({1.0 / scale!r} * {name})" for name, scale in scales.items()]
         mean, spread = float(np.mean(sample.target)), float(np.std(sample.target)) or 1.0
@@ -145,12 +145,12 @@ def effort(evaluations: int) -> tuple[int, int]:
     return population, max(evaluations // population, 1)
 
 
-def _thinned(sample: Sample, seed: int) -> Sample:
+def _subsample(sample: Sample, seed: int) -> Sample:
     if len(sample) <= MAX_ROWS:
         return sample
     rows = np.random.default_rng([seed, 7]).choice(len(sample), MAX_ROWS, replace=False)
     return sample.take(np.sort(rows))
 
 
-def _parsed(version: str) -> tuple[int, ...]:
+def _version_numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version)[:3])

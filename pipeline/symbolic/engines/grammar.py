@@ -88,11 +88,11 @@ def rank(request: Request) -> list[Ranked]:
     limit = max(request.evaluations // RULES.cost, RULES.min_forms)
     results: dict[str, Ranked | None] = {}
     clock = time.monotonic()
-    for grow, share in STAGES:
+    for grow, fraction in STAGES:
         candidates = [ranked for ranked in results.values() if ranked]
         new_forms = (form for form in grow(candidates, kinds) if form.text not in results)
         allowed_forms = (form for form in new_forms if request.allows(form.text))
-        for form in islice(allowed_forms, max(int(share * limit) - len(results), 0)):
+        for form in islice(allowed_forms, max(int(fraction * limit) - len(results), 0)):
             if request.time_limit and time.monotonic() - clock > request.time_limit:
                 return [ranked for ranked in results.values() if ranked]
             results[form.text] = _try(form, sample, request)
@@ -140,7 +140,7 @@ def _best(candidates: Sequence[Ranked]) -> list[Ranked]:
     return sorted(candidates, key=lambda r: (r.error * r.complexity, r.form.text))
 
 
-def _screened(candidates: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
+def _screening(candidates: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
     yield from screening_forms(kinds)
 
 
@@ -158,7 +158,7 @@ def _every_outer(candidates: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
             yield Form(outer, size)
 
 
-def _grown(candidates: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
+def _extended(candidates: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
     """The best forms with one more ingredient."""
     for ranked in _best(candidates)[: RULES.beam]:
         yield from extensions(ranked.form, kinds)
@@ -167,10 +167,10 @@ def _grown(candidates: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
 #: how forms are found, and the share of the evaluations that is spent when each stage ends: a stage
 #: that runs out of forms leaves its share to the next ones
 STAGES: Sequence[tuple[Callable[[Sequence[Ranked], Kinds], Iterator[Form]], float]] = (
-    (_screened, 0.3),
+    (_screening, 0.3),
     (_larger, 0.45),
     (_larger, 0.6),
     (_every_outer, 0.75),
-    (_grown, 0.88),
-    (_grown, 1.0),
+    (_extended, 0.88),
+    (_extended, 1.0),
 )

@@ -65,7 +65,7 @@ class PySR:
         if find_spec("pysr") is None:
             return Readiness(False, "pysr is not installed: pip install 'pysr>=1.5,<3'")
         version = metadata.version("pysr")
-        if not SUPPORTED[0] <= _parsed(version) < SUPPORTED[1]:
+        if not SUPPORTED[0] <= _version_numbers(version) < SUPPORTED[1]:
             return Readiness(False, f"pysr {version} is installed; pysr>=1.5,<3 is needed")
         return _julia(version)
 
@@ -75,7 +75,7 @@ class PySR:
         try:
             return self._search(request)
         except KilledError:
-            return self._search(_shortened(request, time.monotonic() - begin))
+            return self._search(_with_time_left(request, time.monotonic() - begin))
 
     def _search(self, request: Request) -> Sequence[str]:
         design, scales = design_matrix(request.sample)
@@ -86,7 +86,7 @@ class PySR:
             "settings": settings(request),
         }
         limit = None if request.time_limit is None else request.time_limit + GRACE
-        reply = self._started().ask(message, limit)
+        reply = self._running_process().ask(message, limit)
         return [to_text(row["equation"], scales) for row in reply["front"]]
 
     def close(self) -> None:
@@ -95,7 +95,7 @@ class PySR:
             self._process.kill()
         self._process = None
 
-    def _started(self) -> _Process:
+    def _running_process(self) -> _Process:
         if self._process is None or not self._process.alive():
             self.close()
             self._process = self._new_process()
@@ -148,7 +148,7 @@ def settings(request: Request) -> dict[str, Any]:
     }
 
 
-def _shortened(request: Request, spent: float) -> Request:
+def _with_time_left(request: Request, spent: float) -> Request:
     """The same request with what is left of its time."""
     if request.time_limit is None:
         return request
@@ -205,7 +205,7 @@ def _julia(version: str) -> Readiness:
     return Readiness(False, f"pysr {version} has no Julia yet: {HINT}")
 
 
-def _parsed(version: str) -> tuple[int, int]:
+def _version_numbers(version: str) -> tuple[int, int]:
     numbers = re.findall(r"\d+", version)
     return int(numbers[0]), int(numbers[1])
 
@@ -216,13 +216,13 @@ class _Process:
     def __init__(self, command: Sequence[str]) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="mtl-laws-pysr-")
         self._log = Path(self._folder.name) / "stderr.txt"
-        self._process = self._begun(command)
+        self._process = self._popen(command)
         self._answers: Queue[str] = Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self._receive(START_LIMIT)
 
-    def _begun(self, command: Sequence[str]) -> subprocess.Popen[str]:
+    def _popen(self, command: Sequence[str]) -> subprocess.Popen[str]:
         try:
             with self._log.open("w", encoding="utf-8") as log:
                 return subprocess.Popen(
@@ -270,11 +270,11 @@ class _Process:
             self.kill()
             raise EngineError(f"pysr: no answer within {limit:.0f} s; stopped") from error
         if not line.endswith("\n"):  # nothing, or half an answer
-            raise self._ended()
+            raise self._failure()
         reply: dict[str, Any] = json.loads(line)
         return reply
 
-    def _ended(self) -> EngineError:
+    def _failure(self) -> EngineError:
         """What to say of a process that has ended; what it leaves is cleared away."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(ENDING)

@@ -88,7 +88,7 @@ SURFACES = Surfaces()
 
 def surfaces(request: Request) -> list[str]:
     """Templates of surfaces of growing size for every link that the target allows."""
-    sample, kinds = _some_rows(request.sample), classify(request.sample.columns)
+    sample, kinds = _subsample(request.sample), classify(request.sample.columns)
     terms = [term for term in _terms(kinds) if request.allows(_product(term))]
     if not terms:
         return []
@@ -101,7 +101,7 @@ def surfaces(request: Request) -> list[str]:
     return list(templates)
 
 
-def _some_rows(sample: Sample) -> Sample:
+def _subsample(sample: Sample) -> Sample:
     return sample.take(np.arange(0, len(sample), max(len(sample) // RULES.rows, 1)))
 
 
@@ -184,7 +184,9 @@ def _paths(
     while len(subset) > 1:
         if len(subset) <= most:
             yield subset
-        removable = [k for k in subset if not _needed(k, subset, terms, kinds)]
+        removable = [
+            k for k in subset if not any(_is_below(terms[k], terms[j], kinds) for j in subset)
+        ]
         subsets = [tuple(j for j in subset if j != k) for k in removable]
         subset = min(subsets, key=lambda each: _left(moments, each))
 
@@ -195,10 +197,6 @@ def _with_lower(
     """The chosen terms with one more, and those that it cannot be without."""
     required = [j for j in range(len(terms)) if _is_below(terms[j], terms[k], kinds)]
     return tuple(sorted({*subset, k, *required}))
-
-
-def _needed(k: int, subset: Sequence[int], terms: Sequence[Term], kinds: Kinds) -> bool:
-    return any(_is_below(terms[k], terms[j], kinds) for j in subset)
 
 
 def _is_below(lower: Term, higher: Term, kinds: Kinds) -> bool:
