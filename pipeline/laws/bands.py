@@ -1,15 +1,18 @@
-"""Prediction bands of a law: how sure the law is, and how far one more trained model may lie off.
+"""Prediction bands: intervals for the mean and for one more trained model.
 
-Three things make a law's prediction uncertain. Its constants come from a sample of cells: that is
-in bootstrap draws of them. Its form may be another one: that is in the spread of laws that score
-about as well (`Rival`). And outside the fitted region the truth drifts away from both, by as much
-as the law's own errors on its extrapolation folds show (`drift`), the further the more (`region`).
-One more trained model also has luck of its own: replicates of a cell differ, and a cell may lie off
-the law by more than its replicates do. All are added in quadrature.
+Three parts make up the interval of the mean:
+
+* the constants, by bootstrap draws over cells,
+* the form, by the spread of laws that score about as well (`Rival`),
+* drift outside the fitted region, estimated from the law's errors on its extrapolation folds
+  (`drift`); it grows with the distance from the region (`region`).
+
+The interval of one more model adds the scatter of replicates and the misfit of cells about the law.
+All parts are added in quadrature.
 
 Notation
 --------
-N : rows asked about.    M : draws.    P : constants of the template.    J : rivals.
+N : rows to predict.    M : draws.    P : constants of the template.    J : rivals.
 """
 
 from __future__ import annotations
@@ -33,11 +36,11 @@ from mtl_laws.pipeline.laws.region import Region
 from mtl_laws.pipeline.symbolic.program import Expression
 from mtl_laws.pipeline.symbolic.tree import Floats, Tree
 
-#: how often a band holds what it is a band of, and the half-width of that in standard deviations
+#: coverage of a band, and its half-width in standard deviations
 LEVEL, WIDTH = 0.95, 1.96
-#: times the median distance of rivals beyond which one counts no more
+#: a rival further off than this many median distances counts as that far
 RIVAL_REACH = 3.0
-#: rows evaluated at once: draws of many rows would fill the memory
+#: rows evaluated at once, to bound the memory
 CHUNK = 2_000
 
 Pair: TypeAlias = tuple[float, float]
@@ -291,9 +294,9 @@ class Predictor:
         return np.asarray(rival_spread(others, weight, mean) ** 2 + drift**2 * away)
 
     def _rivals(self, table: Table) -> Floats:
-        """Values (J, N) of the laws that score about as well.
+        """Values (J, N) of the rivals.
 
-        A factor that only they use may be missing; it is taken at the middle of its fitted range.
+        A missing factor that only rivals use is set to the middle of its fitted range.
         """
         stored, size = self.uncertainty, _size(table)
         rivals, ranges = ((), {}) if stored is None else (stored.rivals, stored.ranges)
@@ -336,7 +339,7 @@ class Predictor:
         }
 
     def _distance(self, table: Table) -> Floats:
-        """How far (N,) each row lies outside the region; nan where that is not known."""
+        """Distance (N,) of each row from the region; nan without a region."""
         stored = self.uncertainty
         if stored is None or stored.region is None:
             return np.full(_size(table), np.nan)
@@ -403,10 +406,10 @@ def certainty(
 
 
 def rival_spread(predictions: Floats, weight: Floats, mean: Floats) -> Floats:
-    """Standard deviation (N,) of laws (J, N) about the selected one, which counts, too.
+    """Standard deviation (N,) of laws (J, N) about the selected one.
 
-    A law that is far off at a row counts there as three times the median distance: it is no better
-    than the others, and says no more than that they do not know.
+    At each row, a law further off than three median distances counts as three: it is an outlier
+    among the rivals.
     """
     if not len(predictions):
         return np.zeros(len(mean))
@@ -429,9 +432,9 @@ def _size(table: Table) -> int:
 
 
 def _percentiles(draws: Floats, mean: Floats) -> Band | None:
-    """The central share of the draws (M, N), the law itself always within; None without draws.
+    """The central part of the draws (M, N), widened to include the law; None without draws.
 
-    Draws that have no value at a row are left out there; where most have none there is no band.
+    Draws without a value at a row are skipped there; where most have none there is no band.
     """
     if not len(draws):
         return None
@@ -450,7 +453,7 @@ def _percentiles(draws: Floats, mean: Floats) -> Band | None:
 
 
 def _widen(mean: Floats, law: Band | None, noise: Floats | float | None) -> Band | None:
-    """A band with independent errors of a standard deviation added, side by side."""
+    """The band with an independent error of standard deviation `noise` added in quadrature."""
     if law is None or noise is None:
         return None
     low, high = (np.hypot(end - mean, WIDTH * noise) for end in law)

@@ -1,19 +1,17 @@
 """Validity of a law over its whole domain, and plausibility of its limits.
 
-A law that fits well and has a pole just outside the data is the commonest failure of symbolic
-regression. A law is *valid* if, on a dense grid over the domain and at the factor values of all
-rows, held-out ones included,
+A pole just outside the data is the commonest failure of symbolic regression. A law is *valid* if,
+on a dense grid over the domain and at the factor values of all rows, held-out ones included,
 
 * it is finite, and no divisor or base of a negative power changes sign,
 * no power acts as a step that picks out one level of a factor,
 * it stays within the bounds of the target, exactly, and
 * it does not depend on a factor where that factor is undefined (AMI at T = 1), exactly.
 
-Rows close to each other cannot separate a law that saturates from one that merely bends. What is
-known about limits can. The limits of a law of a bounded target are *plausible* if, with unlimited
-data, it stays within the bounds, does not turn back, and tends to one value whatever the fractions
-(relatedness, noise) are. Validity is a filter, plausibility a preference
-(docs/decisions/003-limits.md).
+Neighbouring rows cannot separate a law that saturates from one that bends, but limits can. The
+limits of a law of a bounded target are *plausible* if, with unlimited data, the law stays within
+the bounds, does not turn back, and tends to one value for all fractions (relatedness, noise).
+Validity is a filter, plausibility a preference (docs/decisions/003-limits.md).
 
 Notation
 --------
@@ -269,7 +267,7 @@ def _dependence(expression: Expression, theta: Floats, domain: Domain) -> Defect
 
 
 def _turning(value: Floats) -> float:
-    """How far the law goes both up and down on its way (K, S), from the worst of its starts."""
+    """The smaller of total rise and total fall along the way (K, S), for the worst start."""
     with np.errstate(invalid="ignore"):
         step = np.diff(value, axis=0)
     up, down = step.clip(min=0).sum(axis=0), -step.clip(max=0).sum(axis=0)

@@ -1,8 +1,8 @@
-"""Direction of a target: whether a lower value is the better one, as of a loss.
+"""Direction of a target: whether lower values are better, as for a loss.
 
-Decided once, when laws are recorded (``data.lower_is_better``): by the target's name, else by the
-rows. A target that is never negative, has no upper bound and falls as the main size grows, all
-else equal, is a loss.
+It is decided once, when laws are recorded (``data.lower_is_better``), by the target's name or else
+by the rows. A target is a loss if it is never negative, has no upper bound and falls as the main
+size grows, all else equal.
 
 Notation
 --------
@@ -55,7 +55,7 @@ def _words(name: str) -> frozenset[str]:
 
 
 def _falls(data: Rows) -> bool:
-    """Whether the target falls as the main size grows, clearly, the other factors held."""
+    """Whether the target clearly falls as the main size grows, all else equal."""
     size = find_roles(data.columns).size
     if not size:
         return False

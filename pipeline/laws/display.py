@@ -81,7 +81,7 @@ def _same(law: Law, other: Law | None) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class LawPlot:
-    """What is drawn.
+    """A plot of a law along one factor.
 
     Attributes
     ----------
@@ -131,7 +131,7 @@ class LawPlot:
         return self.ranges.get(factor, (0.0, 1.0))
 
     def _lines(self, by: str | None) -> dict[str, dict[str, object]]:
-        """Label of each line -> what it fixes besides the other factors."""
+        """Label of each line -> its values of the group or of the factor `by`."""
         levels = self.law.levels[:MOST_LINES]
         first: dict[str, object] = {} if self.column is None else {self.column: levels[0]}
         if by is None:

@@ -92,7 +92,7 @@ def laws_document(
     laws = {i: record_of(result.laws[i]) for i in {*result.front, result.selected}}
     selected, winner = with_form(laws[result.selected], result), result.laws[result.selected]
     theory = sorted(result.theory, key=lambda law: (not law.fitted.valid, law.error))
-    # with the weights of the user: rows off the laws are no outliers of what was measured
+    # with the weights of the user: Huber weights belong to the laws, not to the measured gains
     gains = pooled.pooled_gain(selected, problem.data, lower, problem.seeds, seed)
     record: dict[str, Any] = {}
     if outliers is not None and len(outliers.rows):
@@ -133,7 +133,7 @@ def own_forms(
 
 
 def _unfitted_law(tree: Tree, factors: Sequence[str]) -> Law:
-    """A form for which no constants were found: its template, without scores."""
+    """A form that could not be fitted: its template, without scores."""
     return Law(
         expression=tree.text,
         template=tree.text,
@@ -148,7 +148,7 @@ def _unfitted_law(tree: Tree, factors: Sequence[str]) -> Law:
 
 
 def _front(laws: Mapping[int, Law], result: SearchResult, data: Rows) -> list[Law]:
-    """The laws of the front, simplest first; of those that predict the same only the simplest."""
+    """The laws of the front, simplest first; only the simplest of those that predict the same."""
 
     def claims(i: int) -> tuple[int, float]:
         return result.laws[i].fitted.complexity, result.laws[i].error
@@ -168,7 +168,7 @@ def _evidence(
     seed: int,
     gains: pooled.PooledGain | None,
 ) -> dict[str, Any]:
-    """Evidence for each factor, and the law beside other predictors, in numbers.
+    """Evidence for each factor, and the baseline, as fields of the record.
 
     With groups, only what does not need one set of constants.
     """
@@ -192,7 +192,7 @@ def _evidence(
 
 
 def _certainty(law: Law, problem: Problem) -> Certainty | None:
-    """How sure the law is on the rows, and how many of them its bands hold."""
+    """Width of the law's bands on the rows, and their coverage."""
     data, held_out = problem.data, problem.held_out
     bands = law.bands(data.columns, _levels(data))
     if held_out is None:
@@ -284,7 +284,7 @@ def _constants_by_group(fitted: Fitted, draws: Floats, data: Rows) -> dict[str, 
 def _shared_interval(
     intervals: dict[str, Interval], name: str, draws: Floats, place: dict[str, int]
 ) -> dict[str, Any]:
-    """Standard error and interval of a shared constant: all groups together determine it."""
+    """Standard error and interval of a constant that all groups share."""
     column = draws[:, 0, place[name]] if len(draws) else np.zeros(0)
     if len(column) < 2:
         return {"reason": intervals[name].reason}
@@ -293,9 +293,9 @@ def _shared_interval(
 
 
 def _small_group_fit(fitted: Fitted, draws: Floats, data: Rows, small: Rows) -> tuple[Fit, Floats]:
-    """Constants for groups that are too small for their own: those of all rows as one group.
+    """The fit and draws with constants for small groups, fitted to all rows as one group.
 
-    What all groups share stays as it is.
+    Shared constants stay as they are.
     """
     places = np.unique(small.group_index)
     theta, small_draws = fitted.fit.theta.copy(), draws.copy()
@@ -324,7 +324,7 @@ def _small_groups(small: Rows | None) -> dict[str, int]:
 
 
 def _on_all_rows(fitted: Fitted, data: Rows) -> Fitted:
-    """The law with its constants to the last digit, on every row where the search saw only some."""
+    """The law refitted to full precision on every row; the search may have used a subsample."""
     start = fitted.fit.theta[None, ...]
     fit = fit_constants(
         fitted.expression, data.sample, start, 200, RULES.exact, shared=fitted.shared
@@ -333,9 +333,9 @@ def _on_all_rows(fitted: Fitted, data: Rows) -> Fitted:
 
 
 def _with_positive_exponents(fitted: Fitted) -> Fitted:
-    """The same law, quotients turned over whose exponent is negative; an own form stays as it is.
+    """The same law with quotients inverted whose exponent is negative in all groups.
 
-    With groups only where the exponent is negative in all of them.
+    An own form stays as the user wrote it.
     """
     names, theta = fitted.expression.constants, fitted.fit.theta
     mask = np.asarray(np.all(np.atleast_2d(theta) < 0.0, axis=0))
@@ -380,7 +380,7 @@ def _finite(value: float) -> float | None:
 
 
 def _held_out(fitted: Fitted, held_out: Rows | None) -> tuple[float | None, float | None]:
-    """R² and mean squared error on the rows kept out; touched here, after selection, only."""
+    """R² and mean squared error on the held-out rows, used only here, after selection."""
     if held_out is None:
         return None, None
     prediction = fitted.predict(held_out)
@@ -415,7 +415,7 @@ def _law_without_outliers(law: Scored, problem: Problem, rows: Indices, seed: in
 
 
 def _without_uncertainty(law: Law) -> Law:
-    """A law that is shown beside the selected one: without what only bands need."""
+    """A law shown beside the selected one, without the record of its bands."""
     return law.model_copy(update={"uncertainty": None})
 
 

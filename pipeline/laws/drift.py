@@ -1,10 +1,9 @@
-"""How far predictions drift from the truth outside the fitted region, learned from the folds.
+"""Drift of predictions outside the fitted region, estimated from the extrapolation folds.
 
-The constants of a law are uncertain, and so is its form: laws that score about as well part ways
-outside. What both leave unexplained of the errors on the extrapolation folds is taken for a drift
-whose variance grows in proportion to the distance from the rows fitted, like a random walk. It is
-as large as it has to be for the 95 % intervals of the folds to hold 95 % of their rows (conformal
-in spirit; Vovk, Gammerman and Shafer 2005).
+The spread of the constants and of the rivals explains part of the errors on these folds. The rest
+is modelled as a drift whose variance grows in proportion to the distance from the fitted rows, like
+a random walk. The drift is the smallest for which the 95 % intervals hold 95 % of the rows of the
+folds, in the spirit of conformal prediction (Vovk, Gammerman and Shafer 2005).
 
 Notation
 --------
@@ -50,7 +49,7 @@ class Rivals:
 
 
 def with_form(law: Law, result: SearchResult) -> Law:
-    """The selected law, its uncertainty with that of its form and with the drift outside."""
+    """The selected law with rivals and drift in its uncertainty."""
     stored, data = law.uncertainty, result.data
     if stored is None or result.selected is None:
         return law
@@ -59,7 +58,7 @@ def with_form(law: Law, result: SearchResult) -> Law:
     spread = float(np.sqrt(max(data.variance, 1e-300)))
     noise = (stored.noise_sd or 0.0) / spread
     drift = drift_of(winner.fitted, rivals, data, result.extrapolation, noise)
-    # a law without constants by group is asked without a group, which rivals would need
+    # rivals of a grouped table need a group, which a law with shared constants does not ask for
     recordable = rivals if law.levels or data.group is None else Rivals((), np.zeros(0))
     update: dict[str, Any] = {
         "rivals": tuple(_rival_record(rival, w, data) for rival, w in recordable.pairs),
@@ -131,7 +130,7 @@ def drift_of(
         if row_drifts is not None:
             drifts.append(row_drifts)
             weight.append(np.full(len(row_drifts), 1.0 / len(row_drifts)))
-    if not drifts:  # nothing was asked beyond what was fitted, so nothing is known there
+    if not drifts:  # without extrapolation folds nothing is known outside
         return data.rules.intervals.unknown_drift
     all_drifts, row_weight = np.concatenate(drifts), np.concatenate(weight)
     order = np.argsort(all_drifts)
@@ -143,7 +142,7 @@ def drift_of(
 def _row_drifts(
     fitted: Fitted, rivals: Rivals, data: Rows, fold: Fold, noise: float
 ) -> Floats | None:
-    """The drift (N,) with which the interval of each row just holds it."""
+    """The smallest drift (N,) for which the interval of each test row contains the row."""
     rules, test = data.rules.intervals, data.take(fold.test)
     mean = _fold_prediction(fitted, data, fold)
     if mean is None:
@@ -176,7 +175,7 @@ def _fold_prediction(fitted: Fitted, data: Rows, fold: Fold) -> Floats | None:
 
 
 def _distance(data: Rows, fold: Fold) -> Floats:
-    """How far (N,) each row that is tested lies from the rows fitted, of its group."""
+    """Distance (N,) of each test row from the training rows of its group."""
     train, test = data.take(~fold.test), data.take(fold.test)
     distance = np.zeros(len(test))
     for k in np.unique(test.group_index):

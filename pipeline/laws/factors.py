@@ -1,8 +1,8 @@
-"""Factors: which is n, T and relatedness, and where one of them is undefined.
+"""Roles of the factors (n, T, relatedness), and where a factor is undefined.
 
-One task alone has no relatedness to anything, yet many tables carry a number there (the published
-study's holds AMI = 1 in most of its single-task rows). Such a *placeholder* is recognised by its
-effect: at T = 1 it never varies, or does not change the target as it does elsewhere.
+A single task has no relatedness, yet many tables hold a number there: the published study has
+AMI = 1 in most single-task rows. Such a *placeholder* is recognised by its values at T = 1: they
+never vary, or do not change the target as they do elsewhere.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RELATEDNESS_NAMES = ("ami", "mi", "nmi", "mutual_info", "relatedness", "similari
 
 
 def find_roles(columns: Mapping[str, Floats]) -> Roles:
-    """The parts of the factors, from where they are undefined, else from kinds and names.
+    """The roles of the factors, from where they are undefined, else from kinds and names.
 
     A factor that is undefined exactly where a count is 1 is the relatedness, and the count is T.
     """
@@ -42,12 +42,12 @@ def find_roles(columns: Mapping[str, Floats]) -> Roles:
 
 
 def task_roles(columns: Mapping[str, Floats]) -> Roles:
-    """The parts of a multi-task experiment: those of `find_roles` that are what they seem.
+    """The roles in a multi-task experiment; a stricter `find_roles`.
 
-    A count with rows at 1 is T of tasks if it is called so, or if the relatedness is undefined
-    where it is 1 and nowhere else: parallel streams and experts are no tasks. A fraction is the
-    relatedness if it is called so, or undefined there; label noise is not. Without T there is
-    neither.
+    A count with rows at 1 is T if its name says so, or if the relatedness is undefined exactly
+    where the count is 1: parallel streams and experts are no tasks. A fraction is the relatedness
+    if its name says so, or if it is undefined there; label noise is not. Without T there is no
+    relatedness.
     """
     roles = find_roles(columns)
     if not roles.tasks or not np.any(columns[roles.tasks] == 1.0):

@@ -1,9 +1,9 @@
-"""Which rows a law is fitted on and which it is then asked about.
+"""Folds for cross-validation and for extrapolation.
 
-*Random* folds split cells at random: they ask for interpolation. *Extrapolation* folds keep the
-highest levels of a factor out: they ask what a user asks, to hold where nothing was trained. Levels
-are those of each group of rows, where there are groups. Rows at which the factor is undefined stay
-in training; cells are never split.
+*Random* folds split cells at random and test interpolation. *Extrapolation* folds hold out the
+highest levels of a factor and test what a user needs: predictions where no model was trained. With
+groups, levels are those of each group. Rows at which the factor is undefined stay in training, and
+cells are never split.
 """
 
 from __future__ import annotations
@@ -70,10 +70,9 @@ def extrapolation_folds(data: Rows) -> list[Fold]:
 
 
 def _joint(deep: Sequence[Fold], shallow: Sequence[Fold], data: Rows) -> list[Fold]:
-    """Folds that keep out what is high in any of several sizes: as many sizes as leave enough rows.
+    """Folds that hold out rows that are high in any of several sizes.
 
-    Where all sizes together leave too few, they are taken over smaller sets of sizes, and with
-    higher cuts where even pairs leave too few.
+    They use as many sizes as leave enough rows, deep cuts before shallow ones.
     """
     for count in range(len(deep), 1, -1):
         for cuts in (deep, shallow):
@@ -106,9 +105,9 @@ def _top_fold(data: Rows, name: str, fraction: float) -> Fold | None:
 
 
 def top_cut(column: Floats, fraction: float, min_levels: int = 3) -> float | None:
-    """Level above which a share of the levels lies; None where fewer than two would be left.
+    """Level above which a fraction of the levels lies; None with too few levels.
 
-    Of three levels the top one is kept out, of two none: a law needs two levels to see a slope.
+    At least two levels stay in training: a law needs two levels for a slope.
     """
     levels = np.unique(column[~np.isnan(column)])
     if len(levels) < min_levels:

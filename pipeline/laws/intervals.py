@@ -1,4 +1,4 @@
-"""Intervals of a law's constants, and what its prediction intervals are computed from.
+"""Intervals of a law's constants, and the record behind its prediction intervals.
 
 Notation
 --------
@@ -49,7 +49,7 @@ def constants(
 
     Parameters
     ----------
-    draws : (M, P) from `bootstrap`, where it has been done already.
+    draws : (M, P) from `bootstrap`; computed here where None.
     """
     numbers = dict(zip(expression.constants, fit.theta.tolist(), strict=True))
     draws = bootstrap(expression, fit, data, seed) if draws is None else draws
@@ -110,7 +110,7 @@ def interval_of(draws: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
 def uncertainty(
     expression: Expression, fit: Fit, data: Rows, draws: Floats, shared: Sequence[str] = ()
 ) -> Uncertainty:
-    """What the law's bands are computed from: draws, noise, fitted region.
+    """The record for the law's bands: draws, noise, fitted region.
 
     Parameters
     ----------
@@ -169,8 +169,8 @@ def misfit(expression: Expression, fit: Fit, data: Rows) -> float | None:
     """Standard deviation of cells about the law beyond what replicates explain.
 
     From the analysis of variance: the mean square of cell means about the law, on C − P degrees of
-    freedom, holds the replicate variance and n̄ times this one. Without replicates the two cannot
-    be told apart, and it is that of rows about the law. None where C ≤ P.
+    freedom, is the replicate variance plus n̄ times this one. Without replicates the two are
+    confounded, and the result is the standard deviation of rows about the law. None where C ≤ P.
     """
     _, index = np.unique(data.cell, return_inverse=True)
     count = np.bincount(index.ravel(), data.weights)

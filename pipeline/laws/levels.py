@@ -1,8 +1,8 @@
-"""Levels of a factor as a reader sees them: the handful of values an experiment was run at.
+"""Levels of a factor: the few values at which an experiment was run.
 
-A measured relatedness takes a hundred values near five requested ones, a number of tokens the
-nearest whole sentence; drawn as they are, no two points share a line. `find_levels` groups values
-that lie close together on the factor's own scale, and bins a continuum evenly.
+A measured relatedness takes a hundred values near five requested ones, and a number of tokens ends
+at a whole sentence. `find_levels` groups values that are close on the factor's scale, and bins a
+continuum evenly.
 
 Notation
 --------
@@ -23,9 +23,9 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 
 NOWHERE, UNDEFINED = -1, -2
-#: values closer than this share of the range are one level
+#: values closer than this fraction of the range are one level
 CLOSE = 0.025
-#: a group wider than this share of the range is a continuum, not a level
+#: a group wider than this fraction of the range is a continuum, not a level
 WIDE = 0.12
 MOST_LEVELS = 12
 BINS = 5
@@ -75,7 +75,7 @@ def is_logarithmic(values: Floats, low: float | None) -> bool:
 
 
 def _off_centre(values: Floats) -> float:
-    """How far the median lies from the middle of the range, as a share of it."""
+    """Distance of the median from the middle of the range, as a fraction of the range."""
     return float(abs((np.median(values) - values[0]) / (values[-1] - values[0]) - 0.5))
 
 

@@ -1,8 +1,7 @@
-"""Rows that lie far from every good law, and the weights that keep them from deciding.
+"""Outliers and Huber weights.
 
-The robust loss is Huber's, by iterated weights: a row that lies r robust standard deviations off
-counts min(1, k / r). The weights belong to the rows, not to a law, so that all laws are compared on
-the same terms.
+The robust loss is Huber's, by iteratively reweighted least squares: a row at r robust standard
+deviations has weight min(1, k / r). All laws are fitted with the same weights, so they compare.
 
 Notation
 --------
@@ -24,7 +23,7 @@ from mtl_laws.pipeline.symbolic.tree import Floats
 
 @dataclass(frozen=True)
 class Outliers:
-    """What a robust loss rests on.
+    """Outliers and weights of a robust loss.
 
     Attributes
     ----------

@@ -1,10 +1,10 @@
-"""The extrapolated R² of a law, computed as that on held-out rows is, and without optimism.
+"""Extrapolated R² of a law, computed like the held-out R² and corrected for optimism.
 
-Squared errors, and squares about the mean of a fold's own test rows, are summed over the
-extrapolation folds, every fold with the same weight, as the R² of held-out rows takes both. No fold
-counts for more than twice its squares: its R² is at least −1. The law that was chosen because it
-does well on these folds does less well elsewhere. How much less is found by choosing without a fold
-and scoring on it. All laws of a search are less good than they seem by that *optimism*.
+Squared errors, and squares about the mean of a fold's test rows, are summed over the extrapolation
+folds with equal weights. The R² of a fold is at least −1. The selected law was chosen for its
+errors on these folds, so its R² there is optimistic. The *optimism* is estimated by nested
+selection: a law is selected without a fold and scored on it. It is subtracted from the R² of every
+law.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Outside:
 
     @cached_property
     def optimism(self) -> float:
-        """By how much the selected law's R² is ahead of that of laws chosen without the folds."""
+        """R² of the selected law minus the R² of laws selected without each fold; at least 0."""
         few = len(self.folds) < self.data.rules.folds.min_nested
         if self.selected is None or few:
             return 0.0
@@ -58,12 +58,12 @@ class Outside:
         return max(self._r2(winner) - self._r2(nested), 0.0)
 
     def _r2(self, laws: Sequence[Scored]) -> float:
-        """R² over all folds, each predicted by a law of its own."""
+        """R² over all folds, each predicted by its own law."""
         losses = [law.extrapolation[k] for k, law in enumerate(laws)]
         return outside_r2(losses, self.data, self.folds)
 
     def _chosen_without(self, fold: int) -> Scored:
-        """The law that is selected when one fold is not looked at."""
+        """The law selected without one fold."""
         mask = np.arange(len(self.folds)) != fold
         laws = [replace(law, extrapolation=law.extrapolation[mask]) for law in self.laws]
         index = select(laws, self.data, self.seed)

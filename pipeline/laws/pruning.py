@@ -1,4 +1,4 @@
-"""Shorter variants of the forms that were found, by dropping constants one by one."""
+"""Pruning: shorter variants of a form, by dropping constants one by one."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from mtl_laws.pipeline.symbolic.tree import Floats, Tree
 
 
 def prune(tree: Tree, theta: Floats, data: Rows, seed: int) -> list[Tree]:
-    """Ever shorter variants of a template, from its constants on.
+    """Shorter variants of a template, each one constant shorter than the one before.
 
-    Each round drops the constant that costs least; the path ends where the error has grown by more
-    than `prune_loss` over the first.
+    Each round drops the constant whose loss raises the error least. The path ends where the error
+    exceeds `prune_loss` times the first one.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The fitted region, and how far a point lies outside it.
+"""The fitted region, and the distance of a point from it.
 
 Every factor is measured in widths of its fitted range, sizes by their logarithm. A point is outside
 where a factor leaves its range, and where two factors meet in a corner that no row reaches: the
@@ -6,7 +6,7 @@ largest n together with the largest T, though each alone was fitted.
 
 Notation
 --------
-N : rows asked about.    F : factors.    K : directions.
+N : rows to judge.    F : factors.    K : directions.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Region(Record):
         return Region(axes=axes, edges=tuple(edges))
 
     def distance(self, columns: Mapping[str, Floats]) -> Floats:
-        """How far (N,) each row lies outside, in widths of the region; 0 inside."""
+        """Distance (N,) of each row from the region, in widths of the region; 0 inside."""
         places = self.places(columns)
         size = max((len(column) for column in columns.values()), default=1)
         distance = np.zeros(size)
@@ -88,7 +88,7 @@ class Region(Record):
                         column = np.log(column)
                 width = high - low if high > low else 1.0
                 place = (column - low) / width
-                # nothing is closer to no data at all than the smallest size that was fitted
+                # the logarithm of a size of 0: far below every fitted size
                 place = np.where(np.isneginf(place), -1e3, place)
                 places[name] = np.where(np.isfinite(place), place, 0.5)
         return places

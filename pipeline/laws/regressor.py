@@ -1,7 +1,7 @@
-"""LawRegressor: the law search as a scikit-learn estimator.
+"""LawRegressor: the law search of `mtl-laws fit` as a scikit-learn estimator.
 
-The search is that of `mtl-laws fit`; here are only its scikit-learn manners. A *factor name* is a
-feature's name where that can stand in a formula, and ``x0``, ``x1``, … by position where it cannot.
+A *factor name* is the feature's name if it can stand in a formula, else ``x0``, ``x1``, … by
+position.
 
 Notation
 --------
@@ -66,9 +66,9 @@ if TYPE_CHECKING:  # scikit-learn ships no types: what is inherited, in our word
 else:
     from sklearn.base import BaseEstimator, RegressorMixin
 
-#: attributes of `Question` that go by another name here
+#: attribute of `Question` -> parameter of `LawRegressor`
 PARAMETERS = {"domain": "domains", "jobs": "n_jobs", "seed": "random_state"}
-#: origin of the law that comes out where no other does
+#: origin of the mean as a law, where the search has none
 CONSTANT = "constant"
 
 
@@ -296,7 +296,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         ]
 
     def _check_parameters(self, rows: WeightedRows) -> int:
-        """The seed, once every parameter has been looked at."""
+        """The seed, after all parameters are checked."""
         draw = self.random_state
         seed = (
             draw
@@ -375,7 +375,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         return data, placeholders, notes
 
     def _search(self, data: Rows, small: Rows | None, seed: int, notes: list[str]) -> str:
-        """Search, keep what was found, note what was noticed; why there is no law, or empty."""
+        """Run the search and store laws and notes; returns why there is no law, or empty."""
         options = SearchOptions(
             choose(self.engine).used,
             self.budget,
@@ -445,7 +445,7 @@ def _parameter_error(path: str, error: UserError) -> ParameterError:
 def _merge_equal_rows(
     X: Floats, y: Floats, weight: Floats, group: Indices | None = None
 ) -> WeightedRows:
-    """Equal rows counted, rows of no weight left out: neither order nor repetition matters."""
+    """Distinct rows with their counts, so that order and repetition do not matter."""
     mask = weight > 0
     if not mask.any():
         raise ParameterError("sample_weight", "at least one weight above zero", "zero everywhere")
@@ -516,7 +516,7 @@ def constant_law(data: Rows) -> Law:
 
 
 def _no_law_reason(data: Rows) -> str:
-    """Why these rows say nothing about a law; empty where they may."""
+    """Why these rows cannot determine a law; empty where they can."""
     if not data.factors:
         return "no factor varies"
     if len(data) < data.rules.data.min_rows:

@@ -1,4 +1,4 @@
-"""How well a candidate explains its rows, and rows it was not fitted on.
+"""Scores of candidates: fits on all rows, and losses on folds.
 
 Notation
 --------
@@ -25,7 +25,7 @@ from mtl_laws.pipeline.symbolic.starts import propose_starts
 from mtl_laws.pipeline.symbolic.tree import Floats, Tree
 
 STRUCTURED = ("mean", "grammar", "surface", OWN)
-"""Origins of candidates whose forms were known beforehand, beside the catalogue."""
+"""Origins of candidates with a known form, besides the catalogue."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Candidate:
 
     @property
     def structured(self) -> bool:
-        """Whether its form was known beforehand: an engine's form was one of thousands."""
+        """Whether the form is a known one; an engine chose its form among thousands."""
         return self.origin in STRUCTURED or self.origin.startswith("theory")
 
 
@@ -154,14 +154,16 @@ def checked(candidate: Candidate, fit: Fit, domain: Domain) -> Fitted:
         limit = find_limit_defect(expression, theta, domain)
         implausible += limit is not None
         limits = limits or limit
-    if 2 * implausible < groups:  # one group of many says little about the form
+    if (
+        2 * implausible < groups
+    ):  # implausible limits in a minority of groups do not condemn the form
         limits = None
     complexity = numeric(expression, fit.theta).complexity
     return Fitted(candidate, expression, fit, complexity, defect, limits)
 
 
 def seed_of(text: str, seed: int) -> int:
-    """A seed of a template's own, so that results do not depend on the order of candidates."""
+    """A seed for the template, so that results do not depend on the order of candidates."""
     return zlib.crc32(f"{seed}:{text}".encode())
 
 
@@ -214,9 +216,9 @@ def share_constants(
     folds: tuple[Sequence[Fold], Sequence[Fold]],
     seed: int,
 ) -> Scored:
-    """The law with those constants shared by all groups that lose no fold error by it.
+    """The law with every constant shared by all groups whose sharing costs no fold error.
 
-    Starts with all constants per group and shares one after another, the one that gains most first.
+    A greedy search: all constants start per group, and the one that gains most is shared first.
     """
     best = law
     if data.group is None:
@@ -261,10 +263,10 @@ def _fit_shared(shared: Collection[str], law: Scored, data: Rows, domain: Domain
 
 
 def r_squared(target: Floats, predicted: Floats, group: Indices | None = None) -> float | None:
-    """Share of the variance explained; None where the target does not vary.
+    """Fraction of the variance explained; None where the target does not vary.
 
-    With groups, squares are summed over groups, each about its own mean; where some group has a
-    single row, that has no meaning, and they are taken about one mean.
+    With groups, total squares are taken about each group's own mean, or about one mean where some
+    group has a single row.
     """
     if not len(target):
         return None

@@ -51,17 +51,17 @@ Result = TypeVar("Result")
 Folds: TypeAlias = tuple[Sequence[Fold], Sequence[Fold]]
 
 OWN_SOURCES = ("grammar", "surface")
-"""Sources of candidates that every search asks, whatever its engine."""
+"""Sources of candidates in every search, beside its engine."""
 
 MEAN = Candidate(Tree.constant("c0"), "mean")
 """No factor matters: a law has to beat this."""
 
 
 class Progress(Protocol):
-    """Told how far each stage is."""
+    """A listener for the progress of each stage."""
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """`done` of the `total` tasks of a stage are through."""
+        """Receive that `done` of the `total` tasks of a stage are finished."""
 
 
 @dataclass(frozen=True)
@@ -102,10 +102,10 @@ class SearchResult:
     theory : the catalogue's forms, scored.
     forms : the user's own forms, scored, also where they are too long to be selected; None where no
         constants could be fitted.
-    extrapolation : the folds that the laws were asked to extrapolate to.
+    extrapolation : the extrapolation folds.
     cut : whether the time limit cut the search short.
     failures : engines that failed, one line each.
-    data : the rows that the search looked at, with the weights of the loss.
+    data : the rows of the search, with the weights of the loss.
     outliers : rows that lie far from every good law; None where the loss is squares.
     seed : of the search.
     """
@@ -136,13 +136,13 @@ class Clock:
         self.begin, self.limit, self.cut = time.monotonic(), limit, False
 
     def left(self, fraction: float = 1.0) -> float | None:
-        """Seconds left of a share of the limit; None without a limit."""
+        """Seconds left of a fraction of the limit; None without a limit."""
         if self.limit is None:
             return None
         return fraction * self.limit - (time.monotonic() - self.begin)
 
     def over(self, fraction: float = 1.0) -> bool:
-        """Whether that share of the limit is spent; remembers that something was cut."""
+        """Whether that fraction of the limit is spent; if so, sets `cut`."""
         left = self.left(fraction)
         if left is not None and left <= 0:
             self.cut = True
@@ -212,7 +212,7 @@ def _is_own(law: Scored) -> bool:
 
 
 def _best_way_of_each_form(fits: Iterable[Fitted]) -> list[Fitted]:
-    """Own forms; of a known form, which factors can enter in several ways, the way that fits."""
+    """Own forms, and for each known form the assignment of factors that fits best."""
     best: dict[str, Fitted] = {}
     for fit in fits:
         name = fit.candidate.text if fit.candidate.origin == OWN else fit.candidate.origin
@@ -225,9 +225,9 @@ def _best_way_of_each_form(fits: Iterable[Fitted]) -> list[Fitted]:
 def _best_extrapolators(
     fits: Sequence[Fitted], data: Rows, folds: Folds, options: SearchOptions, clock: Clock
 ) -> list[Fitted]:
-    """Those that extrapolate best of the candidates that training error alone left out.
+    """The best extrapolating candidates among those that training error left out.
 
-    Their folds are fitted from the constants on all rows alone, in few steps.
+    Each fold is fitted in few steps from the constants on all rows.
     """
     rules = data.rules.search
     if not folds[1] or not rules.seats:
@@ -261,8 +261,11 @@ def _extrapolation_errors(
 
 
 def shortlist(fits: Sequence[Fitted], keep: int, rules: SearchRules) -> list[Fitted]:
-    """The best of every complexity: of all, of the valid, of those with plausible limits, and of
-    the plausible ones with each set of factors."""
+    """The best fits of every complexity.
+
+    They are taken among all fits, valid fits, plausible fits, and plausible fits with each set of
+    factors.
+    """
     ranked = [fit for fit in fits if _is_short(fit, rules)]
     ranked.sort(key=lambda fit: (fit.fit.error, fit.candidate.text))
     plausible = [fit for fit in ranked if fit.valid and not fit.limits]
@@ -277,7 +280,7 @@ def shortlist(fits: Sequence[Fitted], keep: int, rules: SearchRules) -> list[Fit
 
 
 def _is_short(fit: Fitted, rules: SearchRules) -> bool:
-    """Whether a law can be selected; surfaces and known forms, read term by term, may be longer."""
+    """Whether a law is short enough to be selected; surfaces and known forms may be longer."""
     plain = fit.candidate.origin.startswith(("theory", SURFACES.name))
     return fit.complexity <= (rules.longest if plain else rules.max_complexity)
 
@@ -446,9 +449,9 @@ def _share_all(
     options: SearchOptions,
     clock: Clock,
 ) -> list[Scored]:
-    """The laws, the best of them with those constants shared by all groups that gain by it.
+    """The laws; the best ones and all own forms with constants shared by groups where that helps.
 
-    Own forms are always among these.
+    See `share_constants`.
     """
     ranked = sorted(laws, key=lambda law: (not _is_own(law), not law.fitted.valid, law.error))
     best = ranked[: data.rules.search.shared + sum(map(_is_own, laws))]

@@ -1,4 +1,4 @@
-"""Which law is reported: the simplest valid one that extrapolates as well as the best.
+"""Selection: the simplest valid law that extrapolates as well as the best one.
 
 Notation
 --------
@@ -46,17 +46,16 @@ def select(scored: Sequence[Scored], data: Rows, seed: int) -> int | None:
 
 
 def _claims(law: Scored) -> tuple[int, int, bool, float]:
-    """How much a law claims: its length, then its factors; of equals one of a known form, then the
-    better one, comes first."""
+    """Sort key: complexity, number of factors, known form before an engine's form, error."""
     fitted = law.fitted
     return fitted.complexity, len(fitted.used), not fitted.candidate.structured, law.error
 
 
 def eligible(scored: Sequence[Scored], data: Rows, draws: Floats) -> list[int]:
-    """Valid laws; only those with plausible limits, unless the rows clearly speak against them.
+    """Indices of the valid laws with plausible limits, or of all valid laws.
 
-    They do where some law is adequate and the best plausible one is clearly worse than the best
-    of all, or where the plausible ones explain much less.
+    All valid laws are eligible where the best plausible one explains much less than the best of
+    all, or is clearly worse and either some law is adequate or the best has far less error.
     """
     rules = data.rules.selection
     valid = [i for i, law in enumerate(scored) if law.fitted.valid]
@@ -77,7 +76,7 @@ def eligible(scored: Sequence[Scored], data: Rows, draws: Floats) -> list[int]:
 
 
 def adequate(law: Scored, data: Rows) -> bool:
-    """Whether a law leaves little: the noise of replicates, or a hundredth of the variance."""
+    """Whether the residual variance is near the replicate noise or 1 % of the variance."""
     rules = data.rules.selection
     noise = rules.adequate_noise * (data.replicate_variance or 0.0)
     residual = float(law.random.sum(axis=1).mean()) * data.variance
@@ -91,14 +90,12 @@ def cell_draws(cells: int, seed: int, rules: SelectionRules) -> Floats:
 
 
 def winners_curse(law: Scored, best: Scored, data: Rows) -> float:
-    """Fraction of its own error by which the best law may be ahead of another by chance.
+    """Correction for the winner's curse, as a fraction of the best law's error.
 
-    The winner among M candidates owes 2 ln M cells' worth of its error to each constant that it
-    chose, where error is that of noise: the error on random folds (Foster and George 1994). Without
-    a factor of the best law's, one more was chosen: the factor. Beside a law of a form that is
-    known, an engine's law has one more choice, too: its form. Chance is in the
-    extrapolation, which rests on few cells: a law that is clearly worse on random folds, which test
-    every cell, misses something.
+    The best of M candidates is ahead by chance by 2 ln M cells' worth of noise error for every
+    choice it made (Foster and George 1994). A factor that the other law lacks is one more choice,
+    and so is an engine's form beside a known form. Noise error is the error on random folds. There
+    is no correction for a law that is clearly worse on random folds, which test every cell.
     """
     rules = data.rules.selection
     choices = 1 + (law.fitted.used < best.fitted.used)
@@ -114,14 +111,14 @@ def winners_curse(law: Scored, best: Scored, data: Rows) -> float:
 def as_good(
     difference: Floats, best: float, draws: Floats, fraction: float, standard_errors: float = 1.0
 ) -> bool:
-    """Whether a law is no further behind the best one than chance may put it.
+    """Whether a law differs from the best one by no more than chance.
 
     Parameters
     ----------
     difference : (C,) the law's losses less those of the best, cell by cell. *Paired*, since both
         laws err in the same cells; its standard error is by a bootstrap over cells.
-    best : the error of the best law. A standard error larger than that is no excuse: it belongs to
-        a law that breaks in a cell or two.
+    best : the error of the best law, an upper limit of the standard error: a larger one belongs
+        to a law that breaks in a cell or two.
     draws : (M, C) of `cell_draws`.
     fraction : fraction of the best law's error below which a difference is none.
     standard_errors : standard errors that count as chance.
@@ -131,8 +128,10 @@ def as_good(
 
 
 def front(scored: Sequence[Scored]) -> list[int]:
-    """Laws that no simpler law beats: on the folds among the valid and among those with plausible
-    limits, in sample among the valid and among all."""
+    """Indices of the laws that no simpler law beats, by complexity.
+
+    Judged on the folds among valid and among plausible laws, and in sample among valid and all.
+    """
     indices: set[int] = set()
     valid = [i for i, law in enumerate(scored) if law.fitted.valid]
     indices |= _undominated({i: scored[i].error for i in valid}, scored)
@@ -149,10 +148,9 @@ def distinct(
     predicted: Mapping[int, Floats],
     tolerance: float,
 ) -> list[int]:
-    """Laws that predict something else than every earlier one, in the given order.
+    """Laws whose predictions differ from those of every earlier one, in the given order.
 
-    An invalid law is never the same as a valid one, nor one with implausible limits the same as one
-    without: what is said about them differs.
+    Laws that differ in validity, or in the plausibility of their limits, are always distinct.
 
     Parameters
     ----------

@@ -258,11 +258,11 @@ class _Problem:
         return self.sample.pooled and enough and self.own > 0
 
     def pooled(self, others: Floats, iterations: int, tolerance: float) -> Floats:
-        """The other constants (1, G, Q) with each group's own drawn towards those of all groups.
+        """The other constants (1, G, Q) with partial pooling over groups.
 
-        Empirical Bayes: constants of groups are taken as a sample of a normal distribution, whose
-        centre and spread are estimated from them and from the errors they leave. A group with many
-        rows keeps its own, one with few gets what the others have.
+        Empirical Bayes: the constants of groups are a sample of a normal distribution, whose centre
+        and spread are estimated. A group with many rows keeps its own constants, a group with few
+        rows is shrunk towards the centre.
         """
         for _ in range(RULES.pooling_rounds):
             with np.errstate(all="ignore"):
@@ -280,7 +280,7 @@ class _Problem:
         return np.arange(len(self.linear.others)) < self.own
 
     def _prior(self, others: Floats) -> _Prior:
-        """What the groups' own constants have in common, and what a distance from it costs."""
+        """Centre of the groups' own constants, and the cost of a distance from it."""
         self.prior = None
         state = self._state(others)
         rows = (self.weight > 0).sum()
@@ -295,7 +295,7 @@ class _Problem:
         return _Prior(centre, np.where(self._own, cost, 0.0), linear, linear_cost)
 
     def best(self, others: Floats, error: Floats, count: int) -> Floats:
-        """The best so many starts: of each group, or of all groups together where coupled."""
+        """The best `count` starts: per group, or over all groups where coupled."""
         if error.shape[0] <= count:
             return others
         ranking = error.sum(axis=1, keepdims=True) if self.coupled else error
@@ -327,7 +327,9 @@ class _Problem:
         if prior is not None:
             unit = unit + (prior.linear_cost / size**2)[..., None] * self.eye
         beta, residual = np.zeros(size.shape), rest
-        for _ in range(2 if self.exact else 1):  # a second solution mends the rounding of the first
+        for _ in range(
+            2 if self.exact else 1
+        ):  # the second pass corrects rounding (iterative refinement)
             slope = (weighted @ residual[..., None])[..., 0] / size
             slope = np.where(sound[..., None], slope, 0.0)
             if prior is not None:
@@ -375,7 +377,7 @@ class _Problem:
         return state.others, state.error
 
     def _joint(self, error: Floats) -> Floats:
-        """Errors that decide about a step: of every group, or of all groups where coupled."""
+        """Errors by which a step is accepted: per group, or their sum where groups are coupled."""
         if not self.coupled:
             return error
         return np.broadcast_to(error.sum(axis=1, keepdims=True), error.shape)
@@ -407,7 +409,7 @@ class _Problem:
         cross = np.where(sound[..., None, None], cross, 0.0)
         normal = np.where(sound[..., None, None], normal, 0.0)
         projected = normal - cross @ np.linalg.solve(unit, np.swapaxes(cross, -1, -2))
-        # what rounding leaves of a column that the linear constants explain is no slope
+        # a column that the linear constants explain leaves only rounding error
         floor = 1e-14 * np.diagonal(normal, axis1=-2, axis2=-1)
         diagonal = np.diagonal(projected, axis1=-2, axis2=-1)
         lift = np.maximum(floor - diagonal, 0.0)
@@ -429,7 +431,7 @@ class _Problem:
         return np.linalg.solve(unit, (slope / scale)[..., None])[..., 0] / scale
 
     def _coupled_step(self, normal: Floats, slope: Floats, damping: Floats) -> Floats:
-        """Own constants of every group eliminated from the equations of the shared ones."""
+        """The step where constants are shared: own constants are eliminated (Schur complement)."""
         r = self.own
         diagonal = np.diagonal(normal, axis1=-2, axis2=-1)
         together = diagonal[..., r:].sum(axis=1, keepdims=True)
@@ -461,8 +463,10 @@ class _Problem:
 
 @dataclass(frozen=True)
 class _State:
-    """Where a descent stands: constants, bases, their normal equations (normalised, and the sizes
-    that they are normalised by), residuals (M, G, N) and errors (M, G)."""
+    """State of a descent: constants, bases, residuals (M, G, N) and errors (M, G).
+
+    `gram` holds the normalised normal equations of the bases and their scales.
+    """
 
     others: Floats
     slots: list[Floats] = field(repr=False)
@@ -513,7 +517,7 @@ def _centre_and_cost(value: Floats, normal: Floats, noise: float) -> tuple[Float
 
 @lru_cache(maxsize=50_000)
 def _split(tree: Tree, shared: frozenset[str]) -> tuple[Linear, int]:
-    """Linear constants of a group's own against the others, and how many of those are own."""
+    """The tree split at its linear constants, and the number of other constants per group."""
     linear = Linear(tree, shared)
     return linear, sum(name not in shared for name in linear.others)
 
@@ -533,9 +537,9 @@ def _exponents(tree: Tree) -> frozenset[str]:
 
 @lru_cache(maxsize=50_000)
 def _positive(tree: Tree) -> frozenset[str]:
-    """Constants that multiply or divide what is raised to a power that is no whole number.
+    """Constants that scale the base of a root, a logarithm or a power that is no whole number.
 
-    They are searched for by their logarithm.
+    They are positive and searched for by their logarithm.
     """
     candidates: set[str] = set()
     for node in tree.walk():

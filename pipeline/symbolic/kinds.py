@@ -1,6 +1,6 @@
 """What kind of quantity a factor is: a size, a count, an amount, a fraction, or anything else.
 
-The grammar and the domains look at values, never at names, so that a factor may be called anything.
+Kinds depend on values only, never on names.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mtl_laws.pipeline.symbolic.tree import Floats
 
 @dataclass(frozen=True, kw_only=True)
 class KindRules:
-    """How a size in a large unit is told from a fraction, and a count from a size.
+    """Thresholds that separate sizes in large units from fractions, and counts from sizes.
 
     Attributes
     ----------

@@ -1,9 +1,9 @@
-"""Polynomials in the logarithms of factors, which products of powers with varying exponents are.
+"""Polynomials in the logarithms of factors: products of powers with varying exponents.
 
-``N**(c1 + c2*log(D))*D**c3`` is ``exp(c1*log(N) + c2*log(D)*log(N) + c3*log(D))``. Written that way
-it is plain which constants take up a change of unit (`scaling`), and that a logarithm of the target
-is linear in all of them (`starts`). In economics the form is called translog (Christensen,
-Jorgenson and Lau 1973).
+``N**(c1 + c2*log(D))*D**c3`` is ``exp(c1*log(N) + c2*log(D)*log(N) + c3*log(D))``. This
+form shows which constants absorb a change of unit (`scaling`), and that the logarithm of the target
+is linear in all constants (`starts`). Economics calls it translog (Christensen, Jorgenson and Lau
+1973).
 """
 
 from __future__ import annotations

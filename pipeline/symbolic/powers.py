@@ -1,4 +1,4 @@
-"""With which power a factor stands in a template, and the template with that power set free.
+"""The power of a factor in a template, and the template with that power as a free constant.
 
 In ``c0 - c1*(n*T**ami)**(-c2)`` the factor n stands in a product, the product under a power: its
 *effective* exponent is −c2. The way up from a factor goes on through products, quotients and

@@ -1,7 +1,7 @@
-"""Constants of an expression when its factors change their unit.
+"""Conversion of constants when factors change their unit.
 
-Fits are made with every factor divided by its geometric mean, so that units do not matter. The
-constants of the result belong to the divided factors. Here they are converted: for scales g,
+Fits use factors divided by their geometric mean, so that units do not matter. The constants of such
+a fit are converted to the original factors: for scales g,
 
     f(x; converted constants) = f(x / g; constants)    for every x.
 
@@ -36,7 +36,7 @@ Shift: TypeAlias = Floats | None
 
 
 class NotClosedError(Exception):
-    """The form cannot take up a change of unit."""
+    """The constants cannot absorb a change of unit."""
 
 
 def converted(tree: Tree, theta: Floats, scales: Mapping[str, float]) -> Floats:
@@ -57,7 +57,7 @@ def converted(tree: Tree, theta: Floats, scales: Mapping[str, float]) -> Floats:
 
 @lru_cache(maxsize=50_000)
 def scalable(tree: Tree) -> frozenset[str]:
-    """Factors whose unit the constants can take up, alone and together."""
+    """Factors whose change of unit the constants can absorb, alone and together."""
     names: list[str] = []
     for name in tree.factors:
         if _is_closed(tree, [*names, name]):
@@ -156,7 +156,7 @@ class _Conversion:
         return terms if terms is not None and any(map(is_product, terms)) else None
 
     def rescale_polynomial(self, terms: Sequence[Monomial], k: Floats) -> Shift:
-        """Give a polynomial in logarithms the multiplier k: log(x / g) is log(x) − log(g)."""
+        """Scale a polynomial in logarithms by k; log(x / g) is log(x) − log(g). Its shift."""
         coefficients: dict[tuple[tuple[str, ...], tuple[str, ...]], Floats] = {}
         for term in terms:
             constants = [self.given[name] for name in term.constants]
@@ -169,7 +169,7 @@ class _Conversion:
         for term in terms:
             place = (term.others, term.logs)
             own = [name for name in term.constants if name in self.single]
-            if own:  # the first constant of its own takes up what the term has to be
+            if own:  # the first constant that occurs once absorbs the change
                 others = [self.given[name] for name in term.constants if name != own[0]]
                 multiplier = np.prod(np.broadcast_arrays(term.number, *others), axis=0)
                 self.values[own[0]] = left[place] / np.where(multiplier == 0, 1.0, multiplier)
@@ -214,7 +214,7 @@ class _Conversion:
         return multiplier, self.rescale_terms(terms, multiplier, shifts)
 
     def rescale(self, node: Tree, k: Floats) -> Shift:
-        """Give a free node the multiplier k; its shift."""
+        """Scale a free node by k; its shift."""
         if node.op == "constant":
             self.values[node.name] = k * self.given[node.name]
             return None
@@ -248,7 +248,7 @@ class _Conversion:
     def rescale_terms(
         self, terms: Sequence[tuple[int, Tree]], k: Floats, shifts: list[Floats]
     ) -> Shift:
-        """Give the free terms of a sum the multiplier k; a bare constant takes up all shifts."""
+        """Scale the free terms of a sum by k; a bare constant absorbs all shifts."""
         bare: tuple[int, str] | None = None
         for sign, term in terms:
             if not self.free(term):

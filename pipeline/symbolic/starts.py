@@ -1,8 +1,8 @@
-"""Where the search for an expression's constants begins.
+"""Starts for the constants of an expression.
 
 Most starts are random, at the scale of the data. A form such as ``c0 + c1*N**c2*D**c3`` has better
-ones: with the floor c0 given, the logarithm of what is left is linear in the exponents, which are
-solved for at a few floors.
+ones: for a given floor c0, the logarithm of the rest is linear in the exponents, which are solved
+for at a few floors.
 
 Notation
 --------
@@ -192,7 +192,7 @@ def _group(sample: Sample) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 
 
 class _Random:
-    """Walks the program, handing each constant the magnitude that it should have."""
+    """Random constants at the magnitude of their neighbours in the program."""
 
     def __init__(
         self,
@@ -231,8 +231,10 @@ class _Random:
         return 10.0**spread / beside if step.op == "*" else beside * 10.0**spread
 
     def _exponent(self, base: int) -> Floats:
-        """Powers of either sign: no descent gets from a rising power to a falling one, since the
-        constants beside it are infinite in between. Rising ones only where the base may be 0."""
+        """Powers (count,) of either sign; positive ones only where the base may be 0.
+
+        A descent cannot cross from a positive to a negative power: other constants diverge between.
+        """
         size = self.rng.uniform(0.1, 2.0, self.count)
         falling = self.rng.random(self.count) < 0.5
         least = np.min(np.atleast_2d(self._slot(base)), axis=-1)

@@ -1,8 +1,7 @@
-"""From an expression with numbers to templates: numbers become constants, redundant ones go.
+"""Templates: expressions whose numbers are replaced by constants, without redundant ones.
 
-An engine's expression holds numbers that its own fit needed and the law may not. `to_template`
-gives the expression with every number free, `shorter` the variants in which one constant is put to
-its neutral value (0 or 1).
+`to_template` replaces every number of an engine's expression by a free constant. `shorter` returns
+the variants in which one constant has its neutral value (0 or 1).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ STRUCTURE = frozenset([-2.0, -1.0, -0.5, 0.5, 1.0, 2.0])
 """Exponents that are part of the form; every other number is a constant."""
 
 MAX_NODES = 75
-"""Templates with more nodes are not worth a fit."""
+"""Templates with more nodes are not fitted."""
 
 _LIKE_SUMS, _LIKE_PRODUCTS = ("+", "-"), ("*", "/")
 
@@ -185,7 +184,7 @@ def shorter(tree: Tree) -> dict[Tree, tuple[str, ...]]:
 
 
 def positive_exponents(tree: Tree, negative: Collection[str]) -> tuple[Tree, frozenset[str]]:
-    """A template that says the same without negative exponents where it is no longer for that.
+    """An equivalent template without negative exponents, if it is no longer than before.
 
     ``1/(1 + (a/b)**c0)`` is ``1/(1 + (b/a)**c0)`` with the other sign of ``c0``.
 

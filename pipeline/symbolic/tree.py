@@ -212,7 +212,7 @@ def _parse(text: str, factors: tuple[str, ...]) -> Tree:
 
 
 class _Reader:
-    """From Python's syntax tree to ours; the only place that decides what is allowed."""
+    """Conversion of Python's syntax tree to a `Tree`, by the whitelist."""
 
     def __init__(self, text: str, factors: tuple[str, ...]) -> None:
         self.text, self.factors = text, factors
@@ -309,7 +309,7 @@ def _fold(node: Tree) -> Tree:
 
 
 def _neutral(node: Tree) -> Tree | None:
-    """What is left of an operation with a neutral element; None where there is none."""
+    """The result of an operation with a neutral element; None where there is none."""
     a, b = node.args
     if node.op == "+":
         return b if _is(a, 0) else a if _is(b, 0) else None

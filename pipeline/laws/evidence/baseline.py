@@ -1,8 +1,7 @@
-"""A predictor that need not be a formula: what a formula costs, and what it gains.
+"""Baseline: gradient boosting of regression trees on the rows, folds and scores of the laws.
 
-Gradient boosting of regression trees on the same rows, folds and scores as the laws. Undefined
-factors are its own kind of value. Trees are flat beyond the rows they have seen, so what it loses
-there is what extrapolation is worth.
+It shows what a closed form costs in accuracy and gains in extrapolation: trees are constant beyond
+their training rows. An undefined factor is a missing value for the trees.
 """
 
 from __future__ import annotations

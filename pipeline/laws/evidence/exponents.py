@@ -1,8 +1,8 @@
-"""Exponents: the power with which each factor enters the selected law, set free, with an interval.
+"""Exponents: the power of each factor in the selected law, as a free constant with an interval.
 
-One occurrence of a factor f in the template after another becomes f**e, with a new constant e that
-starts at 1, and all constants are refitted. What is reported is the effective exponent (`powers`),
-by a bootstrap over cells. Everything holds *given this form of law*.
+Each occurrence of a factor f in the template becomes f**e in turn, with a new constant e that
+starts at 1, and all constants are refitted. The effective exponent (`powers`) is reported with a
+bootstrap interval over cells. All of this is conditional on the form of the law.
 
 Notation
 --------
@@ -154,7 +154,7 @@ class FreePowerFit:
 def _with_free_power(
     law: Expression, theta: Floats, factor: str, at: int, data: Rows
 ) -> FreePowerFit:
-    """The template with that power free, refitted; as it is where the power was free already."""
+    """The refitted template with that power free; the original where it was free already."""
     rules = data.rules.evidence
     unidentified_constants = tuple(unidentified(law, theta, None, data.sample, data.merged_cell))
     original = FreePowerFit(
@@ -205,8 +205,8 @@ def _exponent(place: Place, freed: FreePowerFit, draws: Floats, data: Rows) -> E
 
 
 def _identified(power: Expression, indices: list[int], freed: FreePowerFit, data: Rows) -> bool:
-    """Whether the power stays as it is wherever the constants move without moving the law."""
-    if not indices:  # the way up met no constant, and a new one made no difference
+    """Whether the power is identified: constant along the null space of the Jacobian."""
+    if not indices:  # the power has no constant, and a new one did not raise the rank
         return False
     theta = freed.fit.theta
     singular, directions = spectrum(freed.expression, theta, data.sample)
@@ -219,10 +219,10 @@ def _identified(power: Expression, indices: list[int], freed: FreePowerFit, data
 
 
 def _credible(freed: FreePowerFit, draws: Floats, data: Rows) -> bool:
-    """Whether the draws can be believed: no constant diverges, and they agree with the fit.
+    """Whether the draws are credible: no constant diverges, and the interval agrees with the fit.
 
-    Where the law's own power fits the rows as well as the new one, an interval without it is the
-    work of a descent that stays in a narrow valley, not of the rows.
+    Where the law's own power fits as well as the new one, an interval that excludes it comes from
+    a descent that stopped in a narrow valley.
     """
     ends = np.array(interval_of(draws))
     reasons = unidentified(freed.expression, freed.fit.theta, ends, data.sample, data.merged_cell)

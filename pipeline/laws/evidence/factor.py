@@ -1,9 +1,9 @@
-"""Evidence for each factor: is it in the law, with which power, and would it be there by chance.
+"""Evidence for each factor: whether it is in the law, its power, and how often it wins by chance.
 
-It rests on the laws of the search. The best of them with the factor is compared with the best
-without it (`ablation`). Beside that: the powers of the selected template, set free (`exponents`);
-the power of the rows without any template (`model_free_exponent`); and how often laws with the
-factor win on halves of the cells and when its values are permuted (`inclusion`).
+The best law of the search with the factor is compared with the best without it (`ablation`). The
+powers of the selected template are set free (`exponents`), and estimated without a template
+(`model_free_exponent`). Laws with the factor compete on halves of the cells, with its values as
+they are and permuted (`inclusion`).
 """
 
 from __future__ import annotations

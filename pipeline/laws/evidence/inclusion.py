@@ -1,11 +1,10 @@
-"""Inclusion: how often laws with a factor clearly win on halves of the cells, and when permuted.
+"""Inclusion: how often laws with a factor clearly win on random halves of the cells.
 
-The competitors of a factor (`ablation`) are fitted again, not searched for again, on random halves
-of the cells. The factor wins where the best law with it beats the best without by strong evidence.
-(Halves, as in stability selection, Meinshausen and Bühlmann 2010: drawn with replacement, cells
-come twice and longer laws win by that alone.) Then the factor's values are permuted among the cells
-that have one, and the same is done: what it wins there, it wins by chance. All of it on means over
-cells, so that errors are compared over the same observations.
+The competitors of a factor (`ablation`) are refitted on each half. The factor wins where the best
+law with it beats the best law without it by strong evidence. Halves are used as in stability
+selection (Meinshausen and Bühlmann 2010), since a bootstrap repeats cells and so favours longer
+laws. The same with the factor's values permuted among cells gives the wins by chance. All fits are
+to means over cells.
 
 Notation
 --------

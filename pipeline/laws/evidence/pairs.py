@@ -1,4 +1,4 @@
-"""Pairs: cells of several tasks beside the single-task runs that are alike in all else.
+"""Pairs: multi-task cells and the single-task runs that are equal in all other factors.
 
 Notation
 --------
@@ -127,7 +127,7 @@ def _exact(levels: Levels, column: Floats) -> Indices:
 
 
 def _bases(data: Rows, roles: Roles, levels: Mapping[str, Levels], alone: Mask) -> Indices:
-    """Which rows (N,) are alike in all but T, the relatedness and what one task does not have."""
+    """Base (N,) of each row: rows equal in all that one task has, T and relatedness aside."""
     codes = [data.group_index]
     for name, column in data.columns.items():
         if name not in (roles.tasks, roles.relatedness) and not np.isnan(column[alone]).all():

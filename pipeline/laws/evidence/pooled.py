@@ -1,10 +1,10 @@
-"""Gains of training together as they were measured: paired, and pooled before they are tested.
+"""Measured gains of training together: paired, pooled over neighbouring cells, and tested.
 
-One cell's gain is mostly noise. Gains are therefore averaged over *ranges*: cells whose levels of
-every factor are neighbours, such as n ≤ 100 and AMI ≤ 0.05. All ranges are looked at, and one
-counts where its mean is further from 0 than the furthest of all ranges is by chance in 95 % of
-tables without any gain, which are drawn with the noise of this table (a scan statistic; Kulldorff
-1997, A spatial scan statistic). Intervals are widened likewise. No law enters.
+The gain of one cell is mostly noise. Gains are therefore averaged over *ranges*: cells whose levels
+of every factor are neighbours, such as n ≤ 100 and AMI ≤ 0.05. All ranges are tested by a scan
+statistic (Kulldorff 1997, A spatial scan statistic): a range is significant where its mean is
+further from 0 than the furthest of all ranges in 95 % of simulated tables without gains. These have
+the noise of this table. Intervals are widened likewise. No law is used.
 
 Notation
 --------
@@ -158,10 +158,10 @@ class _Range:
 
 
 def _regions(pairs: Pairs, rules: EvidenceRules, seed: int) -> tuple[list[_Range], list[_Range]]:
-    """Ranges of clear harm, then ranges of clear gain that no harm is in.
+    """Ranges of significant harm, then of significant gain; they do not overlap.
 
-    Of all that are clear, the one with the most harm for sure comes first: the end of its interval
-    that is nearer to 0, times its runs. So a range grows as long as what it takes in adds to it.
+    The range with the largest lower bound of total harm comes first: the end of its interval that
+    is nearer to 0, times its runs. A larger range therefore wins while it adds to that bound.
     """
     if pairs.own is None or pairs.shared is None:
         return [], []
@@ -196,7 +196,7 @@ def _by_chance(
     rules: EvidenceRules,
     seed: int,
 ) -> float:
-    """How many standard errors the furthest range lies from 0, in 95 % of tables without gains."""
+    """95 % quantile of the furthest range's distance from 0, in standard errors, without gains."""
     assert pairs.own is not None
     assert pairs.shared is not None
     random, draws = np.random.default_rng([seed, 59]), rules.pooled_draws

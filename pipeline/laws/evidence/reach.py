@@ -1,4 +1,4 @@
-"""Reach: how far beyond the fitted values the law can be trusted, and where good laws part.
+"""Reach: how far beyond the fitted values the law can be trusted, and where good laws diverge.
 
 Each size of the law grows in multiples of its largest fitted value. The other factors are held at
 two combinations of levels: their medians, and the highest fitted corner, the row with the largest
@@ -10,7 +10,7 @@ group, and half-widths, spreads and thresholds are medians over the groups.
 
 Notation
 --------
-K : sizes asked about.    N : rows.    G : groups, 1 without any.
+K : sizes to judge.    N : rows.    G : groups, 1 without any.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What every law engine offers: is it ready, and expressions for some rows.
+"""The interface of law engines: readiness, and candidate expressions for rows.
 
-An engine sees rows and a number of evaluations, and returns candidate expressions; constants,
-scores, validity and selection are the search's business and the same for all engines.
+An engine gets rows and a number of evaluations, and returns candidate expressions. The search fits
+constants, scores, checks and selects, in the same way for all engines.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Readiness:
 
 @dataclass(frozen=True)
 class Request:
-    """One search an engine is asked for.
+    """One search by an engine.
 
     Attributes
     ----------

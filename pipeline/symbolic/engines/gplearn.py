@@ -23,12 +23,12 @@ from mtl_laws.pipeline.symbolic.engines.base import Readiness, Request, design_m
 from mtl_laws.pipeline.symbolic.fit import Sample
 from mtl_laws.pipeline.symbolic.tree import format_number
 
-#: earlier versions use what scikit-learn 1.6 took away; this one needs scikit-learn 1.8
+#: older versions fail with scikit-learn 1.6 and later; this one needs scikit-learn 1.8
 GPLEARN, SKLEARN = (0, 4, 3), (1, 8)
 FUNCTION_SET = ("add", "sub", "mul", "div", "sqrt", "log")
 #: programs of a generation, fewer where the evaluations are too few for `GENERATIONS` of them
 POPULATION, GENERATIONS = 2_000, 10
-#: what a node costs, in SDs of the target: gplearn's own 0.001 on a target with an SD of 0.2
+#: cost of a node in SDs of the target: gplearn's default 0.001 for a target with an SD of 0.2
 PARSIMONY = 0.005
 #: programs of each length that are returned
 KEEP = 3
@@ -80,7 +80,7 @@ class GPLearn:
 
 
 def _admit(best: dict[str, float], program: Any, factors: Sequence[str]) -> None:
-    """Take a program into the best of its length where it belongs there."""
+    """Add a program to the best of its length if it is one of them."""
     if len(best) == KEEP and program.raw_fitness_ >= max(best.values()):
         return
     best[to_text(program.program, factors)] = program.raw_fitness_
@@ -89,7 +89,7 @@ def _admit(best: dict[str, float], program: Any, factors: Sequence[str]) -> None
 
 
 def to_text(program: Sequence[Any], factors: Sequence[str]) -> str:
-    """A program in our words.
+    """The expression of a program.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """An enumerated grammar of bounded, saturating and crossing forms, fitted in batch.
 
-What forms there are stands in `forms`. They are tried as a beam: every effective size under one
-outer function; the best of them with more factors; the best under every outer function; the best
-forms with one more ingredient, until the evaluations are spent.
+`forms` enumerates the forms. They are tried in a beam search: every effective size under one outer
+function, the best with more factors, the best under every outer function, and the best with one
+more ingredient, until the evaluations are spent.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from mtl_laws.pipeline.symbolic.starts import propose_starts
 
 @dataclass(frozen=True, kw_only=True)
 class GrammarRules:
-    """How hard forms are tried before they are ranked.
+    """Effort per form before ranking.
 
     Attributes
     ----------
@@ -127,7 +127,7 @@ def _try(form: Form, sample: Sample, request: Request) -> Ranked | None:
 def best_of_each_size(candidates: Sequence[Ranked], keep: int) -> list[Ranked]:
     """The `keep` forms of lowest error of every complexity and set of factors.
 
-    Sets of factors have places of their own, or forms that a decoy improves by luck would take all.
+    Each set of factors has its own places, since a decoy factor improves many forms by chance.
     """
     groups: dict[tuple[int, tuple[str, ...]], list[Ranked]] = {}
     for ranked in sorted(candidates, key=lambda r: (r.error, r.form.text)):
@@ -136,7 +136,7 @@ def best_of_each_size(candidates: Sequence[Ranked], keep: int) -> list[Ranked]:
 
 
 def _best(candidates: Sequence[Ranked]) -> list[Ranked]:
-    """Forms by error, a longer one paying for its length."""
+    """Forms ordered by error times complexity."""
     return sorted(candidates, key=lambda r: (r.error * r.complexity, r.form.text))
 
 
@@ -164,8 +164,8 @@ def _extended(candidates: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
         yield from extensions(ranked.form, kinds)
 
 
-#: how forms are found, and the share of the evaluations that is spent when each stage ends: a stage
-#: that runs out of forms leaves its share to the next ones
+#: stages of the search, and the fraction of all evaluations spent at the end of each; a stage that
+#: runs out of forms leaves its evaluations to the next ones
 STAGES: Sequence[tuple[Callable[[Sequence[Ranked], Kinds], Iterator[Form]], float]] = (
     (_screening, 0.3),
     (_larger, 0.45),

@@ -78,7 +78,7 @@ def repeated_rows(sample: Sample, seed: int) -> Floats:
 
 
 def to_text(model: str, scales: dict[str, float]) -> str:
-    """Operon's infix in our words: ``X1`` is the first factor over its scale, ``^`` is a power."""
+    """The expression of Operon's infix: ``X1`` is the first factor over its scale, ``^`` power."""
     names = list(scales)
 
     def factor(match: re.Match[str]) -> str:

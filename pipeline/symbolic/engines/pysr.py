@@ -1,7 +1,7 @@
 """PySR (Cranmer 2023): the user's engine of choice, in a long-lived process of its own.
 
-Only what PySR 1.5 and 2.x share is used; where they differ is told apart in `settings` alone.
-Nothing is downloaded here unless `install` is called: `readiness` only looks.
+Only features common to PySR 1.5 and 2.x are used; `settings` handles their differences. Nothing is
+downloaded unless `install` is called.
 
 A process that is killed (`kill -9`, out of memory) is replaced and the request made again, once: as
 requests are deterministic, the answer is that of an undisturbed search. One that ends by an error
@@ -149,14 +149,14 @@ def settings(request: Request) -> dict[str, Any]:
 
 
 def _with_time_left(request: Request, spent: float) -> Request:
-    """The same request with what is left of its time."""
+    """The same request with the rest of its time limit."""
     if request.time_limit is None:
         return request
     return replace(request, time_limit=max(request.time_limit - spent, 1.0))
 
 
 def to_text(equation: str, scales: dict[str, float]) -> str:
-    """PySR's equation in our words: ``x0`` is the first factor over its scale, ``^`` is a power."""
+    """The expression of PySR's equation: ``x0`` is the first factor over its scale, ``^`` power."""
     names = list(scales)
 
     def factor(match: re.Match[str]) -> str:
@@ -186,7 +186,7 @@ def install() -> str:
 
 
 def _julia(version: str) -> Readiness:
-    """Whether a Julia with PySR's packages is there, by the means juliacall has to find it."""
+    """Whether Julia with PySR's packages is installed, as juliacall would find it."""
     executable = os.environ.get("PYTHON_JULIACALL_EXE", "")
     if executable and not executable.startswith("@"):
         path = shutil.which(executable)
@@ -275,7 +275,7 @@ class _Process:
         return reply
 
     def _failure(self) -> EngineError:
-        """What to say of a process that has ended; what it leaves is cleared away."""
+        """The error for a process that has ended, after its files are removed."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(ENDING)
         code = self._process.poll()

@@ -1,9 +1,8 @@
 """A law's expression as a tree made for typesetting: fractions, roots, signed sums.
 
-``0.9 - 0.5*(n*(1 + ami))**(-0.5)`` is how a computer writes what a reader expects as 0.9 minus a
-fraction with a root below the line. `parse` turns the first into a tree of the second, from
-Python's own syntax tree and a whitelist, so that nothing in a ``laws.json`` is ever executed. The
-printers (`mathml`, `latex`, `plain`) then only walk it.
+A reader expects ``0.9 - 0.5*(n*(1 + ami))**(-0.5)`` as 0.9 minus a fraction with a root in the
+denominator. `parse` builds that tree from Python's syntax tree with a whitelist, so that nothing in
+a ``laws.json`` is ever executed. The printers (`mathml`, `latex`, `plain`) walk it.
 
 Notation
 --------
@@ -253,7 +252,7 @@ def _value(node: Node) -> float | None:
 
 
 def subtracted(expression: str) -> list[str]:
-    """Names that stand in `expression` once, as a term with a minus sign or a factor of one.
+    """Names that occur once in `expression`, as a subtracted term or a factor of one.
 
     Raises
     ------
