@@ -320,7 +320,7 @@ GAINS: Sequence[Form] = (
         "c3: the fraction, to the power c2, below which the gain is negative",
     ),
 )
-"""Asked where the target has both signs; none at a count of 1, so without a constant term."""
+"""Forms for a target of both signs; 0 at a count of 1, so without a constant term."""
 
 
 def theory(data: Rows) -> list[Form]:

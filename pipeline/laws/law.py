@@ -31,7 +31,7 @@ SCORES = (
     "rmse_extrapolation",
     "rmse_hold_out",
 )
-#: R² of these rows -> how it is said
+#: rows of an R² -> their words
 SCORED = {"train": "where fitted", "extrapolation": "extrapolated", "hold_out": "held out"}
 #: significant digits of the numbers in the LaTeX of the record
 LATEX_DIGITS = 6
@@ -318,7 +318,7 @@ class Law(Record):
         yield f"}}[{group}]"
 
     def sympy(self, group: str | None = None) -> Any:
-        """The expression as sympy sees it, every factor a plain symbol of its own name.
+        """The expression as a sympy object; every factor is a plain symbol with its name.
 
         Constants by group are symbols, too, unless `group` names a level.
         """

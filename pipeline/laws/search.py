@@ -2,8 +2,8 @@
 
 Data flows one way: rows → engines (all rows, and each extrapolation fold's own training rows) →
 templates → constants and validity → the best of every complexity → folds → selection. Every step is
-a list of independent tasks with a seed of its own, so the result does not depend on the number of
-workers; a time limit only drops tasks, and the report says so.
+a list of independent tasks, each with its own seed, so the result does not depend on the number of
+workers. A time limit only drops tasks, and the report says so.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class Sample:
 
     @cached_property
     def places(self) -> tuple[Indices, Mask]:
-        """Rows of each group (G, N), padded by a row of its own, and which of them count."""
+        """Row indices of each group (G, N), padded, and the mask of real rows."""
         if self.group is None:
             rows = np.arange(len(self))[None, :]
             return rows, np.ones(rows.shape, dtype=bool)

@@ -251,7 +251,7 @@ class Expression:
         return np.broadcast_to(slots[-1], shape), derivatives
 
     def evaluate_rows(self, columns: Columns, theta: Floats) -> Floats:
-        """Value (..., N) where every row has constants of its own, `theta` (..., N, P)."""
+        """Value (..., N) where every row has its own constants, `theta` (..., N, P)."""
         upright = {name: np.asarray(column)[:, None] for name, column in columns.items()}
         with np.errstate(all="ignore"):
             value = self.program.forward(upright, theta)[-1]
@@ -340,7 +340,7 @@ def _linear_names(tree: Tree, allowed: set[str]) -> list[str]:
 
 
 def _parts_of(tree: Tree, names: set[str]) -> dict[str, Tree] | None:
-    """What each of the constants multiplies, the rest under ""; None where it is not linear."""
+    """Constant -> its multiplier, the rest under ""; None where the tree is not linear in them."""
     if not names.intersection(tree.constants):
         return {"": tree}
     if tree.op == "constant":

@@ -103,7 +103,7 @@ def harm(law: Law, data: Rows, lower: bool = False, gains: PooledGain | None = N
 
 
 def _without_rounding_error(change: float, small: float) -> float:
-    """The change, 0 where it is rounding error."""
+    """The change, or 0 where it is rounding error."""
     return 0.0 if abs(change) < 1e-6 * small else change
 
 
@@ -126,7 +126,7 @@ def _points(data: Rows, count: str, relatedness: str) -> dict[str, Floats]:
 
 
 def _thresholds(relatedness: Floats, harm_mask: Mask) -> tuple[float | None, float | None]:
-    """Up to which relatedness every point is lowered, and from which on none is."""
+    """Relatedness up to which every point shows harm, and from which none does."""
     values = np.unique(relatedness)
     all_harmed = np.array([harm_mask[relatedness == v].all() for v in values])
     any_harmed = np.array([harm_mask[relatedness == v].any() for v in values])

@@ -39,7 +39,7 @@ class _Cells:
 
 
 def model_free_exponent(data: Rows, factor: str, seed: int) -> ModelFreeExponent | None:
-    """The power by which cells that share all other factors differ; None where there are too few.
+    """The power within groups of cells equal in all other factors; None with too few cells.
 
     None too where the best power is the lowest or the highest one tried: the rows hardly bend.
     """

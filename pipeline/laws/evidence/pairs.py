@@ -34,7 +34,7 @@ class Pairs:
     levels : factor -> (C,) place of its level, for factors that vary and are defined.
     at : factor -> (C,) its value: that of its level, or the cell's mean of a continuum.
     group : (C,) place of the group; zeros without groups.
-    by_seed : whether every run is set against the single-task run of its own seed.
+    by_seed : whether every run is paired with the single-task run of its seed.
     """
 
     gain: Floats
@@ -184,7 +184,7 @@ def _pair_by_seed(
     """Runs minus the single-task run of the same seed, averaged over cells; None without seeds.
 
     What runs of a seed have in common (its single-task run, its main task) varies between seeds and
-    is shared by the cells of a base; what is left is each cell's own.
+    is shared by the cells of a base; the residual belongs to each cell.
     """
     if seeds is None:
         return None

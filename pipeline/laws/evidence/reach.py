@@ -5,7 +5,7 @@ two combinations of levels: their medians, and the highest fitted corner, the ro
 other factors among those at the largest sizes. Of the two, the less certain one counts. A fraction
 is bounded and does not grow.
 
-With groups, each group has combinations of its own, sizes are multiples of the largest value of any
+With groups, each group has its own combinations, sizes are multiples of the largest value of any
 group, and half-widths, spreads and thresholds are medians over the groups.
 
 Notation

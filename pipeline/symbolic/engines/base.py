@@ -70,8 +70,8 @@ class Engine(Protocol):
     Attributes
     ----------
     name : its key in the registry, and the origin of its laws.
-    own_process : it keeps a process of its own; its searches run one by one in the parent.
-    knows_groups : it fits constants per group; others get the target standardised by group.
+    own_process : whether it keeps its own process; its searches run one by one in the parent.
+    knows_groups : whether it fits constants per group; others get the target standardised by group.
     """
 
     name: str

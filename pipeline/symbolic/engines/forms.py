@@ -2,8 +2,8 @@
 
     outer(u) [+ term …],   u = size · other sizes' powers · fractions' effects
 
-Sizes, counts, amounts and fractions are told apart by their values (`kinds`), so the grammar works
-for any factor names and knows no table. ``?`` stands for a constant until a form is complete.
+Sizes, counts, amounts and fractions are classified by their values (`kinds`), so the grammar works
+for any factor names. ``?`` stands for a constant until a form is complete.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def with_amounts(kinds: Kinds) -> Iterator[str]:
 
 
 def several_auxiliaries(kinds: Kinds) -> Iterator[str]:
-    """Main tokens and those of a number of auxiliaries, each with a size of its own."""
+    """Main tokens plus the tokens of several auxiliaries of equal size."""
     for counted in kinds.counts:
         for size in kinds.sizes:
             for other in (*kinds.sizes, *kinds.amounts):
@@ -179,7 +179,7 @@ def extensions(form: Form, kinds: Kinds) -> Iterator[Form]:
     yield from larger_sizes(form, kinds)
     sums = form.outer in POWERS
     for term in terms(kinds):
-        # a curve that saturates has a power of its own: a second one of the same size only bends it
+        # a saturating curve has its own power; a second power of the same size only bends it
         bends = any(term == f"?*{name}**?" and form.holds(name) for name in kinds.sizes)
         if term not in form.terms and (sums or not bends):
             yield Form(form.outer, form.size, (*form.terms, term))

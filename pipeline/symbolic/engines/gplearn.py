@@ -111,9 +111,9 @@ def _infix(nodes: Iterator[Any], factors: Sequence[str]) -> str:
 
 
 def _generations(design: Any, sample: Sample, request: Request) -> Iterator[list[Any]]:
-    """Population after population, by warm starts, so that the clock is looked at in between.
+    """Populations by warm starts, so that the time limit is checked between them.
 
-    A warm start discards the random numbers already used: the result is that of one long run.
+    A warm start skips the random numbers already used, so the result equals one long run.
     """
     population, generations = effort(request.evaluations)
     regressor = import_module("gplearn.genetic").SymbolicRegressor(

@@ -39,7 +39,7 @@ class GrammarRules:
     starts, steps : starts and steps of a form's fit.
     beam : forms that grow further.
     keep : forms returned for each complexity and set of factors.
-    min_forms : forms that are tried even where hardly any evaluations are allowed.
+    min_forms : forms that are tried whatever the evaluations.
     cost : evaluations that one form's ranking costs, in `Request.evaluations`.
     """
 

@@ -1,11 +1,11 @@
-"""PySR (Cranmer 2023): the user's engine of choice, in a long-lived process of its own.
+"""PySR (Cranmer 2023) in a separate, long-lived process.
 
 Only features common to PySR 1.5 and 2.x are used; `settings` handles their differences. Nothing is
 downloaded unless `install` is called.
 
 A process that is killed (`kill -9`, out of memory) is replaced and the request made again, once: as
 requests are deterministic, the answer is that of an undisturbed search. One that ends by an error
-of its own, or is killed again, is an engine failure.
+of its own or is killed again is an engine failure.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def settings(request: Request) -> dict[str, Any]:
         "verbosity": 0,
         "temp_equation_file": True,
         "delete_tempfiles": True,
-        # 1.x watches standard input for a "q" unless told not to; ours carries requests
+        # 1.x reads standard input for a "q" by default; ours carries requests
         "input_stream": "devnull",
     }
 

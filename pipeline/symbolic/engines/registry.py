@@ -29,7 +29,7 @@ def register_engine(engine: Engine) -> None:
 
 @dataclass(frozen=True)
 class Choice:
-    """The engine that was asked for, the one that runs, and why."""
+    """The requested engine, the one that runs, and the reason."""
 
     requested: str
     used: str
