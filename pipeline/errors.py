@@ -118,6 +118,11 @@ def from_simulator(error: SpecError) -> UserError:
     return UserError(error.field, error.accepted, error.value)
 
 
+def printable(text: str) -> str:
+    """Text from data, with ``�`` for characters that steer a terminal or that XML cannot hold."""
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+
+
 def mistyped(name: str, names: Iterable[str]) -> str | None:
     """The one of `names` that is most like `name`; None where none is."""
     close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.7)

@@ -5,6 +5,7 @@ The report of a folder can also be written again, from its laws and rows.
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import shlex
@@ -65,18 +66,6 @@ class Fit:
 
     laws: LawSet
     source: Source
-
-    def write(self, out: Path) -> None:
-        """Write ``laws.json``, the rows and the report to the folder `out`.
-
-        Raises
-        ------
-        UserError
-            if the folder cannot be made or written to.
-        """
-        make_folder(out)
-        self.laws.save(out)
-        write_report_of(self.laws, self.source, out)
 
 
 Bounds = tuple[float | None, float | None]
@@ -152,16 +141,23 @@ def fit_to_folder(
     source: Source,
     out: Path,
     progress: Progress | None = None,
+    announce: Callable[[LawSet], None] = lambda laws: None,
 ) -> LawSet:
     """The laws of a table; writes ``laws.json``, the rows and the report to `out`.
 
     Raises what `fit_question` raises, and `UserError` if `out` is not writable. The folder is
     created after the question has been checked.
+
+    Parameters
+    ----------
+    announce : called with the laws when they are written, before the report is drawn.
     """
     fit = fit_question(table, question, source, progress, ready=lambda: make_folder(out))
+    fit.laws.save(out)
+    announce(fit.laws)
     if progress is not None:
         progress("report", 0, 0)
-    fit.write(out)
+    write_report_of(fit.laws, source, out)
     return fit.laws
 
 
@@ -341,9 +337,39 @@ def refuse_run_folder(out: Path) -> None:
     UserError
         if a study was run there.
     """
-    if (out / STORE_NAME).exists():
+    if os.path.exists(out / STORE_NAME):
         expected = f"a folder without a run; this one has {STORE_NAME} and laws of its own"
         raise UserError("out", expected, str(out))
+
+
+def refuse_other_question(out: Path, question: Question, overwrite: bool) -> None:
+    """Refuse a folder that holds the laws of another question.
+
+    Parameters
+    ----------
+    overwrite : whether they may be replaced.
+
+    Raises
+    ------
+    UserError
+        if the folder holds other laws, or laws that cannot be read.
+    """
+    from mtl_laws.pipeline.laws.lawset import LAWS_NAME, LawSet
+
+    if overwrite or not os.path.exists(out / LAWS_NAME):
+        return
+    advice = "a new folder, or that of the same question; `overwrite` replaces what is in it"
+    try:
+        laws = LawSet.load(out)
+    except UserError as error:
+        raise UserError("out", f"{advice}. Its {LAWS_NAME} cannot be read", str(out)) from error
+    groups = () if laws.groups is None else tuple(laws.groups.columns)
+    data = laws.data
+    former = (laws.target, dict(data.columns), data.hold_out, data.where, groups)
+    asked = (question.target, dict(question.factors), question.hold_out, question.where)
+    if former != (*asked, tuple(question.groups)):
+        factors = ", ".join(laws.factors)
+        raise UserError("out", f"{advice}. It holds laws of {laws.target} in {factors}", str(out))
 
 
 def make_folder(out: Path) -> None:

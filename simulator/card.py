@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -87,7 +88,20 @@ def pipe_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def _cell(value: object) -> str:
-    return str(value).replace("|", "\\|").replace("\n", " ")
+    return escaped(str(value)).replace("|", "\\|").replace("\n", " ")
+
+
+_ENTITIES = {c: f"&#{ord(c)};" for c in "&<>[]"}
+
+
+def escaped(text: str) -> str:
+    """Return text from data as Markdown that shows it: no HTML and no links; code stays code."""
+    parts = re.split(
+        r"(`[^`]*`)", "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+    )
+    for place in range(0, len(parts), 2):
+        parts[place] = "".join(_ENTITIES.get(c, c) for c in parts[place])
+    return "".join(parts)
 
 
 def _parameters(taskset: TaskSet) -> str:

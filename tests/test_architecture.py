@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    {"columns", "errors", "plugins", "provenance", "io"},
+    {"columns", "errors", "plugins", "processes", "provenance", "io"},
     {"symbolic", "training"},
     {"laws"},
     {"report"},

@@ -131,7 +131,8 @@ class GainPredictor:
         if self.law.target == GAIN:
             return self._suggestions_of_gains(sets, law.bands(together), single)
         first, second = (without, together) if self.law.lower_is_better else (together, without)
-        alone, both, gain = law.bands(without), law.bands(together), law.change(first, second)
+        alone, both = (bounded(law, table) for table in (without, together))
+        gain = law.change(first, second)
         return [
             Suggestion(
                 auxiliaries=auxiliaries,
@@ -172,7 +173,7 @@ class GainPredictor:
         alone = None
         if self.alone is not None:
             used = {name: name for name in self.alone.factors}
-            alone = _estimate(self.alone.bands(columns_of([single], used)), 0)
+            alone = _estimate(bounded(self.alone, columns_of([single], used)), 0)
         return [
             Suggestion(
                 auxiliaries=auxiliaries,
@@ -183,6 +184,12 @@ class GainPredictor:
             )
             for row, auxiliaries in enumerate(sets)
         ]
+
+
+def bounded(law: Law, columns: Mapping[str, Floats]) -> Bands:
+    """Predictions of a law, within the bounds of its target."""
+    uncertainty = law.uncertainty
+    return law.bands(columns).within(None if uncertainty is None else uncertainty.bounds)
 
 
 def _estimate(bands: Bands, row: int) -> Estimate:

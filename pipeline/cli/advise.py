@@ -91,6 +91,7 @@ def advise(
     from mtl_laws.pipeline.advice.corpus import CorpusFiles
     from mtl_laws.pipeline.advice.present import as_text
     from mtl_laws.pipeline.cli.progress import SearchProgress
+    from mtl_laws.pipeline.errors import printable
 
     check_out(out)
     request = AdviceRequest(
@@ -112,5 +113,5 @@ def advise(
         plan = CheckPlan(seeds=seeds, top=top) if check else None
         advice = answer_request(request, plan, progress)
     write_advice(advice, out)
-    typer.echo(as_text(advice))
+    typer.echo(printable(as_text(advice)))
     typer.echo(f"\npage: {out / 'advice.html'}")

@@ -5,6 +5,7 @@ Every heavy import waits until a command needs it, so that ``--help`` and ``--ve
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated
@@ -87,6 +88,7 @@ def _options(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; a user's mistake is one line and exit code 2."""
+    os.environ["MPLBACKEND"] = "agg"  # a notebook's backend may not exist here
     sys.exit(exit_code(app, sys.argv[1:] if arguments is None else arguments))
 
 

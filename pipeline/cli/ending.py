@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
@@ -56,10 +58,26 @@ def exit_code(app: typer.Typer, words: Sequence[str]) -> int:
     """
     hook = sys.excepthook if "--debug" in words else _show_in_one_line
     try:
-        with lasting_streams():
+        with lasting_streams(), _stoppable():
             return _code(app, words)
     finally:
         sys.excepthook = hook  # Typer installs one of its own
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does, with one line and its files whole."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    ours = [n for n in numbers if signal.getsignal(n) is not signal.SIG_IGN]  # nohup stays
+    former = {number: signal.signal(number, signal.default_int_handler) for number in ours}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
 def _code(app: typer.Typer, words: Sequence[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,7 @@ from mtl_laws.pipeline.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from mtl_laws.pipeline.cli.progress import SearchProgress
     from mtl_laws.pipeline.laws.lawset import LawSet
 
 
@@ -103,13 +105,21 @@ def fit(
     time_limit: TimeLimit = None,
     seed: Seed = 0,
     jobs: Jobs = -1,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the laws of another question in --out.")
+    ] = False,
 ) -> None:
     """Find laws in an existing table of results.
 
     Example: mtl-laws fit results.csv --target f1 --factors n=tokens,T=tasks,ami=ami --out laws
     """
     from mtl_laws.pipeline.cli.progress import SearchProgress
-    from mtl_laws.pipeline.fit import Source, fit_to_folder, refuse_run_folder
+    from mtl_laws.pipeline.fit import (
+        Source,
+        fit_to_folder,
+        refuse_other_question,
+        refuse_run_folder,
+    )
     from mtl_laws.pipeline.laws.question import Question
     from mtl_laws.pipeline.reference_data import read_source
 
@@ -133,15 +143,21 @@ def fit(
         forms=tuple(form or ()),
     )
     refuse_run_folder(out)
+    refuse_other_question(out, question, overwrite)
     source = Source(str(table), f"{target} in {table.name}")
     with SearchProgress() as progress:
-        laws = fit_to_folder(rows, question, source, out, progress)
-    echo_law(laws, out)
-
-
-def echo_law(laws: LawSet, out: Path) -> None:
-    """Print the law, its scores, and where the report is."""
-    from mtl_laws.pipeline.fit import summary
-
-    typer.echo(summary(laws))
+        fit_to_folder(rows, question, source, out, progress, announce=announcing(progress))
     typer.echo(f"report: {out / 'report.html'}")
+
+
+def announcing(progress: SearchProgress) -> Callable[[LawSet], None]:
+    """A function that prints laws and their scores, above the progress that follows."""
+
+    def announce(laws: LawSet) -> None:
+        from mtl_laws.pipeline.errors import printable
+        from mtl_laws.pipeline.fit import summary
+
+        progress.pause()
+        typer.echo(printable(summary(laws)))
+
+    return announce

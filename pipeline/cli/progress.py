@@ -79,6 +79,14 @@ class SearchProgress:
             line = f"{stage}: {done} of {total}" if total else stage
             self._console.print(line, highlight=False, soft_wrap=True)
 
+    def pause(self) -> None:
+        """End the display so far; later stages have a new one below what is printed now."""
+        self._finish()
+        self._bars.stop()
+        for task in self._bars.task_ids:
+            self._bars.remove_task(task)
+        self._stage = ""
+
     def _finish(self) -> None:
         """Stop spinner and clock of the current stage."""
         if self._stage and not self._bars.tasks[-1].finished:

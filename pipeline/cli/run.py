@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mtl_laws.pipeline.cli.fit import echo_law
+from mtl_laws.pipeline.cli.fit import announcing
 from mtl_laws.pipeline.cli.options import Jobs, Out
 
 
@@ -51,5 +51,5 @@ def run(
 
     options = RunOptions(jobs, backend, address, device, retry_failed=retry_failed)
     with SearchProgress() as progress:
-        laws = run_study(study, out, engine, options, progress)
-    echo_law(laws, out)
+        run_study(study, out, engine, options, progress, announce=announcing(progress))
+    typer.echo(f"report: {out / 'report.html'}")

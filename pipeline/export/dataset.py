@@ -18,7 +18,7 @@ from mtl_laws.pipeline.export.tables import TYPES, PublishedTable
 from mtl_laws.pipeline.laws.law import scores_in_words
 from mtl_laws.pipeline.laws.lawset import LAWS_NAME
 from mtl_laws.pipeline.symbolic.typeset.latex import formula_latex
-from mtl_laws.simulator.card import pipe_table
+from mtl_laws.simulator.card import escaped, pipe_table
 from mtl_laws.simulator.folders import whole_folder
 
 SCHEMA = 1
@@ -138,8 +138,8 @@ def card(publication: Publication, files: Files, reading: str) -> str:
     ]
     names = {column.name for table in publication.tables for column in table.columns}
     parts = [
-        f"# {publication.title}",
-        publication.question,
+        f"# {escaped(publication.title)}",
+        escaped(publication.question),
         publication.unfinished,
         _summary(publication),
         *_law(publication),
@@ -155,7 +155,7 @@ def card(publication: Publication, files: Files, reading: str) -> str:
         "## Limits",
         LIMITS,
         "## Licence",
-        publication.licence or NO_LICENCE,
+        escaped(publication.licence) or NO_LICENCE,
         "## Citation",
         f"Made with mtl-laws {publication.provenance['version']}, which builds on {PAPER}.",
     ]
@@ -202,12 +202,13 @@ def _law(publication: Publication) -> Iterator[str]:
         yield "No law has been found yet."
         return
     selected = laws.selected
-    yield f"$${formula_latex(selected.shown, laws.target)}$$"
+    formula = formula_latex(selected.shown, laws.target)
+    yield f"$${formula.replace('<', chr(92) + 'lt ').replace('>', chr(92) + 'gt ')}$$"
     yield scores_in_words(selected.scores) + "."
     yield f"`{selected.shown}`"
     sentences = [one.sentence for one in laws.evidence if one.sentence]
     notes = [*sentences, *laws.verdicts, *laws.data.notes]
-    yield "\n".join(f"- {' '.join(note.split())}" for note in notes)
+    yield "\n".join(f"- {escaped(' '.join(note.split()))}" for note in notes)
 
 
 def _factors(study: Mapping[str, Any] | None) -> Iterator[str]:

@@ -61,25 +61,54 @@ class TableFormat(ABC):
 
 
 class Csv(TableFormat):
-    """Comma-separated, UTF-8, a header; text in quotes; a null is an empty cell without quotes."""
+    """Comma-separated, UTF-8, a header; text in quotes; a null is an empty cell without quotes.
+
+    Text that a spreadsheet would run as a formula is marked by an apostrophe before it.
+    """
 
     ending = "csv"
     reading = 'import pandas as pd\n\ntable = pd.read_csv("{file}")'
 
     @override
     def write(self, table: pa.Table, path: Path) -> None:
-        pa.csv.write_csv(table, path)
+        columns = [
+            pa.array(map(marked_formula, column.to_pylist()), type=column.type)
+            if pa.types.is_string(column.type)
+            else column
+            for column in table.columns
+        ]
+        names = [marked_formula(name) for name in table.column_names]
+        pa.csv.write_csv(pa.Table.from_arrays(columns, names=names), path)
 
     @override
     def read(self, path: Path, schema: pa.Schema) -> pa.Table:
         convert = pa.csv.ConvertOptions(
-            column_types={field.name: field.type for field in schema},
+            column_types={marked_formula(field.name): field.type for field in schema},
             null_values=[""],
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
         )
         parse = pa.csv.ParseOptions(newlines_in_values=True)
-        return pa.csv.read_csv(path, parse_options=parse, convert_options=convert)
+        table = pa.csv.read_csv(path, parse_options=parse, convert_options=convert)
+        columns = [
+            pa.array(map(_unmarked, column.to_pylist()), type=column.type)
+            if pa.types.is_string(column.type)
+            else column
+            for column in table.columns
+        ]
+        return pa.Table.from_arrays(columns, names=[_unmarked(n) for n in table.column_names])
+
+
+_FORMULA = re.compile("'*[-=+@\t\r]")
+
+
+def marked_formula(text: str | None) -> str | None:
+    """The text with an apostrophe before it, if a spreadsheet would take it for a formula."""
+    return f"'{text}" if text is not None and _FORMULA.match(text) else text
+
+
+def _unmarked(text: str | None) -> str | None:
+    return text[1:] if text is not None and text.startswith("'") and _FORMULA.match(text) else text
 
 
 class JsonLines(TableFormat):

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -70,6 +70,10 @@ class Bands:
     outside: tuple[tuple[str, ...], ...]
     distance: Floats
     level: float = LEVEL
+
+    def within(self, bounds: tuple[float | None, float | None] | None) -> Bands:
+        """The same predictions with their mean inside the target's bounds, as its intervals are."""
+        return self if bounds is None else replace(self, mean=np.clip(self.mean, *_ends(bounds)))
 
     @staticmethod
     def joined(parts: Sequence[tuple[npt.NDArray[np.intp], Bands]], size: int) -> Bands:
@@ -249,14 +253,13 @@ class Predictor:
     uncertainty: Uncertainty | None
 
     def bands(self, table: Table) -> Bands:
-        """Bands of the law at every row, within the target's bounds; see `Law.bands`."""
+        """Bands of the law at every row; see `Law.bands`."""
         mean, draws = self._mean(table), self._draws(table)
         stored = self.uncertainty
         noise = None if stored is None else stored.noise_sd
         law = _widen(mean, _percentiles(draws, mean), np.sqrt(self._form_variance(table)))
         run = _widen(mean, law, noise)
         if stored is not None:
-            mean = np.clip(mean, *_ends(stored.bounds))
             law, run = (_clip(band, stored.bounds) for band in (law, run))
         return Bands(mean, law, run, self._outside(table), self._distance(table))
 

@@ -15,6 +15,7 @@ from typing import TypeAlias
 import numpy as np
 
 from mtl_laws.pipeline.laws.factors import task_roles
+from mtl_laws.pipeline.laws.record import Roles
 from mtl_laws.pipeline.laws.rows import Rows
 from mtl_laws.pipeline.symbolic.kinds import Kinds, classify
 from mtl_laws.pipeline.symbolic.tree import Tree
@@ -330,7 +331,7 @@ def theory(data: Rows) -> list[Form]:
     of_tasks = ((form, tasks) for form in TASKS if all(tasks[r] for r in _letters(form)))
     sizes = [name for name in kinds.sizes if name != roles.tasks]
     of_sizes = _of_sizes(data, sizes, kinds.counts)
-    ways = chain(of_tasks, of_sizes, _of_counts(data, kinds), _of_mixtures(kinds))
+    ways = chain(of_tasks, of_sizes, _of_counts(data, kinds, roles), _of_mixtures(kinds))
     forms = [_in_factor_names(form, names, data.factors) for form, names in ways]
     return list({(form.name, form.tree): form for form in forms}.values())
 
@@ -357,14 +358,15 @@ def _of_sizes(data: Rows, sizes: Sequence[str], counts: Sequence[str]) -> Iterat
             yield form, dict(zip("nml", three, strict=True))
 
 
-def _of_counts(data: Rows, kinds: Kinds) -> Iterator[Assignment]:
-    """Forms in a size and a count, also with a fraction."""
+def _of_counts(data: Rows, kinds: Kinds, roles: Roles) -> Iterator[Assignment]:
+    """Forms in a size and a count, also with a fraction: with T tasks, that of relatedness."""
     signed = bool(data.target.min() < 0.0 < data.target.max())
     with_fraction = GAINS if signed else COUNT_SIZE_FRACTION
     for n, k in product(kinds.measured, kinds.counts):
         for form in () if signed else COUNT_AND_SIZE:
             yield form, {"n": n, "k": k}
-        for form, s in product(with_fraction, kinds.fractions):
+        related = [roles.relatedness] if k == roles.tasks and roles.relatedness else kinds.fractions
+        for form, s in product(with_fraction, related):
             yield form, {"n": n, "k": k, "s": s}
 
 

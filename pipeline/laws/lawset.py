@@ -310,7 +310,7 @@ class LawSet(Record):
     def _bands(self, table: pd.DataFrame) -> Bands:
         law = self.with_region(self.law)
         group = self.groups.of_rows(table) if self.groups is not None and law.levels else None
-        return law.bands(self._columns(table), group)
+        return law.bands(self._columns(table), group).within(self.data.bounds)
 
     def _columns(self, table: pd.DataFrame) -> dict[str, Floats]:
         """The factors of a table, by their own name where that is a column, else by the user's."""

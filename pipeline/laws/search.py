@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
-from joblib import Parallel, cpu_count, delayed
+from joblib import cpu_count
 
 from mtl_laws.pipeline.errors import EngineError
 from mtl_laws.pipeline.laws.catalogue import theory
@@ -38,7 +38,7 @@ from mtl_laws.pipeline.laws.score import (
     share_constants,
 )
 from mtl_laws.pipeline.laws.select import front, select
-from mtl_laws.pipeline.plugins import loaded, with_plugins
+from mtl_laws.pipeline.processes import in_processes
 from mtl_laws.pipeline.symbolic.engines import ENGINES, Engine, Request
 from mtl_laws.pipeline.symbolic.engines.surfaces import SURFACES
 from mtl_laws.pipeline.symbolic.fit import Sample
@@ -499,13 +499,11 @@ def _in_parallel(
     results: list[Result] = []
     if tasks:
         options.progress(stage.name, 0, len(tasks))
-    with Parallel(n_jobs=jobs) as parallel:
-        for batch in _chunks(tasks, jobs if clock.limit else max(4 * jobs, 8)):
-            if results and clock.over(share):
-                break
-            left = clock.left(share)
-            limit = None if left is None else max(left, 1.0)
-            call = delayed(with_plugins)
-            results += parallel(call(loaded(), work, task, limit) for task in batch)
-            options.progress(stage.name, len(results), len(tasks))
+    for batch in _chunks(tasks, jobs if clock.limit else max(4 * jobs, 8)):
+        if results and clock.over(share):
+            break
+        left = clock.left(share)
+        limit = None if left is None else max(left, 1.0)
+        results += in_processes(work, [(task, limit) for task in batch], jobs)
+        options.progress(stage.name, len(results), len(tasks))
     return results

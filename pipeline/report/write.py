@@ -17,6 +17,8 @@ from mtl_laws.pipeline.report.page import ReportContext, build_page
 def write_report(out: Path, laws: LawSet, table: pd.DataFrame, context: ReportContext) -> None:
     """Write ``report.html``, ``report.md`` and ``figures/*.svg|png`` to `out`.
 
+    Figures of a former report are removed.
+
     Parameters
     ----------
     out : folder, created if missing.
@@ -32,6 +34,10 @@ def write_report(out: Path, laws: LawSet, table: pd.DataFrame, context: ReportCo
     """
     page = build_page(laws, table, context)
     pictures = {drawing.name: render_svg(drawing) for drawing in page.drawings}
+    names = {f"{name}{kind}" for name in pictures for kind in (".svg", ".png")}
+    for former in (out / "figures").glob("*.[sp][vn]g"):
+        if former.name not in names:
+            former.unlink()
     for drawing in page.drawings:
         write_whole(out / "figures" / f"{drawing.name}.svg", svg_file(pictures[drawing.name]))
         write_whole(out / "figures" / f"{drawing.name}.png", png_file(drawing))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ def run_study(
     engine: str | None = None,
     options: RunOptions | None = None,
     progress: Progress | None = None,
+    announce: Callable[[LawSet], None] = lambda laws: None,
 ) -> LawSet:
     """The laws of a study, as `mtl-laws run` finds them; training, laws and report are in `out`.
 
@@ -33,6 +35,7 @@ def run_study(
     engine : used instead of the engine of the study.
     options : where models are trained. The default is all cores of this machine, without progress.
     progress : called with stage, done and total of the law search.
+    announce : called with the laws when they are written, before the report is drawn.
 
     Raises
     ------
@@ -52,4 +55,5 @@ def run_study(
     question = question_of(study, options.jobs, engine)
     source = Source(str(path), f"Study {path.stem}", study.question, curves_of(out, table))
     with at_study_keys(question, engine):
-        return fit_to_folder(ordinary_rows(table), question, source, out, progress)
+        rows = ordinary_rows(table)
+        return fit_to_folder(rows, question, source, out, progress, announce)

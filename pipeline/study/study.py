@@ -214,8 +214,8 @@ class LawsBlock(Block):
         default="auto",
         description="the symbolic-regression engine: auto, pysr, operon, gplearn, grammar",
     )
-    budget: Literal["quick", "standard", "thorough"] = Field(
-        default="quick", description="how long to search: quick, standard or thorough"
+    budget: Literal["tiny", "quick", "standard", "thorough"] = Field(
+        default="quick", description="how long to search: tiny, quick, standard or thorough"
     )
     time_limit: Number | None = Field(
         default=None,

@@ -7,15 +7,12 @@ seeds, trains the group with one torch thread, and never opens the store.
 from __future__ import annotations
 
 import math
-import os
-import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from mtl_laws.pipeline.errors import PipelineError
+from mtl_laws.pipeline.processes import end_with
 from mtl_laws.pipeline.study.trials import Trial
 from mtl_laws.pipeline.training import Job, Outcome, Status, train_group
 from mtl_laws.simulator import SimulatorError, TaskSet, make_taskset
@@ -32,9 +29,6 @@ FAULTS = (
 )
 """Errors that give a trial a row of status ``failed``. A mistake in the code of this package
 (`TypeError`, `AttributeError`, `AssertionError` …) stops the run instead."""
-
-WATCH_EVERY = 1.0
-"""Seconds between two checks that the parent process is alive."""
 
 Measured = dict[str, float | None]
 
@@ -61,7 +55,7 @@ def train_trials(trials: Sequence[Trial], device: str = "cpu", parent: int = 0) 
     parent : process id of the run; 0 where the worker is not the run's own child. A child ends
         soon after its parent, even if that was killed.
     """
-    _end_with(parent)
+    end_with(parent)
     try:
         return train_together(trials, device)
     except FAULTS as fault:
@@ -89,19 +83,6 @@ def train_together(trials: Sequence[Trial], device: str) -> list[Result]:
         Result(trial.digest, outcome_json(outcome), measure(taskset))
         for trial, outcome, taskset in zip(trials, outcomes, tasksets, strict=True)
     ]
-
-
-@cache
-def _end_with(parent: int) -> None:
-    """End this process within seconds after its parent, the run, has ended."""
-    if parent and os.getpid() != parent:
-        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
-
-
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(WATCH_EVERY)
-    os._exit(1)
 
 
 def failure(trial: str, fault: BaseException) -> Result:

@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
@@ -133,11 +133,13 @@ class Drawing:
 def drawing_style(hashsalt: str | None = None) -> Iterator[None]:
     """Matplotlib settings of the report, for the time of drawing or saving only.
 
+    The user's own settings (a matplotlibrc, a style) do not reach the report.
+
     Parameters
     ----------
     hashsalt : makes the ids inside an SVG the same on every run.
     """
-    with mpl.rc_context({**STYLE, "svg.hashsalt": hashsalt}):
+    with style.context(["default", {**STYLE, "svg.hashsalt": hashsalt}]):
         yield
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from mtl_laws.pipeline.errors import printable
 from mtl_laws.pipeline.report.figures.canvas import (
     FAINT,
     FONT_SIZE,
@@ -68,7 +69,7 @@ def draw_intervals(
         axes.axvline(0.0, color=INK.light, linewidth=0.9, zorder=1.5)
         for place, row in enumerate(rows):
             _draw_row(axes, row, place)
-        axes.set_yticks(range(len(rows)), [shorten_label(row.label) for row in rows])
+        axes.set_yticks(range(len(rows)), [printable(shorten_label(row.label)) for row in rows])
         axes.tick_params(axis="y", length=0, labelsize=FONT_SIZE, labelcolor=INK.light)
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.spines["bottom"].set_color(LINE.light)

@@ -12,6 +12,9 @@ import re
 from collections.abc import Mapping
 from xml.etree import ElementTree
 
+from matplotlib.text import Text
+
+from mtl_laws.pipeline.errors import printable
 from mtl_laws.pipeline.report.figures.canvas import TONES, Drawing, drawing_style
 
 SVG = "http://www.w3.org/2000/svg"
@@ -20,6 +23,7 @@ HREF = f"{{{XLINK}}}href"
 PNG_DPI = 200
 BACKGROUND = '<rect width="100%" height="100%" fill="#ffffff"/>'
 COLOURS = {tone.light: f"var(--{tone.variable})" for tone in TONES}
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 
@@ -27,6 +31,7 @@ _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 def render_svg(drawing: Drawing) -> str:
     """The drawing as SVG text, in light colours without a background; its layout is final then."""
     text = _save(drawing, "svg", background="none").decode("utf-8")
+    text = _CONTROL.sub("\ufffd", text)  # in ids made of names from data
     drawing.figure.set_layout_engine("none")
     return text
 
@@ -44,6 +49,8 @@ def png_file(drawing: Drawing) -> bytes:
 def _save(drawing: Drawing, kind: str, background: str) -> bytes:
     stream = io.BytesIO()
     metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+    for text in drawing.figure.findobj(Text):
+        text.set_text(printable(text.get_text()))
     with drawing_style(hashsalt=drawing.name):
         drawing.figure.savefig(
             stream, format=kind, dpi=PNG_DPI, facecolor=background, metadata=metadata

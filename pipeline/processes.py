@@ -1,0 +1,77 @@
+"""Worker processes of this machine: they load plug-ins, end with their parent, and are replaced."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import ParamSpec, TypeVar
+
+import joblib
+from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.process_executor import BrokenProcessPool
+
+from mtl_laws.pipeline.plugins import loaded, with_plugins
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+WATCH_EVERY = 1.0
+"""Seconds between two checks that the parent process is alive."""
+
+ATTEMPTS = 3
+"""How often a batch is given to worker processes before the parent does it."""
+
+_log = logging.getLogger(__name__)
+
+
+def in_processes(
+    work: Callable[..., Result], batch: Sequence[tuple[object, ...]], jobs: int
+) -> list[Result]:
+    """The results of `work` for a batch of arguments, in order, from `jobs` worker processes.
+
+    If a worker is lost (killed, or out of memory), the batch is repeated. After `ATTEMPTS` losses
+    this process does the work itself, one piece after another.
+    """
+    call = joblib.delayed(in_worker)
+    for _ in range(ATTEMPTS if jobs > 1 else 0):
+        try:
+            tasks = [call(os.getpid(), loaded(), work, *arguments) for arguments in batch]
+            return list(joblib.Parallel(n_jobs=jobs)(tasks))
+        except BrokenProcessPool as error:
+            _log.warning("a worker of the search was lost: %s", " ".join(str(error).split()))
+            get_reusable_executor().shutdown(wait=True, kill_workers=True)
+    return [work(*arguments) for arguments in batch]
+
+
+def in_worker(
+    parent: int,
+    plugins: Sequence[str],
+    work: Callable[Arguments, Result],
+    *args: Arguments.args,
+    **kwargs: Arguments.kwargs,
+) -> Result:
+    """The result of `work` in a worker process, which loads plug-ins and ends with its parent."""
+    end_with(parent)
+    return with_plugins(plugins, work, *args, **kwargs)
+
+
+@cache
+def end_with(parent: int) -> None:
+    """End this process within seconds after its parent has ended, even if that was killed.
+
+    Parameters
+    ----------
+    parent : process id; 0 for none. In the parent itself nothing happens.
+    """
+    if parent and os.getpid() != parent:
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(WATCH_EVERY)
+    os._exit(1)

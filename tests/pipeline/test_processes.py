@@ -1,0 +1,94 @@
+"""Worker processes: lost ones are replaced, and none outlives its parent."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mtl_laws.pipeline.processes import ATTEMPTS, in_processes
+
+SHORT = 30.0
+
+
+def squared_or_killed(number: int, marks: str) -> int:
+    """The square of a number; the first time, 3 kills its worker."""
+    mark = Path(marks) / "killed"
+    if number == 3 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number**2
+
+
+def killed_in_workers(number: int, parent: int) -> int:
+    if os.getpid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_a_lost_worker_is_replaced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    batch = [(number, str(tmp_path)) for number in range(6)]
+    with caplog.at_level(logging.WARNING, logger="mtl_laws"):
+        assert in_processes(squared_or_killed, batch, jobs=2) == [0, 1, 4, 9, 16, 25]
+    assert len(caplog.records) == 1
+
+
+def test_work_that_kills_every_worker_is_done_by_the_parent(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING, logger="mtl_laws"):
+        assert in_processes(killed_in_workers, [(k, os.getpid()) for k in range(3)], 2) == [0, 1, 2]
+    assert len(caplog.records) == ATTEMPTS
+
+
+SEARCH = """
+import sys
+import numpy as np, pandas as pd
+from mtl_laws import fit_laws
+
+n = np.repeat(np.geomspace(30, 3000, 12), 3)
+rng = np.random.default_rng(0)
+table = pd.DataFrame(dict(n=n, T=np.tile([1.0, 2, 4], 12), y=0.9 - 2 / np.sqrt(n)))
+table["y"] += rng.normal(0, 0.001, 36)
+print("ready", flush=True)
+fit_laws(table, "y", ["n", "T"], engine="grammar", budget="standard", jobs=2)
+"""
+
+
+def children(parent: int) -> set[int]:
+    """Processes of this machine whose parent, or whose parent's parent, is `parent`."""
+    table = subprocess.run(
+        ["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True
+    ).stdout.split()
+    pairs = list(zip(map(int, table[::2]), map(int, table[1::2]), strict=True))
+    direct = {pid for pid, above in pairs if above == parent}
+    return direct | {pid for pid, above in pairs if above in direct}
+
+
+def alive(pids: set[int]) -> set[int]:
+    return {pid for pid in pids if Path(f"/proc/{pid}").exists()}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc here")
+def test_no_worker_of_a_search_outlives_a_killed_parent() -> None:
+    with subprocess.Popen([sys.executable, "-c", SEARCH], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline()
+        begin = time.monotonic()
+        while len(children(parent.pid)) < 3 and time.monotonic() - begin < SHORT:
+            time.sleep(0.2)
+        time.sleep(2.0)  # until every worker has begun a task
+        workers = children(parent.pid)
+        parent.kill()
+    assert workers
+    begin = time.monotonic()
+    while alive(workers) and time.monotonic() - begin < SHORT:
+        time.sleep(0.2)
+    assert alive(workers) == set()
