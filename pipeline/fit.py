@@ -23,7 +23,7 @@ from typing_extensions import Unpack
 from mtl_laws.pipeline.errors import UserError, check_settings
 from mtl_laws.pipeline.provenance import provenance
 from mtl_laws.pipeline.study.storefile import STORE_NAME
-from mtl_laws.pipeline.symbolic.engines.choice import Choice, choose
+from mtl_laws.pipeline.symbolic.engines.registry import Choice, choose
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,15 +1,18 @@
-"""Prediction bands of a law: how sure the law is, and how far one more trained model may lie off.
+"""Prediction bands: intervals for the mean and for one more trained model.
 
-Three things make a law's prediction uncertain. Its constants come from a sample of cells: that is
-in bootstrap draws of them. Its form may be another one: that is in the spread of laws that score
-about as well (`Rival`). And outside the fitted region the truth drifts away from both, by as much
-as the law's own errors on its extrapolation folds show (`drift`), the further the more (`region`).
-One more trained model also has luck of its own: replicates of a cell differ, and a cell may lie off
-the law by more than its replicates do. All are added in quadrature.
+Three parts make up the interval of the mean:
+
+* the constants, by bootstrap draws over cells,
+* the form, by the spread of laws that score about as well (`Rival`),
+* drift outside the fitted region, estimated from the law's errors on its extrapolation folds
+  (`drift`); it grows with the distance from the region (`region`).
+
+The interval of one more model adds the scatter of replicates and the misfit of cells about the law.
+All parts are added in quadrature.
 
 Notation
 --------
-N : rows asked about.    M : draws.    P : constants of the template.    J : rivals.
+N : rows to predict.    M : draws.    P : constants of the template.    J : rivals.
 """
 
 from __future__ import annotations
@@ -33,11 +36,11 @@ from mtl_laws.pipeline.laws.region import Region
 from mtl_laws.pipeline.symbolic.program import Expression
 from mtl_laws.pipeline.symbolic.tree import Floats, Tree
 
-#: how often a band holds what it is a band of, and the half-width of that in standard deviations
+#: coverage of a band, and its half-width in standard deviations
 LEVEL, WIDTH = 0.95, 1.96
-#: times the median distance of rivals beyond which one counts no more
+#: a rival further off than this many median distances counts as that far
 RIVAL_REACH = 3.0
-#: rows evaluated at once: draws of many rows would fill the memory
+#: rows evaluated at once, to bound the memory
 CHUNK = 2_000
 
 Pair: TypeAlias = tuple[float, float]
@@ -82,10 +85,10 @@ class Bands:
         for rows, part in parts:
             for row, names in zip(rows.tolist(), part.outside, strict=True):
                 outside[row] = names
-        mean = _scattered([(rows, part.mean) for rows, part in parts], size)
-        law = _joined_band([(rows, part.law) for rows, part in parts], size)
-        run = _joined_band([(rows, part.run) for rows, part in parts], size)
-        distance = _scattered([(rows, part.distance) for rows, part in parts], size)
+        mean = _scatter([(rows, part.mean) for rows, part in parts], size)
+        law = _join_bands([(rows, part.law) for rows, part in parts], size)
+        run = _join_bands([(rows, part.run) for rows, part in parts], size)
+        distance = _scatter([(rows, part.distance) for rows, part in parts], size)
         return Bands(mean, law, run, tuple(outside), distance)
 
 
@@ -190,14 +193,14 @@ class Uncertainty(Record):
     def noise_sd(self) -> float | None:
         """Standard deviation of one run about the law; None where nothing is known."""
         about = self.misfit_sd if self.fit_sd is None else self.fit_sd
-        known = [sd for sd in (self.replicate_sd, about) if sd is not None]
-        return float(np.hypot.reduce(known)) if known else None
+        deviations = [sd for sd in (self.replicate_sd, about) if sd is not None]
+        return float(np.hypot.reduce(deviations)) if deviations else None
 
     def for_group(self, level: str) -> Uncertainty:
         """The uncertainty of one group, without the others."""
         own = (self.groups or {}).get(level)
-        given = {} if own is None else dict(own)
-        own_values = {name: value for name, value in given.items() if value is not None}
+        fields = {} if own is None else dict(own)
+        own_values = {name: value for name, value in fields.items() if value is not None}
         rivals = tuple(rival.for_group(level) for rival in self.rivals)
         return self.model_copy(update={**own_values, "rivals": rivals, "groups": None})
 
@@ -215,7 +218,7 @@ def _check_lengths(draws: Mapping[str, tuple[float, ...]]) -> None:
         raise wrong(lengths, accepted, below="draws")
 
 
-def _scattered(parts: Sequence[tuple[npt.NDArray[np.intp], Floats]], size: int) -> Floats:
+def _scatter(parts: Sequence[tuple[npt.NDArray[np.intp], Floats]], size: int) -> Floats:
     """Values (size,) from those of some rows each; nan elsewhere."""
     values = np.full(size, np.nan)
     for rows, part in parts:
@@ -223,14 +226,14 @@ def _scattered(parts: Sequence[tuple[npt.NDArray[np.intp], Floats]], size: int) 
     return values
 
 
-def _joined_band(
+def _join_bands(
     parts: Sequence[tuple[npt.NDArray[np.intp], Band | None]], size: int
 ) -> Band | None:
-    known = [(rows, band) for rows, band in parts if band is not None]
-    if not known:
+    bands = [(rows, band) for rows, band in parts if band is not None]
+    if not bands:
         return None
-    low = _scattered([(rows, band[0]) for rows, band in known], size)
-    high = _scattered([(rows, band[1]) for rows, band in known], size)
+    low = _scatter([(rows, band[0]) for rows, band in bands], size)
+    high = _scatter([(rows, band[1]) for rows, band in bands], size)
     return low, high
 
 
@@ -251,24 +254,24 @@ class Predictor:
 
     def bands(self, table: Table) -> Bands:
         """Bands of the law at every row; see `Law.bands`."""
-        mean, drawn = self._mean(table), self._drawn(table)
+        mean, draws = self._mean(table), self._draws(table)
         stored = self.uncertainty
         noise = None if stored is None else stored.noise_sd
-        law = _widened(mean, _percentiles(drawn, mean), np.sqrt(self._beyond(table)))
-        run = _widened(mean, law, noise)
+        law = _widen(mean, _percentiles(draws, mean), np.sqrt(self._form_variance(table)))
+        run = _widen(mean, law, noise)
         if stored is not None:
-            law, run = (_clipped(band, stored.bounds) for band in (law, run))
+            law, run = (_clip(band, stored.bounds) for band in (law, run))
         return Bands(mean, law, run, self._outside(table), self._distance(table))
 
     def change(self, table: Table, baseline: Table) -> Bands:
         """Bands of the law's change from one table to another, row by row; see `Law.change`."""
         mean = self._mean(table) - self._mean(baseline)
-        drawn = _percentiles(self._drawn(table) - self._drawn(baseline), mean)
-        law = _widened(mean, drawn, np.sqrt(self._beyond(table, baseline)))
+        interval = _percentiles(self._draws(table) - self._draws(baseline), mean)
+        law = _widen(mean, interval, np.sqrt(self._form_variance(table, baseline)))
         noise = None if self.uncertainty is None else self.uncertainty.noise_sd
-        run = _widened(mean, law, None if noise is None else np.sqrt(2.0) * noise)
-        both = zip(self._outside(table), self._outside(baseline), strict=True)
-        outside = tuple(tuple(dict.fromkeys([*one, *other])) for one, other in both)
+        run = _widen(mean, law, None if noise is None else np.sqrt(2.0) * noise)
+        pairs = zip(self._outside(table), self._outside(baseline), strict=True)
+        outside = tuple(tuple(dict.fromkeys([*one, *other])) for one, other in pairs)
         distance = np.fmax(self._distance(table), self._distance(baseline))
         return Bands(mean, law, run, outside, distance)
 
@@ -278,7 +281,7 @@ class Predictor:
         weight = np.array([rival.weight for rival in rivals])
         return rival_spread(self._rivals(table), weight, self._mean(table))
 
-    def _beyond(self, table: Table, baseline: Table | None = None) -> Floats:
+    def _form_variance(self, table: Table, baseline: Table | None = None) -> Floats:
         """Variance (N,) of the form and of the drift, of the law or of its change."""
         stored = self.uncertainty
         if stored is None:
@@ -294,25 +297,25 @@ class Predictor:
         return np.asarray(rival_spread(others, weight, mean) ** 2 + drift**2 * away)
 
     def _rivals(self, table: Table) -> Floats:
-        """Values (J, N) of the laws that score about as well.
+        """Values (J, N) of the rivals.
 
-        A factor that only they use may be missing; it is taken at the middle of its fitted range.
+        A missing factor that only rivals use is set to the middle of its fitted range.
         """
         stored, size = self.uncertainty, _size(table)
         rivals, ranges = ((), {}) if stored is None else (stored.rivals, stored.ranges)
         middle = {name: np.full(size, sum(ends) / 2) for name, ends in ranges.items()}
-        filled = {**middle, **self._filled(table)}
-        found = np.zeros((len(rivals), size))
+        filled = {**middle, **self._fill(table)}
+        values = np.zeros((len(rivals), size))
         for k, rival in enumerate(rivals):
             expression = Expression.parse(rival.expression, tuple(filled))
             with np.errstate(all="ignore"):
-                found[k] = expression.evaluate(filled)
-        return found
+                values[k] = expression.evaluate(filled)
+        return values
 
     def _mean(self, table: Table) -> Floats:
-        return self.numeric.evaluate(self._filled(table))
+        return self.numeric.evaluate(self._fill(table))
 
-    def _drawn(self, table: Table) -> Floats:
+    def _draws(self, table: Table) -> Floats:
         """The law (M, N) with the constants of every draw."""
         size = _size(table)
         theta = np.zeros((0, 0))
@@ -320,14 +323,14 @@ class Predictor:
             theta = self.uncertainty.theta(self.template)
         if not len(theta):
             return np.zeros((0, size))
-        filled = self._filled(table)
+        filled = self._fill(table)
         parts = []
         for start in range(0, size, CHUNK):
-            some = {name: column[start : start + CHUNK] for name, column in filled.items()}
-            parts.append(self.template.evaluate(some, theta))
+            chunk = {name: column[start : start + CHUNK] for name, column in filled.items()}
+            parts.append(self.template.evaluate(chunk, theta))
         return np.concatenate(parts, axis=1) if parts else np.zeros((len(theta), 0))
 
-    def _filled(self, table: Table) -> dict[str, Floats]:
+    def _fill(self, table: Table) -> dict[str, Floats]:
         """The table with undefined factors at the middle of their domain.
 
         A valid law does not depend on a factor where it is undefined, so any value does.
@@ -339,7 +342,7 @@ class Predictor:
         }
 
     def _distance(self, table: Table) -> Floats:
-        """How far (N,) each row lies outside the region; nan where that is not known."""
+        """Distance (N,) of each row from the region; nan without a region."""
         stored = self.uncertainty
         if stored is None or stored.region is None:
             return np.full(_size(table), np.nan)
@@ -348,13 +351,13 @@ class Predictor:
     def _outside(self, table: Table) -> tuple[tuple[str, ...], ...]:
         """Which factors of the law lie beyond the fitted range, row by row."""
         ranges = {} if self.uncertainty is None else self.uncertainty.ranges
-        beyond = {
+        masks = {
             name: (table[name] < low) | (table[name] > high)
             for name, (low, high) in ranges.items()
             if name in table
         }
         return tuple(
-            tuple(name for name, mask in beyond.items() if mask[row]) for row in range(_size(table))
+            tuple(name for name, mask in masks.items() if mask[row]) for row in range(_size(table))
         )
 
 
@@ -375,7 +378,9 @@ class Certainty(Record):
     held_out: float | None = None
 
 
-def certainty(fit: Bands, target: Floats, rest: Bands | None, held: Floats) -> Certainty | None:
+def certainty(
+    fit: Bands, target: Floats, held_bands: Bands | None, held_target: Floats
+) -> Certainty | None:
     """How sure the law is on fitted rows and on held-out ones; None without finite bands.
 
     Parameters
@@ -388,27 +393,31 @@ def certainty(fit: Bands, target: Floats, rest: Bands | None, held: Floats) -> C
     widths = (fit.law[1] - fit.law[0]) / 2, (fit.run[1] - fit.run[0]) / 2
     if not np.isfinite(widths).all():
         return None
-    outside = None if rest is None or rest.run is None else _held(rest.run, held)
+    held_coverage = (
+        None
+        if held_bands is None or held_bands.run is None
+        else _coverage(held_bands.run, held_target)
+    )
     law, run = (float(np.median(width)) for width in widths)
     return Certainty(
         law=law,
         law_most=float(widths[0].max()),
         run=run,
-        held_fit=_held(fit.run, target),
-        held_out=outside,
+        held_fit=_coverage(fit.run, target),
+        held_out=held_coverage,
     )
 
 
-def rival_spread(others: Floats, weight: Floats, mean: Floats) -> Floats:
-    """Standard deviation (N,) of laws (J, N) about the selected one, which counts, too.
+def rival_spread(predictions: Floats, weight: Floats, mean: Floats) -> Floats:
+    """Standard deviation (N,) of laws (J, N) about the selected one.
 
-    A law that is far off at a row counts there as three times the median distance: it is no better
-    than the others, and says no more than that they do not know.
+    At each row, a law further off than three median distances counts as three: it is an outlier
+    among the rivals.
     """
-    if not len(others):
+    if not len(predictions):
         return np.zeros(len(mean))
     with np.errstate(all="ignore"):
-        square = (others - mean) ** 2
+        square = (predictions - mean) ** 2
     square = np.where(np.isfinite(square), square, np.inf)
     middle = np.median(square, axis=0)
     middle = np.where(np.isfinite(middle), middle, np.min(square, axis=0))
@@ -417,7 +426,7 @@ def rival_spread(others: Floats, weight: Floats, mean: Floats) -> Floats:
     return np.asarray(np.sqrt(weight @ square / weight.sum()))
 
 
-def _held(band: Band, values: Floats) -> float:
+def _coverage(band: Band, values: Floats) -> float:
     return float(np.mean((band[0] <= values) & (values <= band[1])))
 
 
@@ -425,34 +434,36 @@ def _size(table: Table) -> int:
     return max((len(column) for column in table.values()), default=1)
 
 
-def _percentiles(drawn: Floats, mean: Floats) -> Band | None:
-    """The central share of the draws (M, N), the law itself always within; None without draws.
+def _percentiles(draws: Floats, mean: Floats) -> Band | None:
+    """The central part of the draws (M, N), widened to include the law; None without draws.
 
-    Draws that have no value at a row are left out there; where most have none there is no band.
+    Draws without a value at a row are skipped there; where most have none there is no band.
     """
-    if not len(drawn):
+    if not len(draws):
         return None
-    finite = np.isfinite(drawn)
+    finite = np.isfinite(draws)
     count = finite.sum(axis=0)
-    ordered = np.sort(np.where(finite, drawn, np.inf), axis=0)
+    sorted_draws = np.sort(np.where(finite, draws, np.inf), axis=0)
     tail = (1.0 - LEVEL) / 2
     ends = []
-    for share in (tail, 1.0 - tail):
-        place = np.clip(np.rint(share * (count + 1)) - 1, 0, np.maximum(count - 1, 0)).astype(int)
-        end = np.take_along_axis(ordered, place[None, :], axis=0)[0]
-        ends.append(np.where(2 * count > len(drawn), end, np.nan))
+    for fraction in (tail, 1.0 - tail):
+        place = np.clip(np.rint(fraction * (count + 1)) - 1, 0, np.maximum(count - 1, 0)).astype(
+            int
+        )
+        end = np.take_along_axis(sorted_draws, place[None, :], axis=0)[0]
+        ends.append(np.where(2 * count > len(draws), end, np.nan))
     return np.fmin(ends[0], mean), np.fmax(ends[1], mean)
 
 
-def _widened(mean: Floats, law: Band | None, noise: Floats | float | None) -> Band | None:
-    """A band with independent errors of a standard deviation added, side by side."""
+def _widen(mean: Floats, law: Band | None, noise: Floats | float | None) -> Band | None:
+    """The band with an independent error of standard deviation `noise` added in quadrature."""
     if law is None or noise is None:
         return None
     low, high = (np.hypot(end - mean, WIDTH * noise) for end in law)
     return mean - low, mean + high
 
 
-def _clipped(band: Band | None, bounds: tuple[float | None, float | None]) -> Band | None:
+def _clip(band: Band | None, bounds: tuple[float | None, float | None]) -> Band | None:
     return (
         None
         if band is None

@@ -321,19 +321,19 @@ GAINS: Sequence[Form] = (
         "c3: the fraction, to the power c2, below which the gain is negative",
     ),
 )
-"""Asked where the target has both signs; none at a count of 1, so without a constant term."""
+"""Forms for a target of both signs; 0 at a count of 1, so without a constant term."""
 
 
 def theory(data: Rows) -> list[Form]:
     """The forms that this table's factors can express, in the table's own names."""
     roles, kinds = task_roles(data.columns), classify(data.columns)
     tasks = {"n": roles.size, "T": roles.tasks, "s": roles.relatedness}
-    of_tasks = ((form, tasks) for form in TASKS if all(tasks[r] for r in _places(form)))
+    of_tasks = ((form, tasks) for form in TASKS if all(tasks[r] for r in _letters(form)))
     sizes = [name for name in kinds.sizes if name != roles.tasks]
     of_sizes = _of_sizes(data, sizes, kinds.counts)
     ways = chain(of_tasks, of_sizes, _of_counts(data, kinds, roles), _of_mixtures(kinds))
-    found = [_named(form, names, data.factors) for form, names in ways]
-    return list({(form.name, form.tree): form for form in found}.values())
+    forms = [_in_factor_names(form, names, data.factors) for form, names in ways]
+    return list({(form.name, form.tree): form for form in forms}.values())
 
 
 def _of_sizes(data: Rows, sizes: Sequence[str], counts: Sequence[str]) -> Iterator[Assignment]:
@@ -349,9 +349,9 @@ def _of_sizes(data: Rows, sizes: Sequence[str], counts: Sequence[str]) -> Iterat
             for form in SIZE_AND_COUNT:
                 yield form, {"n": n, "k": m}
         if bool(np.all(data.filled[m] <= data.filled[n] * (1 + 1e-9))):
-            rest = [name for name in sizes if name not in (n, m)]
+            others = [name for name in sizes if name not in (n, m)]
             yield REPEATED[0], {"n": n, "u": m}
-            for other in rest:
+            for other in others:
                 yield REPEATED[1], {"n": n, "u": m, "m": other}
     for three in combinations(sizes, 3):
         for form in THREE_SIZES:
@@ -381,10 +381,10 @@ def _of_mixtures(kinds: Kinds) -> Iterator[Assignment]:
         yield form, {"mix": mix, "n": n}
 
 
-def _places(form: Form) -> list[str]:
+def _letters(form: Form) -> list[str]:
     return [place for place in "nmkuTs" if "{" + place + "}" in form.text]
 
 
-def _named(form: Form, names: Mapping[str, str], factors: Sequence[str]) -> Form:
+def _in_factor_names(form: Form, names: Mapping[str, str], factors: Sequence[str]) -> Form:
     tree = Tree.parse(form.text.format(**names), factors).renumber()
     return replace(form, text=tree.text, tree=tree)

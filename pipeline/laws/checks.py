@@ -1,19 +1,17 @@
 """Validity of a law over its whole domain, and plausibility of its limits.
 
-A law that fits well and has a pole just outside the data is the commonest failure of symbolic
-regression. A law is *valid* if, on a dense grid over the domain and at the factor values of all
-rows, held-out ones included,
+A pole just outside the data is the commonest failure of symbolic regression. A law is *valid* if,
+on a dense grid over the domain and at the factor values of all rows, held-out ones included,
 
 * it is finite, and no divisor or base of a negative power changes sign,
 * no power acts as a step that picks out one level of a factor,
 * it stays within the bounds of the target, exactly, and
 * it does not depend on a factor where that factor is undefined (AMI at T = 1), exactly.
 
-Rows close to each other cannot separate a law that saturates from one that merely bends. What is
-known about limits can. The limits of a law of a bounded target are *plausible* if, with unlimited
-data, it stays within the bounds, does not turn back, and tends to one value whatever the fractions
-(relatedness, noise) are. Validity is a filter, plausibility a preference
-(docs/decisions/003-limits.md).
+Neighbouring rows cannot separate a law that saturates from one that bends, but limits can. The
+limits of a law of a bounded target are *plausible* if, with unlimited data, the law stays within
+the bounds, does not turn back, and tends to one value for all fractions (relatedness, noise).
+Validity is a filter, plausibility a preference (docs/decisions/003-limits.md).
 
 Notation
 --------
@@ -219,7 +217,9 @@ def find_limit_defect(expression: Expression, theta: Floats, domain: Domain) -> 
             )
     spread = float(np.ptp(value[-1]))
     if growth.bounded and growth.fractions and spread > 2.0 * growth.tolerance:
-        moves = {name: _moves(name, expression, theta, growth) for name in growth.fractions}
+        moves = {
+            name: _fraction_effect(name, expression, theta, growth) for name in growth.fractions
+        }
         factor = max(moves, key=lambda name: moves[name])
         return Defect("limit_depends_on_fraction", factor, spread, at)
     return None
@@ -267,7 +267,7 @@ def _dependence(expression: Expression, theta: Floats, domain: Domain) -> Defect
 
 
 def _turning(value: Floats) -> float:
-    """How far the law goes both up and down on its way (K, S), from the worst of its starts."""
+    """The smaller of total rise and total fall along the way (K, S), for the worst start."""
     with np.errstate(invalid="ignore"):
         step = np.diff(value, axis=0)
     up, down = step.clip(min=0).sum(axis=0), -step.clip(max=0).sum(axis=0)
@@ -275,7 +275,7 @@ def _turning(value: Floats) -> float:
     return float(np.where(np.isnan(turning), np.inf, turning).max())
 
 
-def _moves(name: str, expression: Expression, theta: Floats, growth: Growth) -> float:
+def _fraction_effect(name: str, expression: Expression, theta: Floats, growth: Growth) -> float:
     """Largest change of the limit between the ends of a fraction."""
     start = growth.start[name]
     ends = [
@@ -302,8 +302,8 @@ def _grid(data: Rows, held_out: Rows | None) -> dict[str, Floats]:
         points = np.array(list(product(*axes)))
     else:
         points = _sampled(axes, rules)
-    seen = [_filled(rows, data.domains) for rows in (data, held_out) if rows is not None]
-    matrix = np.vstack([points, *(np.column_stack(list(each.values())) for each in seen)])
+    columns = [_fill(rows, data.domains) for rows in (data, held_out) if rows is not None]
+    matrix = np.vstack([points, *(np.column_stack(list(each.values())) for each in columns)])
     matrix = np.unique(matrix, axis=0)
     return {name: matrix[:, i] for i, name in enumerate(data.factors)}
 
@@ -311,8 +311,8 @@ def _grid(data: Rows, held_out: Rows | None) -> dict[str, Floats]:
 def _axis(low: float, high: float, factors: int, rules: CheckRules) -> Floats:
     most, fewest = rules.axis
     count = max(int(rules.max_grid ** (1.0 / factors)), fewest) if factors > 2 else most
-    even = np.geomspace if low > 0 and high / low > rules.geometric else np.linspace
-    return np.asarray(even(low, high, min(count, most)))
+    spacing = np.geomspace if low > 0 and high / low > rules.geometric else np.linspace
+    return np.asarray(spacing(low, high, min(count, most)))
 
 
 def _sampled(axes: Sequence[Floats], rules: CheckRules) -> Floats:
@@ -323,13 +323,13 @@ def _sampled(axes: Sequence[Floats], rules: CheckRules) -> Floats:
     middle = [float(np.median(axis)) for axis in axes[rules.corners :]]
     corners = np.array([[*corner, *middle] for corner in ends])
     unit = qmc.Sobol(len(axes), rng=0).random(rules.sample)
-    inner = np.column_stack(
+    interior = np.column_stack(
         [np.interp(unit[:, i], np.linspace(0, 1, len(axis)), axis) for i, axis in enumerate(axes)]
     )
-    return np.vstack([corners, inner])
+    return np.vstack([corners, interior])
 
 
-def _filled(data: Rows, domains: Mapping[str, tuple[float, float]]) -> dict[str, Floats]:
+def _fill(data: Rows, domains: Mapping[str, tuple[float, float]]) -> dict[str, Floats]:
     """The factors with undefined values at the middle of their domain."""
     return {
         name: np.where(np.isnan(column), np.mean(domains[name]), column)
@@ -340,7 +340,7 @@ def _filled(data: Rows, domains: Mapping[str, tuple[float, float]]) -> dict[str,
 def _undefined(factor: str, data: Rows) -> Undefined:
     rules = data.rules.checks
     mask: Mask = np.isnan(data.columns[factor])
-    filled = _filled(data, data.domains)
+    filled = _fill(data, data.domains)
     rows = np.unique(np.column_stack([column[mask] for column in filled.values()]), axis=0)
     if len(rows) > rules.undefined_rows:
         rows = rows[np.linspace(0, len(rows) - 1, rules.undefined_rows).round().astype(int)]

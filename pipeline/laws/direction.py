@@ -1,8 +1,8 @@
-"""Direction of a target: whether a lower value is the better one, as of a loss.
+"""Direction of a target: whether lower values are better, as for a loss.
 
-Decided once, when laws are recorded (``data.lower_is_better``): by the target's name, else by the
-rows. A target that is never negative, has no upper bound and falls as the main size grows, all
-else equal, is a loss.
+It is decided once, when laws are recorded (``data.lower_is_better``), by the target's name or else
+by the rows. A target is a loss if it is never negative, has no upper bound and falls as the main
+size grows, all else equal.
 
 Notation
 --------
@@ -44,18 +44,18 @@ def lower_is_better(data: Rows) -> bool:
     words = _words(data.name)
     if words & HIGHER or words & LOWER:
         return not words & HIGHER
-    positive, bounded = float(data.target.min()) >= 0.0, np.isfinite(data.bounds[1])
-    return positive and not bounded and _falls(data)
+    positive, has_upper_bound = float(data.target.min()) >= 0.0, np.isfinite(data.bounds[1])
+    return positive and not has_upper_bound and _falls(data)
 
 
 def _words(name: str) -> frozenset[str]:
     """The words of a name, in lower case: ``valLoss_nats`` has val, loss and nats."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    return frozenset(re.split(r"[^a-z0-9]+", spaced.lower()))
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return frozenset(re.split(r"[^a-z0-9]+", text.lower()))
 
 
 def _falls(data: Rows) -> bool:
-    """Whether the target falls as the main size grows, clearly, the other factors held."""
+    """Whether the target clearly falls as the main size grows, all else equal."""
     size = find_roles(data.columns).size
     if not size:
         return False
@@ -65,8 +65,8 @@ def _falls(data: Rows) -> bool:
     slopes = np.linalg.lstsq(design, target, rcond=None)[0]
     freedom = max(len(target) - design.shape[1] - 1, 1)
     variance = float(np.sum((target - design @ slopes) ** 2)) / freedom
-    spread = np.sqrt(variance * np.linalg.pinv(design.T @ design)[0, 0])
-    return bool(slopes[0] < -data.rules.data.clear_slope * spread)
+    error = np.sqrt(variance * np.linalg.pinv(design.T @ design)[0, 0])
+    return bool(slopes[0] < -data.rules.data.clear_slope * error)
 
 
 def _scaled(columns: Mapping[str, Floats]) -> dict[str, Floats]:

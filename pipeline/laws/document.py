@@ -61,7 +61,7 @@ class NoLawError(PipelineError):
 
 
 def laws_document(
-    problem: Problem, found: SearchResult, seed: int, groups: Sequence[str] = ()
+    problem: Problem, result: SearchResult, seed: int, groups: Sequence[str] = ()
 ) -> LawSet:
     """The laws of a search, without their provenance and without sentences.
 
@@ -74,30 +74,32 @@ def laws_document(
     NoLawError
         if no law is valid over the domain.
     """
-    if found.selected is None:
+    if result.selected is None:
         raise NoLawError(
-            f"no valid law among {len(found.laws)} for {problem.data.name}: every one leaves the "
+            f"no valid law among {len(result.laws)} for {problem.data.name}: every one leaves the "
             "bounds, has a pole over the domain or depends on a factor where it is undefined; "
             "give wider bounds or a narrower domain"
         )
     data, outliers = problem.data, None
-    if found.outliers is not None:
-        outliers = reweighted(found.laws[found.selected].fitted, data)
+    if result.outliers is not None:
+        outliers = reweighted(result.laws[result.selected].fitted, data)
         data = outliers.weighted(data)
-    posed, lower = replace(problem, data=data), lower_is_better(problem.data)
+    weighted_problem, lower = replace(problem, data=data), lower_is_better(problem.data)
 
     def record_of(law: Scored) -> Law:
-        return law_of(law, data, problem.held_out, seed, problem.small, found.outside)
+        return law_of(law, data, problem.held_out, seed, problem.small, result.outside)
 
-    laws = {i: record_of(found.laws[i]) for i in {*found.front, found.selected}}
-    selected, chosen = with_form(laws[found.selected], found), found.laws[found.selected]
-    theory = sorted(found.theory, key=lambda law: (not law.fitted.valid, law.error))
-    # with the weights of the user: rows off the laws are no outliers of what was measured
-    measured = pooled.pooled_gain(selected, problem.data, lower, problem.seeds, seed)
+    laws = {i: record_of(result.laws[i]) for i in {*result.front, result.selected}}
+    selected, winner = with_form(laws[result.selected], result), result.laws[result.selected]
+    theory = sorted(result.theory, key=lambda law: (not law.fitted.valid, law.error))
+    # with the weights of the user: Huber weights belong to the laws, not to the measured gains
+    gains = pooled.pooled_gain(selected, problem.data, lower, problem.seeds, seed)
     record: dict[str, Any] = {}
     if outliers is not None and len(outliers.rows):
-        record["outliers"] = _outliers(chosen.fitted, problem, outliers.rows, outliers.distance)
-        record["without_outliers"] = _without(chosen, posed, outliers.rows, seed)
+        record["outliers"] = _outliers(winner.fitted, problem, outliers.rows, outliers.distance)
+        record["without_outliers"] = _law_without_outliers(
+            winner, weighted_problem, outliers.rows, seed
+        )
     if data.group is not None:
         record["groups"] = Groups(
             columns=tuple(groups),
@@ -109,29 +111,29 @@ def laws_document(
         target=data.name,
         factors=data.factors,
         selected=selected,
-        front=tuple(_beside(law) for law in _front(laws, found, data)),
-        theory=tuple(_beside(record_of(law)) for law in theory),
-        forms=own_forms(found, record_of, data.factors),
-        **_evidence(selected, posed, found, seed, measured),
-        paired=None if measured is None else PooledGain.model_validate(measured.to_json()),
+        front=tuple(_without_uncertainty(law) for law in _front(laws, result, data)),
+        theory=tuple(_without_uncertainty(record_of(law)) for law in theory),
+        forms=own_forms(result, record_of, data.factors),
+        **_evidence(selected, weighted_problem, result, seed, gains),
+        paired=None if gains is None else PooledGain.model_validate(gains.to_json()),
         **record,
         rules=data.rules.to_json(),
-        data=_data(posed, found),
+        data=_data(weighted_problem, result),
     )
 
 
 def own_forms(
-    found: SearchResult, record_of: Callable[[Scored], Law], factors: Sequence[str]
+    result: SearchResult, record_of: Callable[[Scored], Law], factors: Sequence[str]
 ) -> tuple[Law, ...]:
     """The user's own forms as laws, in the order given; those that could not be fitted, too."""
     return tuple(
-        _not_fitted(tree, factors) if law is None else _beside(record_of(law))
-        for tree, law in found.forms.items()
+        _unfitted_law(tree, factors) if law is None else _without_uncertainty(record_of(law))
+        for tree, law in result.forms.items()
     )
 
 
-def _not_fitted(tree: Tree, factors: Sequence[str]) -> Law:
-    """A form for which no constants were found: its template, without scores."""
+def _unfitted_law(tree: Tree, factors: Sequence[str]) -> Law:
+    """A form that could not be fitted: its template, without scores."""
     return Law(
         expression=tree.text,
         template=tree.text,
@@ -145,43 +147,43 @@ def _not_fitted(tree: Tree, factors: Sequence[str]) -> Law:
     )
 
 
-def _front(laws: Mapping[int, Law], found: SearchResult, data: Rows) -> list[Law]:
-    """The laws of the front, simplest first; of those that predict the same only the simplest."""
+def _front(laws: Mapping[int, Law], result: SearchResult, data: Rows) -> list[Law]:
+    """The laws of the front, simplest first; only the simplest of those that predict the same."""
 
     def claims(i: int) -> tuple[int, float]:
-        return found.laws[i].fitted.complexity, found.laws[i].error
+        return result.laws[i].fitted.complexity, result.laws[i].error
 
     levels, tolerance = _levels(data), data.rules.selection.same * math.sqrt(data.variance)
     with np.errstate(all="ignore"):
-        predicted = {i: law.predict(data.filled, levels) for i, law in laws.items()}
-    order = sorted(laws, key=lambda i: (i != found.selected, *claims(i)))
-    kept = distinct(order, found.laws, predicted, tolerance)
-    return [laws[i] for i in sorted(kept, key=claims)]
+        predictions = {i: law.predict(data.filled, levels) for i, law in laws.items()}
+    order = sorted(laws, key=lambda i: (i != result.selected, *claims(i)))
+    distinct_laws = distinct(order, result.laws, predictions, tolerance)
+    return [laws[i] for i in sorted(distinct_laws, key=claims)]
 
 
 def _evidence(
     selected: Law,
     problem: Problem,
-    found: SearchResult,
+    result: SearchResult,
     seed: int,
-    measured: pooled.PooledGain | None,
+    gains: pooled.PooledGain | None,
 ) -> dict[str, Any]:
-    """Evidence for each factor, and the law beside other predictors, in numbers.
+    """Evidence for each factor, and the baseline, as fields of the record.
 
     With groups, only what does not need one set of constants.
     """
     data = problem.data.subsample(problem.data.rules.data.max_cells, seed)
-    beside = baseline(data, problem.held_out, seed)
+    boosting = baseline(data, problem.held_out, seed)
     record: dict[str, Any] = {
-        "reference": Baseline.model_validate(beside.to_json()),
+        "reference": Baseline.model_validate(boosting.to_json()),
         "bands": _certainty(selected, problem),
         "reach": tuple(Reach.model_validate(r.to_json()) for r in reach(selected, problem.data)),
     }
     if data.group is not None:
         evidence = [FactorEvidence(factor=f, in_law=selected.uses(f)) for f in data.factors]
         return {**record, "evidence": tuple(evidence)}
-    parts = factor_evidence(selected, found.laws, data, seed, refit=not found.cut)
-    change = harm(selected, data, lower_is_better(data), measured)
+    parts = factor_evidence(selected, result.laws, data, seed, refit=not result.cut)
+    change = harm(selected, data, lower_is_better(data), gains)
     return {
         **record,
         "evidence": tuple(FactorEvidence.model_validate(part.to_json()) for part in parts),
@@ -190,12 +192,14 @@ def _evidence(
 
 
 def _certainty(law: Law, problem: Problem) -> Certainty | None:
-    """How sure the law is on the rows, and how many of them its bands hold."""
-    data, rest = problem.data, problem.held_out
+    """Width of the law's bands on the rows, and their coverage."""
+    data, held_out = problem.data, problem.held_out
     bands = law.bands(data.columns, _levels(data))
-    if rest is None:
+    if held_out is None:
         return certainty(bands, data.target, None, data.target)
-    return certainty(bands, data.target, law.bands(rest.columns, _levels(rest)), rest.target)
+    return certainty(
+        bands, data.target, law.bands(held_out.columns, _levels(held_out)), held_out.target
+    )
 
 
 def _levels(data: Rows) -> list[str] | None:
@@ -226,10 +230,11 @@ def law_of(
         record["constants"] = constants(expression, fit, data, seed, draws)
     else:
         if small is not None:
-            fit, draws = _with_small(fitted, draws, data, small)
+            fit, draws = _small_group_fit(fitted, draws, data, small)
             fitted = replace(fitted, fit=fit)
         record |= _constants_by_group(fitted, draws, data)
     numeric = fitted.numeric()
+    extrapolated = {} if outside is None else {"r2_extrapolation": outside.r2(law)}
     return Law(
         expression=numeric.text,
         template=expression.text,
@@ -238,7 +243,7 @@ def law_of(
         ),
         factors=data.factors,
         complexity=numeric.complexity,
-        scores=_scores(law, fitted, data, held_out) | _extrapolated(law, outside),
+        scores=_scores(law, fitted, data, held_out) | extrapolated,
         valid=fitted.valid,
         defects=tuple(
             LawDefect(**each.to_json()) for each in (fitted.defect, fitted.limits) if each
@@ -256,28 +261,30 @@ def _constants_by_group(fitted: Fitted, draws: Floats, data: Rows) -> dict[str, 
     own = [name for name in expression.constants if name not in shared]
     place = {name: p for p, name in enumerate(expression.constants)}
     first = next(iter(intervals.values()))
-    found = {
+    record = {
         "constants": {
-            name: Constant(value=float(theta[0, place[name]]), **_widest(first, name, draws, place))
+            name: Constant(
+                value=float(theta[0, place[name]]), **_shared_interval(first, name, draws, place)
+            )
             for name in shared
         },
         "shared": shared,
     }
     if own:
-        found["group_constants"] = {
+        record["group_constants"] = {
             level: {name: float(theta[k, place[name]]) for name in own}
             for k, level in enumerate(data.levels)
         }
-        found["group_intervals"] = {
+        record["group_intervals"] = {
             level: {name: each[name] for name in own} for level, each in intervals.items()
         }
-    return found
+    return record
 
 
-def _widest(
+def _shared_interval(
     intervals: dict[str, Interval], name: str, draws: Floats, place: dict[str, int]
 ) -> dict[str, Any]:
-    """Standard error and interval of a shared constant: all groups together determine it."""
+    """Standard error and interval of a constant that all groups share."""
     column = draws[:, 0, place[name]] if len(draws) else np.zeros(0)
     if len(column) < 2:
         return {"reason": intervals[name].reason}
@@ -285,27 +292,27 @@ def _widest(
     return {"se": float(column.std(ddof=1)), "ci95": (float(low), float(high))}
 
 
-def _with_small(fitted: Fitted, draws: Floats, data: Rows, small: Rows) -> tuple[Fit, Floats]:
-    """Constants for groups that are too small for their own: those of all rows as one group.
+def _small_group_fit(fitted: Fitted, draws: Floats, data: Rows, small: Rows) -> tuple[Fit, Floats]:
+    """The fit and draws with constants for small groups, fitted to all rows as one group.
 
-    What all groups share stays as it is.
+    Shared constants stay as they are.
     """
     places = np.unique(small.group_index)
-    theta, drawn = fitted.fit.theta.copy(), draws.copy()
-    own = np.setdiff1d(np.unique(data.group_index), places)
-    start = np.median(theta[own], axis=0)
+    theta, small_draws = fitted.fit.theta.copy(), draws.copy()
+    large_groups = np.setdiff1d(np.unique(data.group_index), places)
+    start = np.median(theta[large_groups], axis=0)
     names = fitted.expression.constants
     shared = {name: float(start[p]) for p, name in enumerate(names) if name in fitted.shared}
     free = [p for p, name in enumerate(names) if name not in fitted.shared]
-    held = compiled(fitted.expression.tree.with_constants(shared))
-    together = replace(data.sample, group=None, groups=1)
-    pooled = fit_constants(held, together, start[None, free], 100)
+    partial = compiled(fitted.expression.tree.with_constants(shared))
+    all_rows = replace(data.sample, group=None, groups=1)
+    pooled_fit = fit_constants(partial, all_rows, start[None, free], 100)
     theta[places] = start
-    if pooled is not None:
-        theta[places[:, None], free] = pooled.theta
-    spread = np.median(draws[:, own], axis=1, keepdims=True) - start
-    drawn[:, places] = theta[places] + spread
-    return Fit(theta, fitted.fit.error), drawn
+    if pooled_fit is not None:
+        theta[places[:, None], free] = pooled_fit.theta
+    spread = np.median(draws[:, large_groups], axis=1, keepdims=True) - start
+    small_draws[:, places] = theta[places] + spread
+    return Fit(theta, fitted.fit.error), small_draws
 
 
 def _small_groups(small: Rows | None) -> dict[str, int]:
@@ -317,7 +324,7 @@ def _small_groups(small: Rows | None) -> dict[str, int]:
 
 
 def _on_all_rows(fitted: Fitted, data: Rows) -> Fitted:
-    """The law with its constants to the last digit, on every row where the search saw only some."""
+    """The law refitted to full precision on every row; the search may have used a subsample."""
     start = fitted.fit.theta[None, ...]
     fit = fit_constants(
         fitted.expression, data.sample, start, 200, RULES.exact, shared=fitted.shared
@@ -326,17 +333,17 @@ def _on_all_rows(fitted: Fitted, data: Rows) -> Fitted:
 
 
 def _with_positive_exponents(fitted: Fitted) -> Fitted:
-    """The same law, quotients turned over whose exponent is negative; an own form stays as it is.
+    """The same law with quotients inverted whose exponent is negative in all groups.
 
-    With groups only where the exponent is negative in all of them.
+    An own form stays as the user wrote it.
     """
     names, theta = fitted.expression.constants, fitted.fit.theta
-    below = np.asarray(np.all(np.atleast_2d(theta) < 0.0, axis=0))
-    negative = [name for name, each in zip(names, below, strict=True) if each]
-    tree, changed = positive_exponents(fitted.expression.tree, negative)
+    mask = np.asarray(np.all(np.atleast_2d(theta) < 0.0, axis=0))
+    negative = [name for name, each in zip(names, mask, strict=True) if each]
+    tree, flips = positive_exponents(fitted.expression.tree, negative)
     if fitted.candidate.origin == OWN or tree == fitted.expression.tree:
         return fitted
-    sign = np.array([-1.0 if name in changed else 1.0 for name in names])
+    sign = np.array([-1.0 if name in flips else 1.0 for name in names])
     fit = replace(fitted.fit, theta=theta * sign)
     return replace(fitted, expression=compiled(tree), fit=fit)
 
@@ -346,26 +353,22 @@ def _scores(
 ) -> dict[str, float | None]:
     """R² and root mean squared errors; R² of fractions of each group's own variance."""
     squares = row_errors(fitted.expression, fitted.fit, data)
-    shares = {
+    fractions = {
         "train": _finite(float(np.average(squares / data.scale, weights=data.weights))),
         "cv": _mean_loss(law.random),
         "extrapolation": _mean_loss(law.extrapolation),
     }
     scores: dict[str, float | None] = {}
-    for name, share in shares.items():
-        scores[f"r2_{name}"] = None if share is None else 1.0 - share
+    for name, fraction in fractions.items():
+        scores[f"r2_{name}"] = None if fraction is None else 1.0 - fraction
     scores["r2_hold_out"], squared = _held_out(fitted, held_out)
     train = _finite(float(np.average(squares, weights=data.weights)))
     scores["rmse_train"] = None if train is None else math.sqrt(train)
     for name in ("cv", "extrapolation"):
-        share = shares[name]
-        scores[f"rmse_{name}"] = None if share is None else math.sqrt(share * data.variance)
+        fraction = fractions[name]
+        scores[f"rmse_{name}"] = None if fraction is None else math.sqrt(fraction * data.variance)
     scores["rmse_hold_out"] = None if squared is None else math.sqrt(squared)
     return scores
-
-
-def _extrapolated(law: Scored, outside: Outside | None) -> dict[str, float | None]:
-    return {} if outside is None else {"r2_extrapolation": outside.r2(law)}
 
 
 def _mean_loss(loss: Floats) -> float | None:
@@ -377,12 +380,12 @@ def _finite(value: float) -> float | None:
 
 
 def _held_out(fitted: Fitted, held_out: Rows | None) -> tuple[float | None, float | None]:
-    """R² and mean squared error on the rows kept out; touched here, after selection, only."""
+    """R² and mean squared error on the held-out rows, used only here, after selection."""
     if held_out is None:
         return None, None
-    predicted = fitted.predict(held_out)
-    r2 = r_squared(held_out.target, predicted, held_out.group)
-    error = float(np.mean((held_out.target - predicted) ** 2))
+    prediction = fitted.predict(held_out)
+    r2 = r_squared(held_out.target, prediction, held_out.group)
+    error = float(np.mean((held_out.target - prediction) ** 2))
     return (None if r2 is None else _finite(r2)), _finite(error)
 
 
@@ -390,33 +393,33 @@ def _outliers(
     fitted: Fitted, problem: Problem, rows: Indices, distance: Floats
 ) -> tuple[Outlier, ...]:
     data = problem.data
-    predicted = fitted.predict(data)
+    prediction = fitted.predict(data)
     return tuple(
         Outlier(
             row=int(problem.places[i]),
             group=None if data.group is None else data.levels[data.group[i]],
             factors={name: _finite(float(c[i])) for name, c in data.columns.items()},
             value=float(data.target[i]),
-            predicted=float(predicted[i]),
+            predicted=float(prediction[i]),
             residual_sd=float(distance[i]),
         )
         for i in rows
     )
 
 
-def _without(law: Scored, problem: Problem, rows: Indices, seed: int) -> Law:
+def _law_without_outliers(law: Scored, problem: Problem, rows: Indices, seed: int) -> Law:
     """The same form fitted without the outliers."""
-    kept = np.setdiff1d(np.arange(len(problem.data)), rows)
-    rest = replace(problem.data, precision=None).take(kept)
-    return _beside(law_of(law, rest, problem.held_out, seed, problem.small))
+    inliers = np.setdiff1d(np.arange(len(problem.data)), rows)
+    inlier_rows = replace(problem.data, precision=None).take(inliers)
+    return _without_uncertainty(law_of(law, inlier_rows, problem.held_out, seed, problem.small))
 
 
-def _beside(law: Law) -> Law:
-    """A law that is shown beside the selected one: without what only bands need."""
+def _without_uncertainty(law: Law) -> Law:
+    """A law shown beside the selected one, without the record of its bands."""
     return law.model_copy(update={"uncertainty": None})
 
 
-def _data(problem: Problem, found: SearchResult) -> DataRecord:
+def _data(problem: Problem, result: SearchResult) -> DataRecord:
     data, held_out = problem.data, problem.held_out
     variance = data.replicate_variance
     low, high = (_finite(bound) for bound in data.bounds)
@@ -430,8 +433,8 @@ def _data(problem: Problem, found: SearchResult) -> DataRecord:
         domain={name: data.domains[name] for name in data.factors},
         bounds=(low, high),
         replicate_sd=None if variance is None else math.sqrt(variance),
-        folds=tuple(fold.name for fold in found.extrapolation),
-        loss="squares" if found.outliers is None else "huber",
+        folds=tuple(fold.name for fold in result.extrapolation),
+        loss="squares" if result.outliers is None else "huber",
         weights=problem.weighting,
         roles=task_roles(data.columns),
         lower_is_better=lower_is_better(data),

@@ -1,10 +1,9 @@
-"""How far predictions drift from the truth outside the fitted region, learned from the folds.
+"""Drift of predictions outside the fitted region, estimated from the extrapolation folds.
 
-The constants of a law are uncertain, and so is its form: laws that score about as well part ways
-outside. What both leave unexplained of the errors on the extrapolation folds is taken for a drift
-whose variance grows in proportion to the distance from the rows fitted, like a random walk. It is
-as large as it has to be for the 95 % intervals of the folds to hold 95 % of their rows (conformal
-in spirit; Vovk, Gammerman and Shafer 2005).
+The spread of the constants and of the rivals explains part of the errors on these folds. The rest
+is modelled as a drift whose variance grows in proportion to the distance from the fitted rows, like
+a random walk. The drift is the smallest for which the 95 % intervals hold 95 % of the rows of the
+folds, in the spirit of conformal prediction (Vovk, Gammerman and Shafer 2005).
 
 Notation
 --------
@@ -49,40 +48,40 @@ class Rivals:
         return zip(self.laws, self.weight.tolist(), strict=True)
 
 
-def with_form(law: Law, found: SearchResult) -> Law:
-    """The selected law, its uncertainty with that of its form and with the drift outside."""
-    stored, data = law.uncertainty, found.data
-    if stored is None or found.selected is None:
+def with_form(law: Law, result: SearchResult) -> Law:
+    """The selected law with rivals and drift in its uncertainty."""
+    stored, data = law.uncertainty, result.data
+    if stored is None or result.selected is None:
         return law
-    chosen = found.laws[found.selected]
-    rivals = rivals_of(found.laws, found.selected, data)
+    winner = result.laws[result.selected]
+    rivals = rivals_of(result.laws, result.selected, data)
     spread = float(np.sqrt(max(data.variance, 1e-300)))
     noise = (stored.noise_sd or 0.0) / spread
-    drift = drift_of(chosen.fitted, rivals, data, found.extrapolation, noise)
-    # a law without constants by group is asked without a group, which rivals would need
-    recorded = rivals if law.levels or data.group is None else Rivals((), np.zeros(0))
+    drift = drift_of(winner.fitted, rivals, data, result.extrapolation, noise)
+    # rivals of a grouped table need a group, which a law with shared constants does not ask for
+    recordable = rivals if law.levels or data.group is None else Rivals((), np.zeros(0))
     update: dict[str, Any] = {
-        "rivals": tuple(_recorded(rival, w, data) for rival, w in recorded.pairs),
+        "rivals": tuple(_rival_record(rival, w, data) for rival, w in recordable.pairs),
         "drift": drift,
         "fit_sd": stored.misfit_sd,
     }
-    if len(chosen.extrapolation):
-        outside = float(np.sqrt(chosen.extrapolation.sum(axis=1).mean()))
-        update["misfit_sd"] = max(stored.misfit_sd or 0.0, outside * spread)
+    if len(winner.extrapolation):
+        fold_error = float(np.sqrt(winner.extrapolation.sum(axis=1).mean()))
+        update["misfit_sd"] = max(stored.misfit_sd or 0.0, fold_error * spread)
         if stored.groups is not None:
             update["groups"] = {
-                level: own.model_copy(update=_outside_too(own, outside))
+                level: own.model_copy(update=_outside_too(own, fold_error))
                 for level, own in stored.groups.items()
             }
     return law.model_copy(update={"uncertainty": stored.model_copy(update=update)})
 
 
-def _outside_too(own: GroupUncertainty, outside: float) -> dict[str, float | None]:
-    wide = max(own.misfit_sd or 0.0, outside * (own.target_sd or 0.0))
-    return {"fit_sd": own.misfit_sd, "misfit_sd": wide}
+def _outside_too(group: GroupUncertainty, fold_error: float) -> dict[str, float | None]:
+    misfit = max(group.misfit_sd or 0.0, fold_error * (group.target_sd or 0.0))
+    return {"fit_sd": group.misfit_sd, "misfit_sd": misfit}
 
 
-def _recorded(rival: Fitted, weight: float, data: Rows) -> Rival:
+def _rival_record(rival: Fitted, weight: float, data: Rows) -> Rival:
     if data.group is None:
         return Rival(expression=rival.numeric().text, weight=weight)
     names, theta = rival.expression.constants, np.atleast_2d(rival.fit.theta)
@@ -95,25 +94,25 @@ def _recorded(rival: Fitted, weight: float, data: Rows) -> Rival:
 
 def rivals_of(laws: Sequence[Scored], selected: int, data: Rows) -> Rivals:
     """The laws whose error is at most `rival_error` times that of the selected one."""
-    rules, chosen = data.rules.intervals, laws[selected]
-    near = [
+    rules, winner = data.rules.intervals, laws[selected]
+    eligible = [
         law
         for law in laws
         if law.fitted.valid
-        and law.error <= rules.rival_error * chosen.error
-        and (not law.fitted.limits or chosen.fitted.limits)
+        and law.error <= rules.rival_error * winner.error
+        and (not law.fitted.limits or winner.fitted.limits)
     ]
-    kept: list[Scored] = []
-    predicted = [chosen.fitted.predict(data)]
-    for law in sorted(near, key=lambda law: law.error):
+    rivals: list[Scored] = []
+    predictions = [winner.fitted.predict(data)]
+    for law in sorted(eligible, key=lambda law: law.error):
         value, scale = law.fitted.predict(data), rules.rival_distance * np.sqrt(data.scale)
-        if all(np.max(np.abs(value - other) / scale) > 1.0 for other in predicted):
-            kept.append(law)
-            predicted.append(value)
-        if len(kept) == rules.rivals:
+        if all(np.max(np.abs(value - other) / scale) > 1.0 for other in predictions):
+            rivals.append(law)
+            predictions.append(value)
+        if len(rivals) == rules.rivals:
             break
-    weight = np.array([(chosen.error / law.error) ** 2 for law in kept])
-    return Rivals(tuple(law.fitted for law in kept), weight)
+    weight = np.array([(winner.error / law.error) ** 2 for law in rivals])
+    return Rivals(tuple(law.fitted for law in rivals), weight)
 
 
 def drift_of(
@@ -125,42 +124,44 @@ def drift_of(
     ----------
     noise : standard deviation of a row about the law on the rows it was fitted to.
     """
-    needed, weight = [], []
+    drifts, weight = [], []
     for fold in folds:
-        found = _needed(fitted, rivals, data, fold, noise)
-        if found is not None:
-            needed.append(found)
-            weight.append(np.full(len(found), 1.0 / len(found)))
-    if not needed:  # nothing was asked beyond what was fitted, so nothing is known there
+        row_drifts = _row_drifts(fitted, rivals, data, fold, noise)
+        if row_drifts is not None:
+            drifts.append(row_drifts)
+            weight.append(np.full(len(row_drifts), 1.0 / len(row_drifts)))
+    if not drifts:  # without extrapolation folds nothing is known outside
         return data.rules.intervals.unknown_drift
-    every, share = np.concatenate(needed), np.concatenate(weight)
-    order = np.argsort(every)
-    reached = np.cumsum(share[order]) / share.sum()
-    place = int(np.searchsorted(reached, data.rules.intervals.level - 1e-9))
-    return float(every[order][min(place, len(every) - 1)])
+    all_drifts, row_weight = np.concatenate(drifts), np.concatenate(weight)
+    order = np.argsort(all_drifts)
+    coverage = np.cumsum(row_weight[order]) / row_weight.sum()
+    place = int(np.searchsorted(coverage, data.rules.intervals.level - 1e-9))
+    return float(all_drifts[order][min(place, len(all_drifts) - 1)])
 
 
-def _needed(fitted: Fitted, rivals: Rivals, data: Rows, fold: Fold, noise: float) -> Floats | None:
-    """The drift (N,) with which the interval of each row just holds it."""
+def _row_drifts(
+    fitted: Fitted, rivals: Rivals, data: Rows, fold: Fold, noise: float
+) -> Floats | None:
+    """The smallest drift (N,) for which the interval of each test row contains the row."""
     rules, test = data.rules.intervals, data.take(fold.test)
-    mean = _refitted(fitted, data, fold)
+    mean = _fold_prediction(fitted, data, fold)
     if mean is None:
         return None
-    others = [_refitted(rival, data, fold) for rival in rivals.laws]
-    known = [k for k, other in enumerate(others) if other is not None]
+    predictions = [_fold_prediction(rival, data, fold) for rival in rivals.laws]
+    indices = [k for k, prediction in enumerate(predictions) if prediction is not None]
     spread = rival_spread(
-        np.array([others[k] for k in known]).reshape(len(known), len(test)),
-        rivals.weight[known],
+        np.array([predictions[k] for k in indices]).reshape(len(indices), len(test)),
+        rivals.weight[indices],
         mean,
     )
     distance = _distance(data, fold)
-    left = ((test.target - mean) / WIDTH) ** 2 - spread**2 - noise**2 * test.scale
+    excess = ((test.target - mean) / WIDTH) ** 2 - spread**2 - noise**2 * test.scale
     step = np.sqrt(np.maximum(distance, rules.least_distance) * test.scale)
-    needed = np.sqrt(np.maximum(left, 0.0)) / step
-    return np.where(np.isfinite(needed), needed, rules.most_drift)
+    drift = np.sqrt(np.maximum(excess, 0.0)) / step
+    return np.where(np.isfinite(drift), drift, rules.most_drift)
 
 
-def _refitted(fitted: Fitted, data: Rows, fold: Fold) -> Floats | None:
+def _fold_prediction(fitted: Fitted, data: Rows, fold: Fold) -> Floats | None:
     """Predictions (N,) of the fold's test rows with constants from its training rows."""
     train, steps = data.take(~fold.test).sample, data.rules.search.fold_iterations
     start = fitted.fit.theta[None, ...]
@@ -169,18 +170,18 @@ def _refitted(fitted: Fitted, data: Rows, fold: Fold) -> Floats | None:
         return None
     test = data.take(fold.test)
     with np.errstate(all="ignore"):
-        found = values(fitted.expression, fit.theta, test.filled, test.group)
-    return np.broadcast_to(found, (len(test),)).astype(float)
+        prediction = values(fitted.expression, fit.theta, test.filled, test.group)
+    return np.broadcast_to(prediction, (len(test),)).astype(float)
 
 
 def _distance(data: Rows, fold: Fold) -> Floats:
-    """How far (N,) each row that is tested lies from the rows fitted, of its group."""
+    """Distance (N,) of each test row from the training rows of its group."""
     train, test = data.take(~fold.test), data.take(fold.test)
-    found = np.zeros(len(test))
+    distance = np.zeros(len(test))
     for k in np.unique(test.group_index):
-        inside, mask = train.group_index == k, test.group_index == k
-        if not inside.any():
+        train_mask, mask = train.group_index == k, test.group_index == k
+        if not train_mask.any():
             continue
-        region = Region.of({name: column[inside] for name, column in train.columns.items()})
-        found[mask] = region.distance({n: column[mask] for n, column in test.columns.items()})
-    return found
+        region = Region.of({name: column[train_mask] for name, column in train.columns.items()})
+        distance[mask] = region.distance({n: column[mask] for n, column in test.columns.items()})
+    return distance

@@ -1,8 +1,8 @@
-"""Factors: which is n, T and relatedness, and where one of them is undefined.
+"""Roles of the factors (n, T, relatedness), and where a factor is undefined.
 
-One task alone has no relatedness to anything, yet many tables carry a number there (the published
-study's holds AMI = 1 in most of its single-task rows). Such a *placeholder* is recognised by its
-effect: at T = 1 it never varies, or does not change the target as it does elsewhere.
+A single task has no relatedness, yet many tables hold a number there: the published study has
+AMI = 1 in most single-task rows. Such a *placeholder* is recognised by its values at T = 1: they
+never vary, or do not change the target as they do elsewhere.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RELATEDNESS_NAMES = ("ami", "mi", "nmi", "mutual_info", "relatedness", "similari
 
 
 def find_roles(columns: Mapping[str, Floats]) -> Roles:
-    """The parts of the factors, from where they are undefined, else from kinds and names.
+    """The roles of the factors, from where they are undefined, else from kinds and names.
 
     A factor that is undefined exactly where a count is 1 is the relatedness, and the count is T.
     """
@@ -37,24 +37,24 @@ def find_roles(columns: Mapping[str, Floats]) -> Roles:
     )
     sizes = [name for name in kinds.sizes if name != tasks]
     largest = max(sizes, key=lambda name: float(np.nanmax(columns[name])), default="")
-    named = [name for name in sizes if name.lower() in SIZE_NAMES]
-    return Roles(size=named[0] if named else largest, tasks=tasks, relatedness=relatedness)
+    preferred = [name for name in sizes if name.lower() in SIZE_NAMES]
+    return Roles(size=preferred[0] if preferred else largest, tasks=tasks, relatedness=relatedness)
 
 
 def task_roles(columns: Mapping[str, Floats]) -> Roles:
-    """The parts of a multi-task experiment: those of `find_roles` that are what they seem.
+    """The roles in a multi-task experiment; a stricter `find_roles`.
 
-    A count with rows at 1 is T of tasks if it is called so, or if the relatedness is undefined
-    where it is 1 and nowhere else: parallel streams and experts are no tasks. A fraction is the
-    relatedness if it is called so, or undefined there; label noise is not. Without T there is
-    neither.
+    A count with rows at 1 is T if its name says so, or if the relatedness is undefined exactly
+    where the count is 1: parallel streams and experts are no tasks. A fraction is the relatedness
+    if its name says so, or if it is undefined there; label noise is not. Without T there is no
+    relatedness.
     """
     roles = find_roles(columns)
     if not roles.tasks or not np.any(columns[roles.tasks] == 1.0):
         return Roles(size=roles.size)
-    share = columns.get(roles.relatedness)
-    alone = columns[roles.tasks] == 1.0
-    undefined = share is not None and np.array_equal(np.isnan(share), alone)
+    fractions = columns.get(roles.relatedness)
+    single_task = columns[roles.tasks] == 1.0
+    undefined = fractions is not None and np.array_equal(np.isnan(fractions), single_task)
     if not undefined and roles.tasks.lower() not in TASK_NAMES:
         return Roles(size=roles.size)
     related = undefined or roles.relatedness.lower() in RELATEDNESS_NAMES
@@ -76,9 +76,9 @@ def _undefined_pair(columns: Mapping[str, Floats], counts: Sequence[str]) -> tup
     return (pairs[name], name) if name else None
 
 
-def _preferred(names: Sequence[str], known: Sequence[str]) -> str:
-    by_name = [name for name in names if name.lower() in known]
-    return (by_name or [*names, ""])[0]
+def _preferred(names: Sequence[str], conventional: Sequence[str]) -> str:
+    matches = [name for name in names if name.lower() in conventional]
+    return (matches or [*names, ""])[0]
 
 
 def missing_rows(columns: Mapping[str, Floats]) -> dict[str, Mask]:
@@ -130,11 +130,11 @@ def mark_undefined(
     columns: Mapping[str, Floats], placeholders: Sequence[Placeholder]
 ) -> dict[str, Floats]:
     """Columns with placeholders as nan."""
-    marked = dict(columns)
+    result = dict(columns)
     for pair in placeholders:
         alone = columns[pair.count] == 1.0
-        marked[pair.fraction] = np.where(alone, np.nan, marked[pair.fraction])
-    return marked
+        result[pair.fraction] = np.where(alone, np.nan, result[pair.fraction])
+    return result
 
 
 def _is_placeholder(
@@ -151,11 +151,11 @@ def _is_placeholder(
     if freedom - 2 < rules.min_freedom or np.linalg.matrix_rank(design) < design.shape[1]:
         return False
     effect = np.asarray(np.linalg.lstsq(design, y, rcond=None)[0], dtype=float)
-    left, explained = (
+    residual, explained = (
         float(np.sum((y - design @ effect) ** 2)),
         float(np.sum((design @ effect) ** 2)),
     )
-    if explained / 2 <= rules.significant * left / (freedom - 2):
+    if explained / 2 <= rules.significant * residual / (freedom - 2):
         return False
     y, design, freedom = _within(alone, pair.fraction, columns, target)
     expected = design @ effect

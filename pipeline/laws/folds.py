@@ -1,9 +1,9 @@
-"""Which rows a law is fitted on and which it is then asked about.
+"""Folds for cross-validation and for extrapolation.
 
-*Random* folds split cells at random: they ask for interpolation. *Extrapolation* folds keep the
-highest levels of a factor out: they ask what a user asks, to hold where nothing was trained. Levels
-are those of each group of rows, where there are groups. Rows at which the factor is undefined stay
-in training; cells are never split.
+*Random* folds split cells at random and test interpolation. *Extrapolation* folds hold out the
+highest levels of a factor and test what a user needs: predictions where no model was trained. With
+groups, levels are those of each group. Rows at which the factor is undefined stay in training, and
+cells are never split.
 """
 
 from __future__ import annotations
@@ -58,29 +58,28 @@ def extrapolation_folds(data: Rows) -> list[Fold]:
     rules = data.rules.folds
     high: dict[tuple[str, float], Fold] = {}
     for name in data.factors:
-        for share in (rules.shallow, rules.deep):
-            fold = _top_fold(data, name, share)
+        for fraction in (rules.shallow, rules.deep):
+            fold = _top_fold(data, name, fraction)
             if fold is not None:
-                high[name, share] = fold
+                high[name, fraction] = fold
     kinds = classify(data.columns)
     sizes = [name for name in data.factors if name in (*kinds.sizes, *kinds.amounts)]
-    deep = [high[name, rules.deep] for name in sizes if (name, rules.deep) in high]
-    shallow = [high[name, rules.shallow] for name in sizes if (name, rules.shallow) in high]
-    return list(_distinct([*high.values(), *_joint(deep, shallow, data)], data))
+    deep_folds = [high[name, rules.deep] for name in sizes if (name, rules.deep) in high]
+    shallow_folds = [high[name, rules.shallow] for name in sizes if (name, rules.shallow) in high]
+    return list(_distinct([*high.values(), *_joint(deep_folds, shallow_folds, data)], data))
 
 
 def _joint(deep: Sequence[Fold], shallow: Sequence[Fold], data: Rows) -> list[Fold]:
-    """Folds that keep out what is high in any of several sizes: as many sizes as leave enough rows.
+    """Folds that hold out rows that are high in any of several sizes.
 
-    Where all sizes together leave too few, they are taken over smaller sets of sizes, and with
-    higher cuts where even pairs leave too few.
+    They use as many sizes as leave enough rows, deep cuts before shallow ones.
     """
     for count in range(len(deep), 1, -1):
         for cuts in (deep, shallow):
-            found = [_any_of(some) for some in combinations(cuts, count)]
-            enough = [fold for fold in found if _enough(fold, data)]
-            if enough:
-                return enough
+            joint_folds = [_any_of(subset) for subset in combinations(cuts, count)]
+            usable = [fold for fold in joint_folds if _enough(fold, data)]
+            if usable:
+                return usable
     return []
 
 
@@ -89,47 +88,47 @@ def _any_of(folds: Sequence[Fold]) -> Fold:
     return Fold(" or ".join(fold.name for fold in folds), joint)
 
 
-def _top_fold(data: Rows, name: str, share: float) -> Fold | None:
+def _top_fold(data: Rows, name: str, fraction: float) -> Fold | None:
     """The rows above a factor's cut, in each group; None where no group has levels enough."""
     column = data.columns[name]
     cuts = {}
     for group in np.unique(data.group_index):
-        cut = top_cut(column[data.group_index == group], share, data.rules.folds.min_levels)
+        cut = top_cut(column[data.group_index == group], fraction, data.rules.folds.min_levels)
         cuts[group] = np.inf if cut is None else cut
     cut_of = np.array([cuts[group] for group in data.group_index])
     test = np.nan_to_num(column, nan=-np.inf) > cut_of
     values = sorted({cut for cut in cuts.values() if np.isfinite(cut)})
     if not values:
         return None
-    written = f"{values[0]:g}" if len(values) == 1 else f"{values[0]:g} to {values[-1]:g} by group"
-    return Fold(f"{name} > {written}", test)
+    value = f"{values[0]:g}" if len(values) == 1 else f"{values[0]:g} to {values[-1]:g} by group"
+    return Fold(f"{name} > {value}", test)
 
 
-def top_cut(column: Floats, share: float, min_levels: int = 3) -> float | None:
-    """Level above which a share of the levels lies; None where fewer than two would be left.
+def top_cut(column: Floats, fraction: float, min_levels: int = 3) -> float | None:
+    """Level above which a fraction of the levels lies; None with too few levels.
 
-    Of three levels the top one is kept out, of two none: a law needs two levels to see a slope.
+    At least two levels stay in training: a law needs two levels for a slope.
     """
     levels = np.unique(column[~np.isnan(column)])
     if len(levels) < min_levels:
         return None
-    top = max(int(np.floor(share * len(levels) + 1e-9)), 1)
+    top = max(int(np.floor(fraction * len(levels) + 1e-9)), 1)
     return float(levels[min(len(levels) - 1 - top, len(levels) - 2)])
 
 
 def _distinct(folds: Iterable[Fold], data: Rows) -> Iterator[Fold]:
     """Folds that differ and that leave enough cells on both sides."""
-    seen: set[bytes] = set()
+    keys: set[bytes] = set()
     for fold in folds:
         key = fold.test.tobytes()
-        if key not in seen and _enough(fold, data):
-            seen.add(key)
+        if key not in keys and _enough(fold, data):
+            keys.add(key)
             yield fold
 
 
 def _enough(fold: Fold, data: Rows) -> bool:
     rules = data.rules.folds
-    tested, cells = len(np.unique(data.cell[fold.test])), len(np.unique(data.cell))
-    trained = len(np.unique(data.cell[~fold.test]))
-    least = max(rules.min_train_share * cells, rules.min_train_cells)
-    return tested >= rules.min_test_cells and trained >= least
+    test_cells, cells = len(np.unique(data.cell[fold.test])), len(np.unique(data.cell))
+    train_cells = len(np.unique(data.cell[~fold.test]))
+    min_train = max(rules.min_train_share * cells, rules.min_train_cells)
+    return test_cells >= rules.min_test_cells and train_cells >= min_train

@@ -66,24 +66,24 @@ def _read(path: str, text: object, factors: Sequence[str], other: Mapping[str, s
         raise UserError(path, "a formula as text", text)
     reader = _Reader(path, text, factors, other)
     tree = Tree.parse(reader.plain(), factors).renumber()
-    shown = text if len(text) <= 60 else f"{text[:60]}…"
+    excerpt = text if len(text) <= 60 else f"{text[:60]}…"
     if tree.complexity > MAX_NODES:
         expected = f"at most {MAX_NODES} numbers, names, operators and functions"
-        raise UserError(path, f"{expected}; it has {tree.complexity}", shown)
+        raise UserError(path, f"{expected}; it has {tree.complexity}", excerpt)
     if not tree.factors:
-        meant = (_alike(name, factors) for name in reader.constants)
-        hint = next((f"; did you mean {name}?" for name in meant if name), "")
+        suggestions = (_alike(name, factors) for name in reader.constants)
+        hint = next((f"; did you mean {name}?" for name in suggestions if name), "")
         raise UserError(
-            path, f"at least one factor ({', '.join(factors)}) in the form{hint}", shown
+            path, f"at least one factor ({', '.join(factors)}) in the form{hint}", excerpt
         )
     return tree
 
 
 def _alike(name: str, factors: Sequence[str]) -> str | None:
     """The factor that a name may be meant to be, whatever its case."""
-    folded = {factor.casefold(): factor for factor in factors}
-    close = mistyped(name.casefold(), folded)
-    return None if close is None else folded[close]
+    by_case = {factor.casefold(): factor for factor in factors}
+    match = mistyped(name.casefold(), by_case)
+    return None if match is None else by_case[match]
 
 
 @dataclass

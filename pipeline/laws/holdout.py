@@ -57,8 +57,8 @@ def held_out_rows(condition: str, columns: Mapping[str, Floats]) -> Mask:
     """
     mask = _Condition(condition, columns).rows()
     if not mask.any() or mask.all():
-        met = "every row meets it" if mask.any() else "no row meets it"
-        expected = f"a condition that some rows meet and others do not; {met}"
+        reason = "every row meets it" if mask.any() else "no row meets it"
+        expected = f"a condition that some rows meet and others do not; {reason}"
         raise UserError("hold_out", f"{expected}; {_ranges(columns)}", condition)
     return mask
 
@@ -79,9 +79,9 @@ def rows_where(condition: str, table: pd.DataFrame) -> Mask:
     """
     mask = _Where(condition, table).rows()
     if not mask.any() or mask.all():
-        met = "every row meets it" if mask.any() else "no row meets it"
+        reason = "every row meets it" if mask.any() else "no row meets it"
         raise UserError(
-            "where", f"a condition that some rows meet and others do not; {met}", condition
+            "where", f"a condition that some rows meet and others do not; {reason}", condition
         )
     return mask
 
@@ -115,8 +115,8 @@ class _Condition:
     def condition(self, node: ast.expr) -> Mask:
         if isinstance(node, ast.BoolOp):
             parts = np.array([self.condition(value) for value in node.values])
-            joined = parts.all(axis=0) if isinstance(node.op, ast.And) else parts.any(axis=0)
-            return np.asarray(joined)
+            mask = parts.all(axis=0) if isinstance(node.op, ast.And) else parts.any(axis=0)
+            return np.asarray(mask)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             return ~self.condition(node.operand)
         if isinstance(node, ast.Compare) and all(type(op) in COMPARE for op in node.ops):
@@ -127,8 +127,8 @@ class _Condition:
         sides = [self.value(side) for side in (node.left, *node.comparators)]
         mask = np.ones(self.size, dtype=bool)
         for op, left, right in zip(node.ops, sides, sides[1:], strict=False):
-            known = ~(np.isnan(left) | np.isnan(right))
-            mask &= COMPARE[type(op)](left, right) & known
+            defined = ~(np.isnan(left) | np.isnan(right))
+            mask &= COMPARE[type(op)](left, right) & defined
         return mask
 
     def value(self, node: ast.expr) -> Floats:
@@ -161,8 +161,8 @@ class _Where(_Condition):
     path, accepted, kind = "where", ACCEPTED_WHERE, "a column of the table"
 
     def __init__(self, text: str, table: pd.DataFrame) -> None:
-        named = {str(name): table[name] for name in table.columns}
-        numeric = {n: c for n, c in named.items() if pd.api.types.is_numeric_dtype(c)}
+        columns = {str(name): table[name] for name in table.columns}
+        numeric = {n: c for n, c in columns.items() if pd.api.types.is_numeric_dtype(c)}
         numbers = {n: c.to_numpy(np.float64, na_value=np.nan) for n, c in numeric.items()}
         super().__init__(text, numbers)
         self.size = len(table)
@@ -170,7 +170,7 @@ class _Where(_Condition):
             n: np.array(
                 [None if gap else str(v) for v, gap in zip(c, c.isna(), strict=True)], dtype=object
             )
-            for n, c in named.items()
+            for n, c in columns.items()
             if n not in numeric
         }
 
@@ -182,9 +182,9 @@ class _Where(_Condition):
         if not equal or not all(self.is_text(side) for side in sides):
             raise self.refuse()
         left, right = (self.text_values(side) for side in sides)
-        known = np.array([None not in pair for pair in zip(left, right, strict=True)], dtype=bool)
-        met: Mask = np.asarray(COMPARE[type(node.ops[0])](left, right), dtype=bool)
-        return np.asarray(met & known)
+        defined = np.array([None not in pair for pair in zip(left, right, strict=True)], dtype=bool)
+        matches: Mask = np.asarray(COMPARE[type(node.ops[0])](left, right), dtype=bool)
+        return np.asarray(matches & defined)
 
     def is_text(self, node: ast.expr) -> bool:
         if isinstance(node, ast.Name):

@@ -1,4 +1,4 @@
-"""Intervals of a law's constants, and what its prediction intervals are computed from.
+"""Intervals of a law's constants, and the record behind its prediction intervals.
 
 Notation
 --------
@@ -49,13 +49,14 @@ def constants(
 
     Parameters
     ----------
-    draws : (M, P) from `bootstrap`, where it has been done already.
+    draws : (M, P) from `bootstrap`; computed here where None.
     """
     numbers = dict(zip(expression.constants, fit.theta.tolist(), strict=True))
     draws = bootstrap(expression, fit, data, seed) if draws is None else draws
-    found = _intervals(expression, fit.theta, draws, data)
+    intervals = _intervals(expression, fit.theta, draws, data)
     return {
-        name: Constant(value=value, **found[name].model_dump()) for name, value in numbers.items()
+        name: Constant(value=value, **intervals[name].model_dump())
+        for name, value in numbers.items()
     }
 
 
@@ -80,18 +81,18 @@ def _intervals(
 ) -> dict[str, Interval]:
     enough = _enough(draws, data) and len(theta) > 0
     ends = np.array(interval_of(draws, data.rules.intervals.level)) if enough else None
-    loose = unidentified(expression, theta, ends, data.sample, data.merged_cell)
-    found = {}
+    reasons = unidentified(expression, theta, ends, data.sample, data.merged_cell)
+    intervals = {}
     for p, name in enumerate(expression.constants):
-        if ends is None or name in loose:
-            found[name] = Interval(reason=loose.get(name, TOO_FEW))
+        if ends is None or name in reasons:
+            intervals[name] = Interval(reason=reasons.get(name, TOO_FEW))
         else:
             ci95 = (float(ends[0, p]), float(ends[1, p]))
             with np.errstate(over="ignore", invalid="ignore"):
                 se = float(draws[:, p].std(ddof=1))
-            known = np.isfinite([se, *ci95]).all()
-            found[name] = Interval(se=se, ci95=ci95) if known else Interval(reason=SCATTERED)
-    return found
+            finite = np.isfinite([se, *ci95]).all()
+            intervals[name] = Interval(se=se, ci95=ci95) if finite else Interval(reason=SCATTERED)
+    return intervals
 
 
 def _enough(draws: Floats, data: Rows) -> bool:
@@ -109,7 +110,7 @@ def interval_of(draws: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
 def uncertainty(
     expression: Expression, fit: Fit, data: Rows, draws: Floats, shared: Sequence[str] = ()
 ) -> Uncertainty:
-    """What the law's bands are computed from: draws, noise, fitted region.
+    """The record for the law's bands: draws, noise, fitted region.
 
     Parameters
     ----------
@@ -117,24 +118,24 @@ def uncertainty(
     """
     variance = data.replicate_variance
     low, high = (float(b) if np.isfinite(b) else None for b in data.bounds)
-    groups, own, names = None, draws, expression.constants
+    groups, group_draws, names = None, draws, expression.constants
     if data.group is not None:
-        own = draws[:, 0]
+        group_draws = draws[:, 0]
     if data.group is not None and set(names) - set(shared):
         groups, names = {}, tuple(shared)
         for k, level in enumerate(data.levels):
             part = data.of_group(k)
-            inside = len(part) > 0
+            has_rows = len(part) > 0
             groups[level] = GroupUncertainty(
                 draws=_stored(expression.constants, draws[:, k], data),
-                misfit_sd=misfit(expression, Fit(fit.theta[k], 0.0), part) if inside else None,
-                target_sd=float(np.sqrt(part.scale[0])) if inside else None,
-                ranges=_ranges(part.columns) if inside else None,
-                region=Region.of(part.columns) if inside else None,
+                misfit_sd=misfit(expression, Fit(fit.theta[k], 0.0), part) if has_rows else None,
+                target_sd=float(np.sqrt(part.scale[0])) if has_rows else None,
+                ranges=_ranges(part.columns) if has_rows else None,
+                region=Region.of(part.columns) if has_rows else None,
             )
     place = [expression.constants.index(name) for name in names]
     return Uncertainty(
-        draws=_stored(names, own[:, place], data),
+        draws=_stored(names, group_draws[:, place], data),
         replicate_sd=None if variance is None else float(np.sqrt(variance)),
         misfit_sd=misfit(expression, fit, data),
         target_sd=float(np.sqrt(data.variance)),
@@ -168,17 +169,17 @@ def misfit(expression: Expression, fit: Fit, data: Rows) -> float | None:
     """Standard deviation of cells about the law beyond what replicates explain.
 
     From the analysis of variance: the mean square of cell means about the law, on C − P degrees of
-    freedom, holds the replicate variance and n̄ times this one. Without replicates the two cannot
-    be told apart, and it is that of rows about the law. None where C ≤ P.
+    freedom, is the replicate variance plus n̄ times this one. Without replicates the two are
+    confounded, and the result is the standard deviation of rows about the law. None where C ≤ P.
     """
     _, index = np.unique(data.cell, return_inverse=True)
     count = np.bincount(index.ravel(), data.weights)
     residual = data.target - values(expression, fit.theta, data.filled, data.group)
-    left = np.bincount(index.ravel(), data.weights * residual)
+    sums = np.bincount(index.ravel(), data.weights * residual)
     freedom = len(count) - fit.theta.size
     if freedom < 1:
         return None
-    square = float(np.sum(left**2 / count)) / freedom
+    square = float(np.sum(sums**2 / count)) / freedom
     if not np.isfinite(square):
         return None
     replicate = data.replicate_variance

@@ -31,7 +31,7 @@ SCORES = (
     "rmse_extrapolation",
     "rmse_hold_out",
 )
-#: R² of these rows -> how it is said
+#: rows of an R² -> their words
 SCORED = {"train": "where fitted", "extrapolation": "extrapolated", "hold_out": "held out"}
 #: significant digits of the numbers in the LaTeX of the record
 LATEX_DIGITS = 6
@@ -129,8 +129,8 @@ class Law(Record):
                 raise wrong(self.valid, "false for a form that could not be fitted", "valid")
             return self
         for level in self.levels or (None,):
-            known = self.constants.keys() | ({} if level is None else self._of_level(level)).keys()
-            unknown = set(expression.constants) | (set(template.constants) - known)
+            names = self.constants.keys() | ({} if level is None else self._of_level(level)).keys()
+            unknown = set(expression.constants) | (set(template.constants) - names)
             if unknown:
                 accepted = "an expression with numbers only, and a value for every constant"
                 raise wrong(sorted(unknown)[0], accepted)
@@ -140,19 +140,21 @@ class Law(Record):
     def _names_are_known(self) -> Self:
         """Refuse intervals and draws of constants or levels that the law does not have."""
         own = {name for values in (self.group_constants or {}).values() for name in values}
-        known, told = self.constants.keys() | own, self.uncertainty
-        groups = {} if told is None else told.groups or {}
-        draws = [set[str]() if told is None else set(told.draws)]
+        constants, stored = self.constants.keys() | own, self.uncertainty
+        groups = {} if stored is None else stored.groups or {}
+        draws = [set[str]() if stored is None else set(stored.draws)]
         draws += [set(group.draws) for group in groups.values()]
         for names in draws:
-            if names - known:
-                raise wrong(sorted(names - known)[0], "constants of the law", "uncertainty.draws")
+            if names - constants:
+                raise wrong(
+                    sorted(names - constants)[0], "constants of the law", "uncertainty.draws"
+                )
         if set(self.shared) - set(self.constants):
             raise wrong(sorted(set(self.shared) - set(self.constants))[0], "constants", "shared")
         for place, block in (("uncertainty.groups", groups), ("group_intervals", self._intervals)):
-            strange = set(block) - set(self.levels)
-            if strange:
-                raise wrong(sorted(strange)[0], "a level of group_constants", place)
+            unknown = set(block) - set(self.levels)
+            if unknown:
+                raise wrong(sorted(unknown)[0], "a level of group_constants", place)
         return self
 
     @property
@@ -185,14 +187,16 @@ class Law(Record):
             return self
         if level not in self.group_constants:
             raise UserError("group", _levels_in_words(level, self.levels), level)
-        none, intervals = Interval(), self._intervals.get(level, {})
+        missing, intervals = Interval(), self._intervals.get(level, {})
         constants = {**self.constants}
         for name, value in self._of_level(level).items():
-            told = intervals.get(name, none)
-            constants[name] = Constant(value=value, se=told.se, ci95=told.ci95, reason=told.reason)
+            interval = intervals.get(name, missing)
+            constants[name] = Constant(
+                value=value, se=interval.se, ci95=interval.ci95, reason=interval.reason
+            )
         template = self._template()
         values = {name: constants[name].value for name in template.constants}
-        told_of = self.uncertainty
+        uncertainty = self.uncertainty
         return self.model_copy(
             update={
                 "expression": template.with_constants(values),
@@ -200,7 +204,7 @@ class Law(Record):
                 "shared": (),
                 "group_constants": None,
                 "group_intervals": None,
-                "uncertainty": None if told_of is None else told_of.for_group(level),
+                "uncertainty": None if uncertainty is None else uncertainty.for_group(level),
             }
         )
 
@@ -292,15 +296,15 @@ class Law(Record):
         `OverflowError`).
         """
         self._check_fitted()
-        parsed = self._parsed()
-        arguments, body = list(parsed.factors), [f"return {self.expression}"]
+        expression = self._parsed()
+        arguments, body = list(expression.factors), [f"return {self.expression}"]
         if self.group_constants is not None:
-            group = "group" if "group" not in parsed.factors else "group_"
+            group = "group" if "group" not in expression.factors else "group_"
             arguments.append(group)
             body = [*self._python_constants(group), f"return {self.shown}"]
-        called = {step.op for step in parsed.program.steps}
-        used = ", ".join(sorted(called & set(FUNCTIONS)))
-        imports = f"from math import {used}\n\n\n" if used else ""
+        operations = {step.op for step in expression.program.steps}
+        functions = ", ".join(sorted(operations & set(FUNCTIONS)))
+        imports = f"from math import {functions}\n\n\n" if functions else ""
         lines = "".join(f"    {line}\n" for line in body)
         return f"{imports}def {name}({', '.join(arguments)}):\n{lines}"
 
@@ -314,15 +318,16 @@ class Law(Record):
         yield f"}}[{group}]"
 
     def sympy(self, group: str | None = None) -> Any:
-        """The expression as sympy sees it, every factor a plain symbol of its own name.
+        """The expression as a sympy object; every factor is a plain symbol with its name.
 
         Constants by group are symbols, too, unless `group` names a level.
         """
         import sympy
 
         text = self.shown if group is None else self.for_group(group).expression
-        parsed = Expression.parse(text, self.factors)  # the whitelist, before sympy evaluates it
-        names = (*self.factors, *parsed.constants)
+        # the whitelist, before sympy evaluates the text
+        expression = Expression.parse(text, self.factors)
+        names = (*self.factors, *expression.constants)
         return sympy.sympify(text, locals={name: sympy.Symbol(name) for name in names})
 
     def latex(self, digits: int | None = None) -> str:
@@ -401,12 +406,12 @@ def _size(table: Mapping[str, Floats], group: Sequence[str] | None) -> int:
 
 
 def _levels_in_words(level: str, levels: Sequence[str]) -> str:
-    shown = levels[:MOST_LEVELS]
-    more = len(levels) - len(shown)
-    return nearest(str(level), shown) + (f" and {more} more" if more else "")
+    subset = levels[:MOST_LEVELS]
+    more = len(levels) - len(subset)
+    return nearest(str(level), subset) + (f" and {more} more" if more else "")
 
 
 def scores_in_words(scores: Mapping[str, float | None]) -> str:
     """The scores that are known: ``R² 0.965 where fitted, R² 0.939 extrapolated``."""
-    known = ((scores.get(f"r2_{rows}"), words) for rows, words in SCORED.items())
-    return ", ".join(f"R² {value:.3f} {words}" for value, words in known if value is not None)
+    phrases = ((scores.get(f"r2_{rows}"), words) for rows, words in SCORED.items())
+    return ", ".join(f"R² {value:.3f} {words}" for value, words in phrases if value is not None)

@@ -23,6 +23,7 @@ from mtl_laws.pipeline.io.blocks import short
 from mtl_laws.pipeline.io.tablefile import numbers, read_table, write_parquet
 from mtl_laws.pipeline.io.wholefile import write_whole
 from mtl_laws.pipeline.laws.bands import Bands, Certainty, Uncertainty
+from mtl_laws.pipeline.laws.display import LawPlot, laws_html
 from mtl_laws.pipeline.laws.law import SCORES, Law, scores_in_words
 from mtl_laws.pipeline.laws.question import is_factor_name
 from mtl_laws.pipeline.laws.record import (
@@ -42,7 +43,6 @@ from mtl_laws.pipeline.laws.record import (
     read_json,
     wrong,
 )
-from mtl_laws.pipeline.laws.show import laws_html
 from mtl_laws.pipeline.symbolic.tree import Floats
 from mtl_laws.pipeline.symbolic.typeset.latex import formula_latex
 from mtl_laws.pipeline.symbolic.typeset.plain import formula_text
@@ -116,31 +116,31 @@ class LawSet(Record):
         """Give every law of a file the factors of the file, once these are names."""
         if not isinstance(content, Mapping):
             return content
-        factors, told = content.get("factors"), dict(content)
+        factors, record = content.get("factors"), dict(content)
         if not isinstance(factors, Sequence) or isinstance(factors, str):
             return content
         for name in factors:
-            if isinstance(name, str) and (not is_factor_name(name) or name == told.get("target")):
+            if isinstance(name, str) and (not is_factor_name(name) or name == record.get("target")):
                 raise wrong(name, "a name that can stand in a formula", "factors")
         for block in ("selected", "without_outliers"):
-            if isinstance(told.get(block), Mapping):
-                told[block] = {**told[block], "factors": factors}
+            if isinstance(record.get(block), Mapping):
+                record[block] = {**record[block], "factors": factors}
         for block in ("front", "theory", "forms"):
-            if isinstance(told.get(block), list | tuple):
-                told[block] = [
+            if isinstance(record.get(block), list | tuple):
+                record[block] = [
                     {**law, "factors": factors} if isinstance(law, Mapping) else law
-                    for law in told[block]
+                    for law in record[block]
                 ]
-        return told
+        return record
 
     @model_validator(mode="after")
     def _levels_are_known(self) -> Self:
         """Refuse laws with groups that the set does not have."""
         levels = set() if self.groups is None else set(self.groups.levels)
         for place, law in self.laws():
-            strange = set(law.levels) - levels
-            if strange:
-                raise wrong(sorted(strange)[0], "a level of groups", f"{place}.group_constants")
+            unknown = set(law.levels) - levels
+            if unknown:
+                raise wrong(sorted(unknown)[0], "a level of groups", f"{place}.group_constants")
         return self
 
     def __eq__(self, other: object) -> bool:
@@ -270,8 +270,8 @@ class LawSet(Record):
         """A law of this set, which knows where it was fitted even if it has no draws."""
         if law.uncertainty is not None:
             return law
-        known = Uncertainty(ranges=self.data.ranges, domain=self.data.domain)
-        return law.model_copy(update={"uncertainty": known})
+        region = Uncertainty(ranges=self.data.ranges, domain=self.data.domain)
+        return law.model_copy(update={"uncertainty": region})
 
     def predict(self, table: pd.DataFrame) -> pd.Series[float]:
         """Value of the selected law for every row, with the index of `table`.
@@ -327,14 +327,14 @@ class LawSet(Record):
 
     def table(self) -> pd.DataFrame:
         """The front, one law per row: formula, complexity, scores, standing."""
-        chosen = None if self.selected is None else self.selected.expression
+        selected = None if self.selected is None else self.selected.expression
         records = [
             {
                 "law": formula_text(law.shown),
                 "complexity": law.complexity,
                 **{name: law.scores.get(name) for name in SCORES if name.startswith("r2_")},
                 "valid": law.valid,
-                "selected": law.expression == chosen,
+                "selected": law.expression == selected,
                 "origin": law.origin,
                 "reason": law.reason,
                 "expression": law.expression,
@@ -376,8 +376,6 @@ class LawSet(Record):
         UserError
             if a name is not known.
         """
-        from mtl_laws.pipeline.laws.plot import LawPlot
-
         column = self.groups.column if self.groups is not None and self.law.levels else None
         return LawPlot(
             law=self.law,
@@ -405,10 +403,37 @@ class LawSet(Record):
 
 
 def _missing(factor: str, column: str, table: pd.DataFrame) -> MissingError:
-    other = "" if column == factor else f", a column {factor} would do too"
-    there = ", ".join(map(str, table.columns)) or "none"
-    wanted = f"it holds the law's factor {factor}{other}; columns given: {there}"
-    return MissingError(f"table, column {column}", wanted, None)
+    alternative = "" if column == factor else f", a column {factor} would do too"
+    columns = ", ".join(map(str, table.columns)) or "none"
+    expected = f"it holds the law's factor {factor}{alternative}; columns given: {columns}"
+    return MissingError(f"table, column {column}", expected, None)
+
+
+def predict(laws: LawSet | Path | str, points: pd.DataFrame | Mapping[str, object]) -> pd.DataFrame:
+    """Return predictions of the selected law, with 95 % intervals.
+
+    Parameters
+    ----------
+    laws : a `LawSet`, or the path of a ``laws.json`` or of its folder.
+    points : one row per point, with a column for each factor of the law; or one point as
+        ``{factor: value}``.
+
+    Returns
+    -------
+    The columns of `LawSet.intervals`, one row per point.
+
+    Raises
+    ------
+    UserError
+        if the laws cannot be read, or a factor or group is missing or unknown.
+
+    Examples
+    --------
+    >>> predict("runs/mine", {"n": 500, "T": 2, "ami": 0.4})  # doctest: +SKIP
+    """
+    chosen = laws if isinstance(laws, LawSet) else LawSet.load(laws)
+    table = points if isinstance(points, pd.DataFrame) else pd.DataFrame([dict(points)])
+    return chosen.intervals(table)
 
 
 def schema() -> str:

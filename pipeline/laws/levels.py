@@ -1,8 +1,8 @@
-"""Levels of a factor as a reader sees them: the handful of values an experiment was run at.
+"""Levels of a factor: the few values at which an experiment was run.
 
-A measured relatedness takes a hundred values near five requested ones, a number of tokens the
-nearest whole sentence; drawn as they are, no two points share a line. `find_levels` groups values
-that lie close together on the factor's own scale, and bins a continuum evenly.
+A measured relatedness takes a hundred values near five requested ones, and a number of tokens ends
+at a whole sentence. `find_levels` groups values that are close on the factor's scale, and bins a
+continuum evenly.
 
 Notation
 --------
@@ -23,9 +23,9 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 
 NOWHERE, UNDEFINED = -1, -2
-#: values closer than this share of the range are one level
+#: values closer than this fraction of the range are one level
 CLOSE = 0.025
-#: a group wider than this share of the range is a continuum, not a level
+#: a group wider than this fraction of the range is a continuum, not a level
 WIDE = 0.12
 MOST_LEVELS = 12
 BINS = 5
@@ -64,18 +64,18 @@ def is_logarithmic(values: Floats, low: float | None) -> bool:
     values : the factor's values, NaN allowed.
     low : lower end of its domain; what may be 0 must span two decades.
     """
-    known = np.unique(values[np.isfinite(values)])
-    if len(known) < 2 or known[0] <= 0:
+    distinct = np.unique(values[np.isfinite(values)])
+    if len(distinct) < 2 or distinct[0] <= 0:
         return False
-    ratio = known[-1] / known[0]
-    counts = known[0] >= 1 and np.array_equal(known, known.round())
+    ratio = distinct[-1] / distinct[0]
+    counts = distinct[0] >= 1 and np.array_equal(distinct, distinct.round())
     if ratio < (8 if counts else 10) or (low is not None and low <= 0 and ratio < 100):
         return False
-    return _off_centre(np.log(known)) < _off_centre(known)
+    return _off_centre(np.log(distinct)) < _off_centre(distinct)
 
 
 def _off_centre(values: Floats) -> float:
-    """How far the median lies from the middle of the range, as a share of it."""
+    """Distance of the median from the middle of the range, as a fraction of the range."""
     return float(abs((np.median(values) - values[0]) / (values[-1] - values[0]) - 0.5))
 
 
@@ -92,18 +92,18 @@ def find_levels(values: Floats, logarithmic: bool) -> Levels:
     values : (R,), NaN where undefined.
     logarithmic : whether closeness is judged on a logarithmic scale.
     """
-    known = np.isfinite(values)
-    code = np.where(known, NOWHERE, UNDEFINED).astype(np.int64)
-    if not known.any():
+    defined = np.isfinite(values)
+    code = np.where(defined, NOWHERE, UNDEFINED).astype(np.int64)
+    if not defined.any():
         return Levels(np.empty(0), code)
-    position = scaled(values[known], logarithmic)
+    position = scaled(values[defined], logarithmic)
     groups = _groups(position)
     binned = groups is None
     if groups is None:
         groups = _bins(position)
-    code[known] = groups
+    code[defined] = groups
     centres = [float(np.median(values[code == k])) for k in range(int(groups.max()) + 1)]
-    whole = bool(np.array_equal(values[known], values[known].round()))
+    whole = bool(np.array_equal(values[defined], values[defined].round()))
     return Levels(np.array(centres), code, binned, whole)
 
 
@@ -127,7 +127,7 @@ def _bins(position: Floats) -> Ints:
     distance = np.abs(position[:, None] - centres[None, :])
     nearest = distance.argmin(axis=1)
     inside = distance.min(axis=1) <= WIDE / 2 * np.ptp(position)
-    used = np.unique(nearest[inside])
-    place = np.searchsorted(used, nearest)
-    found = inside & np.isin(nearest, used)
-    return np.asarray(np.where(found, place, NOWHERE), dtype=np.int64)
+    occupied = np.unique(nearest[inside])
+    place = np.searchsorted(occupied, nearest)
+    members = inside & np.isin(nearest, occupied)
+    return np.asarray(np.where(members, place, NOWHERE), dtype=np.int64)

@@ -1,8 +1,7 @@
-"""Rows that lie far from every good law, and the weights that keep them from deciding.
+"""Outliers and Huber weights.
 
-The robust loss is Huber's, by iterated weights: a row that lies r robust standard deviations off
-counts min(1, k / r). The weights belong to the rows, not to a law, so that all laws are compared on
-the same terms.
+The robust loss is Huber's, by iteratively reweighted least squares: a row at r robust standard
+deviations has weight min(1, k / r). All laws are fitted with the same weights, so they compare.
 
 Notation
 --------
@@ -24,7 +23,7 @@ from mtl_laws.pipeline.symbolic.tree import Floats
 
 @dataclass(frozen=True)
 class Outliers:
-    """What a robust loss rests on.
+    """Outliers and weights of a robust loss.
 
     Attributes
     ----------
@@ -39,7 +38,7 @@ class Outliers:
 
     def weighted(self, data: Rows) -> Rows:
         """The rows under the Huber weights."""
-        return _weighted(data, self.weight)
+        return _reweight(data, self.weight)
 
 
 def find_outliers(fits: Sequence[Fitted], data: Rows, always: bool) -> Outliers | None:
@@ -51,19 +50,23 @@ def find_outliers(fits: Sequence[Fitted], data: Rows, always: bool) -> Outliers 
     always : whether weights are wanted even if no row is an outlier.
     """
     rules = data.rules.noise
-    usable = [fit for fit in fits if fit.valid and 2 * fit.fit.theta.size < len(data)]
-    usable.sort(key=lambda fit: (fit.fit.error, fit.candidate.text))
-    good = [f for f in usable[: rules.good_laws] if f.fit.error <= rules.good * usable[0].fit.error]
+    candidates = [fit for fit in fits if fit.valid and 2 * fit.fit.theta.size < len(data)]
+    candidates.sort(key=lambda fit: (fit.fit.error, fit.candidate.text))
+    good = [
+        f
+        for f in candidates[: rules.good_laws]
+        if f.fit.error <= rules.good * candidates[0].fit.error
+    ]
     if not good:
         return None
-    robust = [_robust_residuals(fit, data) for fit in good]
-    scaled = np.array([residual / scale for residual, scale in robust])
-    nearest = scaled[np.argmin(np.abs(scaled), axis=0), np.arange(len(data))]
+    residuals = [_robust_residuals(fit, data) for fit in good]
+    distances = np.array([residual / scale for residual, scale in residuals])
+    nearest = distances[np.argmin(np.abs(distances), axis=0), np.arange(len(data))]
     rows = np.flatnonzero(np.abs(nearest) > rules.outlier)
     if not always and not 0 < len(rows) <= rules.max_share * len(data):
         return None
-    tightest = int(np.argmin([scale for _, scale in robust]))
-    return Outliers(rows, nearest, _huber(scaled[tightest], rules.huber))
+    tightest = int(np.argmin([scale for _, scale in residuals]))
+    return Outliers(rows, nearest, _huber(distances[tightest], rules.huber))
 
 
 def reweighted(fitted: Fitted, data: Rows) -> Outliers:
@@ -84,15 +87,15 @@ def _robust_residuals(fit: Fitted, data: Rows) -> tuple[Floats, float]:
     floor = np.sqrt((data.replicate_variance or 0.0) / data.variance) if data.variance else 0.0
     residual, scale = np.zeros(len(data)), 1.0
     for _ in range(rules.reweightings):
-        predicted = values(fit.expression, theta, data.filled, data.group)
-        residual = (data.target - predicted) / unit
+        prediction = values(fit.expression, theta, data.filled, data.group)
+        residual = (data.target - prediction) / unit
         spread = 1.4826 * float(np.median(np.abs(residual)))
         scale = max(spread, float(floor), 1e-12)
-        sample = _weighted(data, _huber(residual / scale, rules.huber)).sample
-        again = fit_constants(fit.expression, sample, theta[None, ...], rules.steps)
-        if again is None or np.allclose(again.theta, theta, rtol=1e-4, atol=0.0):
+        sample = _reweight(data, _huber(residual / scale, rules.huber)).sample
+        refit = fit_constants(fit.expression, sample, theta[None, ...], rules.steps)
+        if refit is None or np.allclose(refit.theta, theta, rtol=1e-4, atol=0.0):
             break
-        theta = again.theta
+        theta = refit.theta
     return residual, scale
 
 
@@ -100,6 +103,6 @@ def _huber(distance: Floats, bend: float) -> Floats:
     return np.minimum(1.0, bend / np.maximum(np.abs(distance), 1e-12))
 
 
-def _weighted(data: Rows, weight: Floats) -> Rows:
-    before = np.ones(len(data)) if data.precision is None else data.precision
-    return replace(data, precision=before * weight)
+def _reweight(data: Rows, weight: Floats) -> Rows:
+    precision = np.ones(len(data)) if data.precision is None else data.precision
+    return replace(data, precision=precision * weight)

@@ -1,10 +1,10 @@
-"""The extrapolated R² of a law, computed as that on held-out rows is, and without optimism.
+"""Extrapolated R² of a law, computed like the held-out R² and corrected for optimism.
 
-Squared errors, and squares about the mean of a fold's own test rows, are summed over the
-extrapolation folds, every fold with the same weight, as the R² of held-out rows takes both. No fold
-counts for more than twice its squares: its R² is at least −1. The law that was chosen because it
-does well on these folds does less well elsewhere. How much less is found by choosing without a fold
-and scoring on it. All laws of a search are less good than they seem by that *optimism*.
+Squared errors, and squares about the mean of a fold's test rows, are summed over the extrapolation
+folds with equal weights. The R² of a fold is at least −1. The selected law was chosen for its
+errors on these folds, so its R² there is optimistic. The *optimism* is estimated by nested
+selection: a law is selected without a fold and scored on it. It is subtracted from the R² of every
+law.
 """
 
 from __future__ import annotations
@@ -49,26 +49,26 @@ class Outside:
 
     @cached_property
     def optimism(self) -> float:
-        """By how much the selected law's R² is ahead of that of laws chosen without the folds."""
+        """R² of the selected law minus the R² of laws selected without each fold; at least 0."""
         few = len(self.folds) < self.data.rules.folds.min_nested
         if self.selected is None or few:
             return 0.0
-        chosen = [self._chosen_without(k) for k in range(len(self.folds))]
-        own = [self.laws[self.selected]] * len(self.folds)
-        return max(self._r2(own) - self._r2(chosen), 0.0)
+        nested = [self._chosen_without(k) for k in range(len(self.folds))]
+        winner = [self.laws[self.selected]] * len(self.folds)
+        return max(self._r2(winner) - self._r2(nested), 0.0)
 
     def _r2(self, laws: Sequence[Scored]) -> float:
-        """R² over all folds, each predicted by a law of its own."""
+        """R² over all folds, each predicted by its own law."""
         losses = [law.extrapolation[k] for k, law in enumerate(laws)]
         return outside_r2(losses, self.data, self.folds)
 
     def _chosen_without(self, fold: int) -> Scored:
-        """The law that is selected when one fold is not looked at."""
-        kept = np.arange(len(self.folds)) != fold
-        laws = [replace(law, extrapolation=law.extrapolation[kept]) for law in self.laws]
-        chosen = select(laws, self.data, self.seed)
-        assert chosen is not None  # validity does not depend on folds
-        return self.laws[chosen]
+        """The law selected without one fold."""
+        mask = np.arange(len(self.folds)) != fold
+        laws = [replace(law, extrapolation=law.extrapolation[mask]) for law in self.laws]
+        index = select(laws, self.data, self.seed)
+        assert index is not None  # validity does not depend on folds
+        return self.laws[index]
 
 
 def outside_r2(losses: Sequence[Floats], data: Rows, folds: Sequence[Fold]) -> float:
@@ -88,10 +88,10 @@ def fold_squares(loss: Floats, fold: Fold, data: Rows) -> tuple[float, float]:
     loss : (N,) losses of `score`.
     """
     test = data.take(fold.test)
-    share = test.weights / test.weights.sum()
-    least, group = data.rules.folds.min_group_test, test.group
-    alone = group is None or np.bincount(group)[np.unique(group)].min() < least
-    index = np.zeros(len(test), dtype=np.int64) if alone or group is None else group
-    mean = np.bincount(index, share * test.target) / np.maximum(np.bincount(index, share), 1e-300)
-    total = float(np.sum(share * (test.target - mean[index]) ** 2))
+    weight = test.weights / test.weights.sum()
+    min_rows, group = data.rules.folds.min_group_test, test.group
+    one_mean = group is None or np.bincount(group)[np.unique(group)].min() < min_rows
+    index = np.zeros(len(test), dtype=np.int64) if one_mean or group is None else group
+    mean = np.bincount(index, weight * test.target) / np.maximum(np.bincount(index, weight), 1e-300)
+    total = float(np.sum(weight * (test.target - mean[index]) ** 2))
     return float(np.sum(loss[fold.test] * data.scale[fold.test])), total

@@ -1,4 +1,4 @@
-"""Shorter variants of the forms that were found, by dropping constants one by one."""
+"""Pruning: shorter variants of a form, by dropping constants one by one."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from mtl_laws.pipeline.symbolic.tree import Floats, Tree
 
 
 def prune(tree: Tree, theta: Floats, data: Rows, seed: int) -> list[Tree]:
-    """Ever shorter variants of a template, from its constants on.
+    """Shorter variants of a template, each one constant shorter than the one before.
 
-    Each round drops the constant that costs least; the path ends where the error has grown by more
-    than `prune_loss` over the first.
+    Each round drops the constant whose loss raises the error least. The path ends where the error
+    exceeds `prune_loss` times the first one.
 
     Parameters
     ----------
     theta : (P,) or (G, P) constants on the rows.
     """
-    pruned: list[Tree] = []
+    path: list[Tree] = []
     fit = _fit(tree, theta, data, seed)
     first = fit.error if fit else 0.0
     while fit is not None:
-        found = _best_shorter(tree, fit.theta, data, seed)
-        if found is None or found[1].error > data.rules.search.prune_loss * first:
+        step = _best_shorter(tree, fit.theta, data, seed)
+        if step is None or step[1].error > data.rules.search.prune_loss * first:
             break
-        tree, fit = found
-        pruned.append(tree)
-    return pruned
+        tree, fit = step
+        path.append(tree)
+    return path
 
 
 def _best_shorter(tree: Tree, theta: Floats, data: Rows, seed: int) -> tuple[Tree, Fit] | None:
     place = {name: p for p, name in enumerate(tree.constants)}
     fits = []
-    measured = classify(data.columns).measured
+    sizes = classify(data.columns).measured
     for variant, names in shorter(tree).items():
-        smaller = variant.complexity < tree.complexity and variant.factors
-        if smaller and is_unit_free(variant, measured):
+        usable = variant.complexity < tree.complexity and variant.factors
+        if usable and is_unit_free(variant, sizes):
             start = theta[..., [place[name] for name in names]]
             fit = _fit(variant, start, data, seed)
             fits += [(variant, fit)] if fit else []

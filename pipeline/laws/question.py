@@ -249,11 +249,11 @@ def _with_values(
     return table, notes
 
 
-def _take(table: pd.DataFrame, kept: Mask) -> pd.DataFrame:
+def _take(table: pd.DataFrame, mask: Mask) -> pd.DataFrame:
     """Some rows of the table, with the lines of the file that they stand in."""
-    part, lines = table[kept], table.attrs.get(LINES)
+    part, lines = table[mask], table.attrs.get(LINES)
     if lines:
-        part.attrs[LINES] = [line for line, taken in zip(lines, kept, strict=True) if taken]
+        part.attrs[LINES] = [line for line, selected in zip(lines, mask, strict=True) if selected]
     return part
 
 
@@ -274,8 +274,8 @@ def _groups(
         joined = joined + SEPARATOR + table[column].astype(str)
     codes, names = pd.factorize(joined)
     levels = tuple(map(str, names))
-    fitted = np.bincount(codes[~held], minlength=len(levels))
-    check_levels(",".join(question.groups), levels, fitted, question.rules.data)
+    counts = np.bincount(codes[~held], minlength=len(levels))
+    check_levels(",".join(question.groups), levels, counts, question.rules.data)
     return codes.astype(np.int64), levels
 
 
@@ -324,18 +324,18 @@ def _precision(
     if column not in table.columns:
         expected = nearest(column, map(str, table.columns), "a column of the table")
         raise UserError(path, expected, column)
-    given = _column(table, column, source, question.rules)
-    wrong = given[~(given > 0)] if question.sd else given[~(given >= 0)]
-    if len(wrong) or not given.any():
+    values = _column(table, column, source, question.rules)
+    invalid = values[~(values > 0)] if question.sd else values[~(values >= 0)]
+    if len(invalid) or not values.any():
         numbers = "above 0" if question.sd else "of at least 0, not all 0,"
-        found = float(wrong[0]) if len(wrong) else 0.0
-        value = "an empty cell" if np.isnan(found) else f"{found:g}"
+        number = float(invalid[0]) if len(invalid) else 0.0
+        value = "an empty cell" if np.isnan(number) else f"{number:g}"
         expected = f"a column with numbers {numbers} in every row; it has {value}"
         raise UserError(path, expected, column)
     if question.sd:
-        precision = (given / np.exp(np.mean(np.log(given)))) ** -2.0
-        return precision / precision.mean(), float(1.0 / np.mean(given**-2.0))
-    weight = np.maximum(given / given.mean(), 1e-12)
+        precision = (values / np.exp(np.mean(np.log(values)))) ** -2.0
+        return precision / precision.mean(), float(1.0 / np.mean(values**-2.0))
+    weight = np.maximum(values / values.mean(), 1e-12)
     return weight, None
 
 
@@ -356,9 +356,9 @@ def check_question(question: Question) -> None:
 
 def is_factor_name(name: str) -> bool:
     """Whether a name can stand in a formula and in the analysed table."""
-    taken = name in FUNCTIONS or CONSTANT_NAME.fullmatch(name) or name in OWN_COLUMNS
-    plain = name == unicodedata.normalize("NFKC", name)  # as Python reads it in a formula
-    return name.isidentifier() and plain and not keyword.iskeyword(name) and not taken
+    reserved = name in FUNCTIONS or CONSTANT_NAME.fullmatch(name) or name in OWN_COLUMNS
+    normalised = name == unicodedata.normalize("NFKC", name)  # as Python reads it in a formula
+    return name.isidentifier() and normalised and not keyword.iskeyword(name) and not reserved
 
 
 def _check_names(question: Question) -> None:
@@ -410,10 +410,10 @@ def _check_weighting(question: Question) -> None:
         raise UserError("weights", "either sd or weights, not both", question.weights)
     if question.loss not in LOSSES:
         raise UserError("loss", f"one of {', '.join(LOSSES)}", question.loss)
-    taken = (question.target, *question.factors.values())
-    for path, given in (("sd", question.sd), ("weights", question.weights)):
-        if given in taken:
-            raise UserError(path, "a column that is neither the target nor a factor", given)
+    columns = (question.target, *question.factors.values())
+    for path, weight in (("sd", question.sd), ("weights", question.weights)):
+        if weight in columns:
+            raise UserError(path, "a column that is neither the target nor a factor", weight)
     for place, column in enumerate(question.groups):
         if column in (question.target, *question.factors.values()):
             raise UserError("groups", "a column that is neither the target nor a factor", column)
@@ -486,14 +486,14 @@ def _check_rows(
         expected = "at least two values of the target in the rows to fit"
         raise UserError("target", expected, float(target[0]))
     low, high = _bounds(question)
-    outside = target[(target < low) | (target > high)]
-    if len(outside):
-        expected = f"bounds that contain every {question.target}; one row has {outside[0]:g}"
+    outliers = target[(target < low) | (target > high)]
+    if len(outliers):
+        expected = f"bounds that contain every {question.target}; one row has {outliers[0]:g}"
         raise UserError("bounds", expected, question.bounds)
     for name, column in columns.items():
-        known = column[~np.isnan(column)]
-        if len(np.unique(known)) < 2:
-            only = float(known[0]) if len(known) else "no value"
+        values = column[~np.isnan(column)]
+        if len(np.unique(values)) < 2:
+            only = float(values[0]) if len(values) else "no value"
             expected = "at least two levels in the rows to fit; leave the factor out"
             raise UserError(f"factors.{name}", expected, only)
 

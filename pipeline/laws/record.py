@@ -114,9 +114,9 @@ class Groups(Record):
             return [str(level) for level in table[self.column]]
         missing = [name for name in self.columns if name not in table.columns]
         if missing:
-            there = ", ".join(map(str, table.columns)) or "none"
-            wanted = f"it holds the group of every row; columns given: {there}"
-            raise MissingError(f"table, column {missing[0]}", wanted, None)
+            columns = ", ".join(map(str, table.columns)) or "none"
+            expected = f"it holds the group of every row; columns given: {columns}"
+            raise MissingError(f"table, column {missing[0]}", expected, None)
         parts = [[str(level) for level in table[name]] for name in self.columns]
         return [SEPARATOR.join(levels) for levels in zip(*parts, strict=True)]
 
@@ -471,14 +471,14 @@ def _in_one_line(error: ValidationError, source: str) -> UserError:
         return UserError(place, context["accepted"], context["value"])
     if first["type"] == "missing":
         return UserError(place, "a value", None)
-    wanted = PREAMBLE.sub("", first["msg"].lower())
-    wanted = re.split(r",| or instance| after validation", wanted)[0]
-    wanted = f"a value {wanted}" if wanted.startswith(("greater", "less")) else wanted
-    return UserError(place, wanted, short(first["input"]))
+    expected = PREAMBLE.sub("", first["msg"].lower())
+    expected = re.split(r",| or instance| after validation", expected)[0]
+    expected = f"a value {expected}" if expected.startswith(("greater", "less")) else expected
+    return UserError(place, expected, short(first["input"]))
 
 
 def _place(source: str, steps: tuple[int | str, ...], below: str) -> str:
     """``laws.json, front[2].scores``."""
     parts = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps]
-    within = "".join([*parts, *([f".{below}"] if below else [])]).removeprefix(".")
-    return ", ".join(part for part in (source, within) if part)
+    path = "".join([*parts, *([f".{below}"] if below else [])]).removeprefix(".")
+    return ", ".join(part for part in (source, path) if part)

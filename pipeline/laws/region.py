@@ -1,4 +1,4 @@
-"""The fitted region, and how far a point lies outside it.
+"""The fitted region, and the distance of a point from it.
 
 Every factor is measured in widths of its fitted range, sizes by their logarithm. A point is outside
 where a factor leaves its range, and where two factors meet in a corner that no row reaches: the
@@ -6,7 +6,7 @@ largest n together with the largest T, though each alone was fitted.
 
 Notation
 --------
-N : rows asked about.    F : factors.    K : directions.
+N : rows to judge.    F : factors.    K : directions.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ class Region(Record):
         """The region of rows, (N,) by factor; nan where a factor is undefined."""
         kinds, axes = classify(columns), {}
         for name, column in columns.items():
-            known = column[np.isfinite(column)]
-            if len(known):
-                low, high = float(known.min()), float(known.max())
+            values = column[np.isfinite(column)]
+            if len(values):
+                low, high = float(values.min()), float(values.max())
                 axes[name] = Axis(low=low, high=high, logarithm=name in kinds.sizes and low > 0)
         empty = Region(axes=axes)
         places = empty.places(columns)
@@ -67,14 +67,14 @@ class Region(Record):
         return Region(axes=axes, edges=tuple(edges))
 
     def distance(self, columns: Mapping[str, Floats]) -> Floats:
-        """How far (N,) each row lies outside, in widths of the region; 0 inside."""
+        """Distance (N,) of each row from the region, in widths of the region; 0 inside."""
         places = self.places(columns)
         size = max((len(column) for column in columns.values()), default=1)
-        found = np.zeros(size)
+        distance = np.zeros(size)
         for edge in self.edges:
             if all(name in places for name in edge.signs):
-                found = np.maximum(found, _along(edge.signs, places) - edge.reach)
-        return found
+                distance = np.maximum(distance, _along(edge.signs, places) - edge.reach)
+        return distance
 
     def places(self, columns: Mapping[str, Floats]) -> dict[str, Floats]:
         """Places (N,) on each axis: 0 and 1 at the ends of the range; the middle where unknown."""
@@ -88,20 +88,20 @@ class Region(Record):
                         column = np.log(column)
                 width = high - low if high > low else 1.0
                 place = (column - low) / width
-                # nothing is closer to no data at all than the smallest size that was fitted
+                # the logarithm of a size of 0: far below every fitted size
                 place = np.where(np.isneginf(place), -1e3, place)
                 places[name] = np.where(np.isfinite(place), place, 0.5)
         return places
 
 
 def _directions(names: tuple[str, ...]) -> list[dict[str, int]]:
-    alone = [{name: sign} for name in names for sign in (1, -1)]
+    axes = [{name: sign} for name in names for sign in (1, -1)]
     pairs = [
         {a: first, b: second}
         for a, b in combinations(names, 2)
         for first, second in product((1, -1), repeat=2)
     ]
-    return [*alone, *pairs]
+    return [*axes, *pairs]
 
 
 def _along(signs: Mapping[str, int], places: Mapping[str, Floats]) -> Floats:

@@ -1,7 +1,7 @@
-"""LawRegressor: the law search as a scikit-learn estimator.
+"""LawRegressor: the law search of `mtl-laws fit` as a scikit-learn estimator.
 
-The search is that of `mtl-laws fit`; here are only its scikit-learn manners. A *factor name* is a
-feature's name where that can stand in a formula, and ``x0``, ``x1``, … by position where it cannot.
+A *factor name* is the feature's name if it can stand in a formula, else ``x0``, ``x1``, … by
+position.
 
 Notation
 --------
@@ -41,7 +41,7 @@ from mtl_laws.pipeline.laws.rows import Indices, Rows, infer_domains, number_cel
 from mtl_laws.pipeline.laws.rules import Rules
 from mtl_laws.pipeline.laws.score import Scored
 from mtl_laws.pipeline.laws.search import SearchOptions, SearchResult, find_laws
-from mtl_laws.pipeline.symbolic.engines.choice import choose
+from mtl_laws.pipeline.symbolic.engines.registry import choose
 from mtl_laws.pipeline.symbolic.tree import Floats, format_number
 from mtl_laws.pipeline.symbolic.typeset import formula_latex
 
@@ -66,9 +66,9 @@ if TYPE_CHECKING:  # scikit-learn ships no types: what is inherited, in our word
 else:
     from sklearn.base import BaseEstimator, RegressorMixin
 
-#: attributes of `Question` that go by another name here
+#: attribute of `Question` -> parameter of `LawRegressor`
 PARAMETERS = {"domain": "domains", "jobs": "n_jobs", "seed": "random_state"}
-#: origin of the law that comes out where no other does
+#: origin of the mean as a law, where the search has none
 CONSTANT = "constant"
 
 
@@ -179,14 +179,14 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         self._name_factors()
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         self.levels_, group = _levels(level, weight)
-        rows = _counted(X, np.asarray(y, dtype=np.float64), weight, group)
-        seed = self._checked(rows)
+        rows = _merge_equal_rows(X, np.asarray(y, dtype=np.float64), weight, group)
+        seed = self._check_parameters(rows)
         whole, self._placeholders, notes = self._data(rows)
         self.domains_ = dict(whole.domains)
         data, small = split_small(whole)
         notes += [] if small is None else self._small_groups(small)
         self.forms_: tuple[Law, ...] = ()
-        reason = _hopeless(data) or self._search(data, small, seed, notes)
+        reason = _no_law_reason(data) or self._search(data, small, seed, notes)
         if reason:
             notes.append(f"the law is the mean of the target: {reason}")
             warnings.warn(notes[-1], ConstantLawWarning, stacklevel=2)
@@ -216,12 +216,12 @@ class LawRegressor(RegressorMixin, BaseEstimator):
             for name in sorted(set(level) - set(self.levels_)):
                 raise ParameterError("groups", nearest(name, self.levels_, "a fitted level"), name)
         columns = dict(zip(self.factor_names_, X.T, strict=True))
-        used = {k: v for k, v in columns.items() if self.selected_.uses(k)}
-        if not used and not self.selected_.levels:
+        factors = {k: v for k, v in columns.items() if self.selected_.uses(k)}
+        if not factors and not self.selected_.levels:
             return np.full(len(X), self.selected_.predict({"": np.zeros(1)})[0])
-        marked = mark_undefined(columns, self._placeholders)
+        inputs = mark_undefined(columns, self._placeholders)
         rows = np.zeros(len(X), dtype=np.int64)
-        data = Rows({k: marked[k] for k in used}, X[:, 0], rows, domains=self.domains_)
+        data = Rows({k: inputs[k] for k in factors}, X[:, 0], rows, domains=self.domains_)
         return self._finite(data.filled, level)
 
     def __sklearn_tags__(self) -> Any:
@@ -242,10 +242,10 @@ class LawRegressor(RegressorMixin, BaseEstimator):
 
     def _group_places(self) -> list[int]:
         """Positions of the features that are groups."""
-        given = [self.groups] if isinstance(self.groups, str | int) else list(self.groups or ())
+        features = [self.groups] if isinstance(self.groups, str | int) else list(self.groups or ())
         names = list(getattr(self, "feature_names_in_", ()))
         places: list[int] = []
-        for feature in given:
+        for feature in features:
             if isinstance(feature, str) and feature in names:
                 place = names.index(feature)
             elif (
@@ -295,10 +295,14 @@ class LawRegressor(RegressorMixin, BaseEstimator):
             for k in np.flatnonzero(count)
         ]
 
-    def _checked(self, rows: Counted) -> int:
-        """The seed, once every parameter has been looked at."""
+    def _check_parameters(self, rows: WeightedRows) -> int:
+        """The seed, after all parameters are checked."""
         draw = self.random_state
-        seed = draw if isinstance(draw, int | np.integer) else _drawn(draw)
+        seed = (
+            draw
+            if isinstance(draw, int | np.integer)
+            else cast(int, check_random_state(draw).randint(MAX_SEED // 2))
+        )
         try:
             check_question(self._question(int(seed)))
             choose(self.engine)
@@ -315,9 +319,9 @@ class LawRegressor(RegressorMixin, BaseEstimator):
             raise ParameterError("X, y", f"numbers of at most {most:g} in size", largest)
         if rows.group is not None:
             count = np.bincount(rows.group, minlength=len(self.levels_))
-            asked = ", ".join(str(self._feature(place)) for place in self._group_places())
+            group_columns = ", ".join(str(self._feature(place)) for place in self._group_places())
             try:
-                check_levels(asked, self.levels_, count, self._rules().data)
+                check_levels(group_columns, self.levels_, count, self._rules().data)
             except UserError as error:
                 raise ParameterError(error.path, error.expected, error.got) from error
         return int(seed)
@@ -343,23 +347,23 @@ class LawRegressor(RegressorMixin, BaseEstimator):
     def _domains(self) -> dict[str, tuple[float, float]]:
         """The domains given, by factor name."""
         features = getattr(self, "feature_names_in_", self._feature_names)
-        known = dict(zip(features, self._feature_names, strict=True))
-        return {known.get(name, name): ends for name, ends in (self.domains or {}).items()}
+        factor_of = dict(zip(features, self._feature_names, strict=True))
+        return {factor_of.get(name, name): ends for name, ends in (self.domains or {}).items()}
 
-    def _data(self, rows: Counted) -> tuple[Rows, list[Placeholder], list[str]]:
+    def _data(self, rows: WeightedRows) -> tuple[Rows, list[Placeholder], list[str]]:
         """Rows of the search: factors that vary, placeholders marked as undefined."""
-        named = dict(zip(self.factor_names_, rows.X.T, strict=True))
-        columns = {k: v for k, v in named.items() if len(np.unique(v[~np.isnan(v)])) > 1}
+        factors = dict(zip(self.factor_names_, rows.X.T, strict=True))
+        columns = {k: v for k, v in factors.items() if len(np.unique(v[~np.isnan(v)])) > 1}
         rules = self._rules()
-        found = find_placeholders(columns, rows.y, rules.factors) if columns else []
-        columns = mark_undefined(columns, found)
-        notes = [f"{pair.fraction} is undefined where {pair.count} is 1" for pair in found]
+        placeholders = find_placeholders(columns, rows.y, rules.factors) if columns else []
+        columns = mark_undefined(columns, placeholders)
+        notes = [f"{pair.fraction} is undefined where {pair.count} is 1" for pair in placeholders]
         domains = {**infer_domains(columns), **self._domains()}
-        alike = columns if rows.group is None else {**columns, "group": rows.group.astype(float)}
+        identity = columns if rows.group is None else {**columns, "group": rows.group.astype(float)}
         data = Rows(
             columns,
             rows.y,
-            number_cells(alike) if alike else np.zeros(len(rows.y), dtype=np.int64),
+            number_cells(identity) if identity else np.zeros(len(rows.y), dtype=np.int64),
             _target_name(self.factor_names_),
             self._limits(),
             domains,
@@ -368,10 +372,10 @@ class LawRegressor(RegressorMixin, BaseEstimator):
             levels=self.levels_,
             rules=rules,
         )
-        return data, found, notes
+        return data, placeholders, notes
 
     def _search(self, data: Rows, small: Rows | None, seed: int, notes: list[str]) -> str:
-        """Search, keep what was found, note what was noticed; why there is no law, or empty."""
+        """Run the search and store laws and notes; returns why there is no law, or empty."""
         options = SearchOptions(
             choose(self.engine).used,
             self.budget,
@@ -382,41 +386,43 @@ class LawRegressor(RegressorMixin, BaseEstimator):
             data.rules.search,
             forms=self._question(seed).own_forms(),
         )
-        found = find_laws(data, None, options)
-        notes += found.failures
-        notes += ["the time limit cut the search short"] if found.cut else []
-        if found.selected is None:
-            self._keep_forms(found, data, small, seed)
+        result = find_laws(data, None, options)
+        notes += result.failures
+        notes += ["the time limit cut the search short"] if result.cut else []
+        if result.selected is None:
+            self._keep_forms(result, data, small, seed)
             return "no law is valid over the domain"
-        if found.outliers is not None:
-            outliers = reweighted(found.laws[found.selected].fitted, data)
+        if result.outliers is not None:
+            outliers = reweighted(result.laws[result.selected].fitted, data)
             data = outliers.weighted(data)
             count = len(outliers.rows)
-            lie = "1 row lies" if count == 1 else f"{count} rows lie"
-            notes += [f"{lie} far from every good law and count less in the fit"] if count else []
-        self._keep(found, found.selected, data, small, seed)
+            subject = "1 row lies" if count == 1 else f"{count} rows lie"
+            notes += (
+                [f"{subject} far from every good law and count less in the fit"] if count else []
+            )
+        self._keep(result, result.selected, data, small, seed)
         return ""
 
     def _keep(
-        self, found: SearchResult, selected: int, data: Rows, small: Rows | None, seed: int
+        self, result: SearchResult, selected: int, data: Rows, small: Rows | None, seed: int
     ) -> None:
-        indices = {*found.front, selected}
-        kept = {i: law_of(found.laws[i], data, None, seed, small, found.outside) for i in indices}
-        kept[selected] = with_form(kept[selected], found)
-        self.selected_ = kept[selected]
-        order = sorted(kept, key=lambda i: (kept[i].complexity, found.laws[i].error))
-        self.laws_ = tuple(kept[i] for i in order)
-        self._keep_forms(found, data, small, seed)
+        indices = {*result.front, selected}
+        laws = {i: law_of(result.laws[i], data, None, seed, small, result.outside) for i in indices}
+        laws[selected] = with_form(laws[selected], result)
+        self.selected_ = laws[selected]
+        order = sorted(laws, key=lambda i: (laws[i].complexity, result.laws[i].error))
+        self.laws_ = tuple(laws[i] for i in order)
+        self._keep_forms(result, data, small, seed)
 
-    def _keep_forms(self, found: SearchResult, data: Rows, small: Rows | None, seed: int) -> None:
+    def _keep_forms(self, result: SearchResult, data: Rows, small: Rows | None, seed: int) -> None:
         def record_of(law: Scored) -> Law:
-            return law_of(law, data, None, seed, small, found.outside)
+            return law_of(law, data, None, seed, small, result.outside)
 
-        self.forms_ = own_forms(found, record_of, data.factors)
+        self.forms_ = own_forms(result, record_of, data.factors)
 
 
 @dataclass(frozen=True)
-class Counted:
+class WeightedRows:
     """Distinct rows in a fixed order: X (N, F), y (N,), and how many rows each stands for (N,).
 
     `group` is the group (N,) of every row; None without groups.
@@ -436,19 +442,21 @@ def _parameter_error(path: str, error: UserError) -> ParameterError:
     return parameter
 
 
-def _counted(X: Floats, y: Floats, weight: Floats, group: Indices | None = None) -> Counted:
-    """Equal rows counted, rows of no weight left out: neither order nor repetition matters."""
-    kept = weight > 0
-    if not kept.any():
+def _merge_equal_rows(
+    X: Floats, y: Floats, weight: Floats, group: Indices | None = None
+) -> WeightedRows:
+    """Distinct rows with their counts, so that order and repetition do not matter."""
+    mask = weight > 0
+    if not mask.any():
         raise ParameterError("sample_weight", "at least one weight above zero", "zero everywhere")
     codes = np.zeros(len(y)) if group is None else group
-    matrix = np.column_stack([codes, X, y])[kept]
+    matrix = np.column_stack([codes, X, y])[mask]
     table = np.where(np.isnan(matrix), np.inf, matrix)  # nan equals nothing, not even nan
     distinct, index = np.unique(table, axis=0, return_inverse=True)
-    counts = np.bincount(index.ravel(), weight[kept]).astype(float)
+    counts = np.bincount(index.ravel(), weight[mask]).astype(float)
     distinct = np.where(np.isinf(distinct), np.nan, distinct)
     place = None if group is None else distinct[:, 0].astype(np.int64)
-    return Counted(distinct[:, 1:-1], distinct[:, -1], counts, place)
+    return WeightedRows(distinct[:, 1:-1], distinct[:, -1], counts, place)
 
 
 def _levels(level: Sequence[str] | None, weight: Floats) -> tuple[tuple[str, ...], Indices | None]:
@@ -475,16 +483,16 @@ def factor_names(features: int, names: Sequence[str] | npt.NDArray[Any] | None) 
     """
     if names is None:
         return tuple(f"x{k}" for k in range(features))
-    given = [str(name) for name in names]
-    taken = {name for name in given if is_factor_name(name)}
-    kept = []
-    for k, name in enumerate(given):
-        safe = name if name in taken else f"x{k}"
-        while safe != name and safe in taken:
-            safe += "_"
-        taken.add(safe)
-        kept.append(safe)
-    return tuple(kept)
+    originals = [str(name) for name in names]
+    reserved = {name for name in originals if is_factor_name(name)}
+    result = []
+    for k, name in enumerate(originals):
+        unique = name if name in reserved else f"x{k}"
+        while unique != name and unique in reserved:
+            unique += "_"
+        reserved.add(unique)
+        result.append(unique)
+    return tuple(result)
 
 
 def constant_law(data: Rows) -> Law:
@@ -507,8 +515,8 @@ def constant_law(data: Rows) -> Law:
     )
 
 
-def _hopeless(data: Rows) -> str:
-    """Why these rows say nothing about a law; empty where they may."""
+def _no_law_reason(data: Rows) -> str:
+    """Why these rows cannot determine a law; empty where they can."""
     if not data.factors:
         return "no factor varies"
     if len(data) < data.rules.data.min_rows:
@@ -523,7 +531,3 @@ def _target_name(factors: Sequence[str]) -> str:
     while name in factors:
         name += "_"
     return name
-
-
-def _drawn(random_state: np.random.RandomState | None) -> int:
-    return cast(int, check_random_state(random_state).randint(MAX_SEED // 2))

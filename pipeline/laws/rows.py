@@ -103,7 +103,7 @@ class Rows:
 
     @cached_property
     def scale(self) -> Floats:
-        """Variance (N,) that a row's squared error is a fraction of: that of its group."""
+        """Variance (N,) by which a row's squared error is divided: that of its group."""
         variance = self.group_variance
         return np.maximum(variance, max(1e-9 * float(variance.max()), 1e-300))[self.group_index]
 
@@ -128,7 +128,7 @@ class Rows:
 
     @property
     def tolerance(self) -> float:
-        """How far the limit of a law may pass a bound before it is implausible."""
+        """Tolerance by which the limit of a plausible law may exceed a bound."""
         variance, rules = self.replicate_variance, self.rules.checks
         spread = float(np.ptp(self.target)) if len(self) else 0.0
         return (
@@ -191,14 +191,14 @@ class Rows:
 
     def subsample(self, cells: int, seed: int) -> Rows:
         """At most so many of the cells, drawn at random, with all their replicates."""
-        known = np.unique(self.cell)
-        if len(known) <= cells:
+        distinct = np.unique(self.cell)
+        if len(distinct) <= cells:
             return self
-        kept = np.random.default_rng([seed, 31]).choice(known, cells, replace=False)
-        return self.take(np.isin(self.cell, kept))
+        sample = np.random.default_rng([seed, 31]).choice(distinct, cells, replace=False)
+        return self.take(np.isin(self.cell, sample))
 
     def digest(self) -> str:
-        """Hash of factors, target and values, to say which table a law came from."""
+        """SHA-256 of names, factor columns and target, which identifies the table of a law."""
         digest = hashlib.sha256(",".join([*self.factors, self.name, *self.levels]).encode())
         for column in [*self.columns.values(), self.target, self.group_index]:
             digest.update(np.ascontiguousarray(column, dtype="<f8").tobytes())

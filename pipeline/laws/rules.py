@@ -70,7 +70,7 @@ class NoiseRules:
     outlier : a row this many robust standard deviations off every good law is an outlier.
     reweightings, steps : rounds of iterated weights, steps of the fit in each.
     good, good_laws : laws within this factor of the best law's error are good, so many at most.
-    max_share : more rows than this fraction are no outliers, but another population.
+    max_share : largest fraction of outliers; more rows are another population.
     """
 
     huber: float = 1.345
@@ -94,7 +94,7 @@ class CheckRules:
     corners, sample : factors whose corners are combined, and points between, where the grid is too
         large.
     undefined_values : values of its domain that an undefined factor is set to; the law must stay.
-    undefined_rows : most distinct rows with an undefined factor that are looked at.
+    undefined_rows : most distinct rows with an undefined factor that are checked.
     reach : ranges by which an unbounded target may leave its observed range.
     steep : powers beyond this are steps.
     flat : powers below this, of what may be 0, are steps.
@@ -166,8 +166,8 @@ class SelectionRules:
     Attributes
     ----------
     resamples : bootstrap resamples of cells for the standard error of a difference.
-    winners_curse : cells' worth of error by which the best of thousands of candidates is ahead by
-        chance, for every constant chosen (2 ln M for M = 1,000; Foster and George 1994).
+    winners_curse : lead of the best candidate by chance, in cells' worth of error per constant
+        chosen: 2 ln M for M = 1,000 candidates (Foster and George 1994).
     min_difference : fraction of the best law's error below which a difference is none.
     standard_errors : standard errors within which a simpler law is as good.
     clear : standard errors by which a law is clearly worse.
@@ -175,10 +175,10 @@ class SelectionRules:
     adequate_share : … or this fraction of the target's variance.
     plausible_share : laws with plausible limits come first as long as they explain this fraction of
         what the best law explains.
-    far_better : a law that is clearly better and leaves less than this fraction of the error of the
-        best plausible one is not passed over for its limits.
+    far_better : implausible limits do not exclude a law that is clearly better than the best
+        plausible one and has less than this fraction of its error.
     no_worse : fraction by which the error of a fold may grow where a constant is shared by groups.
-    worst : squared error, in variances, that a value which is not a number counts for.
+    worst : squared error, in variances, of a value that is not finite.
     same : two laws whose predictions differ by no more, in SDs of the target, are one on the front.
     """
 
@@ -262,9 +262,9 @@ class IntervalRules:
     rivals, rival_error, rival_distance : laws that stand for the uncertainty of the form: so many
         at most, with at most so many times the selected law's error, and apart from each other by
         so many standard deviations of the target somewhere.
-    least_distance : a row of a fold is at least so far outside, in widths of the region.
+    least_distance : smallest distance of a fold's row, in widths of the region.
     unknown_drift : drift where there is no extrapolation fold, in standard deviations.
-    most_drift : what a prediction that is not finite counts for, in standard deviations.
+    most_drift : drift of a prediction that is not finite, in standard deviations.
     """
 
     level: float = 0.95
@@ -296,14 +296,14 @@ class EvidenceRules:
     reduced_starts : starts of a competitor that is another law without the factor.
     tolerance : relative gain in error below which a competitor's fit has converged.
     same_law : decimals, in standard deviations of the target, to which equal laws agree.
-    chance : an inclusion no more than this above that of permuted values says little.
-    max_rows : with more rows than this, inclusion is not asked.
+    chance : an inclusion is weak if it exceeds that of permuted values by no more than this.
+    max_rows : with more rows than this, inclusion is not computed.
     same_power : two powers closer than this are one.
     drift : fraction of an exponent's size that it may move where predictions do not.
     same_fit : χ² by which a law fits no worse than the same law with one constant more.
     minor_place : a place of a factor that moves the law less than this fraction of what its main
         place does is a minor one.
-    widest_power : an interval of a power that reaches further says nothing.
+    widest_power : the interval of a power is not reported if it reaches further.
     power_iterations : steps of the fit with a power set free.
     power_resamples : bootstrap resamples of a model-free exponent.
     power_range, power_range_zero : exponents tried for positive factors, and for others.
@@ -401,19 +401,19 @@ class Rules:
 
     @staticmethod
     def from_json(record: Mapping[str, Mapping[str, Any]]) -> Rules:
-        """The rules of a record; what it leaves out has the default, what is unknown is ignored."""
+        """The rules of a record; missing rules have their defaults, unknown ones are ignored."""
         sections = {}
         for section in fields(Rules):
             kind = type(getattr(Rules(), section.name))
-            known = {rule.name for rule in fields(kind)}
-            given = record.get(section.name, {})
-            values = {name: _plain(value) for name, value in given.items() if name in known}
+            names = {rule.name for rule in fields(kind)}
+            section_record = record.get(section.name, {})
+            values = {
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in section_record.items()
+                if name in names
+            }
             sections[section.name] = kind(**values)
         return Rules(**sections)
-
-
-def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -441,4 +441,4 @@ BUDGETS: Mapping[str, Budget] = {
     "standard": Budget(engine=200_000, grammar=500_000, seeds=2),
     "thorough": Budget(engine=1_000_000, grammar=1_500_000, seeds=4, fold_share=0.5, keep=12),
 }
-"""``tiny`` is for tests and first looks: no engine sees a fold, hardly any form is tried."""
+"""``tiny`` is for tests and first looks: few forms, and no engine runs on a fold."""

@@ -1,4 +1,4 @@
-"""How well a candidate explains its rows, and rows it was not fitted on.
+"""Scores of candidates: fits on all rows, and losses on folds.
 
 Notation
 --------
@@ -25,7 +25,7 @@ from mtl_laws.pipeline.symbolic.starts import propose_starts
 from mtl_laws.pipeline.symbolic.tree import Floats, Tree
 
 STRUCTURED = ("mean", "grammar", "surface", OWN)
-"""Origins of candidates whose forms were known beforehand, beside the catalogue."""
+"""Origins of candidates with a known form, besides the catalogue."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Candidate:
 
     @property
     def structured(self) -> bool:
-        """Whether its form was known beforehand: an engine's form was one of thousands."""
+        """Whether the form is a known one; an engine chose its form among thousands."""
         return self.origin in STRUCTURED or self.origin.startswith("theory")
 
 
@@ -100,9 +100,9 @@ class Scored:
 
     def by_cell(self, data: Rows) -> Floats:
         """Contribution (C,) of every cell to `error`."""
-        share = np.mean([loss.mean(axis=0) for loss in self._losses()], axis=0)
+        contribution = np.mean([loss.mean(axis=0) for loss in self._losses()], axis=0)
         _, index = np.unique(data.cell, return_inverse=True)
-        return np.bincount(index.ravel(), share).astype(float)
+        return np.bincount(index.ravel(), contribution).astype(float)
 
     def _losses(self) -> list[Floats]:
         return [loss for loss in (self.random, self.extrapolation) if len(loss)]
@@ -154,14 +154,16 @@ def checked(candidate: Candidate, fit: Fit, domain: Domain) -> Fitted:
         limit = find_limit_defect(expression, theta, domain)
         implausible += limit is not None
         limits = limits or limit
-    if 2 * implausible < groups:  # one group of many says little about the form
+    if (
+        2 * implausible < groups
+    ):  # implausible limits in a minority of groups do not condemn the form
         limits = None
     complexity = numeric(expression, fit.theta).complexity
     return Fitted(candidate, expression, fit, complexity, defect, limits)
 
 
 def seed_of(text: str, seed: int) -> int:
-    """A seed of a template's own, so that results do not depend on the order of candidates."""
+    """A seed for the template, so that results do not depend on the order of candidates."""
     return zlib.crc32(f"{seed}:{text}".encode())
 
 
@@ -188,15 +190,15 @@ def fold_loss(fitted: Fitted, data: Rows, fold: Fold, seed: int, fresh: int) -> 
     expression, text = fitted.expression, fitted.candidate.text
     starts = fitted.fit.theta[None, ...]
     if fresh and expression.constants:
-        drawn = propose_starts(expression, train, fresh, seed_of(text, seed))
+        proposals = propose_starts(expression, train, fresh, seed_of(text, seed))
         if data.group is not None:
-            drawn = np.broadcast_to(drawn[:, None, :], (len(drawn), *starts.shape[1:]))
-        starts = np.concatenate([drawn, starts])
+            proposals = np.broadcast_to(proposals[:, None, :], (len(proposals), *starts.shape[1:]))
+        starts = np.concatenate([proposals, starts])
     fit = fit_constants(expression, train, starts, rules.fold_iterations, shared=fitted.shared)
-    test, worst = data.take(fold.test), data.rules.selection.worst
+    test, most = data.take(fold.test), data.rules.selection.worst
     loss = np.zeros(len(data))
-    error = worst if fit is None else row_errors(expression, fit, test) / data.scale[fold.test]
-    loss[fold.test] = test.weights / test.weights.sum() * np.minimum(error, worst)
+    error = most if fit is None else row_errors(expression, fit, test) / data.scale[fold.test]
+    loss[fold.test] = test.weights / test.weights.sum() * np.minimum(error, most)
     return loss
 
 
@@ -214,23 +216,23 @@ def share_constants(
     folds: tuple[Sequence[Fold], Sequence[Fold]],
     seed: int,
 ) -> Scored:
-    """The law with those constants shared by all groups that lose no fold error by it.
+    """The law with every constant shared by all groups whose sharing costs no fold error.
 
-    Starts with all constants per group and shares one after another, the one that gains most first.
+    A greedy search: all constants start per group, and the one that gains most is shared first.
     """
     best = law
     if data.group is None:
         return best
     while True:
         fitted = best.fitted
-        rest = [name for name in fitted.expression.constants if name not in fitted.shared]
-        fits = [_sharing((*fitted.shared, name), best, data, domain) for name in rest]
-        usable = [fit for fit in fits if fit and fit.valid >= law.fitted.valid]
-        scored = [score(fit, data, *folds, seed) for fit in usable]
-        better = [each for each in scored if no_worse(each, best, data)]
-        if not better:
+        unshared = [name for name in fitted.expression.constants if name not in fitted.shared]
+        fits = [_fit_shared((*fitted.shared, name), best, data, domain) for name in unshared]
+        valid_fits = [fit for fit in fits if fit and fit.valid >= law.fitted.valid]
+        candidates = [score(fit, data, *folds, seed) for fit in valid_fits]
+        improvements = [each for each in candidates if no_worse(each, best, data)]
+        if not improvements:
             return best
-        best = min(better, key=lambda each: each.error)
+        best = min(improvements, key=lambda each: each.error)
 
 
 def no_worse(law: Scored, other: Scored, data: Rows) -> bool:
@@ -241,7 +243,7 @@ def no_worse(law: Scored, other: Scored, data: Rows) -> bool:
     return bool(law.error <= other.error and inside and outside.all())
 
 
-def _sharing(shared: Collection[str], law: Scored, data: Rows, domain: Domain) -> Fitted | None:
+def _fit_shared(shared: Collection[str], law: Scored, data: Rows, domain: Domain) -> Fitted | None:
     rules, fitted = data.rules.search, law.fitted
     starts = propose_starts(fitted.expression, data.sample, rules.starts, 0)
     each = np.broadcast_to(starts[:, None, :], (len(starts), *fitted.fit.theta.shape))
@@ -261,10 +263,10 @@ def _sharing(shared: Collection[str], law: Scored, data: Rows, domain: Domain) -
 
 
 def r_squared(target: Floats, predicted: Floats, group: Indices | None = None) -> float | None:
-    """Share of the variance explained; None where the target does not vary.
+    """Fraction of the variance explained; None where the target does not vary.
 
-    With groups, squares are summed over groups, each about its own mean; where some group has a
-    single row, that has no meaning, and they are taken about one mean.
+    With groups, total squares are taken about each group's own mean, or about one mean where some
+    group has a single row.
     """
     if not len(target):
         return None

@@ -2,8 +2,8 @@
 
 Data flows one way: rows → engines (all rows, and each extrapolation fold's own training rows) →
 templates → constants and validity → the best of every complexity → folds → selection. Every step is
-a list of independent tasks with a seed of its own, so the result does not depend on the number of
-workers; a time limit only drops tasks, and the report says so.
+a list of independent tasks, each with its own seed, so the result does not depend on the number of
+workers. A time limit only drops tasks, and the report says so.
 """
 
 from __future__ import annotations
@@ -51,17 +51,17 @@ Result = TypeVar("Result")
 Folds: TypeAlias = tuple[Sequence[Fold], Sequence[Fold]]
 
 OWN_SOURCES = ("grammar", "surface")
-"""Sources of candidates that every search asks, whatever its engine."""
+"""Sources of candidates in every search, beside its engine."""
 
 MEAN = Candidate(Tree.constant("c0"), "mean")
 """No factor matters: a law has to beat this."""
 
 
 class Progress(Protocol):
-    """Told how far each stage is."""
+    """A listener for the progress of each stage."""
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """`done` of the `total` tasks of a stage are through."""
+        """Receive that `done` of the `total` tasks of a stage are finished."""
 
 
 @dataclass(frozen=True)
@@ -102,10 +102,10 @@ class SearchResult:
     theory : the catalogue's forms, scored.
     forms : the user's own forms, scored, also where they are too long to be selected; None where no
         constants could be fitted.
-    extrapolation : the folds that the laws were asked to extrapolate to.
+    extrapolation : the extrapolation folds.
     cut : whether the time limit cut the search short.
     failures : engines that failed, one line each.
-    data : the rows that the search looked at, with the weights of the loss.
+    data : the rows of the search, with the weights of the loss.
     outliers : rows that lie far from every good law; None where the loss is squares.
     seed : of the search.
     """
@@ -135,15 +135,15 @@ class Clock:
     def __init__(self, limit: float | None) -> None:
         self.begin, self.limit, self.cut = time.monotonic(), limit, False
 
-    def left(self, share: float = 1.0) -> float | None:
-        """Seconds left of a share of the limit; None without a limit."""
+    def left(self, fraction: float = 1.0) -> float | None:
+        """Seconds left of a fraction of the limit; None without a limit."""
         if self.limit is None:
             return None
-        return share * self.limit - (time.monotonic() - self.begin)
+        return fraction * self.limit - (time.monotonic() - self.begin)
 
-    def over(self, share: float = 1.0) -> bool:
-        """Whether that share of the limit is spent; remembers that something was cut."""
-        left = self.left(share)
+    def over(self, fraction: float = 1.0) -> bool:
+        """Whether that fraction of the limit is spent; if so, sets `cut`."""
+        left = self.left(fraction)
         if left is not None and left <= 0:
             self.cut = True
         return left is not None and left <= 0
@@ -163,35 +163,40 @@ def find_laws(data: Rows, held_out: Rows | None, options: SearchOptions) -> Sear
     folds = random_folds(data, options.seed), extrapolation_folds(data)
     domain = Domain.of(data, held_out)
     candidates, failures = _candidates(data, folds[1], options, clock)
-    own = [Candidate(tree, OWN) for tree in options.forms if set(tree.factors) <= {*data.factors}]
-    forms = [*own, *(Candidate(form.tree, f"theory: {form.name}") for form in theory(data))]
-    everything = [*forms, MEAN, *candidates]
-    fits = _fit_all(everything, data, domain, options, clock)
+    own_candidates = [
+        Candidate(tree, OWN) for tree in options.forms if set(tree.factors) <= {*data.factors}
+    ]
+    forms = [
+        *own_candidates,
+        *(Candidate(form.tree, f"theory: {form.name}") for form in theory(data)),
+    ]
+    candidates_and_forms = [*forms, MEAN, *candidates]
+    fits = _fit_all(candidates_and_forms, data, domain, options, clock)
     outliers = None
     if options.loss != "squares":
         outliers = find_outliers([fit for fit in fits if fit], data, always=options.loss == "huber")
     if outliers is not None:
         data = outliers.weighted(data)
-        fits = _fit_all(everything, data, domain, options, clock)
-    known = _each_once(fit for fit in fits[: len(forms)] if fit)
-    found = [fit for fit in fits[len(forms) :] if fit]
-    found += _pruned(found, data, domain, options, clock)
-    pool = shortlist(found, budget.keep, rules.search)
-    taken = {fit.candidate.tree for fit in (*known, *pool)}
-    rest = [fit for fit in found if fit.candidate.tree not in taken]
-    pool += _good_outside(rest, data, folds, options, clock)
-    scored = _score_all([*known, *pool], data, folds, options, clock)
+        fits = _fit_all(candidates_and_forms, data, domain, options, clock)
+    form_fits = _best_way_of_each_form(fit for fit in fits[: len(forms)] if fit)
+    fits_of_candidates = [fit for fit in fits[len(forms) :] if fit]
+    fits_of_candidates += _shorter_variants(fits_of_candidates, data, domain, options, clock)
+    pool = shortlist(fits_of_candidates, budget.keep, rules.search)
+    trees = {fit.candidate.tree for fit in (*form_fits, *pool)}
+    remainder = [fit for fit in fits_of_candidates if fit.candidate.tree not in trees]
+    pool += _best_extrapolators(remainder, data, folds, options, clock)
+    scored = _score_all([*form_fits, *pool], data, folds, options, clock)
     laws = [law for law in scored if _is_own(law) or _is_short(law.fitted, rules.search)]
     if data.group is not None:
-        laws = _with_shared(laws, data, domain, folds, options, clock)
-    fitted = {law.fitted.candidate.tree: law for law in laws if _is_own(law)}
+        laws = _share_all(laws, data, domain, folds, options, clock)
+    own_laws = {law.fitted.candidate.tree: law for law in laws if _is_own(law)}
     laws = [law for law in laws if _is_short(law.fitted, rules.search)]
     return SearchResult(
         laws=laws,
         selected=select(laws, data, options.seed),
         front=front(laws),
-        theory=[law for law in scored[: len(known)] if not _is_own(law)],
-        forms={tree: fitted.get(tree) for tree in options.forms},
+        theory=[law for law in scored[: len(form_fits)] if not _is_own(law)],
+        forms={tree: own_laws.get(tree) for tree in options.forms},
         extrapolation=folds[1],
         cut=clock.cut,
         failures=failures,
@@ -206,39 +211,43 @@ def _is_own(law: Scored) -> bool:
     return law.fitted.candidate.origin == OWN
 
 
-def _each_once(fits: Iterable[Fitted]) -> list[Fitted]:
-    """Own forms; of a known form, which factors can enter in several ways, the way that fits."""
+def _best_way_of_each_form(fits: Iterable[Fitted]) -> list[Fitted]:
+    """Own forms, and for each known form the assignment of factors that fits best."""
     best: dict[str, Fitted] = {}
     for fit in fits:
         name = fit.candidate.text if fit.candidate.origin == OWN else fit.candidate.origin
-        known = best.get(name)
-        if known is None or (fit.valid, -fit.fit.error) > (known.valid, -known.fit.error):
+        previous = best.get(name)
+        if previous is None or (fit.valid, -fit.fit.error) > (previous.valid, -previous.fit.error):
             best[name] = fit
     return list(best.values())
 
 
-def _good_outside(
+def _best_extrapolators(
     fits: Sequence[Fitted], data: Rows, folds: Folds, options: SearchOptions, clock: Clock
 ) -> list[Fitted]:
-    """Those that extrapolate best of the candidates that training error alone left out.
+    """The best extrapolating candidates among those that training error left out.
 
-    Their folds are fitted from the constants on all rows alone, in few steps.
+    Each fold is fitted in few steps from the constants on all rows.
     """
     rules = data.rules.search
     if not folds[1] or not rules.seats:
         return []
-    ranked = [fit for fit in fits if fit.valid and _is_short(fit, rules)]
-    ranked.sort(key=lambda fit: (fit.fit.error, fit.candidate.text))
-    tried = list(_best_of_each(ranked, rules.seats_tried, lambda fit: fit.complexity))
-    tasks = [(chunk, data, folds[1], options.seed) for chunk in _chunks(tried, 16)]
-    errors = [e for part in _in_parallel(SCREENING, _outside, tasks, options, clock) for e in part]
+    eligible = [fit for fit in fits if fit.valid and _is_short(fit, rules)]
+    eligible.sort(key=lambda fit: (fit.fit.error, fit.candidate.text))
+    shortlisted = list(_best_of_each(eligible, rules.seats_tried, lambda fit: fit.complexity))
+    tasks = [(chunk, data, folds[1], options.seed) for chunk in _chunks(shortlisted, 16)]
+    errors = [
+        e
+        for part in _in_parallel(SCREENING, _extrapolation_errors, tasks, options, clock)
+        for e in part
+    ]
     order = sorted(range(len(errors)), key=lambda k: errors[k])
-    best = [tried[k] for k in order]
-    kept = [*best[: rules.seats], *_best_of_each(best, 1, lambda fit: fit.complexity)]
-    return list({fit.candidate.text: fit for fit in kept}.values())
+    best = [shortlisted[k] for k in order]
+    selection = [*best[: rules.seats], *_best_of_each(best, 1, lambda fit: fit.complexity)]
+    return list({fit.candidate.text: fit for fit in selection}.values())
 
 
-def _outside(
+def _extrapolation_errors(
     task: tuple[Sequence[Fitted], Rows, Sequence[Fold], int], _: float | None
 ) -> list[float]:
     """Extrapolation error of each candidate, from fits of few steps."""
@@ -252,23 +261,26 @@ def _outside(
 
 
 def shortlist(fits: Sequence[Fitted], keep: int, rules: SearchRules) -> list[Fitted]:
-    """The best of every complexity: of all, of the valid, of those with plausible limits, and of
-    the plausible ones with each set of factors."""
+    """The best fits of every complexity.
+
+    They are taken among all fits, valid fits, plausible fits, and plausible fits with each set of
+    factors.
+    """
     ranked = [fit for fit in fits if _is_short(fit, rules)]
     ranked.sort(key=lambda fit: (fit.fit.error, fit.candidate.text))
     plausible = [fit for fit in ranked if fit.valid and not fit.limits]
     valid = [fit for fit in ranked if fit.valid]
-    kept = [
+    selection = [
         *_best_of_each(plausible, keep, lambda fit: fit.complexity),
         *_best_of_each(plausible, 1, lambda fit: (fit.complexity, fit.used)),
         *_best_of_each(valid, keep, lambda fit: fit.complexity),
         *_best_of_each(ranked, 1, lambda fit: fit.complexity),
     ]
-    return list({fit.candidate.text: fit for fit in kept}.values())
+    return list({fit.candidate.text: fit for fit in selection}.values())
 
 
 def _is_short(fit: Fitted, rules: SearchRules) -> bool:
-    """Whether a law can be selected; surfaces and known forms, read term by term, may be longer."""
+    """Whether a law is short enough to be selected; surfaces and known forms may be longer."""
     plain = fit.candidate.origin.startswith(("theory", SURFACES.name))
     return fit.complexity <= (rules.longest if plain else rules.max_complexity)
 
@@ -289,19 +301,19 @@ def _candidates(
 ) -> tuple[list[Candidate], list[str]]:
     """Templates of every engine on all rows and on each fold's training rows, each once."""
     tasks = _engine_tasks(data, folds, options)
-    own = [task for task in tasks if _source(task[0]).own_process]
-    shared = [task for task in tasks if not _source(task[0]).own_process]
-    answers = _in_parallel(SEARCHING, _ask, shared, options, clock)
-    alone = replace(options, jobs=1)
-    answers += _in_parallel(SEARCHING, _ask, own, alone, clock)
-    found: dict[Tree, Candidate] = {}
+    exclusive = [task for task in tasks if _source(task[0]).own_process]
+    parallel = [task for task in tasks if not _source(task[0]).own_process]
+    answers = _in_parallel(SEARCHING, _run_engine, parallel, options, clock)
+    one_job = replace(options, jobs=1)
+    answers += _in_parallel(SEARCHING, _run_engine, exclusive, one_job, clock)
+    candidates: dict[Tree, Candidate] = {}
     failures: dict[str, None] = {}
     for trees, origin, failure in answers:
         if failure:
             failures[failure] = None
         for tree in trees:
-            found.setdefault(tree, Candidate(tree, origin))
-    return list(found.values()), list(failures)
+            candidates.setdefault(tree, Candidate(tree, origin))
+    return list(candidates.values()), list(failures)
 
 
 def _engine_tasks(
@@ -313,41 +325,43 @@ def _engine_tasks(
     tasks = [(name, data, budget.grammar, options.seed) for name in OWN_SOURCES]
     tasks += [(options.engine, data, budget.engine, options.seed + k) for k in seeds]
     for fold in folds if budget.fold_share else ():
-        train, share = data.take(~fold.test), budget.fold_share
+        train, fraction = data.take(~fold.test), budget.fold_share
         tasks.append(
             (
                 "grammar",
                 train,
-                int(data.rules.search.grammar_fold_share * share * budget.grammar),
+                int(data.rules.search.grammar_fold_share * fraction * budget.grammar),
                 options.seed,
             )
         )
         if options.engine != "grammar":
-            tasks.append((options.engine, train, int(share * budget.engine), options.seed))
+            tasks.append((options.engine, train, int(fraction * budget.engine), options.seed))
     return tasks
 
 
-def _ask(task: tuple[str, Rows, int, int], limit: float | None) -> tuple[list[Tree], str, str]:
+def _run_engine(
+    task: tuple[str, Rows, int, int], limit: float | None
+) -> tuple[list[Tree], str, str]:
     """One engine run: templates, origin, and what failed."""
     name, data, evaluations, seed = task
     engine = _source(name)
-    sample = data.sample if engine.knows_groups else _standardised(data)
+    sample = data.sample if engine.knows_groups else _standardise(data)
     size = data.rules.search.max_complexity - 3
     try:
         texts = engine.search(Request(sample, evaluations, seed, size, limit, data.undefined_rows))
     except EngineError as error:
         return [], name, str(error)
     trees = (to_template(text, data.factors) for text in texts)
-    measured = classify(data.columns).measured
-    kept = (tree for tree in trees if tree and is_unit_free(tree, measured))
-    return list(dict.fromkeys(kept)), name, ""
+    sizes = classify(data.columns).measured
+    templates = (tree for tree in trees if tree and is_unit_free(tree, sizes))
+    return list(dict.fromkeys(templates)), name, ""
 
 
 def _source(name: str) -> Engine:
     return SURFACES if name == SURFACES.name else ENGINES[name]
 
 
-def _standardised(data: Rows) -> Sample:
+def _standardise(data: Rows) -> Sample:
     """Rows for an engine that knows no groups: the target in SDs from its group's mean."""
     sample = data.sample
     if sample.group is None:
@@ -359,7 +373,7 @@ def _standardised(data: Rows) -> Sample:
     return Sample(sample.columns, target, sample.weight)
 
 
-def _pruned(
+def _shorter_variants(
     fits: Sequence[Fitted],
     data: Rows,
     domain: Domain,
@@ -370,15 +384,15 @@ def _pruned(
 
     The grammar and the catalogue hold their shorter variants already.
     """
-    rules, own = data.rules.search, (*OWN_SOURCES, MEAN.origin)
+    rules, fixed_origins = data.rules.search, (*OWN_SOURCES, MEAN.origin)
     most = rules.max_complexity + rules.pruned_excess
-    engines = [f for f in fits if f.candidate.origin not in own and f.complexity <= most]
+    engines = [f for f in fits if f.candidate.origin not in fixed_origins and f.complexity <= most]
     ranked = sorted(engines, key=lambda fit: (fit.fit.error, fit.candidate.text))
     best = _best_of_each(ranked, rules.pruned, lambda fit: fit.complexity)
     tasks = [(fit, data, options.seed) for fit in best]
-    known = {fit.candidate.tree for fit in fits}
+    trees = {fit.candidate.tree for fit in fits}
     answers = _in_parallel(PRUNING, _prune_one, tasks, options, clock)
-    new = {c.tree: c for found in answers for c in found if c.tree not in known}
+    new = {c.tree: c for found in answers for c in found if c.tree not in trees}
     return [fit for fit in _fit_all(list(new.values()), data, domain, options, clock) if fit]
 
 
@@ -427,7 +441,7 @@ def _score_chunk(
     return [score(fitted, data, *folds, seed) for fitted in chunk]
 
 
-def _with_shared(
+def _share_all(
     laws: Sequence[Scored],
     data: Rows,
     domain: Domain,
@@ -435,15 +449,15 @@ def _with_shared(
     options: SearchOptions,
     clock: Clock,
 ) -> list[Scored]:
-    """The laws, the best of them with those constants shared by all groups that gain by it.
+    """The laws; the best ones and all own forms with constants shared by groups where that helps.
 
-    Own forms are always among these.
+    See `share_constants`.
     """
     ranked = sorted(laws, key=lambda law: (not _is_own(law), not law.fitted.valid, law.error))
     best = ranked[: data.rules.search.shared + sum(map(_is_own, laws))]
     tasks = [(law, data, domain, folds, options.seed) for law in best]
-    tried = _in_parallel(SHARING, _share_one, tasks, options, clock)
-    return [*tried, *ranked[len(tried) :]]
+    improved = _in_parallel(SHARING, _share_one, tasks, options, clock)
+    return [*improved, *ranked[len(improved) :]]
 
 
 def _share_one(task: tuple[Scored, Rows, Domain, Folds, int], _: float | None) -> Scored:

@@ -1,4 +1,4 @@
-"""Which law is reported: the simplest valid one that extrapolates as well as the best.
+"""Selection: the simplest valid law that extrapolates as well as the best one.
 
 Notation
 --------
@@ -31,7 +31,7 @@ def select(scored: Sequence[Scored], data: Rows, seed: int) -> int | None:
         return None
     best = min(pool, key=lambda i: (scored[i].error, scored[i].fitted.complexity))
     losses = {i: scored[i].by_cell(data) for i in pool}
-    near = [
+    rivals = [
         i
         for i in pool
         if as_good(
@@ -42,40 +42,41 @@ def select(scored: Sequence[Scored], data: Rows, seed: int) -> int | None:
             rules.standard_errors,
         )
     ]
-    return min(near, key=lambda i: _claims(scored[i]))
+    return min(rivals, key=lambda i: _claims(scored[i]))
 
 
 def _claims(law: Scored) -> tuple[int, int, bool, float]:
-    """How much a law claims: its length, then its factors; of equals one of a known form, then the
-    better one, comes first."""
+    """Sort key: complexity, number of factors, known form before an engine's form, error."""
     fitted = law.fitted
     return fitted.complexity, len(fitted.used), not fitted.candidate.structured, law.error
 
 
 def eligible(scored: Sequence[Scored], data: Rows, draws: Floats) -> list[int]:
-    """Valid laws; only those with plausible limits, unless the rows clearly speak against them.
+    """Indices of the valid laws with plausible limits, or of all valid laws.
 
-    They do where some law is adequate and the best plausible one is clearly worse than the best
-    of all, or where the plausible ones explain much less.
+    All valid laws are eligible where the best plausible one explains much less than the best of
+    all, or is clearly worse and either some law is adequate or the best has far less error.
     """
     rules = data.rules.selection
     valid = [i for i, law in enumerate(scored) if law.fitted.valid]
     plausible = [i for i in valid if not scored[i].fitted.limits]
     if not plausible:
         return valid
-    best, kept = (min(pool, key=lambda i: scored[i].error) for pool in (valid, plausible))
-    difference = scored[kept].by_cell(data) - scored[best].by_cell(data)
-    curse = winners_curse(scored[kept], scored[best], data)
-    clear = not as_good(difference, scored[best].error, draws, curse, rules.clear)
-    halves = scored[best].error < rules.far_better * scored[kept].error
-    if clear and (halves or any(adequate(scored[i], data) for i in valid)):
+    best, best_plausible = (min(pool, key=lambda i: scored[i].error) for pool in (valid, plausible))
+    difference = scored[best_plausible].by_cell(data) - scored[best].by_cell(data)
+    curse = winners_curse(scored[best_plausible], scored[best], data)
+    clearly_worse = not as_good(difference, scored[best].error, draws, curse, rules.clear)
+    far_better = scored[best].error < rules.far_better * scored[best_plausible].error
+    if clearly_worse and (far_better or any(adequate(scored[i], data) for i in valid)):
         return valid
-    lags = 1.0 - scored[kept].error < rules.plausible_share * (1.0 - scored[best].error)
-    return valid if lags else plausible
+    explains_less = 1.0 - scored[best_plausible].error < rules.plausible_share * (
+        1.0 - scored[best].error
+    )
+    return valid if explains_less else plausible
 
 
 def adequate(law: Scored, data: Rows) -> bool:
-    """Whether a law leaves little: the noise of replicates, or a hundredth of the variance."""
+    """Whether the residual variance is near the replicate noise or 1 % of the variance."""
     rules = data.rules.selection
     noise = rules.adequate_noise * (data.replicate_variance or 0.0)
     residual = float(law.random.sum(axis=1).mean()) * data.variance
@@ -89,56 +90,56 @@ def cell_draws(cells: int, seed: int, rules: SelectionRules) -> Floats:
 
 
 def winners_curse(law: Scored, best: Scored, data: Rows) -> float:
-    """Fraction of its own error by which the best law may be ahead of another by chance.
+    """Correction for the winner's curse, as a fraction of the best law's error.
 
-    The winner among M candidates owes 2 ln M cells' worth of its error to each constant that it
-    chose, where error is that of noise: the error on random folds (Foster and George 1994). Without
-    a factor of the best law's, one more was chosen: the factor. Beside a law of a form that is
-    known, an engine's law has one more choice, too: its form. Chance is in the
-    extrapolation, which rests on few cells: a law that is clearly worse on random folds, which test
-    every cell, misses something.
+    The best of M candidates is ahead by chance by 2 ln M cells' worth of noise error for every
+    choice it made (Foster and George 1994). A factor that the other law lacks is one more choice,
+    and so is an engine's form beside a known form. Noise error is the error on random folds. There
+    is no correction for a law that is clearly worse on random folds, which test every cell.
     """
     rules = data.rules.selection
     choices = 1 + (law.fitted.used < best.fitted.used)
     choices += law.fitted.candidate.structured and not best.fitted.candidate.structured
     curse = rules.winners_curse / len(np.unique(data.cell))
-    inside, least = (float(each.random.sum(axis=1).mean()) for each in (law, best))
-    near = inside <= (1.0 + curse) * least
+    errors_of_law, least = (float(each.random.sum(axis=1).mean()) for each in (law, best))
+    comparable = errors_of_law <= (1.0 + curse) * least
     noise = min(least / max(best.error, 1e-300), 1.0)
-    share = max(curse * noise, rules.min_difference) if near else rules.min_difference
-    return float(min(choices * share, 1.0))
+    fraction = max(curse * noise, rules.min_difference) if comparable else rules.min_difference
+    return float(min(choices * fraction, 1.0))
 
 
 def as_good(
-    difference: Floats, best: float, draws: Floats, share: float, standard_errors: float = 1.0
+    difference: Floats, best: float, draws: Floats, fraction: float, standard_errors: float = 1.0
 ) -> bool:
-    """Whether a law is no further behind the best one than chance may put it.
+    """Whether a law differs from the best one by no more than chance.
 
     Parameters
     ----------
     difference : (C,) the law's losses less those of the best, cell by cell. *Paired*, since both
         laws err in the same cells; its standard error is by a bootstrap over cells.
-    best : the error of the best law. A standard error larger than that is no excuse: it belongs to
-        a law that breaks in a cell or two.
+    best : the error of the best law, an upper limit of the standard error: a larger one belongs
+        to a law that breaks in a cell or two.
     draws : (M, C) of `cell_draws`.
-    share : fraction of the best law's error below which a difference is none.
+    fraction : fraction of the best law's error below which a difference is none.
     standard_errors : standard errors that count as chance.
     """
     chance = standard_errors * min(float((draws @ difference).std()), best)
-    return bool(difference.sum() <= max(chance, share * best) + 1e-12)
+    return bool(difference.sum() <= max(chance, fraction * best) + 1e-12)
 
 
 def front(scored: Sequence[Scored]) -> list[int]:
-    """Laws that no simpler law beats: on the folds among the valid and among those with plausible
-    limits, in sample among the valid and among all."""
-    kept: set[int] = set()
+    """Indices of the laws that no simpler law beats, by complexity.
+
+    Judged on the folds among valid and among plausible laws, and in sample among valid and all.
+    """
+    indices: set[int] = set()
     valid = [i for i, law in enumerate(scored) if law.fitted.valid]
-    kept |= _undominated({i: scored[i].error for i in valid}, scored)
+    indices |= _undominated({i: scored[i].error for i in valid}, scored)
     plausible = [i for i in valid if not scored[i].fitted.limits]
-    kept |= _undominated({i: scored[i].error for i in plausible}, scored)
-    kept |= _undominated({i: scored[i].fitted.fit.error for i in valid}, scored)
-    kept |= _undominated({i: law.fitted.fit.error for i, law in enumerate(scored)}, scored)
-    return sorted(kept, key=lambda i: (scored[i].fitted.complexity, scored[i].error))
+    indices |= _undominated({i: scored[i].error for i in plausible}, scored)
+    indices |= _undominated({i: scored[i].fitted.fit.error for i in valid}, scored)
+    indices |= _undominated({i: law.fitted.fit.error for i, law in enumerate(scored)}, scored)
+    return sorted(indices, key=lambda i: (scored[i].fitted.complexity, scored[i].error))
 
 
 def distinct(
@@ -147,10 +148,9 @@ def distinct(
     predicted: Mapping[int, Floats],
     tolerance: float,
 ) -> list[int]:
-    """Laws that predict something else than every earlier one, in the given order.
+    """Laws whose predictions differ from those of every earlier one, in the given order.
 
-    An invalid law is never the same as a valid one, nor one with implausible limits the same as one
-    without: what is said about them differs.
+    Laws that differ in validity, or in the plausibility of their limits, are always distinct.
 
     Parameters
     ----------
@@ -158,15 +158,15 @@ def distinct(
     predicted : index -> (N,) values on the rows; nan equals nan.
     tolerance : difference of two values up to which they are the same.
     """
-    kept: list[int] = []
+    indices: list[int] = []
     for i in order:
         if not any(
             _same_verdict(scored[i], scored[k])
             and np.allclose(predicted[i], predicted[k], rtol=0, atol=tolerance, equal_nan=True)
-            for k in kept
+            for k in indices
         ):
-            kept.append(i)
-    return kept
+            indices.append(i)
+    return indices
 
 
 def _same_verdict(one: Scored, other: Scored) -> bool:
@@ -175,9 +175,9 @@ def _same_verdict(one: Scored, other: Scored) -> bool:
 
 
 def _undominated(error: dict[int, float], scored: Sequence[Scored]) -> set[int]:
-    kept, least = set(), np.inf
+    indices, lowest = set(), np.inf
     for i in sorted(error, key=lambda i: (scored[i].fitted.complexity, error[i])):
-        if error[i] < least * (1 - 1e-6):
-            kept.add(i)
-            least = error[i]
-    return kept
+        if error[i] < lowest * (1 - 1e-6):
+            indices.add(i)
+            lowest = error[i]
+    return indices

@@ -15,8 +15,8 @@ from mtl_laws.pipeline.report.evidence_text import form_name
 from mtl_laws.pipeline.report.figure_text import CAPTIONS, standing_text
 from mtl_laws.pipeline.symbolic.program import Expression
 from mtl_laws.pipeline.symbolic.typeset import formula_text
+from mtl_laws.pipeline.symbolic.typeset.formula import subtracted
 from mtl_laws.pipeline.symbolic.typeset.numbers import MISSING, interval, number, percent, score
-from mtl_laws.pipeline.symbolic.typeset.signs import subtracted
 
 if TYPE_CHECKING:
     from mtl_laws.pipeline.report.figures.front import Entry

@@ -25,7 +25,7 @@ from mtl_laws.pipeline.laws.record import SEPARATOR
 from mtl_laws.pipeline.study.digest import canonical
 from mtl_laws.pipeline.study.table import asked_values
 from mtl_laws.pipeline.study.trials import TRAINING_KEYS, Trial, at_study_key, expand
-from mtl_laws.pipeline.symbolic.engines.choice import choose
+from mtl_laws.pipeline.symbolic.engines.registry import choose
 from mtl_laws.simulator import SpecError, TaskSpec, UnreachableAMIError, make_taskset
 
 if TYPE_CHECKING:

@@ -112,7 +112,7 @@ class Sample:
 
     @cached_property
     def places(self) -> tuple[Indices, Mask]:
-        """Rows of each group (G, N), padded by a row of its own, and which of them count."""
+        """Row indices of each group (G, N), padded, and the mask of real rows."""
         if self.group is None:
             rows = np.arange(len(self))[None, :]
             return rows, np.ones(rows.shape, dtype=bool)
@@ -196,8 +196,8 @@ def descend(
     problem = _Problem(expression, sample, tuple(shared), tolerance < RULES.tolerance)
     others, _ = problem.begin(theta)
     others, _ = problem.descend(others, iterations, tolerance)
-    fitted, error = problem.theta(others)
-    return (fitted if sample.group is not None else fitted[:, 0]), error.sum(axis=-1)
+    constants, error = problem.theta(others)
+    return (constants if sample.group is not None else constants[:, 0]), error.sum(axis=-1)
 
 
 class _Problem:
@@ -258,19 +258,19 @@ class _Problem:
         return self.sample.pooled and enough and self.own > 0
 
     def pooled(self, others: Floats, iterations: int, tolerance: float) -> Floats:
-        """The other constants (1, G, Q) with each group's own drawn towards those of all groups.
+        """The other constants (1, G, Q) with partial pooling over groups.
 
-        Empirical Bayes: constants of groups are taken as a sample of a normal distribution, whose
-        centre and spread are estimated from them and from the errors they leave. A group with many
-        rows keeps its own, one with few gets what the others have.
+        Empirical Bayes: the constants of groups are a sample of a normal distribution, whose centre
+        and spread are estimated. A group with many rows keeps its own constants, a group with few
+        rows is shrunk towards the centre.
         """
         for _ in range(RULES.pooling_rounds):
             with np.errstate(all="ignore"):
                 self.prior = self._prior(others)
             centre = np.broadcast_to(self.prior.centre, others.shape)
             trials = np.concatenate([others, np.where(self._own, centre, others)])
-            found, error = self.descend(trials, iterations, tolerance)
-            others = self.best(found, error, 1)
+            candidates, error = self.descend(trials, iterations, tolerance)
+            others = self.best(candidates, error, 1)
         self.prior = None
         return others
 
@@ -280,7 +280,7 @@ class _Problem:
         return np.arange(len(self.linear.others)) < self.own
 
     def _prior(self, others: Floats) -> _Prior:
-        """What the groups' own constants have in common, and what a distance from it costs."""
+        """Centre of the groups' own constants, and the cost of a distance from it."""
         self.prior = None
         state = self._state(others)
         rows = (self.weight > 0).sum()
@@ -295,11 +295,11 @@ class _Problem:
         return _Prior(centre, np.where(self._own, cost, 0.0), linear, linear_cost)
 
     def best(self, others: Floats, error: Floats, count: int) -> Floats:
-        """The best so many starts: of each group, or of all groups together where coupled."""
+        """The best `count` starts: per group, or over all groups where coupled."""
         if error.shape[0] <= count:
             return others
-        ranked = error.sum(axis=1, keepdims=True) if self.coupled else error
-        order = np.argsort(ranked, axis=0, kind="stable")[:count]
+        ranking = error.sum(axis=1, keepdims=True) if self.coupled else error
+        order = np.argsort(ranking, axis=0, kind="stable")[:count]
         return np.take_along_axis(
             others, np.broadcast_to(order, (count, others.shape[1]))[..., None], 0
         )
@@ -327,7 +327,9 @@ class _Problem:
         if prior is not None:
             unit = unit + (prior.linear_cost / size**2)[..., None] * self.eye
         beta, residual = np.zeros(size.shape), rest
-        for _ in range(2 if self.exact else 1):  # a second solution mends the rounding of the first
+        for _ in range(
+            2 if self.exact else 1
+        ):  # the second pass corrects rounding (iterative refinement)
             slope = (weighted @ residual[..., None])[..., 0] / size
             slope = np.where(sound[..., None], slope, 0.0)
             if prior is not None:
@@ -356,7 +358,7 @@ class _Problem:
                     break
                 step = self._step(normal, slope, damping)
                 trial = self._state(
-                    self._moved(state.others, np.where(active[..., None], step, 0.0))
+                    self._move(state.others, np.where(active[..., None], step, 0.0))
                 )
                 trial_error = self._joint(trial.error)
                 better = active & (trial_error < error)
@@ -375,16 +377,16 @@ class _Problem:
         return state.others, state.error
 
     def _joint(self, error: Floats) -> Floats:
-        """Errors that decide about a step: of every group, or of all groups where coupled."""
+        """Errors by which a step is accepted: per group, or their sum where groups are coupled."""
         if not self.coupled:
             return error
         return np.broadcast_to(error.sum(axis=1, keepdims=True), error.shape)
 
-    def _moved(self, others: Floats, step: Floats) -> Floats:
+    def _move(self, others: Floats, step: Floats) -> Floats:
         step = np.where(self.positive, np.clip(step, -3.0, 3.0), step)
-        moved = others + step
+        position = others + step
         limit = RULES.max_power
-        return np.where(self.exponent, np.clip(moved, -limit, limit), moved)
+        return np.where(self.exponent, np.clip(position, -limit, limit), position)
 
     def _normal(self, state: _State) -> tuple[Floats, Floats]:
         """Normal equations (M, G, Q, Q), (M, G, Q) with the linear constants projected out."""
@@ -407,7 +409,7 @@ class _Problem:
         cross = np.where(sound[..., None, None], cross, 0.0)
         normal = np.where(sound[..., None, None], normal, 0.0)
         projected = normal - cross @ np.linalg.solve(unit, np.swapaxes(cross, -1, -2))
-        # what rounding leaves of a column that the linear constants explain is no slope
+        # a column that the linear constants explain leaves only rounding error
         floor = 1e-14 * np.diagonal(normal, axis1=-2, axis2=-1)
         diagonal = np.diagonal(projected, axis1=-2, axis2=-1)
         lift = np.maximum(floor - diagonal, 0.0)
@@ -429,7 +431,7 @@ class _Problem:
         return np.linalg.solve(unit, (slope / scale)[..., None])[..., 0] / scale
 
     def _coupled_step(self, normal: Floats, slope: Floats, damping: Floats) -> Floats:
-        """Own constants of every group eliminated from the equations of the shared ones."""
+        """The step where constants are shared: own constants are eliminated (Schur complement)."""
         r = self.own
         diagonal = np.diagonal(normal, axis1=-2, axis2=-1)
         together = diagonal[..., r:].sum(axis=1, keepdims=True)
@@ -442,25 +444,29 @@ class _Problem:
         )
         scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
         unit = normal / (scale[..., :, None] * scale[..., None, :])
-        down = slope / scale
+        gradient = slope / scale
         damped = damping[..., None, None] + 1e-12
-        own = unit[..., :r, :r] + damped * np.eye(r)
+        own_block = unit[..., :r, :r] + damped * np.eye(r)
         between = unit[..., :r, r:]
-        solved = np.linalg.solve(own, np.concatenate([between, down[..., :r, None]], axis=-1))
-        back = np.swapaxes(between, -1, -2) @ solved  # (M, G, S, S + 1)
-        shared = unit[..., r:, r:].sum(axis=1) - back[..., :-1].sum(axis=1)
-        shared = shared + damped[:, 0] * np.eye(shared.shape[-1])
-        rest = down[..., r:].sum(axis=1) - back[..., -1].sum(axis=1)
-        common = np.linalg.solve(shared, rest[..., None])[..., 0]
+        solved = np.linalg.solve(
+            own_block, np.concatenate([between, gradient[..., :r, None]], axis=-1)
+        )
+        coupling = np.swapaxes(between, -1, -2) @ solved  # (M, G, S, S + 1)
+        shared_block = unit[..., r:, r:].sum(axis=1) - coupling[..., :-1].sum(axis=1)
+        shared_block = shared_block + damped[:, 0] * np.eye(shared_block.shape[-1])
+        right_side = gradient[..., r:].sum(axis=1) - coupling[..., -1].sum(axis=1)
+        common = np.linalg.solve(shared_block, right_side[..., None])[..., 0]
         each = solved[..., -1] - (solved[..., :-1] @ common[:, None, :, None])[..., 0]
-        whole = np.broadcast_to(common[:, None, :], (*each.shape[:-1], common.shape[-1]))
-        return np.concatenate([each, whole], axis=-1) / scale
+        shared_steps = np.broadcast_to(common[:, None, :], (*each.shape[:-1], common.shape[-1]))
+        return np.concatenate([each, shared_steps], axis=-1) / scale
 
 
 @dataclass(frozen=True)
 class _State:
-    """Where a descent stands: constants, bases, their normal equations (normalised, and the sizes
-    that they are normalised by), residuals (M, G, N) and errors (M, G)."""
+    """State of a descent: constants, bases, residuals (M, G, N) and errors (M, G).
+
+    `gram` holds the normalised normal equations of the bases and their scales.
+    """
 
     others: Floats
     slots: list[Floats] = field(repr=False)
@@ -511,7 +517,7 @@ def _centre_and_cost(value: Floats, normal: Floats, noise: float) -> tuple[Float
 
 @lru_cache(maxsize=50_000)
 def _split(tree: Tree, shared: frozenset[str]) -> tuple[Linear, int]:
-    """Linear constants of a group's own against the others, and how many of those are own."""
+    """The tree split at its linear constants, and the number of other constants per group."""
     linear = Linear(tree, shared)
     return linear, sum(name not in shared for name in linear.others)
 
@@ -519,29 +525,29 @@ def _split(tree: Tree, shared: frozenset[str]) -> tuple[Linear, int]:
 @lru_cache(maxsize=50_000)
 def _exponents(tree: Tree) -> frozenset[str]:
     """Constants that are an exponent by themselves."""
-    found = set()
+    names = set()
     for node in tree.walk():
         if node.op == "**":
-            inner = node.args[1]
-            while inner.op == "neg":
-                inner = inner.args[0]
-            found |= {inner.name} if inner.op == "constant" else set()
-    return frozenset(found)
+            exponent = node.args[1]
+            while exponent.op == "neg":
+                exponent = exponent.args[0]
+            names |= {exponent.name} if exponent.op == "constant" else set()
+    return frozenset(names)
 
 
 @lru_cache(maxsize=50_000)
 def _positive(tree: Tree) -> frozenset[str]:
-    """Constants that multiply or divide what is raised to a power that is no whole number.
+    """Constants that scale the base of a root, a logarithm or a power that is no whole number.
 
-    They are searched for by their logarithm.
+    They are positive and searched for by their logarithm.
     """
-    found: set[str] = set()
+    candidates: set[str] = set()
     for node in tree.walk():
-        whole = node.op == "**" and node.args[1].is_number and node.args[1].value.is_integer()
-        if node.op in ("sqrt", "log") or (node.op == "**" and not whole):
-            found |= set(_multipliers(node.args[0]))
+        is_integer = node.op == "**" and node.args[1].is_number and node.args[1].value.is_integer()
+        if node.op in ("sqrt", "log") or (node.op == "**" and not is_integer):
+            candidates |= set(_multipliers(node.args[0]))
     names = [node.name for node in tree.walk() if node.op == "constant"]
-    return frozenset(name for name in found if names.count(name) == 1)
+    return frozenset(name for name in candidates if names.count(name) == 1)
 
 
 def _multipliers(node: Tree) -> list[str]:

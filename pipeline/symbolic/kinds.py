@@ -1,6 +1,6 @@
 """What kind of quantity a factor is: a size, a count, an amount, a fraction, or anything else.
 
-The grammar and the domains look at values, never at names, so that a factor may be called anything.
+Kinds depend on values only, never on names.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mtl_laws.pipeline.symbolic.tree import Floats
 
 @dataclass(frozen=True, kw_only=True)
 class KindRules:
-    """How a size in a large unit is told from a fraction, and a count from a size.
+    """Thresholds that separate sizes in large units from fractions, and counts from sizes.
 
     Attributes
     ----------
@@ -66,8 +66,8 @@ class Kinds:
 
 def value_range(column: Floats) -> tuple[float, float]:
     """Lowest and highest known value; (0, 1) where none is known."""
-    known = column[np.isfinite(column)]
-    return (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    values = column[np.isfinite(column)]
+    return (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
 
 
 def is_fraction(column: Floats) -> bool:
@@ -96,9 +96,9 @@ def is_size(column: Floats) -> bool:
 
 def is_count(column: Floats) -> bool:
     """Whether a factor is a size in whole numbers of which the smallest is 1 to `few`."""
-    known = column[np.isfinite(column)]
-    whole = bool(np.all(known == np.round(known)))
-    return is_size(column) and whole and known.min() <= RULES.few
+    values = column[np.isfinite(column)]
+    integers = bool(np.all(values == np.round(values)))
+    return is_size(column) and integers and values.min() <= RULES.few
 
 
 def is_amount(column: Floats) -> bool:

@@ -1,9 +1,9 @@
-"""Polynomials in the logarithms of factors, which products of powers with varying exponents are.
+"""Polynomials in the logarithms of factors: products of powers with varying exponents.
 
-``N**(c1 + c2*log(D))*D**c3`` is ``exp(c1*log(N) + c2*log(D)*log(N) + c3*log(D))``. Written that way
-it is plain which constants take up a change of unit (`scaling`), and that a logarithm of the target
-is linear in all of them (`starts`). In economics the form is called translog (Christensen,
-Jorgenson and Lau 1973).
+``N**(c1 + c2*log(D))*D**c3`` is ``exp(c1*log(N) + c2*log(D)*log(N) + c3*log(D))``. This
+form shows which constants absorb a change of unit (`scaling`), and that the logarithm of the target
+is linear in all constants (`starts`). Economics calls it translog (Christensen, Jorgenson and Lau
+1973).
 """
 
 from __future__ import annotations
@@ -54,23 +54,23 @@ def polynomial(tree: Tree, factors: frozenset[str]) -> tuple[Monomial, ...] | No
     if tree.op == "**" and tree.args[1] == Tree.number(2.0):
         tree = Tree("*", (tree.args[0], tree.args[0]))
     if tree.op in ("+", "-", "neg", "*"):
-        found = _combined(tree.op, [polynomial(child, factors) for child in tree.args])
-        if found is not None or inside:
-            return found
+        terms = _combined(tree.op, [polynomial(child, factors) for child in tree.args])
+        if terms is not None or inside:
+            return terms
     return None if inside else (Monomial(others=(tree.text,)),)
 
 
 def _combined(op: str, parts: Sequence[tuple[Monomial, ...] | None]) -> tuple[Monomial, ...] | None:
     """The terms of a sum or product of polynomials; None where one is none."""
-    known = [part for part in parts if part is not None]
-    if len(known) < len(parts):
+    polynomials = [part for part in parts if part is not None]
+    if len(polynomials) < len(parts):
         return None
     if op == "*":
-        return tuple(a.times(b) for a in known[0] for b in known[1])
+        return tuple(a.times(b) for a in polynomials[0] for b in polynomials[1])
     signs = {"neg": (-1.0,), "+": (1.0, 1.0), "-": (1.0, -1.0)}[op]
     return tuple(
         term.times(Monomial(number=sign))
-        for sign, part in zip(signs, known, strict=True)
+        for sign, part in zip(signs, polynomials, strict=True)
         for term in part
     )
 
@@ -90,11 +90,11 @@ def with_exponentials(tree: Tree) -> Tree:
     total = exponents[0]
     for exponent in exponents[1:]:
         total = Tree("+", (total, exponent))
-    found = Tree("exp", (total,))
+    product = Tree("exp", (total,))
     for part in parts:
         if part not in powers:
-            found = Tree("*", (part, found))
-    return found
+            product = Tree("*", (part, product))
+    return product
 
 
 def _product(tree: Tree) -> Iterator[Tree]:
@@ -125,8 +125,8 @@ def _logarithm(power: Tree) -> Tree:
 def lower_terms(logs: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Every way to keep some logarithms of a term and to replace the others: kept, replaced."""
     for mask in range(2 ** len(logs)):
-        kept = tuple(name for k, name in enumerate(logs) if mask >> k & 1)
-        yield kept, tuple(name for k, name in enumerate(logs) if not mask >> k & 1)
+        remaining = tuple(name for k, name in enumerate(logs) if mask >> k & 1)
+        yield remaining, tuple(name for k, name in enumerate(logs) if not mask >> k & 1)
 
 
 def is_product(term: Monomial) -> bool:

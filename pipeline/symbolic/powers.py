@@ -1,4 +1,4 @@
-"""With which power a factor stands in a template, and the template with that power set free.
+"""The power of a factor in a template, and the template with that power as a free constant.
 
 In ``c0 - c1*(n*T**ami)**(-c2)`` the factor n stands in a product, the product under a power: its
 *effective* exponent is −c2. The way up from a factor goes on through products, quotients and
@@ -61,7 +61,7 @@ def free_power(tree: Tree, factor: str, at: int) -> tuple[Tree, str, float]:
 
 
 def hold(tree: Tree, factor: str, at: int, name: str) -> Tree:
-    """The template with one occurrence of the factor, from the left, under a name of its own."""
+    """The template with one occurrence of the factor, from the left, under a new name."""
     return tree.put(tree.paths(factor)[at], Tree("factor", name=name))
 
 
@@ -94,7 +94,7 @@ def _with_base(tree: Tree, path: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _step(tree: Tree, path: tuple[int, ...]) -> Tree | None:
-    """By what the exponent is multiplied on the way to the parent; None where the way ends."""
+    """The multiplier of the exponent on the way to the parent; None where the way ends."""
     parent, left = tree.at(path[:-1]), path[-1] == 0
     if parent.op in ("neg", "*"):
         return Tree.number(1.0)

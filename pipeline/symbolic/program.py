@@ -251,7 +251,7 @@ class Expression:
         return np.broadcast_to(slots[-1], shape), derivatives
 
     def evaluate_rows(self, columns: Columns, theta: Floats) -> Floats:
-        """Value (..., N) where every row has constants of its own, `theta` (..., N, P)."""
+        """Value (..., N) where every row has its own constants, `theta` (..., N, P)."""
         upright = {name: np.asarray(column)[:, None] for name, column in columns.items()}
         with np.errstate(all="ignore"):
             value = self.program.forward(upright, theta)[-1]
@@ -316,7 +316,9 @@ class Linear:
         slots = self.program.forward(columns, others)
         shape = (*others.shape[:-1], rows_of(columns))
         values = [np.broadcast_to(slots[k], shape) for k in self.program.outputs]
-        return slots, values[0], np.stack(values[1:], axis=-2) if self.names else _none(shape)
+        empty = np.zeros((*shape[:-1], 0, shape[-1]))
+        bases = np.stack(values[1:], axis=-2) if self.names else empty
+        return slots, values[0], bases
 
     def derivatives(self, slots: Sequence[Floats], beta: Floats, shape: tuple[int, ...]) -> Floats:
         """Derivatives (B, Q, N) with respect to the other constants, at linear constants (B, K)."""
@@ -324,10 +326,6 @@ class Linear:
         seeds = [(offset, np.ones(1))]
         seeds += [(slot, beta[..., k, None]) for k, slot in enumerate(bases)]
         return self.program.backward(slots, seeds, shape)
-
-
-def _none(shape: tuple[int, ...]) -> Floats:
-    return np.zeros((*shape[:-1], 0, shape[-1]))
 
 
 def _linear_names(tree: Tree, allowed: set[str]) -> list[str]:
@@ -342,7 +340,7 @@ def _linear_names(tree: Tree, allowed: set[str]) -> list[str]:
 
 
 def _parts_of(tree: Tree, names: set[str]) -> dict[str, Tree] | None:
-    """What each of the constants multiplies, the rest under ""; None where it is not linear."""
+    """Constant -> its multiplier, the rest under ""; None where the tree is not linear in them."""
     if not names.intersection(tree.constants):
         return {"": tree}
     if tree.op == "constant":

@@ -1,7 +1,7 @@
-"""Constants of an expression when its factors change their unit.
+"""Conversion of constants when factors change their unit.
 
-Fits are made with every factor divided by its geometric mean, so that units do not matter. The
-constants of the result belong to the divided factors. Here they are converted: for scales g,
+Fits use factors divided by their geometric mean, so that units do not matter. The constants of such
+a fit are converted to the original factors: for scales g,
 
     f(x; converted constants) = f(x / g; constants)    for every x.
 
@@ -36,7 +36,7 @@ Shift: TypeAlias = Floats | None
 
 
 class NotClosedError(Exception):
-    """The form cannot take up a change of unit."""
+    """The constants cannot absorb a change of unit."""
 
 
 def converted(tree: Tree, theta: Floats, scales: Mapping[str, float]) -> Floats:
@@ -47,22 +47,22 @@ def converted(tree: Tree, theta: Floats, scales: Mapping[str, float]) -> Floats:
     theta : (..., P) constants, in the order of `tree.constants`.
     scales : factor -> g; only factors of `scalable`, others are taken as 1.
     """
-    given = {name: theta[..., p] for p, name in enumerate(tree.constants)}
+    constants = {name: theta[..., p] for p, name in enumerate(tree.constants)}
     with np.errstate(all="ignore"):
-        values = _Conversion(tree, given, scales).run()
-    if not given:
+        values = _Conversion(tree, constants, scales).run()
+    if not constants:
         return theta
     return np.stack(np.broadcast_arrays(*(values[name] for name in tree.constants)), axis=-1)
 
 
 @lru_cache(maxsize=50_000)
 def scalable(tree: Tree) -> frozenset[str]:
-    """Factors whose unit the constants can take up, alone and together."""
-    kept: list[str] = []
+    """Factors whose change of unit the constants can absorb, alone and together."""
+    names: list[str] = []
     for name in tree.factors:
-        if _is_closed(tree, [*kept, name]):
-            kept.append(name)
-    return frozenset(kept)
+        if _is_closed(tree, [*names, name]):
+            names.append(name)
+    return frozenset(names)
 
 
 def is_unit_free(tree: Tree, names: Collection[str]) -> bool:
@@ -92,7 +92,7 @@ class _Conversion:
         self.values = dict(given)
 
     def run(self) -> Values:
-        multiplier, shift = self.settle(self.tree)
+        multiplier, shift = self.convert(self.tree)
         self.require(multiplier, shift)
         return self.values
 
@@ -113,32 +113,32 @@ class _Conversion:
             return all(self.free(child) for child in node.args)
         return node.op == "**" and not node.args[1].factors and self.free(node.args[0])
 
-    def settle(self, node: Tree) -> tuple[Floats, Shift]:
+    def convert(self, node: Tree) -> tuple[Floats, Shift]:
         """Multiplier and shift of a node; 1 where it is free."""
         one = np.asarray(1.0)
         terms = self.logarithms(node)
         if terms is not None:
-            return one, self.take_polynomial(terms, one)
+            return one, self.rescale_polynomial(terms, one)
         if self.free(node):
-            return one, self.take(node, one)
+            return one, self.rescale(node, one)
         if node.op in ("number", "constant"):
             return one, None
         if node.op == "factor":
             return np.asarray(self.scales.get(node.name, 1.0)), None
         if node.op == "neg":
-            multiplier, shift = self.settle(node.args[0])
+            multiplier, shift = self.convert(node.args[0])
             return multiplier, None if shift is None else -shift
         if node.op in ("+", "-"):
-            return self.settle_sum(node)
+            return self.convert_sum(node)
         if node.op in ("*", "/"):
             a, b = node.args
-            k_a, s_a = self.settle(a)
-            k_b, s_b = self.settle(b)
+            k_a, s_a = self.convert(a)
+            k_b, s_b = self.convert(b)
             k = k_a * k_b if node.op == "*" else k_a / k_b
             return k, self.shift_of_product(node, s_a, s_b)
         if node.op in ("**", "sqrt"):
-            return self.settle_power(node)
-        multiplier, shift = self.settle(node.args[0])
+            return self.convert_power(node)
+        multiplier, shift = self.convert(node.args[0])
         if node.op == "log" and shift is None:
             fixed = self.scaled(node) and not self.free(node.args[0])
             return one, np.log(multiplier) if fixed else None
@@ -155,24 +155,24 @@ class _Conversion:
         terms = polynomial(node, frozenset(self.scales))
         return terms if terms is not None and any(map(is_product, terms)) else None
 
-    def take_polynomial(self, terms: Sequence[Monomial], k: Floats) -> Shift:
-        """Give a polynomial in logarithms the multiplier k: log(x / g) is log(x) − log(g)."""
-        found: dict[tuple[tuple[str, ...], tuple[str, ...]], Floats] = {}
+    def rescale_polynomial(self, terms: Sequence[Monomial], k: Floats) -> Shift:
+        """Scale a polynomial in logarithms by k; log(x / g) is log(x) − log(g). Its shift."""
+        coefficients: dict[tuple[tuple[str, ...], tuple[str, ...]], Floats] = {}
         for term in terms:
             constants = [self.given[name] for name in term.constants]
             value = np.prod(np.broadcast_arrays(term.number, k, *constants), axis=0)
-            for kept, replaced in lower_terms(term.logs):
-                moved = value * np.prod([-np.log(self.scales[name]) for name in replaced])
-                place = (term.others, kept)
-                found[place] = found.get(place, np.asarray(0.0)) + moved
-        left = dict(found)
+            for remaining, replaced in lower_terms(term.logs):
+                amount = value * np.prod([-np.log(self.scales[name]) for name in replaced])
+                place = (term.others, remaining)
+                coefficients[place] = coefficients.get(place, np.asarray(0.0)) + amount
+        left = dict(coefficients)
         for term in terms:
             place = (term.others, term.logs)
             own = [name for name in term.constants if name in self.single]
-            if own:  # the first constant of its own takes up what the term has to be
-                rest = [self.given[name] for name in term.constants if name != own[0]]
-                beside = np.prod(np.broadcast_arrays(term.number, *rest), axis=0)
-                self.values[own[0]] = left[place] / np.where(beside == 0, 1.0, beside)
+            if own:  # the first constant that occurs once absorbs the change
+                others = [self.given[name] for name in term.constants if name != own[0]]
+                multiplier = np.prod(np.broadcast_arrays(term.number, *others), axis=0)
+                self.values[own[0]] = left[place] / np.where(multiplier == 0, 1.0, multiplier)
                 left[place] = np.asarray(0.0)
             else:
                 constants = [self.given[name] for name in term.constants]
@@ -187,9 +187,9 @@ class _Conversion:
         """Whether a factor with a scale stands below the node."""
         return any(name in self.scales for name in node.factors)
 
-    def settle_power(self, node: Tree) -> tuple[Floats, Shift]:
+    def convert_power(self, node: Tree) -> tuple[Floats, Shift]:
         base = node.args[0]
-        multiplier, shift = self.settle(base)
+        multiplier, shift = self.convert(base)
         if self.checked and shift is not None:
             raise NotClosedError
         if node.op == "sqrt":
@@ -198,64 +198,64 @@ class _Conversion:
         if not exponent.factors:
             return multiplier ** self.value(exponent), None
         self.require(multiplier, None)
-        self.require(*self.settle(exponent))
+        self.require(*self.convert(exponent))
         return np.asarray(1.0), None
 
-    def settle_sum(self, node: Tree) -> tuple[Floats, Shift]:
+    def convert_sum(self, node: Tree) -> tuple[Floats, Shift]:
         terms = _terms(node)
         fixed = [(sign, term) for sign, term in terms if not self.free(term)]
-        settled = [(sign, *self.settle(term)) for sign, term in fixed]
-        multiplier = settled[0][1]
+        results = [(sign, *self.convert(term)) for sign, term in fixed]
+        multiplier = results[0][1]
         if self.checked and any(
-            not np.allclose(k, multiplier, rtol=1e-9) for _, k, _ in settled[1:]
+            not np.allclose(k, multiplier, rtol=1e-9) for _, k, _ in results[1:]
         ):
             raise NotClosedError
-        shifts = [sign * shift for sign, _, shift in settled if shift is not None]
-        return multiplier, self.take_terms(terms, multiplier, shifts)
+        shifts = [sign * shift for sign, _, shift in results if shift is not None]
+        return multiplier, self.rescale_terms(terms, multiplier, shifts)
 
-    def take(self, node: Tree, k: Floats) -> Shift:
-        """Give a free node the multiplier k; its shift."""
+    def rescale(self, node: Tree, k: Floats) -> Shift:
+        """Scale a free node by k; its shift."""
         if node.op == "constant":
             self.values[node.name] = k * self.given[node.name]
             return None
         if node.op == "neg":
-            shift = self.take(node.args[0], k)
+            shift = self.rescale(node.args[0], k)
             return None if shift is None else -shift
         terms = self.logarithms(node)
         if terms is not None:
-            return self.take_polynomial(terms, k)
+            return self.rescale_polynomial(terms, k)
         if node.op in ("+", "-"):
-            return self.take_terms(_terms(node), k, [])
+            return self.rescale_terms(_terms(node), k, [])
         if node.op in ("*", "/"):
-            return self.take_product(node, k)
+            return self.rescale_product(node, k)
         power = np.asarray(0.5) if node.op == "sqrt" else self.value(node.args[1])
         inverse = np.where(power == 0, 0.0, 1.0 / np.where(power == 0, 1.0, power))
-        shift = self.take(node.args[0], k**inverse)
+        shift = self.rescale(node.args[0], k**inverse)
         if self.checked and shift is not None:
             raise NotClosedError
         return None
 
-    def take_product(self, node: Tree, k: Floats) -> Shift:
+    def rescale_product(self, node: Tree, k: Floats) -> Shift:
         a, b = node.args
         if self.free(a):
-            k_b, s_b = self.settle(b)
-            s_a = self.take(a, k / k_b if node.op == "*" else k * k_b)
+            k_b, s_b = self.convert(b)
+            s_a = self.rescale(a, k / k_b if node.op == "*" else k * k_b)
         else:
-            k_a, s_a = self.settle(a)
-            s_b = self.take(b, k / k_a if node.op == "*" else k_a / k)
+            k_a, s_a = self.convert(a)
+            s_b = self.rescale(b, k / k_a if node.op == "*" else k_a / k)
         return self.shift_of_product(node, s_a, s_b)
 
-    def take_terms(
+    def rescale_terms(
         self, terms: Sequence[tuple[int, Tree]], k: Floats, shifts: list[Floats]
     ) -> Shift:
-        """Give the free terms of a sum the multiplier k; a bare constant takes up all shifts."""
+        """Scale the free terms of a sum by k; a bare constant absorbs all shifts."""
         bare: tuple[int, str] | None = None
         for sign, term in terms:
             if not self.free(term):
                 continue
             if term.op == "constant" and bare is None:
                 bare = sign, term.name
-            shift = self.take(term, k)
+            shift = self.rescale(term, k)
             if shift is not None:
                 shifts.append(sign * shift)
         if not shifts:

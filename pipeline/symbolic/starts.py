@@ -1,8 +1,8 @@
-"""Where the search for an expression's constants begins.
+"""Starts for the constants of an expression.
 
 Most starts are random, at the scale of the data. A form such as ``c0 + c1*N**c2*D**c3`` has better
-ones: with the floor c0 given, the logarithm of what is left is linear in the exponents, which are
-solved for at a few floors.
+ones: for a given floor c0, the logarithm of the rest is linear in the exponents, which are solved
+for at a few floors.
 
 Notation
 --------
@@ -58,9 +58,9 @@ def propose_starts(expression: Expression, sample: Sample, count: int, seed: int
     rng = np.random.default_rng([seed, len(expression.program.steps)])
     scales = {name: sample.scales[name] for name in scalable(expression.tree)}
     starts = _Random(expression, _columns(expression, sample, scales), count, rng).draw()
-    fitted = _from_logarithms(expression, sample, scales)
-    some = int(np.ceil(RULES.share * count))
-    starts[: min(some, len(fitted))] = fitted[:some]
+    log_starts = _from_logarithms(expression, sample, scales)
+    share_count = int(np.ceil(RULES.share * count))
+    starts[: min(share_count, len(log_starts))] = log_starts[:share_count]
     return converted(expression.tree, starts, scales)
 
 
@@ -83,16 +83,16 @@ def _from_logarithms(expression: Expression, sample: Sample, scales: Mapping[str
     with np.errstate(all="ignore"):
         _, offset, basis = form.linear.evaluate(columns, np.zeros((1, 0)))
         offset, basis = offset[0], basis[0]
-        found = []
+        fits = []
         for left in left_of_floors(part, form.floor):
             theta = _log_fit(np.log(left) - offset, basis, part, left)
             if theta is not None:
                 curve = np.exp(offset + theta @ basis)
-                found.append((_misfit(curve, part, form.floor), theta))
-    found.sort(key=lambda pair: pair[0])
-    starts = np.ones((len(found), len(expression.constants)))
+                fits.append((_misfit(curve, part, form.floor), theta))
+    fits.sort(key=lambda pair: pair[0])
+    starts = np.ones((len(fits), len(expression.constants)))
     place = [expression.constants.index(name) for name in form.linear.names]
-    for start, (_, theta) in zip(starts, found, strict=True):
+    for start, (_, theta) in zip(starts, fits, strict=True):
         start[place] = theta
     return starts
 
@@ -120,21 +120,21 @@ def _log_linear(tree: Tree) -> _LogLinear | None:
 def _logarithm(tree: Tree) -> Tree | None:
     """Logarithm of a product of powers and exponentials, constant multipliers left out."""
     inner = [_logarithm(child) for child in tree.args if tree.op in ("neg", "sqrt", "*", "/")]
-    known = [each for each in inner if each is not None]
-    found: Tree | None = None
+    logarithms = [each for each in inner if each is not None]
+    result: Tree | None = None
     if tree.op in ("constant", "number"):
-        found = Tree.number(0.0)
+        result = Tree.number(0.0)
     elif tree.op == "factor":
-        found = Tree("log", (tree,))
+        result = Tree("log", (tree,))
     elif tree.op == "exp":
-        found = tree.args[0]
+        result = tree.args[0]
     elif tree.op == "**" and not tree.args[0].constants:
-        found = Tree("*", (tree.args[1], Tree("log", (tree.args[0],))))
-    elif inner and len(known) == len(inner):
-        ways = {"neg": known[0], "sqrt": Tree("*", (Tree.number(0.5), known[0]))}
+        result = Tree("*", (tree.args[1], Tree("log", (tree.args[0],))))
+    elif inner and len(logarithms) == len(inner):
+        ways = {"neg": logarithms[0], "sqrt": Tree("*", (Tree.number(0.5), logarithms[0]))}
         sums = {"*": "+", "/": "-"}
-        found = Tree(sums[tree.op], tuple(known)) if tree.op in sums else ways[tree.op]
-    return None if found is None else found.simplify()
+        result = Tree(sums[tree.op], tuple(logarithms)) if tree.op in sums else ways[tree.op]
+    return None if result is None else result.simplify()
 
 
 def left_of_floors(sample: Sample, floor: bool) -> Iterator[Floats]:
@@ -148,9 +148,9 @@ def left_of_floors(sample: Sample, floor: bool) -> Iterator[Floats]:
     np.minimum.at(low, group, sample.target)
     np.maximum.at(high, group, sample.target)
     reach = np.maximum(high - low, 1e-300)[group]
-    for share in RULES.floors:
-        yield sample.target - low[group] + share * reach
-        yield high[group] - sample.target + share * reach
+    for distance in RULES.floors:
+        yield sample.target - low[group] + distance * reach
+        yield high[group] - sample.target + distance * reach
 
 
 def _log_fit(target: Floats, basis: Floats, sample: Sample, left: Floats) -> Floats | None:
@@ -192,7 +192,7 @@ def _group(sample: Sample) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 
 
 class _Random:
-    """Walks the program, handing each constant the magnitude that it should have."""
+    """Random constants at the magnitude of their neighbours in the program."""
 
     def __init__(
         self,
@@ -231,8 +231,10 @@ class _Random:
         return 10.0**spread / beside if step.op == "*" else beside * 10.0**spread
 
     def _exponent(self, base: int) -> Floats:
-        """Powers of either sign: no descent gets from a rising power to a falling one, since the
-        constants beside it are infinite in between. Rising ones only where the base may be 0."""
+        """Powers (count,) of either sign; positive ones only where the base may be 0.
+
+        A descent cannot cross from a positive to a negative power: other constants diverge between.
+        """
         size = self.rng.uniform(0.1, 2.0, self.count)
         falling = self.rng.random(self.count) < 0.5
         least = np.min(np.atleast_2d(self._slot(base)), axis=-1)

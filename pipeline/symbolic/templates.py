@@ -1,8 +1,7 @@
-"""From an expression with numbers to templates: numbers become constants, redundant ones go.
+"""Templates: expressions whose numbers are replaced by constants, without redundant ones.
 
-An engine's expression holds numbers that its own fit needed and the law may not. `to_template`
-gives the expression with every number free, `shorter` the variants in which one constant is put to
-its neutral value (0 or 1).
+`to_template` replaces every number of an engine's expression by a free constant. `shorter` returns
+the variants in which one constant has its neutral value (0 or 1).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ STRUCTURE = frozenset([-2.0, -1.0, -0.5, 0.5, 1.0, 2.0])
 """Exponents that are part of the form; every other number is a constant."""
 
 MAX_NODES = 75
-"""Templates with more nodes are not worth a fit."""
+"""Templates with more nodes are not fitted."""
 
 _LIKE_SUMS, _LIKE_PRODUCTS = ("+", "-"), ("*", "/")
 
@@ -57,9 +56,9 @@ def parametrized(tree: Tree) -> Tree:
         args = [free(child, node.op == "**" and k == 1) for k, child in enumerate(node.args)]
         return Tree(node.op, tuple(args), node.name, node.value)
 
-    merged, before = free(tree.simplify(), False), None
-    while merged != before:
-        before, merged = merged, merged.map(_merged)
+    merged, previous = free(tree.simplify(), False), None
+    while merged != previous:
+        previous, merged = merged, merged.map(_merge)
     return merged
 
 
@@ -67,17 +66,17 @@ def _is_constant(node: Tree) -> bool:
     return node.op == "constant"
 
 
-def _merged(node: Tree) -> Tree:
+def _merge(node: Tree) -> Tree:
     """A node whose constant operands act as one constant."""
     if node.args and all(_is_constant(child) for child in node.args):
         return node.args[0]
     if node.op == "neg":
         return node if _multiplier(node.args[0]) is None else node.args[0]
     if node.op in _LIKE_SUMS:
-        return _merged_operands(node, _LIKE_SUMS)
+        return _merge_operands(node, _LIKE_SUMS)
     if node.op in _LIKE_PRODUCTS:
-        return _merged_operands(node, _LIKE_PRODUCTS)
-    return _merged_power(node)
+        return _merge_operands(node, _LIKE_PRODUCTS)
+    return _merge_power(node)
 
 
 def _operands(node: Tree, ops: tuple[str, str], direct: bool = True) -> list[tuple[bool, Tree]]:
@@ -89,23 +88,23 @@ def _operands(node: Tree, ops: tuple[str, str], direct: bool = True) -> list[tup
     return [*_operands(left, ops, direct), *_operands(right, ops, direct if same else not direct)]
 
 
-def _merged_operands(node: Tree, ops: tuple[str, str]) -> Tree:
+def _merge_operands(node: Tree, ops: tuple[str, str]) -> Tree:
     """A sum with one constant term, a product with one constant factor, equal parts joined."""
     operands = _operands(node, ops)
     constants = [operand for _, operand in operands if _is_constant(operand)]
     rest = [(direct, operand) for direct, operand in operands if not _is_constant(operand)]
     if ops == _LIKE_SUMS:
-        rest = _joined_terms(rest)
+        rest = _join_terms(rest)
     elif any(_multiplier(operand) is not None for _, operand in rest):
         constants = []  # a constant within an operand takes them up
     if len(constants) <= 1 and len(rest) + len(constants) == len(operands):
         return node
     ordered = [(True, constants[0])] if constants else []
     ordered += sorted(rest, key=lambda pair: not pair[0])
-    return _chained(ordered, ops)
+    return _chain(ordered, ops)
 
 
-def _chained(operands: list[tuple[bool, Tree]], ops: tuple[str, str]) -> Tree:
+def _chain(operands: list[tuple[bool, Tree]], ops: tuple[str, str]) -> Tree:
     direct, tree = operands[0]
     if not direct:
         one = Tree("neg", (tree,)) if ops == _LIKE_SUMS else Tree("/", (Tree.number(1.0), tree))
@@ -120,38 +119,38 @@ def _multiplier(node: Tree) -> Tree | None:
     if _is_constant(node):
         return node
     if node.op in _LIKE_PRODUCTS:
-        found = (_multiplier(child) for child in node.args)
-        return next((name for name in found if name is not None), None)
+        multipliers = [_multiplier(child) for child in node.args]
+        return next((name for name in multipliers if name is not None), None)
     if node.op in _LIKE_SUMS:
-        both = [_multiplier(child) for child in node.args]
-        return both[0] if all(name is not None for name in both) else None
+        multipliers = [_multiplier(child) for child in node.args]
+        return multipliers[0] if all(name is not None for name in multipliers) else None
     if node.op == "neg":
         return _multiplier(node.args[0])
     return None
 
 
-def _joined_terms(terms: list[tuple[bool, Tree]]) -> list[tuple[bool, Tree]]:
+def _join_terms(terms: list[tuple[bool, Tree]]) -> list[tuple[bool, Tree]]:
     """Terms without those that are a multiple of another term by constants."""
-    kept: list[tuple[bool, Tree]] = []
+    result: list[tuple[bool, Tree]] = []
     bodies: set[Tree] = set()
     for direct, term in terms:
-        body = _bare(term)
+        body = _without_constants(term)
         has_constant = _multiplier(term) is not None
         if body in bodies and has_constant:
             continue
         if has_constant:
             bodies.add(body)
-        kept.append((direct, term))
-    return kept
+        result.append((direct, term))
+    return result
 
 
-def _bare(term: Tree) -> Tree:
+def _without_constants(term: Tree) -> Tree:
     """A term with its constant factors put to 1."""
     operands = [(d, o) for d, o in _operands(term, _LIKE_PRODUCTS) if not _is_constant(o)]
-    return _chained(operands, _LIKE_PRODUCTS) if operands else Tree.number(1.0)
+    return _chain(operands, _LIKE_PRODUCTS) if operands else Tree.number(1.0)
 
 
-def _merged_power(node: Tree) -> Tree:
+def _merge_power(node: Tree) -> Tree:
     """``(c*x)**p`` as ``c*x**p``, ``(x**p)**q`` as ``x**p``, ``sqrt(c*x)`` as ``c*sqrt(x)``."""
     if node.op not in ("**", "sqrt") or (node.args[-1].factors and node.op == "**"):
         return node
@@ -165,9 +164,9 @@ def _merged_power(node: Tree) -> Tree:
     rest = [(d, o) for d, o in operands if not _is_constant(o)]
     if not constants or not rest:
         return node
-    inner = _chained(sorted(rest, key=lambda pair: not pair[0]), _LIKE_PRODUCTS)
-    raised = Tree(node.op, (inner, *node.args[1:]))
-    return Tree("*", (constants[0], raised))
+    inner = _chain(sorted(rest, key=lambda pair: not pair[0]), _LIKE_PRODUCTS)
+    power = Tree(node.op, (inner, *node.args[1:]))
+    return Tree("*", (constants[0], power))
 
 
 def shorter(tree: Tree) -> dict[Tree, tuple[str, ...]]:
@@ -179,13 +178,13 @@ def shorter(tree: Tree) -> dict[Tree, tuple[str, ...]]:
     for name in tree.constants:
         for neutral in (0.0, 1.0):
             variant = tree.replace({name: Tree.number(neutral)}).simplify()
-            kept = dict.fromkeys(n.name for n in variant.walk() if n.op == "constant")
-            variants.setdefault(variant.renumber(), tuple(kept))
+            names = dict.fromkeys(n.name for n in variant.walk() if n.op == "constant")
+            variants.setdefault(variant.renumber(), tuple(names))
     return variants
 
 
 def positive_exponents(tree: Tree, negative: Collection[str]) -> tuple[Tree, frozenset[str]]:
-    """A template that says the same without negative exponents where it is no longer for that.
+    """An equivalent template without negative exponents, if it is no longer than before.
 
     ``1/(1 + (a/b)**c0)`` is ``1/(1 + (b/a)**c0)`` with the other sign of ``c0``.
 
@@ -198,7 +197,7 @@ def positive_exponents(tree: Tree, negative: Collection[str]) -> tuple[Tree, fro
     tree, and the constants whose value changes its sign.
     """
     names = [node.name for node in tree.walk() if node.op == "constant"]
-    changed: set[str] = set()
+    flips: set[str] = set()
 
     def turned(node: Tree) -> Tree:
         exponent, base = node.args[-1] if node.args else node, node.args[0] if node.args else node
@@ -208,11 +207,11 @@ def positive_exponents(tree: Tree, negative: Collection[str]) -> tuple[Tree, fro
             return node
         plain = Tree.constant(name)
         if (name in negative) == minus:  # the exponent is positive
-            changed.update({name} if minus else ())
+            flips.update({name} if minus else ())
             return Tree("**", (base, plain))
         if base.op != "/":
             return node
-        changed.update(() if minus else {name})
+        flips.update(() if minus else {name})
         return Tree("**", (Tree("/", (base.args[1], base.args[0])).simplify(), plain))
 
-    return tree.map(turned), frozenset(changed)
+    return tree.map(turned), frozenset(flips)

@@ -158,13 +158,13 @@ class Tree:
 
     def renumber(self) -> Tree:
         """The simplified tree with constants ``c0, c1, …`` in order of first appearance."""
-        found = (node.name for node in self.walk() if node.op == "constant")
-        order = {name: Tree.constant(f"c{k}") for k, name in enumerate(dict.fromkeys(found))}
+        names = (node.name for node in self.walk() if node.op == "constant")
+        order = {name: Tree.constant(f"c{k}") for k, name in enumerate(dict.fromkeys(names))}
         return self.replace(order).simplify()
 
     def simplify(self) -> Tree:
         """The tree without neutral elements, numbers folded; never larger than before."""
-        return self.map(_folded)
+        return self.map(_fold)
 
     def at(self, path: Sequence[int]) -> Tree:
         """The node that a path of operand places leads to."""
@@ -185,8 +185,8 @@ class Tree:
         """Paths to every occurrence of a name, from left to right."""
         if self.name == name:
             return [()]
-        inside = ((k, child.paths(name)) for k, child in enumerate(self.args))
-        return [(k, *path) for k, found in inside for path in found]
+        branches = ((k, child.paths(name)) for k, child in enumerate(self.args))
+        return [(k, *path) for k, child_paths in branches for path in child_paths]
 
     @property
     def is_number(self) -> bool:
@@ -212,7 +212,7 @@ def _parse(text: str, factors: tuple[str, ...]) -> Tree:
 
 
 class _Reader:
-    """From Python's syntax tree to ours; the only place that decides what is allowed."""
+    """Conversion of Python's syntax tree to a `Tree`, by the whitelist."""
 
     def __init__(self, text: str, factors: tuple[str, ...]) -> None:
         self.text, self.factors = text, factors
@@ -245,8 +245,8 @@ class _Reader:
         raise self.refuse(name)
 
     def call(self, node: ast.Call) -> Tree:
-        known = isinstance(node.func, ast.Name) and node.func.id in FUNCTIONS
-        if not known or len(node.args) != 1 or node.keywords:
+        allowed = isinstance(node.func, ast.Name) and node.func.id in FUNCTIONS
+        if not allowed or len(node.args) != 1 or node.keywords:
             raise self.refuse(ast.unparse(node))
         return Tree(ast.unparse(node.func), (self.read(node.args[0]),))
 
@@ -281,10 +281,6 @@ def _without_sign(node: Tree) -> Tree | None:
     return None
 
 
-def _negated(node: Tree) -> Tree:
-    return Tree.number(-node.value) if node.is_number else Tree("neg", (node,))
-
-
 def _without_minus(node: Tree) -> Tree | None:
     """A term without its leading minus; None where it has none."""
     if node.op == "neg":
@@ -295,10 +291,10 @@ def _without_minus(node: Tree) -> Tree | None:
     return None
 
 
-def _folded(node: Tree) -> Tree:
+def _fold(node: Tree) -> Tree:
     """A node whose operands are folded, without what is neutral in it."""
     if node.op == "neg":
-        return _negated(node.args[0]) if node.args[0].is_number else node
+        return Tree.number(-node.args[0].value) if node.args[0].is_number else node
     if node.op in FUNCTIONS:
         inner = node.args[0]
         exact = _EXACT.get((node.op, inner.value)) if inner.is_number else None
@@ -306,14 +302,14 @@ def _folded(node: Tree) -> Tree:
     if not node.args:
         return node
     if node.op in ("+", "-"):
-        bare = _without_minus(node.args[1])
-        if bare is not None:
-            node = Tree("-" if node.op == "+" else "+", (node.args[0], bare))
+        positive = _without_minus(node.args[1])
+        if positive is not None:
+            node = Tree("-" if node.op == "+" else "+", (node.args[0], positive))
     return _neutral(node) or _both_numbers(node)
 
 
 def _neutral(node: Tree) -> Tree | None:
-    """What is left of an operation with a neutral element; None where there is none."""
+    """The result of an operation with a neutral element; None where there is none."""
     a, b = node.args
     if node.op == "+":
         return b if _is(a, 0) else a if _is(b, 0) else None

@@ -1,14 +1,14 @@
-"""How well rows determine constants: cluster bootstrap, sandwich covariance, identifiability.
+"""Uncertainty of constants: cluster bootstrap, sandwich covariance, identifiability.
 
 Replicates of a cell share their errors, so whole cells are drawn, never rows. Each resample starts
 from the constants on all rows and is the same least-squares problem under other weights. Where
 there are very many rows, draws come from the normal distribution that the bootstrap then tends to,
 with the sandwich covariance clustered by cell.
 
-A constant is *not identifiable* where it can move without the law moving on the rows: two constants
-that do the same, a power of something that does not vary. The rank of the Jacobian says so exactly.
-A law may also be all but flat in a direction: then resamples run off along it, and an interval such
-as (−10²¹, 0.03) is a sign of that, not a finding. Such intervals are not given.
+A constant is *not identifiable* if it can change without changing the law on the rows: two
+constants with the same effect, or a power of something that does not vary. The rank of the Jacobian
+shows this exactly. A law may also be almost flat in a direction. Resamples then diverge along it,
+and an interval such as (−10²¹, 0.03) is meaningless. Such intervals are not given.
 
 Notation
 --------
@@ -52,10 +52,10 @@ class UncertaintyRules:
 RULES = UncertaintyRules()
 
 CONFOUNDED = "confounded"
-"""Other constants can take its place."""
+"""Other constants can replace it."""
 
 SCATTERED = "scattered"
-"""It can move far without the law moving."""
+"""It can change by much while the law hardly changes."""
 
 
 def cluster_bootstrap(
@@ -84,12 +84,12 @@ def cluster_bootstrap(
     draws = np.zeros((resamples, len(cells)))
     for k in np.unique(group):
         places = np.flatnonzero(group == k)
-        share = np.full(len(places), 1.0 / len(places))
-        draws[:, places] = rng.multinomial(len(places), share, size=resamples)
+        probability = np.full(len(places), 1.0 / len(places))
+        draws[:, places] = rng.multinomial(len(places), probability, size=resamples)
     weighted = sample.weighted(draws[:, index.ravel()] * sample.weight)
     start = np.repeat(theta[None, ...], resamples, axis=0)
-    drawn, error = descend(expression, weighted, start, steps, shared=shared)
-    return drawn[np.isfinite(error) & np.isfinite(drawn).reshape(resamples, -1).all(axis=1)]
+    constants, error = descend(expression, weighted, start, steps, shared=shared)
+    return constants[np.isfinite(error) & np.isfinite(constants).reshape(resamples, -1).all(axis=1)]
 
 
 def sandwich_draws(
@@ -109,7 +109,7 @@ def sandwich_draws(
 
 
 def rank(expression: Expression, theta: Floats, sample: Sample) -> int:
-    """How many constants the rows can tell apart: the rank of J."""
+    """Number of constants that the rows identify: the rank of J."""
     return int(np.sum(spectrum(expression, theta, sample)[0] > 0))
 
 
@@ -167,8 +167,8 @@ def unidentified(
 ) -> dict[str, str]:
     """Constants that these rows do not determine: name -> `CONFOUNDED` or `SCATTERED`.
 
-    Resamples alone would not show it: in a narrow valley a descent stops where it began, and the
-    interval is far too short. So the standard errors of the linearised law are asked, too.
+    In a narrow valley a descent stops where it began, and the bootstrap interval is far too short.
+    The standard errors of the linearised law are therefore checked as well.
 
     Parameters
     ----------
@@ -178,9 +178,9 @@ def unidentified(
     if not len(theta):
         return {}
     singular, directions, length = _decomposed(expression, theta, sample)
-    loose = np.sum(directions[:, singular == 0] ** 2, axis=1) > RULES.free
+    movable = np.sum(directions[:, singular == 0] ** 2, axis=1) > RULES.free
     names = expression.constants
-    confounded = {name: CONFOUNDED for name, free in zip(names, loose, strict=True) if free}
+    confounded = {name: CONFOUNDED for name, free in zip(names, movable, strict=True) if free}
     if ends is None:
         return confounded
     root = sandwich_root(expression, theta, sample, cell)
@@ -188,11 +188,11 @@ def unidentified(
     total = sample.weight.sum()
     mean = float(np.average(sample.target, weights=sample.weight))
     spread = float(np.sqrt(np.average((sample.target - mean) ** 2, weights=sample.weight)))
-    drawn = np.abs(ends - theta).max(axis=0)
-    reach = np.maximum(drawn, linear)
+    half_width = np.abs(ends - theta).max(axis=0)
+    reach = np.maximum(half_width, linear)
     with np.errstate(over="ignore", invalid="ignore"):
-        moved = reach * length / np.sqrt(total) / max(spread, 1e-300)
+        change = reach * length / np.sqrt(total) / max(spread, 1e-300)
     size = np.maximum(np.abs(theta), 1e-300)
-    too_wide = ~np.isfinite(reach) | (moved > RULES.far) | (reach > RULES.wild * size)
-    wild = too_wide | (linear > RULES.stuck * drawn)
-    return {name: SCATTERED for name, far in zip(names, wild, strict=True) if far} | confounded
+    unbounded = ~np.isfinite(reach) | (change > RULES.far) | (reach > RULES.wild * size)
+    scattered = unbounded | (linear > RULES.stuck * half_width)
+    return {name: SCATTERED for name, far in zip(names, scattered, strict=True) if far} | confounded

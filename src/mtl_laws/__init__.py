@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from mtl_laws.pipeline.errors import UserError
     from mtl_laws.pipeline.fit import fit_laws
     from mtl_laws.pipeline.laws.law import Law
-    from mtl_laws.pipeline.laws.lawset import LawSet
-    from mtl_laws.pipeline.laws.prediction import predict
+    from mtl_laws.pipeline.laws.lawset import LawSet, predict
     from mtl_laws.pipeline.laws.regressor import LawRegressor
     from mtl_laws.pipeline.plugins import plug_in
     from mtl_laws.pipeline.reference_data import load_reference
@@ -50,7 +49,7 @@ _HOMES = {
     "fit_laws": "fit",
     "load_reference": "reference_data",
     "plug_in": "plugins",
-    "predict": "laws.prediction",
+    "predict": "laws.lawset",
     "run_study": "study.run",
 }
 

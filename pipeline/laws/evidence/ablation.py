@@ -1,13 +1,11 @@
-"""Ablation: what the best laws with and without a factor reach, by the BIC over cells.
+"""Ablation: the best laws with and without a factor, compared by BIC over cells.
 
-A cell is one observation: its replicates share its levels and the random error of the cell. So rows
-are replaced by their cell's mean, of the target and of factors that are measured and differ between
-replicates in the last digits. Two laws, or one law on the rows as they are and on permuted ones,
-can only be compared on the same observations: residuals of single rows hold the noise of
-replicates, those of means do not.
+A cell is one observation, since its replicates share its levels and its random error. Rows are
+therefore replaced by the mean of their cell, in the target and in measured factors. All laws are
+compared on these means, also where the values of a factor are permuted.
 
-Each factor has competitors of its own: the best laws with it, each of these with the factor put to
-1 and to a constant, and the best laws without it.
+The competitors for a factor are the best laws with it, each of these with the factor replaced by 1
+and by a constant, and the best laws without it.
 
 Notation
 --------
@@ -143,7 +141,7 @@ def competitors_of(
     most = {True: rules.laws_with, False: rules.laws_without}
     texts: dict[str, Floats | None] = {}
     count = {True: 0, False: 0}
-    for text, theta in _different(ranked, data):
+    for text, theta in _distinct_laws(ranked, data):
         uses = factor in Expression.parse(text, data.factors).factors
         count[uses] += 1
         if count[uses] > most[uses]:
@@ -157,14 +155,14 @@ def competitors_of(
     return [law for law in laws if law is not None]
 
 
-def _different(ranked: Sequence[tuple[str, Floats]], data: Rows) -> list[tuple[str, Floats]]:
-    """The laws without those that equal a better one: + c·log T and − c·log T."""
+def _distinct_laws(ranked: Sequence[tuple[str, Floats]], data: Rows) -> list[tuple[str, Floats]]:
+    """The laws without duplicates of a better one, such as + c·log T and − c·log T."""
     laws: dict[bytes, tuple[str, Floats]] = {}
     scale = max(float(np.sqrt(data.variance)), 1e-300)
     for text, theta in ranked:
         value = Expression.parse(text, data.factors).evaluate(data.sample.columns, theta)
-        rounded = np.round(value / scale, data.rules.evidence.same_law)
-        laws.setdefault(rounded.tobytes(), (text, theta))
+        key = np.round(value / scale, data.rules.evidence.same_law)
+        laws.setdefault(key.tobytes(), (text, theta))
     return list(laws.values())
 
 

@@ -1,8 +1,8 @@
-"""Exponents: the power with which each factor enters the selected law, set free, with an interval.
+"""Exponents: the power of each factor in the selected law, as a free constant with an interval.
 
-One occurrence of a factor f in the template after another becomes f**e, with a new constant e that
-starts at 1, and all constants are refitted. What is reported is the effective exponent (`powers`),
-by a bootstrap over cells. Everything holds *given this form of law*.
+Each occurrence of a factor f in the template becomes f**e in turn, with a new constant e that
+starts at 1, and all constants are refitted. The effective exponent (`powers`) is reported with a
+bootstrap interval over cells. All of this is conditional on the form of the law.
 
 Notation
 --------
@@ -75,23 +75,23 @@ def exponents(text: str, theta: Floats, factor: str, data: Rows, seed: int) -> l
     """
     law = Expression.parse(text, data.factors)
     values = dict(zip(law.constants, theta.tolist(), strict=True))
-    every = []
+    candidates = []
     for at, original in enumerate(places(law.tree, factor)):
-        freed = _freed(law, theta, factor, at, data)
-        draws = bootstrap(freed.expression, freed.fit, data, seed)
-        place = places(freed.expression.tree, factor)[at]
-        shown = original.shown
-        rounded = {name: float(f"{values[name]:.3g}") for name in shown.constants}
-        every.append(
+        variant = _with_free_power(law, theta, factor, at, data)
+        draws = bootstrap(variant.expression, variant.fit, data, seed)
+        place = places(variant.expression.tree, factor)[at]
+        part = original.shown
+        numbers = {name: float(f"{values[name]:.3g}") for name in part.constants}
+        candidates.append(
             replace(
-                _exponent(place, freed, draws, data),
-                part=shown.with_constants(rounded).text,
+                _exponent(place, variant, draws, data),
+                part=part.with_constants(numbers).text,
                 under=original.under,
-                moves=_moves(law, theta, factor, at, data),
+                moves=_effect(law, theta, factor, at, data),
             )
         )
     distinct: list[Exponent] = []
-    for exponent in sorted(every, key=lambda one: -one.moves):
+    for exponent in sorted(candidates, key=lambda one: -one.moves):
         if not any(_equal(exponent, other, data) for other in distinct):
             distinct.append(exponent)
     return distinct
@@ -117,23 +117,23 @@ def root_in_law(exponents: Sequence[Exponent]) -> Root | None:
     return "possible" if low <= 1.0 <= high else "supported"
 
 
-def _moves(law: Expression, theta: Floats, factor: str, at: int, data: Rows) -> float:
+def _effect(law: Expression, theta: Floats, factor: str, at: int, data: Rows) -> float:
     """Root mean square change of the law when one place of the factor stays at its median."""
     sample, name = data.sample, f"{factor}_"
     while name in data.factors:
         name += "_"
-    held = compiled(hold(law.tree, factor, at, name))
+    variant = compiled(hold(law.tree, factor, at, name))
     middle = np.full(len(sample), float(np.median(sample.columns[factor])))
     with np.errstate(all="ignore"):
-        still = held.evaluate({**sample.columns, name: middle}, theta)
-        change = law.evaluate(sample.columns, theta) - still
+        constant_values = variant.evaluate({**sample.columns, name: middle}, theta)
+        change = law.evaluate(sample.columns, theta) - constant_values
     finite = np.isfinite(change)
     weight = sample.weight[finite]
     return float(np.sqrt(np.sum(weight * change[finite] ** 2) / max(weight.sum(), 1)))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Freed:
+class FreePowerFit:
     """A template with one power set free, refitted; or as it was, where `name` is empty.
 
     Attributes
@@ -151,48 +151,52 @@ class Freed:
     unidentified: tuple[str, ...] = ()
 
 
-def _freed(law: Expression, theta: Floats, factor: str, at: int, data: Rows) -> Freed:
-    """The template with that power free, refitted; as it is where the power was free already."""
+def _with_free_power(
+    law: Expression, theta: Floats, factor: str, at: int, data: Rows
+) -> FreePowerFit:
+    """The refitted template with that power free; the original where it was free already."""
     rules = data.rules.evidence
-    before = tuple(unidentified(law, theta, None, data.sample, data.merged_cell))
-    as_it_is = Freed(expression=law, fit=Fit(theta, float("nan")), unidentified=before)
+    unidentified_constants = tuple(unidentified(law, theta, None, data.sample, data.merged_cell))
+    original = FreePowerFit(
+        expression=law, fit=Fit(theta, float("nan")), unidentified=unidentified_constants
+    )
     negative = np.nanmin(data.columns[factor]) < 0  # a power of it is no number
     if negative or places(law.tree, factor)[at].free:
-        return as_it_is
-    raised, name, power = free_power(law.tree, factor, at)
-    freed = compiled(raised)
+        return original
+    tree, name, power = free_power(law.tree, factor, at)
+    freed = compiled(tree)
     start = np.insert(theta, freed.position[name], power)
     if rank(freed, start, data.sample) <= rank(law, theta, data.sample):
-        return as_it_is
+        return original
     fit = fit_constants(freed, data.sample, start[None, :], rules.power_iterations, RULES.exact)
     if fit is None:
-        return as_it_is
+        return original
     freedom = max(len(np.unique(data.cell)) - len(fit.theta), 1)
     residual = data.sample.target - law.evaluate(data.sample.columns, theta)
     error = float(np.sum(data.sample.weight * residual**2))
-    return Freed(
+    return FreePowerFit(
         expression=freed,
         fit=fit,
         name=name,
         start=power,
         original_fits=error <= fit.error * (1.0 + rules.same_fit / freedom),
-        unidentified=before,
+        unidentified=unidentified_constants,
     )
 
 
-def _exponent(place: Place, freed: Freed, draws: Floats, data: Rows) -> Exponent:
+def _exponent(place: Place, freed: FreePowerFit, draws: Floats, data: Rows) -> Exponent:
     expression, theta = freed.expression, freed.fit.theta
     power, inside = compiled(place.power), place.inside.text
-    chosen = [expression.position[name] for name in power.constants]
-    if place.logarithm or not _identified(power, chosen, freed, data):
+    indices = [expression.position[name] for name in power.constants]
+    if place.logarithm or not _identified(power, indices, freed, data):
         return Exponent(None, None, inside, logarithm=place.logarithm)
     columns = data.sample.columns
-    value = power.evaluate(columns, theta[chosen])
+    value = power.evaluate(columns, theta[indices])
     if power.factors:
         over = float(value.min()), float(value.max())
         return Exponent(None, None, inside, power.factors, over)
     one_row = {name: column[:1] for name, column in columns.items()}
-    ends = _interval(power.evaluate(one_row, draws[:, chosen])[:, 0], data)
+    ends = _interval(power.evaluate(one_row, draws[:, indices])[:, 0], data)
     if ends is not None:
         wide = max(map(abs, ends)) > data.rules.evidence.widest_power
         if wide or not _credible(freed, draws, data):
@@ -200,25 +204,25 @@ def _exponent(place: Place, freed: Freed, draws: Floats, data: Rows) -> Exponent
     return Exponent(float(value[0]), ends, inside)
 
 
-def _identified(power: Expression, chosen: list[int], freed: Freed, data: Rows) -> bool:
-    """Whether the power stays as it is wherever the constants move without moving the law."""
-    if not chosen:  # the way up met no constant, and a new one made no difference
+def _identified(power: Expression, indices: list[int], freed: FreePowerFit, data: Rows) -> bool:
+    """Whether the power is identified: constant along the null space of the Jacobian."""
+    if not indices:  # the power has no constant, and a new one did not raise the rank
         return False
     theta = freed.fit.theta
     singular, directions = spectrum(freed.expression, theta, data.sample)
     null = directions[:, singular == 0]
-    _, slopes = power.jacobian(data.sample.columns, theta[chosen][None, :])
+    _, slopes = power.jacobian(data.sample.columns, theta[indices][None, :])
     slope = slopes[0] @ data.sample.weight / data.sample.weight.sum()
-    moved = np.abs(slope @ null[chosen])
+    change = np.abs(slope @ null[indices])
     size = np.linalg.norm(null, axis=0) * max(float(np.linalg.norm(slope)), 1e-300)
-    return bool(np.all(moved <= data.rules.evidence.drift * size))
+    return bool(np.all(change <= data.rules.evidence.drift * size))
 
 
-def _credible(freed: Freed, draws: Floats, data: Rows) -> bool:
-    """Whether the draws can be believed: no constant diverges, and they agree with the fit.
+def _credible(freed: FreePowerFit, draws: Floats, data: Rows) -> bool:
+    """Whether the draws are credible: no constant diverges, and the interval agrees with the fit.
 
-    Where the law's own power fits the rows as well as the new one, an interval without it is the
-    work of a descent that stays in a narrow valley, not of the rows.
+    Where the law's own power fits as well as the new one, an interval that excludes it comes from
+    a descent that stopped in a narrow valley.
     """
     ends = np.array(interval_of(draws))
     reasons = unidentified(freed.expression, freed.fit.theta, ends, data.sample, data.merged_cell)

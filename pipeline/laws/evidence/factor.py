@@ -1,9 +1,9 @@
-"""Evidence for each factor: is it in the law, with which power, and would it be there by chance.
+"""Evidence for each factor: whether it is in the law, its power, and how often it wins by chance.
 
-It rests on the laws of the search. The best of them with the factor is compared with the best
-without it (`ablation`). Beside that: the powers of the selected template, set free (`exponents`);
-the power of the rows without any template (`model_free_exponent`); and how often laws with the
-factor win on halves of the cells and when its values are permuted (`inclusion`).
+The best law of the search with the factor is compared with the best without it (`ablation`). The
+powers of the selected template are set free (`exponents`), and estimated without a template
+(`model_free_exponent`). Laws with the factor compete on halves of the cells, with its values as
+they are and permuted (`inclusion`).
 """
 
 from __future__ import annotations
@@ -86,19 +86,19 @@ def factor_evidence(
     order = sorted(theta, key=lambda expression: (score[expression], expression.text))
     ranked = [(expression.text, theta[expression]) for expression in order]
     template = Expression.parse(selected.template, selected.factors)
-    own = Competitor(
+    selected_law = Competitor(
         template, np.array([selected.constants[name].value for name in template.constants])
     )
     evidence = []
     for factor in data.factors:
         competitors = competitors_of(factor, ranked, means, seed)
-        effect = ablation(own, competitors, factor, means, data)
-        places = tuple(exponents(selected.template, own.theta, factor, data, seed))
-        share = inclusion(competitors, factor, means, seed) if refit else None
+        effect = ablation(selected_law, competitors, factor, means, data)
+        places = tuple(exponents(selected.template, selected_law.theta, factor, data, seed))
+        inclusion_scores = inclusion(competitors, factor, means, seed) if refit else None
         evidence.append(
             FactorEvidence(
                 factor=factor,
-                in_law=own.uses(factor),
+                in_law=selected_law.uses(factor),
                 delta_bic=effect.delta_bic if effect else None,
                 r2_with=effect.r2_with if effect else None,
                 r2_without=effect.r2_without if effect else None,
@@ -106,8 +106,8 @@ def factor_evidence(
                 exponents=places,
                 root=root_in_law(places),
                 plain_exponent=model_free_exponent(data, factor, seed),
-                inclusion=share.observed if share else None,
-                inclusion_permuted=share.permuted if share else None,
+                inclusion=inclusion_scores.observed if inclusion_scores else None,
+                inclusion_permuted=inclusion_scores.permuted if inclusion_scores else None,
             )
         )
     return evidence

@@ -58,58 +58,56 @@ class Harm:
         return asdict(self)
 
 
-def harm(
-    law: Law, data: Rows, lower: bool = False, measured: PooledGain | None = None
-) -> Harm | None:
+def harm(law: Law, data: Rows, lower: bool = False, gains: PooledGain | None = None) -> Harm | None:
     """The law against itself at T = 1; None where table or law has no T of tasks or no T = 1.
 
     Parameters
     ----------
     lower : whether a lower target is better.
-    measured : the paired cells, for their counts.
+    gains : the paired cells, for their counts.
     """
     roles = task_roles(data.columns)
-    count, share = roles.tasks, roles.relatedness
+    count, relatedness = roles.tasks, roles.relatedness
     if not count or not law.uses(count):
         return None
-    points = _points(data, count, share)
+    points = _points(data, count, relatedness)
     single = {**points, count: np.ones_like(points[count])}
-    if share:
-        single[share] = np.full_like(points[count], np.mean(data.domains[share]))
+    if relatedness:
+        single[relatedness] = np.full_like(points[count], np.mean(data.domains[relatedness]))
     sign = -1.0 if lower else 1.0
     change = sign * (law.predict(points) - law.predict(single))
     if not np.isfinite(change).all():
         return None
     small = data.rules.evidence.no_change * float(np.ptp(data.target))
-    lowered, worst = change < -small, int(np.argmin(change))
+    harm_mask, worst = change < -small, int(np.argmin(change))
     band = law.change(points, single).law
     surely = None
     if band is not None and np.isfinite(band).all():
         surely = float(np.mean((-band[0] if lower else band[1]) < -small))
-    below, never = _thresholds(points[share], lowered) if share else (None, None)
-    cells = () if measured is None else measured.cells
+    below, never = _thresholds(points[relatedness], harm_mask) if relatedness else (None, None)
+    cells = () if gains is None else gains.cells
     return Harm(
         count=count,
-        share=share,
-        lowest=_settled(float(change.min()), small),
-        highest=_settled(float(change.max()), small),
+        share=relatedness,
+        lowest=_without_rounding_error(float(change.min()), small),
+        highest=_without_rounding_error(float(change.max()), small),
         at={name: float(column[worst]) for name, column in points.items()},
-        lowered=float(lowered.mean()),
+        lowered=float(harm_mask.mean()),
         always_below=below,
         never_from=never,
         surely=surely,
         cells=len(cells),
         below=sum(cell.gain < 0.0 for cell in cells),
-        clearly=None if measured is None else measured.clearly,
+        clearly=None if gains is None else gains.clearly,
     )
 
 
-def _settled(change: float, small: float) -> float:
-    """The change, 0 where it is rounding error."""
+def _without_rounding_error(change: float, small: float) -> float:
+    """The change, or 0 where it is rounding error."""
     return 0.0 if abs(change) < 1e-6 * small else change
 
 
-def _points(data: Rows, count: str, share: str) -> dict[str, Floats]:
+def _points(data: Rows, count: str, relatedness: str) -> dict[str, Floats]:
     """A grid over the fitted ranges, T at its levels above 1."""
     rules = data.rules.evidence
     levels = np.unique(data.columns[count])
@@ -118,20 +116,22 @@ def _points(data: Rows, count: str, share: str) -> dict[str, Floats]:
         levels = levels[np.linspace(0, len(levels) - 1, rules.counts).round().astype(int)]
     axes = {}
     for name, column in data.columns.items():
-        even = np.geomspace if is_size(column) else np.linspace
-        axes[name] = even(*value_range(column), rules.fractions if name == share else rules.values)
+        spacing = np.geomspace if is_size(column) else np.linspace
+        axes[name] = spacing(
+            *value_range(column), rules.fractions if name == relatedness else rules.values
+        )
     axes[count] = levels
     grid = np.array(list(product(*axes.values())))
     return {name: grid[:, i] for i, name in enumerate(axes)}
 
 
-def _thresholds(share: Floats, lowered: Mask) -> tuple[float | None, float | None]:
-    """Up to which relatedness every point is lowered, and from which on none is."""
-    values = np.unique(share)
-    every = np.array([lowered[share == v].all() for v in values])
-    some = np.array([lowered[share == v].any() for v in values])
-    first = int(np.argmin(every)) if not every.all() else len(values)
-    last = int(np.flatnonzero(some)[-1]) if some.any() else -1
+def _thresholds(relatedness: Floats, harm_mask: Mask) -> tuple[float | None, float | None]:
+    """Relatedness up to which every point shows harm, and from which none does."""
+    values = np.unique(relatedness)
+    all_harmed = np.array([harm_mask[relatedness == v].all() for v in values])
+    any_harmed = np.array([harm_mask[relatedness == v].any() for v in values])
+    first = int(np.argmin(all_harmed)) if not all_harmed.all() else len(values)
+    last = int(np.flatnonzero(any_harmed)[-1]) if any_harmed.any() else -1
     below = float(values[first - 1]) if first else None
     never = float(values[last + 1]) if last + 1 < len(values) else None
     return below, never

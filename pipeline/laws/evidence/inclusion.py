@@ -1,11 +1,10 @@
-"""Inclusion: how often laws with a factor clearly win on halves of the cells, and when permuted.
+"""Inclusion: how often laws with a factor clearly win on random halves of the cells.
 
-The competitors of a factor (`ablation`) are fitted again, not searched for again, on random halves
-of the cells. The factor wins where the best law with it beats the best without by strong evidence.
-(Halves, as in stability selection, Meinshausen and Bühlmann 2010: drawn with replacement, cells
-come twice and longer laws win by that alone.) Then the factor's values are permuted among the cells
-that have one, and the same is done: what it wins there, it wins by chance. All of it on means over
-cells, so that errors are compared over the same observations.
+The competitors of a factor (`ablation`) are refitted on each half. The factor wins where the best
+law with it beats the best law without it by strong evidence. Halves are used as in stability
+selection (Meinshausen and Bühlmann 2010), since a bootstrap repeats cells and so favours longer
+laws. The same with the factor's values permuted among cells gives the wins by chance. All fits are
+to means over cells.
 
 Notation
 --------
@@ -57,15 +56,15 @@ def inclusion(laws: Sequence[Competitor], factor: str, means: Rows, seed: int) -
     scores = [_bic(law, law.theta, means, weights) for law in laws]
     rounds = []
     for k, part in enumerate(np.array_split(np.arange(rules.halves), rules.permutations)):
-        shuffled = permuted(means, factor, [seed, 41, k])
-        drawn = _halves(shuffled, seed)[part]
-        again = [
-            _bic(law, _refitted(law, shuffled, seed), shuffled, drawn)
+        permuted_means = permuted(means, factor, [seed, 41, k])
+        half_weights = _halves(permuted_means, seed)[part]
+        permuted_scores = [
+            _bic(law, _constants_on(law, permuted_means, seed), permuted_means, half_weights)
             if law.uses(factor)
             else score[part]
             for law, score in zip(laws, scores, strict=True)
         ]
-        rounds.append(_lead(laws, again, factor))
+        rounds.append(_lead(laws, permuted_scores, factor))
     return Inclusion(
         observed=float(np.mean(_lead(laws, scores, factor) > rules.clear)),
         permuted=float(np.mean(np.concatenate(rounds) > rules.clear)),
@@ -81,13 +80,13 @@ def permuted(data: Rows, factor: str, seed: Sequence[int]) -> Rows:
     defined = ~np.isnan(column)
     _, index = np.unique(data.cell[defined], return_inverse=True)
     index = index.ravel()
-    value = np.bincount(index, column[defined]) / np.bincount(index)
-    shuffled = column.copy()
-    shuffled[defined] = np.random.default_rng(seed).permutation(value)[index]
-    return replace(data, columns={**data.columns, factor: shuffled})
+    cell_values = np.bincount(index, column[defined]) / np.bincount(index)
+    values = column.copy()
+    values[defined] = np.random.default_rng(seed).permutation(cell_values)[index]
+    return replace(data, columns={**data.columns, factor: values})
 
 
-def _refitted(law: Competitor, data: Rows, seed: int) -> Floats:
+def _constants_on(law: Competitor, data: Rows, seed: int) -> Floats:
     """Constants on permuted rows, from several starts and those of the rows as they are."""
     rules, expression = data.rules.evidence, law.expression
     fresh = propose_starts(expression, data.sample, rules.starts, seed_of(expression.text, seed))
@@ -100,8 +99,8 @@ def _halves(data: Rows, seed: int) -> Floats:
     """Weights (M, N) of the merged rows on halves of the cells: the same draws for every law."""
     cells, index = np.unique(data.merged_cell, return_inverse=True)
     draws = np.random.default_rng([seed, 37]).random((data.rules.evidence.halves, len(cells)))
-    chosen = draws.argsort(axis=1) < _half(len(cells))
-    return np.asarray(chosen[:, index.ravel()] * data.sample.weight, dtype=float)
+    members = draws.argsort(axis=1) < _half(len(cells))
+    return np.asarray(members[:, index.ravel()] * data.sample.weight, dtype=float)
 
 
 def _half(cells: int) -> int:

@@ -39,7 +39,7 @@ class _Cells:
 
 
 def model_free_exponent(data: Rows, factor: str, seed: int) -> ModelFreeExponent | None:
-    """The power by which cells that share all other factors differ; None where there are too few.
+    """The power within groups of cells equal in all other factors; None with too few cells.
 
     None too where the best power is the lowest or the highest one tried: the rows hardly bend.
     """
@@ -49,14 +49,14 @@ def model_free_exponent(data: Rows, factor: str, seed: int) -> ModelFreeExponent
     low, high = rules.power_range if cells.factor.min() > 0 else rules.power_range_zero
     steps = round((high - low) / rules.power_step)
     powers = np.round(low + rules.power_step * np.arange(steps + 1), 9)
-    scaled = cells.factor / float(np.exp(np.mean(np.log(cells.factor[cells.factor > 0]))))
-    size = len(scaled)
+    relative = cells.factor / float(np.exp(np.mean(np.log(cells.factor[cells.factor > 0]))))
+    size = len(relative)
     draws = np.random.default_rng([seed, 43]).multinomial(
         size, np.full(size, 1 / size), size=rules.power_resamples
     )
     weight = np.vstack([np.ones(size), draws]) * cells.weight
     error = np.array(
-        [_error(np.log(scaled) if p == 0 else scaled**p, cells, weight) for p in powers]
+        [_error(np.log(relative) if p == 0 else relative**p, cells, weight) for p in powers]
     )
     best = powers[np.argmin(error, axis=0)]
     if best[0] in (powers[0], powers[-1]):
@@ -76,13 +76,13 @@ def _grouped(data: Rows, factor: str) -> _Cells | None:
     others = {name: c[first] for name, c in rows.columns.items() if name != factor}
     group = number_cells(others) if others else np.zeros(len(first), dtype=np.int64)
     levels = {g: len(np.unique(column[group == g])) for g in np.unique(group)}
-    usable = np.isin(group, [g for g, count in levels.items() if count >= rules.power_levels])
-    size, groups = int(usable.sum()), len(np.unique(group[usable]))
+    mask = np.isin(group, [g for g, count in levels.items() if count >= rules.power_levels])
+    size, groups = int(mask.sum()), len(np.unique(group[mask]))
     if not rules.power_freedom + 2 * groups <= size <= rules.power_cells:
         return None
-    if column[usable].min() < 0:
+    if column[mask].min() < 0:
         return None
-    order = np.flatnonzero(usable)[np.argsort(group[usable], kind="stable")]
+    order = np.flatnonzero(mask)[np.argsort(group[mask], kind="stable")]
     _, start = np.unique(group[order], return_index=True)
     return _Cells(factor=column[order], target=target[order], weight=weight[order], start=start)
 
@@ -96,9 +96,9 @@ def _error(x: Floats, cells: _Cells, weight: Floats) -> Floats:
 
     mass = np.maximum(total(np.ones_like(x)), 1e-300)
     sum_x, sum_y = total(x), total(y)
-    spread = total(x * x) - sum_x**2 / mass
-    shared = total(x * y) - sum_x * sum_y / mass
-    left = total(y * y) - sum_y**2 / mass
-    safe = spread > 1e-12 * np.maximum(total(x * x), 1e-300)
-    gained = np.where(safe, shared**2 / np.where(safe, spread, 1.0), 0.0)
-    return np.asarray((left - gained).sum(axis=1))
+    variance = total(x * x) - sum_x**2 / mass
+    covariance = total(x * y) - sum_x * sum_y / mass
+    residual = total(y * y) - sum_y**2 / mass
+    varies = variance > 1e-12 * np.maximum(total(x * x), 1e-300)
+    explained = np.where(varies, covariance**2 / np.where(varies, variance, 1.0), 0.0)
+    return np.asarray((residual - explained).sum(axis=1))

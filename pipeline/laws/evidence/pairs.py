@@ -1,4 +1,4 @@
-"""Pairs: cells of several tasks beside the single-task runs that are alike in all else.
+"""Pairs: multi-task cells and the single-task runs that are equal in all other factors.
 
 Notation
 --------
@@ -34,7 +34,7 @@ class Pairs:
     levels : factor -> (C,) place of its level, for factors that vary and are defined.
     at : factor -> (C,) its value: that of its level, or the cell's mean of a continuum.
     group : (C,) place of the group; zeros without groups.
-    by_seed : whether every run is set against the single-task run of its own seed.
+    by_seed : whether every run is paired with the single-task run of its seed.
     """
 
     gain: Floats
@@ -68,20 +68,20 @@ def find_pairs(data: Rows, roles: Roles, lower: bool, seeds: Indices | None) -> 
     lower : whether a lower target is better.
     seeds : (N,) seed of every row; None where the table has none.
     """
-    alone = data.columns[roles.tasks] == 1.0
+    single_task = data.columns[roles.tasks] == 1.0
     levels = _levels(data)
-    base = _bases(data, roles, levels, alone)
+    base = _bases(data, roles, levels, single_task)
     cell = _cells(data, levels, base)
     sign = -1.0 if lower else 1.0
-    runs = _Runs(sign * data.target, data.weights, data.counts, cell, base, alone)
-    together = ~alone & np.isin(base, np.unique(base[alone]))
-    if not together.any():
+    runs = _Runs(sign * data.target, data.weights, data.counts, cell, base, single_task)
+    multi_task = ~single_task & np.isin(base, np.unique(base[single_task]))
+    if not multi_task.any():
         return None
-    by_seed = _pair_by_seed(runs, together, seeds, data.rules.evidence.prior_freedom)
+    by_seed = _pair_by_seed(runs, multi_task, seeds, data.rules.evidence.prior_freedom)
     if by_seed is not None and by_seed.freedom >= data.rules.evidence.seed_freedom:
         return _record(by_seed, runs, data, levels, True)
-    found = _pair_by_mean(runs, together, data.noise, data.rules.evidence.prior_freedom)
-    return _record(found, runs, data, levels, False)
+    gains = _pair_by_mean(runs, multi_task, data.noise, data.rules.evidence.prior_freedom)
+    return _record(gains, runs, data, levels, False)
 
 
 @dataclass(frozen=True)
@@ -111,11 +111,11 @@ class _Gains:
 
 def _levels(data: Rows) -> dict[str, Levels]:
     """Levels of every factor over all rows."""
-    found = {}
+    levels = {}
     for name, column in data.columns.items():
         low = float(np.nanmin(column)) if np.isfinite(column).any() else None
-        found[name] = find_levels(column, is_logarithmic(column, low))
-    return found
+        levels[name] = find_levels(column, is_logarithmic(column, low))
+    return levels
 
 
 def _exact(levels: Levels, column: Floats) -> Indices:
@@ -127,12 +127,12 @@ def _exact(levels: Levels, column: Floats) -> Indices:
 
 
 def _bases(data: Rows, roles: Roles, levels: Mapping[str, Levels], alone: Mask) -> Indices:
-    """Which rows (N,) are alike in all but T, the relatedness and what one task does not have."""
+    """Base (N,) of each row: rows equal in all that one task has, T and relatedness aside."""
     codes = [data.group_index]
     for name, column in data.columns.items():
         if name not in (roles.tasks, roles.relatedness) and not np.isnan(column[alone]).all():
             codes.append(_exact(levels[name], column))
-    return _numbered(codes)
+    return _number_rows(codes)
 
 
 def _cells(data: Rows, levels: Mapping[str, Levels], base: Indices) -> Indices:
@@ -140,10 +140,10 @@ def _cells(data: Rows, levels: Mapping[str, Levels], base: Indices) -> Indices:
     codes = [base, *(each.code for each in levels.values() if not each.binned)]
     if any(each.binned for each in levels.values()):
         codes.append(data.cell)
-    return _numbered(codes)
+    return _number_rows(codes)
 
 
-def _numbered(codes: list[Indices]) -> Indices:
+def _number_rows(codes: list[Indices]) -> Indices:
     _, index = np.unique(np.column_stack(codes), axis=0, return_inverse=True)
     return np.asarray(index.ravel(), dtype=np.int64)
 
@@ -160,22 +160,22 @@ def _pair_by_mean(runs: _Runs, together: Mask, stated: float | None, prior: floa
     weight = _sums(index, runs.weight[rows])
     mean = _sums(index, (runs.weight * runs.good)[rows]) / weight
     base = runs.base[rows[first]]
-    known = together | (runs.alone & np.isin(runs.base, np.unique(base)))
-    whole = _sums(runs.cell, runs.weight * known)
-    centre = _sums(runs.cell, runs.weight * known * runs.good) / np.maximum(whole, 1e-300)
-    squares = _sums(runs.base, runs.weight * known * (runs.good - centre[runs.cell]) ** 2)
-    freedom = _sums(runs.base, runs.count * known)
-    pairs = np.unique(np.column_stack([runs.base[known], runs.cell[known]]), axis=0)
+    mask = together | (runs.alone & np.isin(runs.base, np.unique(base)))
+    total_weight = _sums(runs.cell, runs.weight * mask)
+    centre = _sums(runs.cell, runs.weight * mask * runs.good) / np.maximum(total_weight, 1e-300)
+    squares = _sums(runs.base, runs.weight * mask * (runs.good - centre[runs.cell]) ** 2)
+    freedom = _sums(runs.base, runs.count * mask)
+    pairs = np.unique(np.column_stack([runs.base[mask], runs.cell[mask]]), axis=0)
     freedom = freedom - np.bincount(pairs[:, 0], minlength=len(freedom))
-    noise, total = _shrunk(squares, freedom, prior)
+    noise, total = _shrink(squares, freedom, prior)
     if noise is None and stated is not None:
         noise, total = np.full(len(single), stated), 1e6
     places, place = np.unique(base, return_inverse=True)
     gains = mean - level[base]
     if noise is None:
         return _Gains(rows[first], gains, weight, place, None, None, 0.0)
-    own, shared = noise[base] / weight, noise[places] / single[places]
-    return _Gains(rows[first], gains, weight, place, own, shared, total)
+    own_variance, shared_variance = noise[base] / weight, noise[places] / single[places]
+    return _Gains(rows[first], gains, weight, place, own_variance, shared_variance, total)
 
 
 def _pair_by_seed(
@@ -184,11 +184,11 @@ def _pair_by_seed(
     """Runs minus the single-task run of the same seed, averaged over cells; None without seeds.
 
     What runs of a seed have in common (its single-task run, its main task) varies between seeds and
-    is shared by the cells of a base; what is left is each cell's own.
+    is shared by the cells of a base; the residual belongs to each cell.
     """
     if seeds is None:
         return None
-    block = _numbered([runs.base, seeds])
+    block = _number_rows([runs.base, seeds])
     single = _sums(block, runs.weight * runs.alone)
     level = _sums(block, runs.weight * runs.alone * runs.good) / np.maximum(single, 1e-300)
     rows = np.flatnonzero(together & (single[block] > 0))
@@ -200,26 +200,26 @@ def _pair_by_seed(
     _, pair_first, pair = np.unique(block[rows], return_index=True, return_inverse=True)
     total = _sums(cell, weight)
     mean = _sums(cell, weight * gain) / total
-    left = gain - mean[cell]
-    drift = _sums(pair, weight * left) / _sums(pair, weight)
+    residual = gain - mean[cell]
+    drift = _sums(pair, weight * residual) / _sums(pair, weight)
     seeds_of = _sums(base[pair_first], np.ones(len(pair_first)))
-    common, freedom = _shrunk(_sums(base[pair_first], drift**2), seeds_of - 1.0, prior)
+    common, freedom = _shrink(_sums(base[pair_first], drift**2), seeds_of - 1.0, prior)
     spare = _sums(base, runs.count[rows]) - _sums(base[first], np.ones(len(first)))
-    rest = _sums(base, weight * (left - drift[pair]) ** 2)
-    noise, _ = _shrunk(rest, np.maximum(spare - (seeds_of - 1.0), 0.0), prior)
+    squares = _sums(base, weight * (residual - drift[pair]) ** 2)
+    noise, _ = _shrink(squares, np.maximum(spare - (seeds_of - 1.0), 0.0), prior)
     if common is None or noise is None:
         return None
     own, shared = noise[base[first]] / total, common / seeds_of
     return _Gains(rows[first], mean, total, base[first], own, shared, freedom)
 
 
-def _shrunk(squares: Floats, freedom: Floats, prior: float) -> tuple[Floats | None, float]:
+def _shrink(squares: Floats, freedom: Floats, prior: float) -> tuple[Floats | None, float]:
     """Variances (B,) drawn towards that of all bases, and their degrees of freedom together."""
     total = float(freedom.sum())
     if total < 1 or not squares.sum() > 0:
         return None, 0.0
-    whole = float(squares.sum()) / total
-    return (squares + prior * whole) / (freedom + prior), total
+    pooled_variance = float(squares.sum()) / total
+    return (squares + prior * pooled_variance) / (freedom + prior), total
 
 
 def _sums(index: Indices, values: Floats) -> Floats:
@@ -227,20 +227,20 @@ def _sums(index: Indices, values: Floats) -> Floats:
 
 
 def _record(
-    found: _Gains, runs: _Runs, data: Rows, levels: Mapping[str, Levels], by_seed: bool
+    gains: _Gains, runs: _Runs, data: Rows, levels: Mapping[str, Levels], by_seed: bool
 ) -> Pairs:
     """The gains with the levels and values of their cells."""
-    mine = np.isin(runs.cell, runs.cell[found.first])
+    mask = np.isin(runs.cell, runs.cell[gains.first])
     codes, at = {}, {}
     for name, column in data.columns.items():
         each = levels[name]
-        defined = np.isfinite(column) & mine
+        defined = np.isfinite(column) & mask
         count = _sums(runs.cell, defined.astype(float))
         mean = _sums(runs.cell, np.where(defined, column, 0.0)) / np.maximum(count, 1.0)
-        value = mean[runs.cell[found.first]]
-        code = each.code[found.first]
+        value = mean[runs.cell[gains.first]]
+        code = each.code[gains.first]
         if (code == UNDEFINED).any():
-            at[name] = np.where(np.isfinite(column[found.first]), value, np.nan)
+            at[name] = np.where(np.isfinite(column[gains.first]), value, np.nan)
             continue
         if each.binned:
             at[name] = value
@@ -250,14 +250,14 @@ def _record(
         if len(np.unique(code)) > 1:
             codes[name] = np.unique(code, return_inverse=True)[1].ravel()
     return Pairs(
-        gain=found.gain,
-        weight=found.weight,
-        base=found.base.astype(np.int64),
-        own=found.own,
-        shared=found.shared,
-        freedom=found.freedom,
+        gain=gains.gain,
+        weight=gains.weight,
+        base=gains.base.astype(np.int64),
+        own=gains.own,
+        shared=gains.shared,
+        freedom=gains.freedom,
         levels=codes,
         at=at,
-        group=data.group_index[found.first],
+        group=data.group_index[gains.first],
         by_seed=by_seed,
     )

@@ -1,10 +1,10 @@
-"""Gains of training together as they were measured: paired, and pooled before they are tested.
+"""Measured gains of training together: paired, pooled over neighbouring cells, and tested.
 
-One cell's gain is mostly noise. Gains are therefore averaged over *ranges*: cells whose levels of
-every factor are neighbours, such as n ≤ 100 and AMI ≤ 0.05. All ranges are looked at, and one
-counts where its mean is further from 0 than the furthest of all ranges is by chance in 95 % of
-tables without any gain, which are drawn with the noise of this table (a scan statistic; Kulldorff
-1997, A spatial scan statistic). Intervals are widened likewise. No law enters.
+The gain of one cell is mostly noise. Gains are therefore averaged over *ranges*: cells whose levels
+of every factor are neighbours, such as n ≤ 100 and AMI ≤ 0.05. All ranges are tested by a scan
+statistic (Kulldorff 1997, A spatial scan statistic): a range is significant where its mean is
+further from 0 than the furthest of all ranges in 95 % of simulated tables without gains. These have
+the noise of this table. Intervals are widened likewise. No law is used.
 
 Notation
 --------
@@ -117,33 +117,33 @@ def pooled_gain(
     if pairs is None:
         return None
     rules, error = data.rules.evidence, pairs.error
-    clear = None if error is None else int(np.sum(pairs.gain < -rules.clear_harm * error))
-    harm, help_ = _regions(pairs, rules, seed)
+    clear_count = None if error is None else int(np.sum(pairs.gain < -rules.clear_harm * error))
+    harm_regions, gain_regions = _regions(pairs, rules, seed)
     place = np.zeros(len(pairs), dtype=np.int64)
-    for sign, found in ((-1, harm), (1, help_)):
-        for k, each in enumerate(found):
+    for sign, regions in ((-1, harm_regions), (1, gain_regions)):
+        for k, each in enumerate(regions):
             place[each.inside] = sign * (k + 1)
-    predicted = _predicted(law, data, pairs, roles, lower)
-    pooled = _pooled(pairs, roles.relatedness)
+    predictions = _predicted(law, data, pairs, roles, lower)
+    means = _pooled(pairs, roles.relatedness)
     return PooledGain(
         count=roles.tasks,
         share=roles.relatedness,
         by_seed=pairs.by_seed,
         tested=error is not None,
         ranges={name: _ends(pairs.at[name]) for name in pairs.levels},
-        harm=tuple(_region(pairs, each, predicted) for each in harm),
-        help=tuple(_region(pairs, each, predicted) for each in help_),
+        harm=tuple(_region(pairs, each, predictions) for each in harm_regions),
+        help=tuple(_region(pairs, each, predictions) for each in gain_regions),
         cells=tuple(
             Cell(
                 at=_point(pairs, c),
                 group=data.levels[pairs.group[c]] if data.levels else "",
                 gain=float(pairs.gain[c]),
-                pooled=float(pooled[c]),
+                pooled=float(means[c]),
                 region=int(place[c]),
             )
             for c in range(len(pairs))
         ),
-        clearly=clear,
+        clearly=clear_count,
     )
 
 
@@ -158,48 +158,53 @@ class _Range:
 
 
 def _regions(pairs: Pairs, rules: EvidenceRules, seed: int) -> tuple[list[_Range], list[_Range]]:
-    """Ranges of clear harm, then ranges of clear gain that no harm is in.
+    """Ranges of significant harm, then of significant gain; they do not overlap.
 
-    Of all that are clear, the one with the most harm for sure comes first: the end of its interval
-    that is nearer to 0, times its runs. So a range grows as long as what it takes in adds to it.
+    The range with the largest lower bound of total harm comes first: the end of its interval that
+    is nearer to 0, times its runs. A larger range therefore wins while it adds to that bound.
     """
     if pairs.own is None or pairs.shared is None:
         return [], []
-    inside = _ranges(pairs, rules)
-    share = inside * (pairs.weight / (inside @ pairs.weight)[:, None])
-    by_base = share @ np.eye(len(pairs.shared))[pairs.base]
-    error = np.sqrt(share**2 @ pairs.own + by_base**2 @ pairs.shared)
-    mean = share @ pairs.gain
-    furthest = _by_chance(pairs, share, by_base, error, rules, seed)
-    half, runs = furthest * error, inside @ pairs.weight
-    taken = np.zeros(len(pairs), dtype=bool)
-    found: list[list[_Range]] = []
+    members = _ranges(pairs, rules)
+    mean_weights = members * (pairs.weight / (members @ pairs.weight)[:, None])
+    by_base = mean_weights @ np.eye(len(pairs.shared))[pairs.base]
+    error = np.sqrt(mean_weights**2 @ pairs.own + by_base**2 @ pairs.shared)
+    mean = mean_weights @ pairs.gain
+    threshold = _by_chance(pairs, mean_weights, by_base, error, rules, seed)
+    half, runs = threshold * error, members @ pairs.weight
+    union = np.zeros(len(pairs), dtype=bool)
+    regions: list[list[_Range]] = []
     for sign in (-1.0, 1.0):
-        surely = runs * (sign * mean - half)
-        chosen: list[_Range] = []
-        for k in np.argsort(-surely, kind="stable"):
-            if surely[k] <= 0 or len(chosen) == rules.pooled_regions:
+        lower_bound = runs * (sign * mean - half)
+        ranges: list[_Range] = []
+        for k in np.argsort(-lower_bound, kind="stable"):
+            if lower_bound[k] <= 0 or len(ranges) == rules.pooled_regions:
                 break
-            if not (inside[k] & taken).any():
+            if not (members[k] & union).any():
                 ends = float(mean[k] - half[k]), float(mean[k] + half[k])
-                chosen.append(_Range(inside[k], float(mean[k]), *ends))
-                taken |= inside[k]
-        found.append(chosen)
-    return found[0], found[1]
+                ranges.append(_Range(members[k], float(mean[k]), *ends))
+                union |= members[k]
+        regions.append(ranges)
+    return regions[0], regions[1]
 
 
 def _by_chance(
-    pairs: Pairs, share: Floats, by_base: Floats, error: Floats, rules: EvidenceRules, seed: int
+    pairs: Pairs,
+    mean_weights: Floats,
+    by_base: Floats,
+    error: Floats,
+    rules: EvidenceRules,
+    seed: int,
 ) -> float:
-    """How many standard errors the furthest range lies from 0, in 95 % of tables without gains."""
+    """95 % quantile of the furthest range's distance from 0, in standard errors, without gains."""
     assert pairs.own is not None
     assert pairs.shared is not None
     random, draws = np.random.default_rng([seed, 59]), rules.pooled_draws
     own = random.normal(size=(len(pairs), draws)) * np.sqrt(pairs.own)[:, None]
     shared = random.normal(size=(len(pairs.shared), draws)) * np.sqrt(pairs.shared)[:, None]
-    score = np.abs(share @ own + by_base @ shared) / error[:, None]
-    known = np.sqrt(random.chisquare(pairs.freedom, draws) / pairs.freedom)
-    return float(np.quantile(score.max(axis=0) / known, 0.95))
+    score = np.abs(mean_weights @ own + by_base @ shared) / error[:, None]
+    scale = np.sqrt(random.chisquare(pairs.freedom, draws) / pairs.freedom)
+    return float(np.quantile(score.max(axis=0) / scale, 0.95))
 
 
 def _ranges(pairs: Pairs, rules: EvidenceRules) -> Mask:
@@ -215,12 +220,12 @@ def _ranges(pairs: Pairs, rules: EvidenceRules) -> Mask:
         if np.prod([float(len(axis)) for axis in axes]) <= most or levels == 1:
             break
         levels, inner = (levels, False) if inner else (levels - 1, False)
-    inside = np.ones((1, len(pairs)), dtype=bool)
+    members = np.ones((1, len(pairs)), dtype=bool)
     for axis in axes:
-        inside = (inside[:, None, :] & axis[None, :, :]).reshape(-1, len(pairs))
-    inside = inside[inside.sum(axis=1) >= min(rules.pooled_cells, len(pairs))]
-    packed = np.packbits(inside, axis=1)
-    return np.asarray(inside[np.sort(np.unique(packed, axis=0, return_index=True)[1])])
+        members = (members[:, None, :] & axis[None, :, :]).reshape(-1, len(pairs))
+    members = members[members.sum(axis=1) >= min(rules.pooled_cells, len(pairs))]
+    bits = np.packbits(members, axis=1)
+    return np.asarray(members[np.sort(np.unique(bits, axis=0, return_index=True)[1])])
 
 
 def _coarse(code: Indices, most: int) -> Indices:
@@ -232,25 +237,27 @@ def _intervals(code: Indices, inner: bool) -> Mask:
     """Cells (I, C) of each contiguous range of levels."""
     count = int(code.max()) + 1
     ends = [(low, high) for low in range(count) for high in range(low, count)]
-    kept = [(a, b) for a, b in ends if inner or a == 0 or b == count - 1]
-    return np.array([(code >= a) & (code <= b) for a, b in kept])
+    ranges = [(a, b) for a, b in ends if inner or a == 0 or b == count - 1]
+    return np.array([(code >= a) & (code <= b) for a, b in ranges])
 
 
-def _pooled(pairs: Pairs, share: str) -> Floats:
+def _pooled(pairs: Pairs, relatedness: str) -> Floats:
     """The mean gain (C,) over the neighbours of each cell, itself among them."""
     means = np.empty(len(pairs))
     for rows in np.array_split(np.arange(len(pairs)), len(pairs) // 500 + 1):
-        near = np.ones((len(rows), len(pairs)), dtype=bool)
+        neighbours = np.ones((len(rows), len(pairs)), dtype=bool)
         for name, code in pairs.levels.items():
-            near &= np.abs(code[rows, None] - code[None, :]) <= (0 if name == share else 1)
-        near &= pairs.group[rows, None] == pairs.group[None, :]
-        means[rows] = (near @ (pairs.weight * pairs.gain)) / (near @ pairs.weight)
+            neighbours &= np.abs(code[rows, None] - code[None, :]) <= (
+                0 if name == relatedness else 1
+            )
+        neighbours &= pairs.group[rows, None] == pairs.group[None, :]
+        means[rows] = (neighbours @ (pairs.weight * pairs.gain)) / (neighbours @ pairs.weight)
     return means
 
 
-def _region(pairs: Pairs, found: _Range, predicted: Floats) -> Region:
-    inside, weight = found.inside, pairs.weight[found.inside]
-    law = float(np.average(predicted[inside], weights=weight))
+def _region(pairs: Pairs, area: _Range, predictions: Floats) -> Region:
+    inside, weight = area.inside, pairs.weight[area.inside]
+    law = float(np.average(predictions[inside], weights=weight))
     where = {
         name: _ends(pairs.at[name][inside])
         for name, code in pairs.levels.items()
@@ -258,8 +265,8 @@ def _region(pairs: Pairs, found: _Range, predicted: Floats) -> Region:
     }
     return Region(
         where=where,
-        gain=found.mean,
-        ci95=(found.low, found.high),
+        gain=area.mean,
+        ci95=(area.low, area.high),
         cells=int(inside.sum()),
         below=int(np.sum(pairs.gain[inside] < 0)),
         runs=float(weight.sum()),

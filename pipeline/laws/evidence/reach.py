@@ -1,16 +1,16 @@
-"""Reach: how far beyond the fitted values the law can be trusted, and where good laws part.
+"""Reach: how far beyond the fitted values the law can be trusted, and where good laws diverge.
 
 Each size of the law grows in multiples of its largest fitted value. The other factors are held at
 two combinations of levels: their medians, and the highest fitted corner, the row with the largest
 other factors among those at the largest sizes. Of the two, the less certain one counts. A fraction
 is bounded and does not grow.
 
-With groups, each group has combinations of its own, sizes are multiples of the largest value of any
+With groups, each group has its own combinations, sizes are multiples of the largest value of any
 group, and half-widths, spreads and thresholds are medians over the groups.
 
 Notation
 --------
-K : sizes asked about.    N : rows.    G : groups, 1 without any.
+K : sizes to judge.    N : rows.    G : groups, 1 without any.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def reach(law: Law, data: Rows) -> list[Reach]:
         return []
     kinds, main = classify(data.columns), task_roles(data.columns).size
     sizes = [name for name in data.factors if name in (*kinds.sizes, *kinds.amounts)]
-    used = sorted((name for name in sizes if law.uses(name)), key=lambda name: name != main)
-    return [_of_factor(factor, parts, data) for factor in used]
+    factors = sorted((name for name in sizes if law.uses(name)), key=lambda name: name != main)
+    return [_of_factor(factor, parts, data) for factor in factors]
 
 
 def _by_group(law: Law, data: Rows) -> list[tuple[Law, Rows]]:
@@ -107,9 +107,9 @@ def _of_factor(factor: str, parts: Sequence[tuple[Law, Rows]], data: Rows) -> Re
     width = np.median([doubt.width for doubt in doubts], axis=0)
     spread = np.median([doubt.spread for doubt in doubts], axis=0)
     limit = float(np.median([doubt.limit for doubt in doubts]))
-    narrow = width <= limit
-    count = int(np.argmin(narrow)) if not narrow.all() else len(narrow)
-    apart = spread > float(np.median([doubt.noise for doubt in doubts]))
+    trusted = width <= limit
+    count = int(np.argmin(trusted)) if not trusted.all() else len(trusted)
+    parting = spread > float(np.median([doubt.noise for doubt in doubts]))
     half_width = float(width[: max(count, 1)].max())
     return Reach(
         factor=factor,
@@ -118,26 +118,26 @@ def _of_factor(factor: str, parts: Sequence[tuple[Law, Rows]], data: Rows) -> Re
         trusted_to=float(sizes[count - 1]) if count else None,
         half_width=half_width if np.isfinite(half_width) else None,
         limit=limit,
-        parts_at=float(sizes[np.argmax(apart)]) if apart.any() else None,
+        parts_at=float(sizes[np.argmax(parting)]) if parting.any() else None,
     )
 
 
 def _sizes(column: Floats, multiples: Sequence[float]) -> Floats:
     """Multiples (K,) of the largest fitted value, whole where the column is."""
-    known = column[np.isfinite(column)]
-    sizes = known.max() * np.asarray(multiples, dtype=float)
-    return np.unique(np.floor(sizes)) if np.array_equal(known, np.round(known)) else sizes
+    values = column[np.isfinite(column)]
+    sizes = values.max() * np.asarray(multiples, dtype=float)
+    return np.unique(np.floor(sizes)) if np.array_equal(values, np.round(values)) else sizes
 
 
 def _doubt(law: Law, data: Rows, factor: str, sizes: Floats) -> Doubt:
-    rules, told = data.rules.evidence, law.uncertainty
+    rules, uncertainty = data.rules.evidence, law.uncertainty
     width, spread = np.zeros(len(sizes)), np.zeros(len(sizes))
-    for held in (_middle(data), _corner(data, factor)):
-        points = {name: np.full(len(sizes), value) for name, value in held.items()}
+    for base in (_middle(data), _corner(data, factor)):
+        points = {name: np.full(len(sizes), value) for name, value in base.items()}
         points[factor] = sizes
         width = np.maximum(width, _half_width(law.bands(points)))
         spread = np.maximum(spread, law.rival_spread(points))
-    noise = (0.0 if told is None else told.noise_sd) or 0.0
+    noise = (0.0 if uncertainty is None else uncertainty.noise_sd) or 0.0
     extent = float(np.ptp(data.target))
     limit = max(rules.reach_noise * noise, rules.reach_range * extent)
     return Doubt(width, spread, limit, max(noise, rules.no_change * extent))

@@ -1,7 +1,7 @@
-"""What every law engine offers: is it ready, and expressions for some rows.
+"""The interface of law engines: readiness, and candidate expressions for rows.
 
-An engine sees rows and a number of evaluations, and returns candidate expressions; constants,
-scores, validity and selection are the search's business and the same for all engines.
+An engine gets rows and a number of evaluations, and returns candidate expressions. The search fits
+constants, scores, checks and selects, in the same way for all engines.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from typing import Protocol
 import numpy as np
 
 from mtl_laws.pipeline.symbolic.fit import Sample
+from mtl_laws.pipeline.symbolic.kinds import is_size
 from mtl_laws.pipeline.symbolic.program import Columns, Expression
+from mtl_laws.pipeline.symbolic.tree import Floats
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Readiness:
 
 @dataclass(frozen=True)
 class Request:
-    """One search an engine is asked for.
+    """One search by an engine.
 
     Attributes
     ----------
@@ -68,8 +70,8 @@ class Engine(Protocol):
     Attributes
     ----------
     name : its key in the registry, and the origin of its laws.
-    own_process : it keeps a process of its own; its searches run one by one in the parent.
-    knows_groups : it fits constants per group; others get the target standardised by group.
+    own_process : whether it keeps its own process; its searches run one by one in the parent.
+    knows_groups : whether it fits constants per group; others get the target standardised by group.
     """
 
     name: str
@@ -89,3 +91,16 @@ class Engine(Protocol):
             if the engine failed; the search goes on with the other engines.
         """
         ...
+
+
+def design_matrix(sample: Sample) -> tuple[Floats, dict[str, float]]:
+    """Factors as float32 columns near 1 (N rows, F factors), and the divisor of each.
+
+    A size is divided by its geometric mean, anything else by 1.
+    """
+    scales = {
+        name: float(np.exp(np.mean(np.log(column)))) if is_size(column) else 1.0
+        for name, column in sample.columns.items()
+    }
+    columns = [column / scales[name] for name, column in sample.columns.items()]
+    return np.column_stack(columns).astype(np.float32), scales

@@ -2,8 +2,8 @@
 
     outer(u) [+ term …],   u = size · other sizes' powers · fractions' effects
 
-Sizes, counts, amounts and fractions are told apart by their values (`kinds`), so the grammar works
-for any factor names and knows no table. ``?`` stands for a constant until a form is complete.
+Sizes, counts, amounts and fractions are classified by their values (`kinds`), so the grammar works
+for any factor names. ``?`` stands for a constant until a form is complete.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class Form:
     @property
     def text(self) -> str:
         """The form with constants numbered ``c0, c1, …``."""
-        joined = " + ".join([self.outer.format(u=self.size), *self.terms])
+        text = " + ".join([self.outer.format(u=self.size), *self.terms])
         numbers = count()
-        return re.sub(r"\?", lambda _: f"c{next(numbers)}", joined)
+        return re.sub(r"\?", lambda _: f"c{next(numbers)}", text)
 
 
 def screening_forms(kinds: Kinds) -> Iterator[Form]:
@@ -66,9 +66,14 @@ def screening_forms(kinds: Kinds) -> Iterator[Form]:
 
 
 def product_forms(kinds: Kinds) -> Iterator[Form]:
-    """Products for targets that may change sign, such as a gain: a share's effect times sizes'."""
-    for share in kinds.fractions:
-        for effect in (f"(?*{share} - ?)", f"(?*{share}**? - ?)", f"?*{share}", f"?*{share}**?"):
+    """Products for targets of both signs, such as a gain: effect of a fraction times a size."""
+    for fraction in kinds.fractions:
+        for effect in (
+            f"(?*{fraction} - ?)",
+            f"(?*{fraction}**? - ?)",
+            f"?*{fraction}",
+            f"?*{fraction}**?",
+        ):
             for size in kinds.sizes:
                 yield Form(f"{effect}*{{u}}**?", size)
                 yield Form(f"{effect}*{logarithm('{u}', size in kinds.counts)}", size)
@@ -77,7 +82,7 @@ def product_forms(kinds: Kinds) -> Iterator[Form]:
 
 
 def product_of_two(effect: str, size: str, other: str, kinds: Kinds) -> Iterator[Form]:
-    """A share's effect that grows with one size and fades, or grows, with another."""
+    """The effect of a fraction that grows with one size and fades or grows with another."""
     growth = logarithm("{u}", size in kinds.counts)
     yield Form(f"{effect}*{growth}*{other}**?", size)
     yield Form(f"{effect}*{growth}/sqrt({other})", size)
@@ -105,40 +110,40 @@ def effective_sizes(kinds: Kinds) -> Iterator[str]:
         if b in kinds.counts:
             yield f"{a}*(1 + ?*log({b}))"
             yield f"{a}*(1 + ?*({b} - 1)/({b} + ?))"
-    for share in kinds.fractions:
+    for fraction in kinds.fractions:
         for size in kinds.sizes:
-            yield f"{size}*{share}**?"
-            yield f"{size}*(1 - {share})**?"
-            yield f"{size}*exp(?*{share})"
+            yield f"{size}*{fraction}**?"
+            yield f"{size}*(1 - {fraction})**?"
+            yield f"{size}*exp(?*{fraction})"
         for size, other in permutations(kinds.sizes, 2):
-            yield from related(size, other, share, other in kinds.counts)
+            yield from related(size, other, fraction, other in kinds.counts)
     yield from with_amounts(kinds)
     yield from several_auxiliaries(kinds)
 
 
-def related(size: str, other: str, share: str, counted: bool) -> Iterator[str]:
-    """Effective sizes in which a share says how much of another size adds to the first."""
-    yield f"{size}*(?*{other})**{share}"
+def related(size: str, other: str, fraction: str, counted: bool) -> Iterator[str]:
+    """Effective sizes in which a fraction weights what another size adds to the first."""
+    yield f"{size}*(?*{other})**{fraction}"
     if counted:  # the power of another size would depend on its unit
-        yield f"{size}*{other}**{share}"
-        yield f"{size}*{other}**(?*{share})"
-        yield f"{size}*{other}**(?*{share} - ?)"
-        yield f"{size}*{other}**(?*{share}**?)"
-        yield f"{size}*{other}**(?*{share}**? - ?)"
-        yield f"{size}*(1 + ({other} - 1)*{share})"
-        yield f"{size}*(1 + ({other} - 1)*{share}**?)"
-        yield f"{size}*(1 + ?*({other} - 1)*{share})"
-        yield f"{size}*(1 + ?*({other} - 1)*{share}**?)"
-        yield f"{size}*(1 + ?*({other} - 1)**?*{share})"
-        yield f"{size}*(1 + ?*({other} - 1)**?*{share}**?)"
-        yield f"{size}*(1 + ({other} - 1)*(?*{share} - ?))"
-        yield f"{size}*(1 + ({other} - 1)*({share}**? - ?))"
-        yield f"{size}*(1 + ?*{share}**?*({other} - 1)/({other} + ?))"
+        yield f"{size}*{other}**{fraction}"
+        yield f"{size}*{other}**(?*{fraction})"
+        yield f"{size}*{other}**(?*{fraction} - ?)"
+        yield f"{size}*{other}**(?*{fraction}**?)"
+        yield f"{size}*{other}**(?*{fraction}**? - ?)"
+        yield f"{size}*(1 + ({other} - 1)*{fraction})"
+        yield f"{size}*(1 + ({other} - 1)*{fraction}**?)"
+        yield f"{size}*(1 + ?*({other} - 1)*{fraction})"
+        yield f"{size}*(1 + ?*({other} - 1)*{fraction}**?)"
+        yield f"{size}*(1 + ?*({other} - 1)**?*{fraction})"
+        yield f"{size}*(1 + ?*({other} - 1)**?*{fraction}**?)"
+        yield f"{size}*(1 + ({other} - 1)*(?*{fraction} - ?))"
+        yield f"{size}*(1 + ({other} - 1)*({fraction}**? - ?))"
+        yield f"{size}*(1 + ?*{fraction}**?*({other} - 1)/({other} + ?))"
     else:
-        yield f"{size}*(?*{other})**(?*{share})"
-        yield f"{size}*(?*{other})**(?*{share}**?)"
-        yield f"{size} + ?*{other}*{share}"
-        yield f"{size} + ?*{other}*{share}**?"
+        yield f"{size}*(?*{other})**(?*{fraction})"
+        yield f"{size}*(?*{other})**(?*{fraction}**?)"
+        yield f"{size} + ?*{other}*{fraction}"
+        yield f"{size} + ?*{other}*{fraction}**?"
 
 
 def with_amounts(kinds: Kinds) -> Iterator[str]:
@@ -148,25 +153,25 @@ def with_amounts(kinds: Kinds) -> Iterator[str]:
         for size in kinds.sizes:
             yield f"{size} + ?*{amount}"
             yield f"{size}*(1 + {amount})**?"
-            for share in kinds.fractions:
-                yield f"{size} + ?*{amount}*{share}"
-                yield f"{size} + ?*{amount}*{share}**?"
-                yield f"{size}*(1 + ?*{amount}*{share})"
-                yield f"{size}*(1 + ?*{amount}*{share}**?)"
-                yield f"{size}*(1 + {amount})**(?*{share})"
-                yield f"{size}*(1 + {amount})**(?*{share} - ?)"
+            for fraction in kinds.fractions:
+                yield f"{size} + ?*{amount}*{fraction}"
+                yield f"{size} + ?*{amount}*{fraction}**?"
+                yield f"{size}*(1 + ?*{amount}*{fraction})"
+                yield f"{size}*(1 + ?*{amount}*{fraction}**?)"
+                yield f"{size}*(1 + {amount})**(?*{fraction})"
+                yield f"{size}*(1 + {amount})**(?*{fraction} - ?)"
 
 
 def several_auxiliaries(kinds: Kinds) -> Iterator[str]:
-    """Main tokens and those of a number of auxiliaries, each with a size of its own."""
+    """Main tokens plus the tokens of several auxiliaries of equal size."""
     for counted in kinds.counts:
         for size in kinds.sizes:
             for other in (*kinds.sizes, *kinds.amounts):
                 if len({counted, size, other}) == 3:
                     yield f"{size} + ?*({counted} - 1)*{other}"
-                    for share in kinds.fractions:
-                        yield f"{size} + ?*({counted} - 1)*{other}*{share}"
-                        yield f"{size} + ?*({counted} - 1)*{other}*{share}**?"
+                    for fraction in kinds.fractions:
+                        yield f"{size} + ?*({counted} - 1)*{other}*{fraction}"
+                        yield f"{size} + ?*({counted} - 1)*{other}*{fraction}**?"
 
 
 def extensions(form: Form, kinds: Kinds) -> Iterator[Form]:
@@ -174,27 +179,29 @@ def extensions(form: Form, kinds: Kinds) -> Iterator[Form]:
     yield from larger_sizes(form, kinds)
     sums = form.outer in POWERS
     for term in terms(kinds):
-        # a curve that saturates has a power of its own: a second one of the same size only bends it
+        # a saturating curve has its own power; a second power of the same size only bends it
         bends = any(term == f"?*{name}**?" and form.holds(name) for name in kinds.sizes)
         if term not in form.terms and (sums or not bends):
             yield Form(form.outer, form.size, (*form.terms, term))
 
 
 def larger_sizes(form: Form, kinds: Kinds) -> Iterator[Form]:
-    """The form with one more factor in its effective size: multiplied, added, or beside a share."""
+    """The form with one more factor in its effective size: multiplied or added."""
     for piece in size_factors(form, kinds):
         yield Form(form.outer, f"({form.size})*{piece}", form.terms)
     for name in (*kinds.sizes, *kinds.amounts):
         if not form.holds(name):
             yield Form(form.outer, f"{form.size} + ?*{name}", form.terms)
-            for share in kinds.fractions:
-                yield Form(form.outer, f"{form.size} + ?*{name}*{share}", form.terms)
-    for share in filter(form.holds, kinds.fractions):
+            for fraction in kinds.fractions:
+                yield Form(form.outer, f"{form.size} + ?*{name}*{fraction}", form.terms)
+    for fraction in filter(form.holds, kinds.fractions):
         for name in (*kinds.fractions, *kinds.others):
             if not form.holds(name):
-                for own in ("", "?*") if "?" not in form.size else ("",):
-                    both = re.sub(rf"\b{share}\b", f"({own}{share} + ?*{name})", form.size)
-                    yield Form(form.outer, both, form.terms)
+                for multiplier in ("", "?*") if "?" not in form.size else ("",):
+                    size = re.sub(
+                        rf"\b{fraction}\b", f"({multiplier}{fraction} + ?*{name})", form.size
+                    )
+                    yield Form(form.outer, size, form.terms)
 
 
 def size_factors(form: Form, kinds: Kinds) -> Iterator[str]:
@@ -229,15 +236,15 @@ def terms(kinds: Kinds) -> Iterator[str]:
         yield f"?*{name}**?"
     for name in kinds.amounts:
         yield f"?*log(1 + {name})"
-    for share in kinds.fractions:
+    for fraction in kinds.fractions:
         for name in kinds.sizes:
             growth = logarithm(name, name in kinds.counts)
-            yield f"?*{share}*{growth}"
-            yield f"(?*{share} - ?)*{growth}"
-            yield f"?*{share}*{name}**?"
-            yield f"?*{share}/{name}"
-            yield f"?*{share}/sqrt({name})"
-            yield f"(?*{share} - ?)/{name}"
-            yield f"(?*{share} - ?)/sqrt({name})"
+            yield f"?*{fraction}*{growth}"
+            yield f"(?*{fraction} - ?)*{growth}"
+            yield f"?*{fraction}*{name}**?"
+            yield f"?*{fraction}/{name}"
+            yield f"?*{fraction}/sqrt({name})"
+            yield f"(?*{fraction} - ?)/{name}"
+            yield f"(?*{fraction} - ?)/sqrt({name})"
         for name in kinds.amounts:
-            yield f"(?*{share} - ?)*log(1 + {name})"
+            yield f"(?*{fraction} - ?)*log(1 + {name})"

@@ -19,17 +19,16 @@ from typing import Any
 import numpy as np
 
 from mtl_laws.pipeline.errors import EngineError
-from mtl_laws.pipeline.symbolic.engines.base import Readiness, Request
-from mtl_laws.pipeline.symbolic.engines.design import design_matrix
+from mtl_laws.pipeline.symbolic.engines.base import Readiness, Request, design_matrix
 from mtl_laws.pipeline.symbolic.fit import Sample
 from mtl_laws.pipeline.symbolic.tree import format_number
 
-#: earlier versions use what scikit-learn 1.6 took away; this one needs scikit-learn 1.8
+#: older versions fail with scikit-learn 1.6 and later; this one needs scikit-learn 1.8
 GPLEARN, SKLEARN = (0, 4, 3), (1, 8)
 FUNCTION_SET = ("add", "sub", "mul", "div", "sqrt", "log")
 #: programs of a generation, fewer where the evaluations are too few for `GENERATIONS` of them
 POPULATION, GENERATIONS = 2_000, 10
-#: what a node costs, in SDs of the target: gplearn's own 0.001 on a target with an SD of 0.2
+#: cost of a node in SDs of the target: gplearn's default 0.001 for a target with an SD of 0.2
 PARSIMONY = 0.005
 #: programs of each length that are returned
 KEEP = 3
@@ -59,20 +58,20 @@ class GPLearn:
         if find_spec("gplearn") is None:
             return Readiness(False, "gplearn is not installed: pip install 'mtl-laws[gplearn]'")
         version, sklearn = metadata.version("gplearn"), metadata.version("scikit-learn")
-        if _parsed(version) < GPLEARN or _parsed(sklearn) < SKLEARN:
-            found = f"gplearn {version} with scikit-learn {sklearn} is installed"
-            return Readiness(False, f"{found}; gplearn>=0.4.3 with scikit-learn>=1.8 is needed")
+        if _version_numbers(version) < GPLEARN or _version_numbers(sklearn) < SKLEARN:
+            versions = f"gplearn {version} with scikit-learn {sklearn} is installed"
+            return Readiness(False, f"{versions}; gplearn>=0.4.3 with scikit-learn>=1.8 is needed")
         return Readiness(True, f"gplearn {version}, the published study's tool")
 
     def search(self, request: Request) -> Sequence[str]:
         """The best programs of every length met in any generation, with numbers."""
-        sample = _thinned(request.sample, request.seed)
+        sample = _subsample(request.sample, request.seed)
         design, scales = design_matrix(sample)
         factors = [f"({1.0 / scale!r} * {name})" for name, scale in scales.items()]
         mean, spread = float(np.mean(sample.target)), float(np.std(sample.target)) or 1.0
         best: dict[int, dict[str, float]] = {}
-        scaled = Sample(sample.columns, (sample.target - mean) / spread, sample.weight)
-        for population in _generations(design.astype(float), scaled, request):
+        standardised = Sample(sample.columns, (sample.target - mean) / spread, sample.weight)
+        for population in _generations(design.astype(float), standardised, request):
             for program in population:
                 if program.length_ <= request.max_complexity:
                     _admit(best.setdefault(program.length_, {}), program, factors)
@@ -81,7 +80,7 @@ class GPLearn:
 
 
 def _admit(best: dict[str, float], program: Any, factors: Sequence[str]) -> None:
-    """Take a program into the best of its length where it belongs there."""
+    """Add a program to the best of its length if it is one of them."""
     if len(best) == KEEP and program.raw_fitness_ >= max(best.values()):
         return
     best[to_text(program.program, factors)] = program.raw_fitness_
@@ -90,7 +89,7 @@ def _admit(best: dict[str, float], program: Any, factors: Sequence[str]) -> None
 
 
 def to_text(program: Sequence[Any], factors: Sequence[str]) -> str:
-    """A program in our words.
+    """The expression of a program.
 
     Parameters
     ----------
@@ -112,9 +111,9 @@ def _infix(nodes: Iterator[Any], factors: Sequence[str]) -> str:
 
 
 def _generations(design: Any, sample: Sample, request: Request) -> Iterator[list[Any]]:
-    """Population after population, by warm starts, so that the clock is looked at in between.
+    """Populations by warm starts, so that the time limit is checked between them.
 
-    A warm start discards the random numbers already used: the result is that of one long run.
+    A warm start skips the random numbers already used, so the result equals one long run.
     """
     population, generations = effort(request.evaluations)
     regressor = import_module("gplearn.genetic").SymbolicRegressor(
@@ -146,12 +145,12 @@ def effort(evaluations: int) -> tuple[int, int]:
     return population, max(evaluations // population, 1)
 
 
-def _thinned(sample: Sample, seed: int) -> Sample:
+def _subsample(sample: Sample, seed: int) -> Sample:
     if len(sample) <= MAX_ROWS:
         return sample
     rows = np.random.default_rng([seed, 7]).choice(len(sample), MAX_ROWS, replace=False)
     return sample.take(np.sort(rows))
 
 
-def _parsed(version: str) -> tuple[int, ...]:
+def _version_numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version)[:3])

@@ -1,8 +1,8 @@
 """An enumerated grammar of bounded, saturating and crossing forms, fitted in batch.
 
-What forms there are stands in `forms`. They are tried as a beam: every effective size under one
-outer function; the best of them with more factors; the best under every outer function; the best
-forms with one more ingredient, until the evaluations are spent.
+`forms` enumerates the forms. They are tried in a beam search: every effective size under one outer
+function, the best with more factors, the best under every outer function, and the best with one
+more ingredient, until the evaluations are spent.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from mtl_laws.pipeline.symbolic.starts import propose_starts
 
 @dataclass(frozen=True, kw_only=True)
 class GrammarRules:
-    """How hard forms are tried before they are ranked.
+    """Effort per form before ranking.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class GrammarRules:
     starts, steps : starts and steps of a form's fit.
     beam : forms that grow further.
     keep : forms returned for each complexity and set of factors.
-    min_forms : forms that are tried even where hardly any evaluations are allowed.
+    min_forms : forms that are tried whatever the evaluations.
     cost : evaluations that one form's ranking costs, in `Request.evaluations`.
     """
 
@@ -85,30 +85,30 @@ class Grammar:
 def rank(request: Request) -> list[Ranked]:
     """Every form tried, with its error: stage after stage, each grown from the best so far."""
     kinds, sample = classify(request.sample.columns), _subsample(request.sample, request.seed)
-    allowed = max(request.evaluations // RULES.cost, RULES.min_forms)
-    seen: dict[str, Ranked | None] = {}
+    limit = max(request.evaluations // RULES.cost, RULES.min_forms)
+    results: dict[str, Ranked | None] = {}
     clock = time.monotonic()
-    for grow, share in STAGES:
-        tried = [ranked for ranked in seen.values() if ranked]
-        fresh = (form for form in grow(tried, kinds) if form.text not in seen)
-        usable = (form for form in fresh if request.allows(form.text))
-        for form in islice(usable, max(int(share * allowed) - len(seen), 0)):
+    for grow, fraction in STAGES:
+        candidates = [ranked for ranked in results.values() if ranked]
+        new_forms = (form for form in grow(candidates, kinds) if form.text not in results)
+        allowed_forms = (form for form in new_forms if request.allows(form.text))
+        for form in islice(allowed_forms, max(int(fraction * limit) - len(results), 0)):
             if request.time_limit and time.monotonic() - clock > request.time_limit:
-                return [ranked for ranked in seen.values() if ranked]
-            seen[form.text] = _try(form, sample, request)
-    return [ranked for ranked in seen.values() if ranked]
+                return [ranked for ranked in results.values() if ranked]
+            results[form.text] = _try(form, sample, request)
+    return [ranked for ranked in results.values() if ranked]
 
 
 def _subsample(sample: Sample, seed: int) -> Sample:
     """Some of the rows; of some groups, where there are many."""
     rng, sample = np.random.default_rng([seed, 5]), replace(sample, pooled=False)
     if sample.group is not None and sample.groups > RULES.groups:
-        chosen = np.argsort(-np.bincount(sample.group), kind="stable")[: RULES.groups]
+        largest = np.argsort(-np.bincount(sample.group), kind="stable")[: RULES.groups]
         number = np.full(sample.groups, -1)
-        number[chosen] = np.arange(RULES.groups)
-        some = sample.take(np.isin(sample.group, chosen))
-        assert some.group is not None
-        sample = replace(some, group=number[some.group], groups=RULES.groups)
+        number[largest] = np.arange(RULES.groups)
+        subset = sample.take(np.isin(sample.group, largest))
+        assert subset.group is not None
+        sample = replace(subset, group=number[subset.group], groups=RULES.groups)
     if len(sample) <= RULES.rows:
         return sample
     return sample.take(np.sort(rng.choice(len(sample), RULES.rows, replace=False)))
@@ -120,57 +120,57 @@ def _try(form: Form, sample: Sample, request: Request) -> Ranked | None:
         return None
     starts = propose_starts(expression, sample, RULES.starts, request.seed)
     fit = fit_constants(expression, sample, starts, RULES.steps, 1e-4)
-    used = tuple(sorted(expression.factors))
-    return Ranked(form, fit.error, expression.complexity, used) if fit else None
+    factors = tuple(sorted(expression.factors))
+    return Ranked(form, fit.error, expression.complexity, factors) if fit else None
 
 
-def best_of_each_size(tried: Sequence[Ranked], keep: int) -> list[Ranked]:
+def best_of_each_size(candidates: Sequence[Ranked], keep: int) -> list[Ranked]:
     """The `keep` forms of lowest error of every complexity and set of factors.
 
-    Sets of factors have places of their own, or forms that a decoy improves by luck would take all.
+    Each set of factors has its own places, since a decoy factor improves many forms by chance.
     """
     groups: dict[tuple[int, tuple[str, ...]], list[Ranked]] = {}
-    for ranked in sorted(tried, key=lambda r: (r.error, r.form.text)):
+    for ranked in sorted(candidates, key=lambda r: (r.error, r.form.text)):
         groups.setdefault((ranked.complexity, ranked.factors), []).append(ranked)
     return [ranked for group in sorted(groups) for ranked in groups[group][:keep]]
 
 
-def _best(tried: Sequence[Ranked]) -> list[Ranked]:
-    """Forms by error, a longer one paying for its length."""
-    return sorted(tried, key=lambda r: (r.error * r.complexity, r.form.text))
+def _best(candidates: Sequence[Ranked]) -> list[Ranked]:
+    """Forms ordered by error times complexity."""
+    return sorted(candidates, key=lambda r: (r.error * r.complexity, r.form.text))
 
 
-def _screened(tried: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
+def _screening(candidates: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
     yield from screening_forms(kinds)
 
 
-def _larger(tried: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
+def _larger(candidates: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
     """The best effective sizes with one more factor in them."""
-    forms = [ranked.form for ranked in _best(tried) if ranked.form.outer == SCREENING]
+    forms = [ranked.form for ranked in _best(candidates) if ranked.form.outer == SCREENING]
     for form in forms[: RULES.beam]:
         yield from larger_sizes(form, kinds)
 
 
-def _every_outer(tried: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
+def _every_outer(candidates: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
     """The best effective sizes under every outer function."""
-    for size in list(dict.fromkeys(ranked.form.size for ranked in _best(tried)))[: RULES.beam]:
+    for size in list(dict.fromkeys(ranked.form.size for ranked in _best(candidates)))[: RULES.beam]:
         for outer in OUTERS:
             yield Form(outer, size)
 
 
-def _grown(tried: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
+def _extended(candidates: Sequence[Ranked], kinds: Kinds) -> Iterator[Form]:
     """The best forms with one more ingredient."""
-    for ranked in _best(tried)[: RULES.beam]:
+    for ranked in _best(candidates)[: RULES.beam]:
         yield from extensions(ranked.form, kinds)
 
 
-#: how forms are found, and the share of the evaluations that is spent when each stage ends: a stage
-#: that runs out of forms leaves its share to the next ones
+#: stages of the search, and the fraction of all evaluations spent at the end of each; a stage that
+#: runs out of forms leaves its evaluations to the next ones
 STAGES: Sequence[tuple[Callable[[Sequence[Ranked], Kinds], Iterator[Form]], float]] = (
-    (_screened, 0.3),
+    (_screening, 0.3),
     (_larger, 0.45),
     (_larger, 0.6),
     (_every_outer, 0.75),
-    (_grown, 0.88),
-    (_grown, 1.0),
+    (_extended, 0.88),
+    (_extended, 1.0),
 )

@@ -14,8 +14,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from mtl_laws.pipeline.errors import EngineError
-from mtl_laws.pipeline.symbolic.engines.base import Readiness, Request
-from mtl_laws.pipeline.symbolic.engines.design import design_matrix
+from mtl_laws.pipeline.symbolic.engines.base import Readiness, Request, design_matrix
 from mtl_laws.pipeline.symbolic.fit import Sample
 from mtl_laws.pipeline.symbolic.tree import Floats
 
@@ -79,7 +78,7 @@ def repeated_rows(sample: Sample, seed: int) -> Floats:
 
 
 def to_text(model: str, scales: dict[str, float]) -> str:
-    """Operon's infix in our words: ``X1`` is the first factor over its scale, ``^`` is a power."""
+    """The expression of Operon's infix: ``X1`` is the first factor over its scale, ``^`` power."""
     names = list(scales)
 
     def factor(match: re.Match[str]) -> str:

@@ -1,11 +1,11 @@
-"""PySR (Cranmer 2023): the user's engine of choice, in a long-lived process of its own.
+"""PySR (Cranmer 2023) in a separate, long-lived process.
 
-Only what PySR 1.5 and 2.x share is used; where they differ is told apart in `settings` alone.
-Nothing is downloaded here unless `install` is called: `readiness` only looks.
+Only features common to PySR 1.5 and 2.x are used; `settings` handles their differences. Nothing is
+downloaded unless `install` is called.
 
 A process that is killed (`kill -9`, out of memory) is replaced and the request made again, once: as
 requests are deterministic, the answer is that of an undisturbed search. One that ends by an error
-of its own, or is killed again, is an engine failure.
+of its own or is killed again is an engine failure.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ from queue import Empty, Queue
 from typing import Any
 
 from mtl_laws.pipeline.errors import EngineError, EngineNotReadyError
-from mtl_laws.pipeline.symbolic.engines.base import Readiness, Request
-from mtl_laws.pipeline.symbolic.engines.design import design_matrix
+from mtl_laws.pipeline.symbolic.engines.base import Readiness, Request, design_matrix
 
 WORKER = Path(__file__).with_name("pysr_worker.py")
 #: -P: the script's own folder, in which this module is called pysr too, is not searched for modules
@@ -66,7 +65,7 @@ class PySR:
         if find_spec("pysr") is None:
             return Readiness(False, "pysr is not installed: pip install 'pysr>=1.5,<3'")
         version = metadata.version("pysr")
-        if not SUPPORTED[0] <= _parsed(version) < SUPPORTED[1]:
+        if not SUPPORTED[0] <= _version_numbers(version) < SUPPORTED[1]:
             return Readiness(False, f"pysr {version} is installed; pysr>=1.5,<3 is needed")
         return _julia(version)
 
@@ -76,7 +75,7 @@ class PySR:
         try:
             return self._search(request)
         except KilledError:
-            return self._search(_shortened(request, time.monotonic() - begin))
+            return self._search(_with_time_left(request, time.monotonic() - begin))
 
     def _search(self, request: Request) -> Sequence[str]:
         design, scales = design_matrix(request.sample)
@@ -87,7 +86,7 @@ class PySR:
             "settings": settings(request),
         }
         limit = None if request.time_limit is None else request.time_limit + GRACE
-        reply = self._started().ask(message, limit)
+        reply = self._running_process().ask(message, limit)
         return [to_text(row["equation"], scales) for row in reply["front"]]
 
     def close(self) -> None:
@@ -96,7 +95,7 @@ class PySR:
             self._process.kill()
         self._process = None
 
-    def _started(self) -> _Process:
+    def _running_process(self) -> _Process:
         if self._process is None or not self._process.alive():
             self.close()
             self._process = self._new_process()
@@ -144,20 +143,20 @@ def settings(request: Request) -> dict[str, Any]:
         "verbosity": 0,
         "temp_equation_file": True,
         "delete_tempfiles": True,
-        # 1.x watches standard input for a "q" unless told not to; ours carries requests
+        # 1.x reads standard input for a "q" by default; ours carries requests
         "input_stream": "devnull",
     }
 
 
-def _shortened(request: Request, spent: float) -> Request:
-    """The same request with what is left of its time."""
+def _with_time_left(request: Request, spent: float) -> Request:
+    """The same request with the rest of its time limit."""
     if request.time_limit is None:
         return request
     return replace(request, time_limit=max(request.time_limit - spent, 1.0))
 
 
 def to_text(equation: str, scales: dict[str, float]) -> str:
-    """PySR's equation in our words: ``x0`` is the first factor over its scale, ``^`` is a power."""
+    """The expression of PySR's equation: ``x0`` is the first factor over its scale, ``^`` power."""
     names = list(scales)
 
     def factor(match: re.Match[str]) -> str:
@@ -176,21 +175,23 @@ def install() -> str:
         if the download or the compilation failed.
     """
     command = [sys.executable, "-c", "import pysr; print(pysr.__version__)"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     ready = PySR().readiness()
-    if done.returncode or not ready.ready:
-        last = ready.reason if done.returncode == 0 else "its installation failed, see above"
-        raise EngineNotReadyError("install", f"a machine on which Julia installs ({last})", "pysr")
+    if process.returncode or not ready.ready:
+        reason = ready.reason if process.returncode == 0 else "its installation failed, see above"
+        raise EngineNotReadyError(
+            "install", f"a machine on which Julia installs ({reason})", "pysr"
+        )
     return ready.reason
 
 
 def _julia(version: str) -> Readiness:
-    """Whether a Julia with PySR's packages is there, by the means juliacall has to find it."""
-    told = os.environ.get("PYTHON_JULIACALL_EXE", "")
-    if told and not told.startswith("@"):
-        found = shutil.which(told)
-        reason = f"pysr {version}, Julia at {found}" if found else f"no Julia at {told}"
-        return Readiness(found is not None, reason)
+    """Whether Julia with PySR's packages is installed, as juliacall would find it."""
+    executable = os.environ.get("PYTHON_JULIACALL_EXE", "")
+    if executable and not executable.startswith("@"):
+        path = shutil.which(executable)
+        reason = f"pysr {version}, Julia at {path}" if path else f"no Julia at {executable}"
+        return Readiness(path is not None, reason)
     if find_spec("juliapkg") is None:
         return Readiness(False, "juliapkg is not installed: pip install pysr")
     import juliapkg.deps
@@ -204,7 +205,7 @@ def _julia(version: str) -> Readiness:
     return Readiness(False, f"pysr {version} has no Julia yet: {HINT}")
 
 
-def _parsed(version: str) -> tuple[int, int]:
+def _version_numbers(version: str) -> tuple[int, int]:
     numbers = re.findall(r"\d+", version)
     return int(numbers[0]), int(numbers[1])
 
@@ -215,13 +216,13 @@ class _Process:
     def __init__(self, command: Sequence[str]) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="mtl-laws-pysr-")
         self._log = Path(self._folder.name) / "stderr.txt"
-        self._process = self._begun(command)
+        self._process = self._popen(command)
         self._answers: Queue[str] = Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self._receive(START_LIMIT)
 
-    def _begun(self, command: Sequence[str]) -> subprocess.Popen[str]:
+    def _popen(self, command: Sequence[str]) -> subprocess.Popen[str]:
         try:
             with self._log.open("w", encoding="utf-8") as log:
                 return subprocess.Popen(
@@ -269,12 +270,12 @@ class _Process:
             self.kill()
             raise EngineError(f"pysr: no answer within {limit:.0f} s; stopped") from error
         if not line.endswith("\n"):  # nothing, or half an answer
-            raise self._ended()
+            raise self._failure()
         reply: dict[str, Any] = json.loads(line)
         return reply
 
-    def _ended(self) -> EngineError:
-        """What to say of a process that has ended; what it leaves is cleared away."""
+    def _failure(self) -> EngineError:
+        """The error for a process that has ended, after its files are removed."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(ENDING)
         code = self._process.poll()

@@ -1,6 +1,6 @@
 """The process in which PySR lives: one JSON request a line in, one JSON answer a line out.
 
-It runs as a script of its own and imports nothing of this package: Julia and torch must not share a
+It runs as a separate script and imports nothing of this package: Julia and torch must not share a
 process, and the package need not be importable from the folder it is started in. What Julia and
 PySR print goes to standard error, so that standard output carries answers only.
 

@@ -1,7 +1,13 @@
-"""The registry of law engines: adding one is one file and one line here."""
+"""The registry of law engines, and the choice among them.
+
+A new engine is one file and one line here.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from mtl_laws.pipeline.errors import EngineNotReadyError, UserError
 from mtl_laws.pipeline.symbolic.engines.base import Engine
 from mtl_laws.pipeline.symbolic.engines.gplearn import GPLearn
 from mtl_laws.pipeline.symbolic.engines.grammar import Grammar
@@ -12,8 +18,53 @@ from mtl_laws.simulator.registry import enter
 ENGINES: dict[str, Engine] = {
     engine.name: engine for engine in (PySR(), Operon(), GPLearn(), Grammar())
 }
+#: engines that ``auto`` tries, in this order
+PREFERENCE = ("pysr", "operon", "grammar")
 
 
 def register_engine(engine: Engine) -> None:
     """Make an engine known by its name; `SpecError` where the name is taken."""
     enter(ENGINES, engine.name, engine, reserved=("auto",))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The requested engine, the one that runs, and the reason."""
+
+    requested: str
+    used: str
+    reason: str
+
+
+def choose(requested: str) -> Choice:
+    """The engine for a request.
+
+    Raises
+    ------
+    UserError
+        if there is no such engine.
+    EngineNotReadyError
+        if it cannot run here; the message says what to do.
+    """
+    if requested == "auto":
+        return _first_ready()
+    if requested not in ENGINES:
+        raise UserError("engine", f"one of auto, {', '.join(ENGINES)}", requested)
+    readiness = ENGINES[requested].readiness()
+    if not readiness.ready:
+        raise EngineNotReadyError(
+            "engine", f"an engine that is ready here; {readiness.reason}", requested
+        )
+    return Choice(requested, requested, readiness.reason)
+
+
+def _first_ready() -> Choice:
+    skipped: list[str] = []
+    for name in PREFERENCE:
+        readiness = ENGINES[name].readiness()
+        if readiness.ready:
+            return Choice("auto", name, "; ".join([*skipped, f"{name}: {readiness.reason}"]))
+        skipped.append(f"{name}: {readiness.reason}")
+    raise EngineNotReadyError(
+        "engine", f"an engine that is ready here; {'; '.join(skipped)}", "auto"
+    )

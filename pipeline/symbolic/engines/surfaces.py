@@ -88,20 +88,20 @@ SURFACES = Surfaces()
 
 def surfaces(request: Request) -> list[str]:
     """Templates of surfaces of growing size for every link that the target allows."""
-    sample, kinds = _some_rows(request.sample), classify(request.sample.columns)
+    sample, kinds = _subsample(request.sample), classify(request.sample.columns)
     terms = [term for term in _terms(kinds) if request.allows(_product(term))]
     if not terms:
         return []
     values = np.array([_values(term, sample) for term in terms])
-    found: dict[str, None] = {}
+    templates: dict[str, None] = {}
     for link, target, weight in _links(sample, values):
         moments = _moments(values, target, weight, sample)
-        for chosen in _paths(terms, moments, kinds, len(sample)):
-            found[_text(link, [terms[k] for k in chosen])] = None
-    return list(found)
+        for subset in _paths(terms, moments, kinds, len(sample)):
+            templates[_text(link, [terms[k] for k in subset])] = None
+    return list(templates)
 
 
-def _some_rows(sample: Sample) -> Sample:
+def _subsample(sample: Sample) -> Sample:
     return sample.take(np.arange(0, len(sample), max(len(sample) // RULES.rows, 1)))
 
 
@@ -114,11 +114,11 @@ def _terms(kinds: Kinds) -> list[Term]:
 
 
 def _values(term: Term, sample: Sample) -> Floats:
-    found = np.ones(len(sample))
+    product = np.ones(len(sample))
     for variable in term:
         column = sample.columns[variable.name]
-        found = found * (np.log(column) if variable.logarithm else column)
-    return found
+        product = product * (np.log(column) if variable.logarithm else column)
+    return product
 
 
 def _links(sample: Sample, values: Floats) -> Iterator[tuple[str, Floats, Floats]]:
@@ -147,12 +147,12 @@ def _moments(values: Floats, target: Floats, weight: Floats, sample: Sample) -> 
     return np.asarray((rows * weight) @ rows.T)
 
 
-def _left(moments: Floats, chosen: Sequence[int]) -> float:
+def _left(moments: Floats, subset: Sequence[int]) -> float:
     """Squared error that the chosen terms leave."""
     total = float(moments[-1, -1])
-    if not chosen:
+    if not subset:
         return total
-    place = list(chosen)
+    place = list(subset)
     size = np.sqrt(np.maximum(np.diag(moments)[place], 1e-300))
     unit = moments[np.ix_(place, place)] / np.outer(size, size) + RULES.ridge * np.eye(len(place))
     slope = moments[place, -1] / size
@@ -164,39 +164,39 @@ def _paths(
 ) -> Iterator[tuple[int, ...]]:
     """Sets of terms on the way up from none and on the way down from all."""
     most = min(RULES.terms, max(rows // RULES.spare, 1))
-    chosen: tuple[int, ...] = ()
-    while len(chosen) < min(most, len(terms)):
-        grown = [_with_lower(chosen, k, terms, kinds) for k in range(len(terms)) if k not in chosen]
-        allowed = [each for each in grown if len(each) <= most]
-        if not allowed:
+    subset: tuple[int, ...] = ()
+    while len(subset) < min(most, len(terms)):
+        candidates = [
+            _with_lower(subset, k, terms, kinds) for k in range(len(terms)) if k not in subset
+        ]
+        eligible = [each for each in candidates if len(each) <= most]
+        if not eligible:
             break
-        before, start = _left(moments, chosen), len(chosen)
+        error, start = _left(moments, subset), len(subset)
         # most explained for each term that comes in
-        chosen = max(
-            allowed, key=lambda each: (before - _left(moments, each)) / (len(each) - start)
+        subset = max(
+            eligible, key=lambda each: (error - _left(moments, each)) / (len(each) - start)
         )
-        yield chosen
-    chosen = tuple(range(len(terms)))
+        yield subset
+    subset = tuple(range(len(terms)))
     if len(terms) > rows // RULES.spare:
         return
-    while len(chosen) > 1:
-        if len(chosen) <= most:
-            yield chosen
-        loose = [k for k in chosen if not _needed(k, chosen, terms, kinds)]
-        rest = [tuple(j for j in chosen if j != k) for k in loose]
-        chosen = min(rest, key=lambda each: _left(moments, each))
+    while len(subset) > 1:
+        if len(subset) <= most:
+            yield subset
+        removable = [
+            k for k in subset if not any(_is_below(terms[k], terms[j], kinds) for j in subset)
+        ]
+        subsets = [tuple(j for j in subset if j != k) for k in removable]
+        subset = min(subsets, key=lambda each: _left(moments, each))
 
 
 def _with_lower(
-    chosen: tuple[int, ...], k: int, terms: Sequence[Term], kinds: Kinds
+    subset: tuple[int, ...], k: int, terms: Sequence[Term], kinds: Kinds
 ) -> tuple[int, ...]:
     """The chosen terms with one more, and those that it cannot be without."""
-    needed = [j for j in range(len(terms)) if _is_below(terms[j], terms[k], kinds)]
-    return tuple(sorted({*chosen, k, *needed}))
-
-
-def _needed(k: int, chosen: Sequence[int], terms: Sequence[Term], kinds: Kinds) -> bool:
-    return any(_is_below(terms[k], terms[j], kinds) for j in chosen)
+    required = [j for j in range(len(terms)) if _is_below(terms[j], terms[k], kinds)]
+    return tuple(sorted({*subset, k, *required}))
 
 
 def _is_below(lower: Term, higher: Term, kinds: Kinds) -> bool:

@@ -1,9 +1,8 @@
 """A law's expression as a tree made for typesetting: fractions, roots, signed sums.
 
-``0.9 - 0.5*(n*(1 + ami))**(-0.5)`` is how a computer writes what a reader expects as 0.9 minus a
-fraction with a root below the line. `parse` turns the first into a tree of the second, from
-Python's own syntax tree and a whitelist, so that nothing in a ``laws.json`` is ever executed. The
-printers (`mathml`, `latex`, `plain`) then only walk it.
+A reader expects ``0.9 - 0.5*(n*(1 + ami))**(-0.5)`` as 0.9 minus a fraction with a root in the
+denominator. `parse` builds that tree from Python's syntax tree with a whitelist, so that nothing in
+a ``laws.json`` is ever executed. The printers (`mathml`, `latex`, `plain`) walk it.
 
 Notation
 --------
@@ -16,13 +15,24 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from mtl_laws.pipeline.errors import PipelineError
 
-__all__ = ["Call", "Constant", "Name", "Node", "Power", "Product", "Root", "Sum", "parse"]
+__all__ = [
+    "Call",
+    "Constant",
+    "Name",
+    "Node",
+    "Power",
+    "Product",
+    "Root",
+    "Sum",
+    "parse",
+    "subtracted",
+]
 
 
 @dataclass(frozen=True)
@@ -139,10 +149,10 @@ def _unary(node: ast.AST) -> Node:
 def negative(node: Node) -> Node:
     """``-node``, with the signs inside a sum turned rather than bracketed."""
     if isinstance(node, Sum):
-        flipped = tuple((-sign, term) for sign, term in node.terms)
-        if len(flipped) > 1 or flipped[0][0] < 0:
-            return Sum(flipped)
-        return flipped[0][1]
+        terms = tuple((-sign, term) for sign, term in node.terms)
+        if len(terms) > 1 or terms[0][0] < 0:
+            return Sum(terms)
+        return terms[0][1]
     return Sum(((-1, node),))
 
 
@@ -202,10 +212,10 @@ def invert(node: Node) -> Node:
     """One over `node`."""
     sign, bare = _split_sign(node)
     if isinstance(bare, Product):
-        flipped = _product(list(bare.below), list(bare.above))
+        inverse = _product(list(bare.below), list(bare.above))
     else:
-        flipped = _product([], [bare])
-    return flipped if sign > 0 else negative(flipped)
+        inverse = _product([], [bare])
+    return inverse if sign > 0 else negative(inverse)
 
 
 def divide(left: Node, right: Node) -> Node:
@@ -239,6 +249,50 @@ def _value(node: Node) -> float | None:
         below = math.prod(f.value for f in bare.below if isinstance(f, Constant))
         return sign * above / below if below else None
     return None
+
+
+def subtracted(expression: str) -> list[str]:
+    """Names that occur once in `expression`, as a subtracted term or a factor of one.
+
+    Raises
+    ------
+    PipelineError
+        if it is not arithmetic.
+    """
+    tree = parse(expression)
+    names = [node.name for node in _walk(tree) if isinstance(node, Name)]
+    candidates = [
+        factor.name
+        for node in _walk(tree)
+        if isinstance(node, Sum)
+        for sign, term in node.terms
+        if sign < 0
+        for factor in (term.above if isinstance(term, Product) else (term,))
+        if isinstance(factor, Name)
+    ]
+    return [name for name in candidates if names.count(name) == 1]
+
+
+def _walk(node: Node) -> Iterator[Node]:
+    """A node and all below it."""
+    yield node
+    for child in _children(node):
+        yield from _walk(child)
+
+
+def _children(node: Node) -> tuple[Node, ...]:
+    match node:
+        case Sum(terms):
+            return tuple(term for _, term in terms)
+        case Product(above, below):
+            return (*above, *below)
+        case Power(base, exponent):
+            return base, exponent
+        case Root(argument, _):
+            return (argument,)
+        case Call(_, arguments):
+            return arguments
+    return ()
 
 
 READERS: Mapping[type[ast.AST], Callable[[ast.AST], Node]] = {

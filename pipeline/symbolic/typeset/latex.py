@@ -34,15 +34,13 @@ LATEX_SPECIAL = {
 
 def latex_name(name: str) -> str:
     r"""A name as LaTeX: ``n``, ``\mathrm{f1}``, ``c_{0}``, ``\lambda``."""
-    parted = symbol(name)
-    base = f"\\{parted.base}" if parted.base in GREEK else _word(parted.base)
-    if not parted.subscript:
+    parts = symbol(name)
+    is_letter = len(parts.base) == 1 and parts.base.isalpha()
+    letter = parts.base if is_letter else _upright(parts.base)
+    base = f"\\{parts.base}" if parts.base in GREEK else letter
+    if not parts.subscript:
         return base
-    return f"{base}_{{{parted.subscript}}}"
-
-
-def _word(base: str) -> str:
-    return base if len(base) == 1 and base.isalpha() else _upright(base)
+    return f"{base}_{{{parts.subscript}}}"
 
 
 def _upright(text: str) -> str:

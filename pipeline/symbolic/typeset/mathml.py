@@ -37,9 +37,9 @@ def fenced(inner: str, left: str = "(", right: str = ")") -> str:
 
 def name_markup(name: str) -> str:
     """A factor or constant name as an identifier; one of several letters is set upright."""
-    parted = symbol(name)
-    base = tag("mi", escape(parted.letter))
-    return tag("msub", base, tag("mn", parted.subscript)) if parted.subscript else base
+    parts = symbol(name)
+    base = tag("mi", escape(parts.letter))
+    return tag("msub", base, tag("mn", parts.subscript)) if parts.subscript else base
 
 
 class MathPrinter(Printer):
@@ -62,8 +62,8 @@ class MathPrinter(Printer):
         if not exponent:
             return tag("mn", mantissa)
         digits = tag("mn", str(abs(exponent)))
-        raised = row(tag("mo", MINUS), digits) if exponent < 0 else digits
-        return row(tag("mn", mantissa), tag("mo", "×"), tag("msup", tag("mn", "10"), raised))
+        superscript = row(tag("mo", MINUS), digits) if exponent < 0 else digits
+        return row(tag("mn", mantissa), tag("mo", "×"), tag("msup", tag("mn", "10"), superscript))
 
     def name(self, name: str) -> str:
         """An identifier."""
@@ -100,8 +100,8 @@ class MathPrinter(Printer):
         inner = tag("mo", ",").join(self.write(argument) for argument in arguments)
         if function == "Abs":
             return fenced(tag("mrow", inner), "|", "|")
-        named = tag("mi", escape(function))
-        return tag("mrow", named, tag("mo", APPLY), fenced(tag("mrow", inner)))
+        operator = tag("mi", escape(function))
+        return tag("mrow", operator, tag("mo", APPLY), fenced(tag("mrow", inner)))
 
 
 def formula_markup(expression: str, digits: int | None = 3, display: bool = True) -> str:

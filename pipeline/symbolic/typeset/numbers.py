@@ -1,4 +1,4 @@
-"""Numbers as a reader wants them: few digits, a real minus sign, a dash where there is none.
+"""Numbers for readers: few digits, a real minus sign, a dash for a missing value.
 
 Notation
 --------
@@ -17,9 +17,9 @@ MINUS = "−"
 SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 #: below this an R² says only "much worse than the mean of the data"
 WORST_SCORE = -10.0
-#: decimals by which a share is told from none and from all
+#: most decimals of a percentage that would round to 0 or 100
 MOST_DECIMALS = 2
-#: a value below this share of what it was computed from is rounding error
+#: a value below this fraction of its terms is rounding error
 ROUNDING = 1e-9
 
 
@@ -72,12 +72,12 @@ def _thousands(text: str) -> str:
 
 
 def level(value: float) -> str:
-    """A level of a factor: counts in full, shares and the like to two digits."""
+    """A level of a factor: counts in full, fractions and small numbers to two digits."""
     return number(value, 2 if abs(value) < 100 else 3)
 
 
 def score(value: object) -> str:
-    """An R²: three decimals, and no parade of digits once it is hopeless."""
+    """An R² with three decimals, or ``below −10``."""
     if not isinstance(value, int | float) or not is_number(value):
         return MISSING
     if value < WORST_SCORE:
@@ -95,13 +95,13 @@ def interval(bounds: object, digits: int = 3) -> str:
 
 
 def percent(value: object) -> str:
-    """A share as a percentage: whole, but with decimals where it would round to 0 % or 100 %."""
+    """A fraction as a percentage: whole, but with decimals where it would round to 0 % or 100 %."""
     if not isinstance(value, int | float) or not is_number(value) or math.isinf(value):
         return MISSING
     texts = [f"{100 * value:.{decimals}f}" for decimals in range(MOST_DECIMALS + 1)]
     exact = value <= 0.0 or value == 1.0
-    told = next((text for text in texts if exact or abs(float(text)) not in (0.0, 100.0)), texts[0])
-    return f"{_unsigned_zero(told)} %".replace("-", MINUS)
+    text = next((text for text in texts if exact or abs(float(text)) not in (0.0, 100.0)), texts[0])
+    return f"{_unsigned_zero(text)} %".replace("-", MINUS)
 
 
 def settled(value: float, scale: float) -> float:

@@ -31,9 +31,9 @@ class PlainPrinter(Printer):
 
     def name(self, name: str) -> str:
         """The name as it is, but for named constants."""
-        parted = symbol(name)
-        index = parted.subscript.translate(SUBSCRIPT_DIGITS)
-        return parted.base + index if index else name
+        parts = symbol(name)
+        index = parts.subscript.translate(SUBSCRIPT_DIGITS)
+        return parts.base + index if index else name
 
     def sum(self, terms: Terms) -> str:
         """Signed terms, with spaces around the signs."""

@@ -84,10 +84,10 @@ class Printer(ABC):
             else self.bracket(factor, self.factor_rank)
             for factor in factors
         ]
-        joined = [texts[0]]
+        pieces = [texts[0]]
         for (left, right), text in zip(pairwise(factors), texts[1:], strict=True):
-            joined += [self.times(needs_dot(left, right)), text]
-        return self.join(joined)
+            pieces += [self.times(needs_dot(left, right)), text]
+        return self.join(pieces)
 
     @abstractmethod
     def join(self, pieces: list[str]) -> str:

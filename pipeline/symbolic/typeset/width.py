@@ -1,4 +1,4 @@
-"""About how wide a formula is when typeset, so that a narrow page can set it smaller.
+"""Approximate width of a typeset formula, so that a narrow page can set it smaller.
 
 Notation
 --------

@@ -12,7 +12,6 @@ from mtl_laws.pipeline.errors import EngineNotReadyError, UserError
 from mtl_laws.pipeline.laws.question import Question, pose
 from mtl_laws.pipeline.laws.rows import Rows
 from mtl_laws.pipeline.symbolic.engines import ENGINES, Request
-from mtl_laws.pipeline.symbolic.engines.choice import choose
 from mtl_laws.pipeline.symbolic.engines.forms import (
     SCREENING,
     Form,
@@ -22,6 +21,7 @@ from mtl_laws.pipeline.symbolic.engines.forms import (
 )
 from mtl_laws.pipeline.symbolic.engines.grammar import Ranked, best_of_each_size, rank
 from mtl_laws.pipeline.symbolic.engines.pysr import PySR, settings, to_text
+from mtl_laws.pipeline.symbolic.engines.registry import choose
 from mtl_laws.pipeline.symbolic.fit import Sample
 from mtl_laws.pipeline.symbolic.kinds import classify
 from mtl_laws.pipeline.symbolic.program import Expression

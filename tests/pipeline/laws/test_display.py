@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mtl_laws import Law, LawSet
-from mtl_laws.pipeline.laws.show import MOST_LAWS, laws_html
+from mtl_laws.pipeline.laws.display import MOST_LAWS, laws_html
 
 
 def front(count: int) -> list[Law]:

@@ -1,25 +1,33 @@
-"""A law along one factor with its 95 % interval: what `LawSet.plot` draws.
+"""Laws in a notebook: a table in HTML, and a plot along one factor with the 95 % interval.
 
-The report has figures of its own, chosen from the data; this one shows what is asked for.
+The HTML is MathML without scripts and colours, so it fits a light and a dark page. The report
+chooses its own figures from the data; the plot here shows what the user asks for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from mtl_laws.pipeline.errors import UserError, nearest
-from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.laws.law import Law, scores_in_words
 from mtl_laws.pipeline.symbolic.tree import Floats
-from mtl_laws.pipeline.symbolic.typeset.numbers import number
+from mtl_laws.pipeline.symbolic.typeset.mathml import formula_markup, left_side
+from mtl_laws.pipeline.symbolic.typeset.numbers import number, score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+MOST_LAWS = 8
+SCROLLABLE = "overflow-x:auto;max-width:100%"
+CELL_STYLE = "text-align:left;padding:0.2em 0.8em"
+HEADS = ("nodes", "law", "R² fitted", "R² outside", "")
 
 POINTS, MOST_LINES = 160, 6
 #: a factor that spans more than this ratio has a logarithmic axis
@@ -27,9 +35,53 @@ WIDE = 20.0
 SIZE = (6.0, 4.0)
 
 
+def laws_html(target: str, selected: Law | None, front: Sequence[Law], notes: Sequence[str]) -> str:
+    """The selected law, its scores, the front around it, and the notes."""
+    formula, scores = "no valid law", ""
+    if selected is not None:
+        formula = formula_markup(selected.shown, display=False)
+        scores = scores_in_words(selected.scores)
+    items = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    return (
+        f'<div style="{SCROLLABLE}"><p>{left_side(target, display=False)} {formula}</p>'
+        f"<p>{escape(scores)}</p></div>"
+        f'<div style="{SCROLLABLE}">{_front(selected, _around(selected, front))}</div>'
+        + (f"<ul>{items}</ul>" if items else "")
+    )
+
+
+def _around(selected: Law | None, front: Sequence[Law]) -> Sequence[Law]:
+    """At most `MOST_LAWS` valid laws of the front, the selected one among them."""
+    valid = [law for law in front if law.valid]
+    place = next((i for i, law in enumerate(valid) if _same(law, selected)), 0)
+    start = max(0, min(place - MOST_LAWS // 2, len(valid) - MOST_LAWS))
+    return valid[start : start + MOST_LAWS]
+
+
+def _front(selected: Law | None, laws: Sequence[Law]) -> str:
+    head = "".join(f'<th scope="col" style="{CELL_STYLE}">{name}</th>' for name in HEADS)
+    body = "".join(_row(law, _same(law, selected)) for law in laws)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _row(law: Law, chosen: bool) -> str:
+    cells = (
+        str(law.complexity),
+        formula_markup(law.shown, display=False),
+        score(law.scores.get("r2_train")),
+        score(law.scores.get("r2_extrapolation")),
+        "selected" if chosen else "",
+    )
+    return "<tr>" + "".join(f'<td style="{CELL_STYLE}">{cell}</td>' for cell in cells) + "</tr>"
+
+
+def _same(law: Law, other: Law | None) -> bool:
+    return other is not None and law.expression == other.expression
+
+
 @dataclass(frozen=True, kw_only=True)
 class LawPlot:
-    """What is drawn.
+    """A plot of a law along one factor.
 
     Attributes
     ----------
@@ -54,11 +106,11 @@ class LawPlot:
         by = by or self.column
         self._check(axis, by, at)
         values = _spread(*self._range(axis), POINTS)
-        fixed = {name: float(_spread(*self._range(name), 3)[1]) for name in factors}
+        defaults = {name: float(_spread(*self._range(name), 3)[1]) for name in factors}
         figure = Figure(figsize=SIZE, layout="constrained")
         axes = figure.subplots()
         for label, line in self._lines(by).items():
-            table = pd.DataFrame({**fixed, **at, **line, axis: values})
+            table = pd.DataFrame({**defaults, **at, **line, axis: values})
             _draw(axes, values, self.intervals(table), self.target, label)
         if values[0] > 0 and values[-1] > WIDE * values[0]:
             axes.set_xscale("log")
@@ -70,16 +122,16 @@ class LawPlot:
 
     def _check(self, axis: str, by: str | None, at: Mapping[str, float]) -> None:
         lines = [*self.law.factors, *([self.column] if self.column else [])]
-        asked = [("x", axis, self.law.factors), *(("at", name, self.law.factors) for name in at)]
-        for field, name, known in [*asked, *([("by", by, lines)] if by else [])]:
-            if name not in known:
-                raise UserError(field, nearest(name, known), name)
+        checks = [("x", axis, self.law.factors), *(("at", name, self.law.factors) for name in at)]
+        for field, name, options in [*checks, *([("by", by, lines)] if by else [])]:
+            if name not in options:
+                raise UserError(field, nearest(name, options), name)
 
     def _range(self, factor: str) -> tuple[float, float]:
         return self.ranges.get(factor, (0.0, 1.0))
 
     def _lines(self, by: str | None) -> dict[str, dict[str, object]]:
-        """Label of each line -> what it fixes besides the other factors."""
+        """Label of each line -> its values of the group or of the factor `by`."""
         levels = self.law.levels[:MOST_LINES]
         first: dict[str, object] = {} if self.column is None else {self.column: levels[0]}
         if by is None:
