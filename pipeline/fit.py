@@ -308,6 +308,10 @@ def summary(laws: LawSet) -> str:
         few_levels_text(few_levels(laws, laws.rows), min_levels(laws)),
         "" if laws.groups is None else small_groups_text(laws.groups),
         outliers_text(laws),
+        *(note for note in laws.data.notes if "left out" in note or " is read " in note),
+        "the time limit ended the search early: the law may differ next time"
+        if laws.provenance.cut
+        else "",
         *laws.provenance.engine_failures,
     )
     lines += [f"note:   {note}" for note in notes if note]

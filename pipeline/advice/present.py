@@ -163,6 +163,8 @@ def cautions(
         )
     if all(key == "n" for key in law.sources.values()):
         yield "The law has no factor that depends on the auxiliaries, so it predicts no gain."
+    elif set(law.sources.values()) <= {"n", "T", "n_aux"}:
+        yield "The law has no measure of relatedness, so it cannot rank the layers."
 
 
 def layers_table(advice: Advice) -> AdviceTable:

@@ -47,7 +47,7 @@ NewOut = Annotated[
 TimeLimit = Annotated[
     float | None,
     typer.Option(
-        metavar="SECONDS", help="Time limit of the search; the report says if it was reached."
+        metavar="SECONDS", help="Seconds after which the search ends; a note says if it did."
     ),
 ]
 

@@ -319,9 +319,30 @@ class LawSet(Record):
             column = name if name in table.columns else self.data.columns.get(name, name)
             if column in table.columns:
                 columns[name] = np.asarray(numbers(table, column, "table"), dtype=np.float64)
-            elif self.law.uses(name):
+            elif self.law.uses(name) and not self._undefined_everywhere(name, table):
                 raise _missing(name, column, table)
-        return columns
+        return self._without_undefined(columns)
+
+    def _undefined_everywhere(self, factor: str, table: pd.DataFrame) -> bool:
+        """Whether a factor is the relatedness, and every row of the table has one task."""
+        roles = self.data.roles
+        if roles is None or factor != roles.relatedness or not roles.tasks:
+            return False
+        column = next((c for c in self._names(roles.tasks) if c in table.columns), None)
+        return column is not None and bool((numbers(table, column, "table") == 1.0).all())
+
+    def _without_undefined(self, columns: dict[str, Floats]) -> dict[str, Floats]:
+        """The columns; the relatedness is undefined at one task, whatever the table has there."""
+        roles = self.data.roles
+        if roles is None or roles.tasks not in columns or roles.relatedness not in self.factors:
+            return columns
+        alone = columns[roles.tasks] == 1.0
+        related = columns.get(roles.relatedness, np.full(alone.shape, np.nan))
+        return {**columns, roles.relatedness: np.where(alone, np.nan, related)}
+
+    def _names(self, factor: str) -> tuple[str, str]:
+        """A factor's own name and that of the column it was fitted from."""
+        return factor, self.data.columns.get(factor, factor)
 
     # --- what a notebook shows -------------------------------------------------------------------
 

@@ -387,7 +387,9 @@ def defect_text(defect: Defect | LawDefect) -> str:
         "not_fitted": "could not be fitted: no constants give it a value on every row",
         "not_finite": f"is not finite at {at}",
         "pole": f"has a pole near {at}",
-        "step": f"contains a power of {value}, which acts as a step",
+        "step": "contains a power without bound, which acts as a step"
+        if defect.value is None
+        else f"contains a power of {value}, which acts as a step",
         "below_bounds": f"falls to {value} at {at}",
         "above_bounds": f"rises to {value} at {at}",
         "depends_on_undefined": f"depends on {defect.factor} {condition} undefined",

@@ -102,7 +102,7 @@ def test_the_terminal_names_groups_and_outliers(fitted: Path) -> None:
 
     laws = LawSet.load(fitted / "laws")
     lines = summary(laws).splitlines()
-    heads = ["law", "groups", "score", "trust", "note", "note", "note"]
+    heads = ["law", "groups", "score", "trust", *["note"] * 4]
     assert [line.partition(":")[0] for line in lines] == heads
     assert all(name in lines[0] for name in laws.law.group_constants["cnn"])
     assert not any(name in lines[0] for name in laws.law.shared)

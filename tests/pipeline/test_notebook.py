@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mtl_laws import Law, LawSet, advise, fit_laws, run_study
+from mtl_laws import Law, LawSet, advise, fit_laws, predict, run_study
 from mtl_laws.pipeline.advice import advice as advice_module
 from mtl_laws.pipeline.errors import MissingError, UserError
 from mtl_laws.pipeline.laws.rules import BUDGETS
@@ -79,6 +79,23 @@ def test_an_undefined_factor_is_at_the_middle_of_its_domain(laws: LawSet) -> Non
     low, high = laws.data.domain["T"]
     expected = laws.law.predict({"n": np.array([100.0]), "T": np.array([(low + high) / 2])})
     assert laws.predict(table).iloc[0] == pytest.approx(expected[0])
+
+
+def test_the_relatedness_does_not_matter_for_one_task() -> None:
+    rng = np.random.default_rng(1)
+    n = np.repeat([100.0, 200.0, 400.0, 800.0], 8)
+    tasks = np.tile([1.0, 2.0, 4.0, 8.0], 8)
+    ami = np.where(tasks == 1, np.nan, np.resize([0.1, 0.3, 0.5, 0.7, 0.9], 32))
+    useful = n * (1 + (tasks - 1) * np.nan_to_num(ami) ** 2)
+    score = 0.9 - 3 / np.sqrt(useful) + rng.normal(0, 0.003, 32)
+    table = pd.DataFrame({"n": n, "T": tasks, "ami": ami, "f1": score})
+    laws = fit_laws(table, "f1", ["n", "T", "ami"], (0, 1), **TINY)
+    assert laws.data.roles is not None
+    assert laws.law.uses("ami")
+    points = [predict(laws, {"n": 300, "T": 1, "ami": ami}) for ami in (np.nan, 0.5, 1.0)]
+    for point in points[1:]:
+        pd.testing.assert_frame_equal(point, points[0])
+    pd.testing.assert_frame_equal(predict(laws, {"n": 300, "T": 1}), points[0])
 
 
 def test_bands_hold_the_law_and_name_what_is_outside(laws: LawSet) -> None:

@@ -104,7 +104,7 @@ def test_the_family_of_a_law_and_what_is_outside_are_said(tmp_path: Path) -> Non
     assert "in n" in outside
     assert "on other sentences" in same
     none = advice_of(HARBOUR, laws=write_laws(path, "0.5 - 0.01*T"), n=150)
-    assert len(none.warnings) == 1, "it names no family"
+    assert len(none.warnings) == 2, "it names no family and has no relatedness"
     assert none.best is None
     assert as_text(none).startswith("Train chunk alone")
 
