@@ -369,9 +369,10 @@ def refuse_other_question(out: Path, question: Question, overwrite: bool) -> Non
         raise UserError("out", f"{advice}. Its {LAWS_NAME} cannot be read", str(out)) from error
     groups = () if laws.groups is None else tuple(laws.groups.columns)
     data = laws.data
-    former = (laws.target, dict(data.columns), data.hold_out, data.where, groups)
-    asked = (question.target, dict(question.factors), question.hold_out, question.where)
-    if former != (*asked, tuple(question.groups)):
+    bounds = tuple(data.bounds or (None, None))
+    former = (laws.target, dict(data.columns), bounds, data.hold_out, data.where, groups)
+    asked = (question.target, dict(question.factors), tuple(question.bounds), question.hold_out)
+    if former != (*asked, question.where, tuple(question.groups)):
         factors = ", ".join(laws.factors)
         raise UserError("out", f"{advice}. It holds laws of {laws.target} in {factors}", str(out))
 

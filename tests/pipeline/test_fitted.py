@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from mtl_laws.pipeline.fit import Source, fit_to_folder, rewrite_report, summary, write_report_of
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.fit import (
+    Source,
+    fit_to_folder,
+    refuse_other_question,
+    rewrite_report,
+    summary,
+    write_report_of,
+)
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.laws.question import Question
 
@@ -84,3 +94,37 @@ def test_the_report_warns_as_the_terminal_does(folder: Path, tmp_path: Path) -> 
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     for doubt in DOUBTS:
         assert doubt in text
+
+
+SAME = Question("accuracy", {"n": "n", "T": "T"}, (0.0, 1.0), seed=3)
+
+
+def test_a_folder_takes_the_same_question_again(folder: Path, tmp_path: Path) -> None:
+    refuse_other_question(folder, SAME, overwrite=False)
+    refuse_other_question(tmp_path, SAME, overwrite=False)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"target": "f1"},
+        {"factors": {"n": "n"}},
+        {"bounds": (None, None)},
+        {"hold_out": "n > 400"},
+        {"where": "n > 50"},
+        {"groups": ("encoder",)},
+    ],
+)
+def test_a_folder_refuses_another_question(folder: Path, change: dict[str, Any]) -> None:
+    other = replace(SAME, **change)
+    with pytest.raises(UserError, match="It holds laws of accuracy in n, T"):
+        refuse_other_question(folder, other, overwrite=False)
+    refuse_other_question(folder, other, overwrite=True)
+
+
+def test_figures_of_a_former_report_go(folder: Path) -> None:
+    former = folder / "figures" / "gain-16.svg"
+    former.write_text("<svg/>", encoding="utf-8")
+    rewrite_report(folder)
+    assert not former.exists()
+    assert list((folder / "figures").glob("*.svg"))
