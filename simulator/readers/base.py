@@ -93,7 +93,9 @@ def read_lines(path: Path) -> Lines:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise broken(path, line, raw[error.start : error.start + 1], "UTF-8 text") from error
+        value = f"byte {raw[error.start]:#04x}"
+        expected = "UTF-8 text: CoNLL columns, CoNLL-U or JSON Lines"
+        raise broken(path, line, value, expected) from error
     lines = text.replace("\r\n", "\n").split("\n")
     return lines[:-1] if lines[-1] == "" else lines
 

@@ -69,7 +69,8 @@ def read_columns(path: Path, lines: Lines, options: ReaderOptions) -> FileConten
         return FileContent(path, ())
     if table.width < 2:
         row = table.blocks[0][0]
-        raise broken(path, row.line, "1 column", "a token and at least one label")
+        expected = "a token and at least one label, separated by tabs or spaces"
+        raise broken(path, row.line, "1 column", expected)
     table, header = _without_header(table, names)
     names = names or header
     if names is not None:
