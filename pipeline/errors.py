@@ -129,15 +129,15 @@ def mistyped(name: str, names: Iterable[str]) -> str | None:
     return close[0] if close else None
 
 
-def nearest(name: str, known: Iterable[object], kind: str = "a valid name") -> str:
+def nearest(name: str, valid: Iterable[object], kind: str = "a valid name") -> str:
     """What is expected instead of an unknown `name`: its `kind`, the nearest one, then all."""
-    names = [str(other) for other in known]
+    names = [str(other) for other in valid]
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; the nearest is {close[0]!r}" if close else ""
     return f"{kind}{hint}; valid: {', '.join(names)}" if names else kind
 
 
-def check_settings(function: str, settings: Iterable[str], known: Collection[str]) -> None:
+def check_settings(function: str, settings: Iterable[str], valid: Collection[str]) -> None:
     """Refuse an unknown setting of a function.
 
     Raises
@@ -146,5 +146,5 @@ def check_settings(function: str, settings: Iterable[str], known: Collection[str
         naming the nearest one.
     """
     for name in settings:
-        if name not in known:
-            raise UserError(function, nearest(name, known), name)
+        if name not in valid:
+            raise UserError(function, nearest(name, valid), name)

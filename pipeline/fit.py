@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, TypedDict
 from typing_extensions import Unpack
 
 from mtl_laws.pipeline.errors import UserError, check_settings
+from mtl_laws.pipeline.io.wholefile import make_folder
 from mtl_laws.pipeline.provenance import provenance
 from mtl_laws.pipeline.study.storefile import STORE_NAME
 from mtl_laws.pipeline.symbolic.engines.registry import Choice, choose
@@ -371,28 +372,10 @@ def refuse_other_question(out: Path, question: Question, overwrite: bool) -> Non
     data = laws.data
     bounds = tuple(data.bounds or (None, None))
     former = (laws.target, dict(data.columns), bounds, data.hold_out, data.where, groups)
-    asked = (question.target, dict(question.factors), tuple(question.bounds), question.hold_out)
-    if former != (*asked, question.where, tuple(question.groups)):
+    present = (question.target, dict(question.factors), tuple(question.bounds), question.hold_out)
+    if former != (*present, question.where, tuple(question.groups)):
         factors = ", ".join(laws.factors)
         raise UserError("out", f"{advice}. It holds laws of {laws.target} in {factors}", str(out))
-
-
-def make_folder(out: Path) -> None:
-    """Create the output folder and check that it is writable.
-
-    Raises
-    ------
-    UserError
-        if it cannot.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UserError("out", f"a writable folder ({reason.lower()})", str(out)) from error
 
 
 def _provenance(

@@ -23,7 +23,7 @@ WATCH_EVERY = 1.0
 """Seconds between two checks that the parent process is alive."""
 
 ATTEMPTS = 3
-"""How often a batch is given to worker processes before the parent does it."""
+"""Number of attempts in worker processes before the parent does the work itself."""
 
 _log = logging.getLogger(__name__)
 

@@ -22,8 +22,6 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mistakes import TABLE
-from mistakes_in_commands import LAW, LAWS
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.io.tablefile import read_table
 from mtl_laws.pipeline.io.yamlfile import parse_yaml
@@ -32,6 +30,8 @@ from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.laws.question import Question, pose
 from mtl_laws.pipeline.study.study import Study, commented_study
 from mtl_laws.pipeline.study.trials import expand
+from support.mistakes import TABLE
+from support.mistakes_in_commands import LAW, LAWS
 
 FUZZ = settings(max_examples=150, deadline=None, derandomize=True)
 SOUND_LAWS = json.dumps({**LAWS, "theory": [LAW], "data": {"ranges": {"n": [1, 2]}}})

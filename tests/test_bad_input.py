@@ -20,14 +20,14 @@ from typing import Any
 
 import pytest
 
-from mistakes import OUT, STUDY, TABLE, Mistake, fit, form, held, study, table
-from mistakes_in_commands import ANALYSED, LAW, LAWS, OTHERS, REPORTS, changed, law, report
-from mistakes_in_studies import CORPORA, OPTIONS, STUDIES, WRONG_TYPES
-from mistakes_in_tables import GROUPS, TABLES, WORDS
 from mtl_laws.pipeline.cli.app import main
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.symbolic.engines import Readiness
 from mtl_laws.pipeline.symbolic.engines.pysr import HINT, PySR
+from support.mistakes import OUT, STUDY, TABLE, Mistake, fit, form, held, study, table
+from support.mistakes_in_commands import ANALYSED, LAW, LAWS, OTHERS, REPORTS, changed, law, report
+from support.mistakes_in_studies import CORPORA, OPTIONS, STUDIES, WRONG_TYPES
+from support.mistakes_in_tables import GROUPS, TABLES, WORDS
 
 MISTAKES = {
     f"{place}: {name}": mistake

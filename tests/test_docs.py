@@ -8,7 +8,6 @@ import runpy
 import subprocess
 import sys
 import tomllib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +54,12 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def perform(block: Block, folder: Path) -> None:
-    """Run a block, or write it where it is a file; fail with what it printed."""
+def perform(block: Block, folder: Path) -> str:
+    """What a block prints, or "" where it is a file or is not run; fail with what it printed."""
     if block.file:
         (folder / block.file).write_text(block.text, encoding="utf-8")
     if not block.runnable:
-        return
+        return ""
     shell = ["bash", "-euo", "pipefail", "-c"]
     command = [sys.executable, "-c"] if block.language == "python" else shell
     process = subprocess.run(
@@ -68,22 +67,28 @@ def perform(block: Block, folder: Path) -> None:
     )
     output = f"{block.text}\n{process.stdout}\n{process.stderr}"
     assert process.returncode == block.exit_code, output
+    return f"{process.stdout}\n{process.stderr}"
 
 
-def perform_all(cells: Sequence[Block], folder: Path) -> None:
-    for block in cells:
-        perform(block, folder)
+def perform_all(page: Path, folder: Path, slow: bool) -> None:
+    """Run the blocks of a page in order; text right below one that ran is what it printed."""
+    printed = ""
+    for block in blocks(page):
+        if block.language == "text" and block.adjacent and printed:
+            missing = [line for line in block.text.splitlines() if line.strip() not in printed]
+            assert [line for line in missing if "per second" not in line] == []
+        printed = perform(block, folder) if slow or not block.slow else ""
 
 
 @pytest.mark.parametrize("page", [README, TUTORIAL, FAMILIES, EXTEND, RULES_PAGE], ids=name)
 def test_cheap_blocks_run(page: Path, checkout: Path) -> None:
-    perform_all([block for block in blocks(page) if not block.slow], checkout)
+    perform_all(page, checkout, slow=False)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [README, TUTORIAL, LAWS_JSON, EXTEND, REGRESSOR], ids=name)
 def test_all_blocks_run_in_order(page: Path, checkout: Path) -> None:
-    perform_all(blocks(page), checkout)
+    perform_all(page, checkout, slow=True)
 
 
 @pytest.mark.slow

@@ -23,8 +23,7 @@ from mtl_laws.pipeline.advice.present import Advice, advice_html, cautions
 from mtl_laws.pipeline.advice.word_table import WordTable
 from mtl_laws.pipeline.columns import RESULTS_NAME
 from mtl_laws.pipeline.errors import UserError, check_settings
-from mtl_laws.pipeline.fit import make_folder
-from mtl_laws.pipeline.io.wholefile import write_whole
+from mtl_laws.pipeline.io.wholefile import make_folder, write_whole
 from mtl_laws.pipeline.laws.lawset import LawSet
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ DEFAULT_LAWS, DEFAULT_ALONE = SHIPPED / "laws.json", SHIPPED / "alone.json"
 
 @dataclass(frozen=True, kw_only=True)
 class AdviceRequest:
-    """What advice is asked for.
+    """A request for advice.
 
     Attributes
     ----------
@@ -121,7 +120,7 @@ def advise(
 def answer_request(
     request: AdviceRequest, plan: CheckPlan | None = None, progress: StageProgress | None = None
 ) -> Advice:
-    """The advice that is asked for.
+    """The advice for a request.
 
     Parameters
     ----------

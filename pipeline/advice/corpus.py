@@ -35,7 +35,7 @@ from mtl_laws.simulator.spec import JSON
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusRules:
-    """Limits on the layers that advice is given for.
+    """Limits on the layers of an advice.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class Profile:
     ----------
     source : name of the corpus file.
     main : the main layer.
-    auxiliaries : the other layers, in the order asked for.
+    auxiliaries : the other layers, in the requested order.
     pairs : relation to the main layer, by auxiliary.
     """
 
@@ -142,7 +142,7 @@ class CorpusFiles:
     columns : names of the columns of a CoNLL file.
     words : the column of the words, by name or by number from 1; None for the first with words.
     skip : columns that are not layers.
-    format : ``conll``, ``conllu`` or ``jsonl``; None to tell by the content.
+    format : ``conll``, ``conllu`` or ``jsonl``; None to detect it from the content.
     """
 
     paths: tuple[Path, ...]

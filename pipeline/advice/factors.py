@@ -121,7 +121,7 @@ ALIASES: Mapping[str, str] = {
 
 
 def token_counts(profile: Profile, n: int | None = None, n_aux: int | None = None) -> TokenCounts:
-    """Training tokens: those asked for, else what the corpus has.
+    """Training tokens: those requested, else what the corpus has.
 
     Without `n_aux`, an auxiliary has its labelled tokens minus the n on which the main layer is
     labelled too. If that leaves too few, both are labelled on the same sentences.
@@ -129,7 +129,7 @@ def token_counts(profile: Profile, n: int | None = None, n_aux: int | None = Non
     Raises
     ------
     UserError
-        if fewer than one token is asked for.
+        if fewer than one token is requested.
     """
     for path, value in (("tokens", n), ("aux_tokens", n_aux)):
         if value is not None and value < 1:

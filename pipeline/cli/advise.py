@@ -60,7 +60,7 @@ def advise(
     format: Annotated[
         str | None,
         typer.Option(
-            metavar="FORMAT", help="conll, conllu or jsonl; default: told by the content."
+            metavar="FORMAT", help="conll, conllu or jsonl; default: detected from the content."
         ),
     ] = None,
     out: Out = Path("advice"),

@@ -53,8 +53,8 @@ for _command in COMMANDS:
     app.command(cls=Command)(_command)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(__version__)
         raise typer.Exit
 

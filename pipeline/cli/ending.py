@@ -205,7 +205,7 @@ def usage_line(error: Any, words: Sequence[str]) -> str:
     """One line that names what is wrong on the command line, the value, and what would do.
 
     Typer uses its own copy of click or the installed one, depending on its version. Therefore
-    errors are told apart by the names of their classes, and only what both have in common is read.
+    errors are distinguished by class name, and only attributes that both have are read.
 
     Parameters
     ----------

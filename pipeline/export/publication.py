@@ -120,8 +120,10 @@ def publication_of(folder: Path, licence: str = "") -> Publication:
     if not tables:
         expected = f"a folder of a run or a fit, with trials in {STORE_NAME}, or with {LAWS_NAME}"
         raise UserError("folder", expected, str(folder))
+    name = "".join(c if c.isprintable() else " " for c in folder.resolve().name)
+    title = " ".join(name.split())[:MAX_TITLE_LENGTH]
     return Publication(
-        title=_title(folder),
+        title=f"Results of {title or 'a study'}",
         question="" if study is None else " ".join(str(study.get("question", "")).split()),
         tables=tuple(tables),
         laws=None if fit is None else without_folders(fit.laws),
@@ -229,11 +231,6 @@ def _file_names(value: object) -> object:
         return value
     parts = value.strip("[]").split(",") if value.startswith("[") else [value]
     return ", ".join(PurePath(part.strip().strip('"')).name for part in parts)
-
-
-def _title(folder: Path) -> str:
-    printable = "".join(c if c.isprintable() else " " for c in folder.resolve().name)
-    return f"Results of {' '.join(printable.split())[:MAX_TITLE_LENGTH] or 'a study'}"
 
 
 def _unfinished(summary: Summary) -> str:

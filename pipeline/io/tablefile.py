@@ -177,7 +177,7 @@ def _excel(path: Path, raw: bytes) -> pd.DataFrame:
     except ImportError as error:
         expected = "a CSV or Parquet file, or openpyxl to read Excel; pip install openpyxl"
         raise FileError(str(path), expected, "an Excel file") from error
-    except Exception as error:
+    except Exception as error:  # openpyxl raises whatever its parsers raise
         reason = f"damaged ({type(error).__name__})"
         raise FileError(str(path), "a whole Excel file (.xlsx)", reason) from error
     filled = {name: sheet.dropna(how="all") for name, sheet in sheets.items()}

@@ -1,4 +1,4 @@
-"""Writing a file whole: readers see the old one or the new one, never a part."""
+"""Output folders and whole files: a reader sees the old file or the new one, never a part."""
 
 from __future__ import annotations
 
@@ -7,6 +7,24 @@ import tempfile
 from pathlib import Path
 
 from mtl_laws.pipeline.errors import UserError
+
+
+def make_folder(out: Path) -> None:
+    """Create the output folder and check that it is writable.
+
+    Raises
+    ------
+    UserError
+        if it cannot.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UserError("out", f"a writable folder ({reason.lower()})", str(out)) from error
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

@@ -429,7 +429,10 @@ def _data(problem: Problem, result: SearchResult) -> DataRecord:
         rows_hold_out=len(held_out) if held_out is not None else 0,
         cells=len(np.unique(problem.rows["cell"])),
         digest=data.digest(),
-        ranges={name: _range(column) for name, column in data.columns.items()},
+        ranges={
+            name: (float(np.nanmin(column)), float(np.nanmax(column)))
+            for name, column in data.columns.items()
+        },
         domain={name: data.domains[name] for name in data.factors},
         bounds=(low, high),
         replicate_sd=None if variance is None else math.sqrt(variance),
@@ -439,7 +442,3 @@ def _data(problem: Problem, result: SearchResult) -> DataRecord:
         roles=task_roles(data.columns),
         lower_is_better=lower_is_better(data),
     )
-
-
-def _range(column: Floats) -> tuple[float, float]:
-    return float(np.nanmin(column)), float(np.nanmax(column))

@@ -234,9 +234,6 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         inside = {k: np.clip(column, *self.domains_[k]) for k, column in columns.items()}
         return np.where(np.isfinite(value), value, self.selected_.predict(inside, level))
 
-    def _forms(self) -> Sequence[str]:
-        return (self.forms,) if isinstance(self.forms, str) else self.forms or ()
-
     def _rules(self) -> Rules:
         return Rules() if self.rules is None else self.rules
 
@@ -337,7 +334,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
             time_limit=self.time_limit,
             seed=seed,
             loss=self.loss,
-            forms=self._forms(),
+            forms=(self.forms,) if isinstance(self.forms, str) else self.forms or (),
         )
 
     def _limits(self) -> tuple[float, float]:

@@ -125,12 +125,12 @@ class _Round:
         return lost[:1] if self.alone else lost
 
 
-def _parts(groups: Sequence[Part], wanted: Callable[[Trial], bool]) -> list[Part]:
-    """The wanted trials of every group that has some."""
-    parts = (tuple(trial for trial in part if wanted(trial)) for part in groups)
+def _parts(groups: Sequence[Part], condition: Callable[[Trial], bool]) -> list[Part]:
+    """The trials of every group that meet a condition; groups without any are left out."""
+    parts = (tuple(trial for trial in part if condition(trial)) for part in groups)
     return [part for part in parts if part]
 
 
-def _singles(groups: Sequence[Part], wanted: Callable[[Trial], bool]) -> list[Part]:
-    """Every wanted trial in a part of its own."""
-    return [(trial,) for part in _parts(groups, wanted) for trial in part]
+def _singles(groups: Sequence[Part], condition: Callable[[Trial], bool]) -> list[Part]:
+    """Every trial that meets a condition, in a part of its own."""
+    return [(trial,) for part in _parts(groups, condition) for trial in part]

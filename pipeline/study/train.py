@@ -26,6 +26,7 @@ from typing_extensions import override
 from mtl_laws.pipeline.columns import RESULTS_NAME as TABLE_NAME
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.io.tablefile import drop_parts, write_parquet
+from mtl_laws.pipeline.io.wholefile import make_folder
 from mtl_laws.pipeline.plugins import loaded
 from mtl_laws.pipeline.provenance import provenance
 from mtl_laws.pipeline.study.backends import RunOptions, check_cluster
@@ -67,7 +68,7 @@ def train_study(study: Study, out: Path, options: RunOptions | None = None) -> p
     trials = expand(study)
     if not os.path.exists(out / STORE_NAME):
         check_cluster(options)
-    _make_folder(out)
+    make_folder(out)
     with RunLock(out), _sigterm(), open_store(out / STORE_NAME) as store:
         store.begin(study.model_dump(mode="json"), study_digest(trials), len(trials))
         with _logging_to(out / LOG_NAME):
@@ -142,14 +143,6 @@ def _report(rows: Sequence[Row], missing: Mapping[str, Trial], progress: RunProg
     _log.info("%s", progress.status().line())
     for row in failed:
         _log.warning("trial %s failed: %s", row.trial, row.outcome["message"])
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise UserError("out", f"a folder that can be made here ({reason})", str(out)) from error
 
 
 @contextmanager

@@ -84,7 +84,9 @@ def with_exponentials(tree: Tree) -> Tree:
         return tree
     parts = list(_product(tree))
     powers = [part for part in parts if _power_of_factor(part) or part.op == "exp"]
-    if tree.op == "exp" or not any(_holds_log(part.args[-1]) for part in powers if part.args):
+    if tree.op == "exp" or not any(
+        node.op == "log" for part in powers if part.args for node in part.args[-1].walk()
+    ):
         return tree
     exponents = [_logarithm(part) for part in powers]
     total = exponents[0]
@@ -107,10 +109,6 @@ def _product(tree: Tree) -> Iterator[Tree]:
 
 def _power_of_factor(tree: Tree) -> bool:
     return tree.op == "factor" or (tree.op == "**" and tree.args[0].op == "factor")
-
-
-def _holds_log(tree: Tree) -> bool:
-    return any(node.op == "log" for node in tree.walk())
 
 
 def _logarithm(power: Tree) -> Tree:

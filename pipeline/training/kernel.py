@@ -36,7 +36,7 @@ FLAGS = (
 LANE_BYTES = 64
 
 COMPILER_SECONDS = 120.0
-"""A compiler that takes longer is given up."""
+"""Time limit of the compiler, in seconds."""
 
 _log = logging.getLogger(__name__)
 

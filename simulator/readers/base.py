@@ -63,7 +63,7 @@ class ReaderOptions:
     words : the column of the tokens, by name or by number from 1, or the JSON key; None for the
         first column that holds words, or ``tokens``.
     skip : columns that are not layers, such as lemmas.
-    format : ``conll``, ``conllu`` or ``jsonl``; None to tell by the content.
+    format : ``conll``, ``conllu`` or ``jsonl``; None to detect it from the content.
     vocabulary : how tokens become ids.
     """
 

@@ -76,7 +76,8 @@ def read_columns(path: Path, lines: Lines, options: ReaderOptions) -> FileConten
     if names is not None:
         _check_width(table, names)
     first = 0 if names or options.words else _word_column(table)
-    columns = tuple(names or _numbered(table.width - first))
+    numbered = ("tokens", *(f"layer_{k}" for k in range(1, table.width - first)))
+    columns = tuple(names or numbered)
     if len(columns) < 2:
         row = table.blocks[0][0]
         raise broken(path, row.line, "1 column of words", "a token and at least one label")
@@ -92,8 +93,8 @@ def _table(path: Path, lines: Lines, options: ReaderOptions) -> _Table:
     blocks = [list(block) for block in _blocks(path, lines, separator, width)]
     plain = [row for block in blocks for row in block if not row.fields[0].startswith("#")]
     labels = [{row.fields[k] for row in plain} for k in range(width)]
-    kept = [[row for row in block if not _is_comment(row, labels)] for block in blocks]
-    return _Table(path, [block for block in kept if block])
+    sentences = [[row for row in block if not _is_comment(row, labels)] for block in blocks]
+    return _Table(path, [sentence for sentence in sentences if sentence])
 
 
 def _separator(lines: Lines) -> str | None:
@@ -233,10 +234,6 @@ def _repeats(sentences: Sequence[Sequence[str]]) -> bool:
     """Whether every sentence of several tokens has one value throughout."""
     longer = [set(sentence) for sentence in sentences if len(sentence) > 2]
     return bool(longer) and all(len(values) == 1 for values in longer)
-
-
-def _numbered(width: int) -> tuple[str, ...]:
-    return ("tokens", *(f"layer_{k}" for k in range(1, width)))
 
 
 def _words_among(columns: Sequence[str], options: ReaderOptions) -> str:

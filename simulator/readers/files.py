@@ -40,8 +40,8 @@ def load_corpus(
 
     Parameters
     ----------
-    path : CoNLL columns, CoNLL-U or JSON Lines, also gzipped. The content tells the format; the
-        ending does not matter.
+    path : CoNLL columns, CoNLL-U or JSON Lines, also gzipped. The format is
+        detected from the content; the ending does not matter.
     options : how to read them.
 
     Raises

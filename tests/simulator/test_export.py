@@ -19,6 +19,7 @@ from mtl_laws.simulator import (
     make_taskset,
     read_taskset,
 )
+from mtl_laws.simulator.card import escaped
 from support.documents import HARBOUR
 
 LAYERS = {"corpus": HARBOUR, "main": "entity", "aux": ["pos", "chunk"], "licence": "CC0 1.0"}
@@ -174,3 +175,17 @@ def test_croissant_metadata_is_valid(tasksets: dict[str, TaskSet], tmp_path: Pat
     assert not dataset.metadata.ctx.issues.errors
     first = next(iter(dataset.records("train")))
     assert list(first["train/main"]) == taskset.train.labels[0][:10].tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("<script>x</script>", "&#60;script&#62;x&#60;/script&#62;"),
+        ("[a](javascript:b)", "&#91;a&#93;(javascript:b)"),
+        ("a & b", "a &#38; b"),
+        ("`<b>` <b>", "`<b>` &#60;b&#62;"),
+        ("\x1b[31mred", "\ufffd&#91;31mred"),
+    ],
+)
+def test_a_card_shows_text_from_data_and_runs_none(text: str, shown: str) -> None:
+    assert escaped(text) == shown

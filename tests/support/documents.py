@@ -33,6 +33,8 @@ class Block:
     text: str
     run: str = ""
     file: str = ""
+    adjacent: bool = False
+    """Whether only blank lines stand between the block before and this one."""
 
     @property
     def slow(self) -> bool:
@@ -70,11 +72,14 @@ def name(page: Path) -> str:
 
 def blocks(page: Path) -> list[Block]:
     """The fenced blocks of a page, in order."""
-    fences = FENCE.finditer(page.read_text(encoding="utf-8"))
-    return [
-        Block(m["language"], m["text"], **{m["key"]: m["value"]} if m["key"] else {})
-        for m in fences
-    ]
+    text = page.read_text(encoding="utf-8")
+    parts, end = [], 0
+    for m in FENCE.finditer(text):
+        comment = {m["key"]: m["value"]} if m["key"] else {}
+        adjacent = end > 0 and not text[end : m.start()].strip()
+        parts.append(Block(m["language"], m["text"], adjacent=adjacent, **comment))
+        end = m.end()
+    return parts
 
 
 def prose(page: Path) -> str:

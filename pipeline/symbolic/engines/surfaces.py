@@ -88,7 +88,9 @@ SURFACES = Surfaces()
 
 def surfaces(request: Request) -> list[str]:
     """Templates of surfaces of growing size for every link that the target allows."""
-    sample, kinds = _subsample(request.sample), classify(request.sample.columns)
+    every = max(len(request.sample) // RULES.rows, 1)
+    sample = request.sample.take(np.arange(0, len(request.sample), every))
+    kinds = classify(request.sample.columns)
     terms = [term for term in _terms(kinds) if request.allows(_product(term))]
     if not terms:
         return []
@@ -99,10 +101,6 @@ def surfaces(request: Request) -> list[str]:
         for subset in _paths(terms, moments, kinds, len(sample)):
             templates[_text(link, [terms[k] for k in subset])] = None
     return list(templates)
-
-
-def _subsample(sample: Sample) -> Sample:
-    return sample.take(np.arange(0, len(sample), max(len(sample) // RULES.rows, 1)))
 
 
 def _terms(kinds: Kinds) -> list[Term]:

@@ -41,12 +41,9 @@ def parts(value: float, digits: int | None = 3) -> tuple[str, int]:
     if digits is None:
         return mantissa, exponent
     if -5 < exponent < 6:
-        return _plain(float(text), digits - 1 - exponent), 0
+        decimals = max(digits - 1 - exponent, 0)
+        return _trim(f"{float(text):.{decimals}f}"), 0
     return _trim(mantissa), exponent
-
-
-def _plain(value: float, decimals: int) -> str:
-    return _trim(f"{value:.{max(decimals, 0)}f}")
 
 
 def _trim(text: str) -> str:

@@ -14,7 +14,7 @@ the same task at every n.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -196,12 +196,8 @@ def settled(key: AuxiliaryKey) -> Auxiliary:
     """Return an auxiliary as solved on the reference text."""
     pool = reference_pool(key.source.world, key.source.seed, key.noise)
     follows = key.design == "equicorrelated" and key.number > 1
-    first = settled(_numbered(key, 1)).angle if follows else None
+    first = settled(replace(key, number=1)).angle if follows else None
     return solve_on(pool, key, _offsets(pool, key), first)
-
-
-def _numbered(key: AuxiliaryKey, number: int) -> AuxiliaryKey:
-    return AuxiliaryKey(key.source, key.design, number, key.ami, key.noise)
 
 
 def _offsets(pool: Pool, key: AuxiliaryKey) -> Labels:

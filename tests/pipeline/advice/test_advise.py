@@ -176,3 +176,38 @@ def test_a_check_is_as_large_as_the_corpus_allows() -> None:
     largest, _ = plan_setups(full.profile, full.sizes, [("pos", "entity")], plan)
     needed = 1.2 * (largest[0].n + 2 * largest[0].n_aux) + test_tokens
     assert 0.8 * 3_643 < needed < 3_643
+
+
+def column_file(folder: Path, sentences: int) -> Path:
+    """A file whose second column has the words; its third and fourth are layers."""
+    path = folder / "mine.tsv"
+    sentence = "\n".join(f"{k * 7}\tw{k}\tP{k % 3}\tC{k % 2}" for k in range(6))
+    path.write_text("\n\n".join([sentence] * sentences) + "\n", encoding="utf-8")
+    return path
+
+
+def test_the_words_and_columns_to_skip_are_named(tmp_path: Path) -> None:
+    path, out = column_file(tmp_path, 40), tmp_path / "advice"
+    words = ["advise", str(path), "--columns", "id,word,pos,chunk", "--main", "pos"]
+    with pytest.raises(SystemExit) as end:
+        main([*words, "--word-column", "2", "--skip", "id", "--out", str(out)])
+    assert end.value.code == 0
+    record = json.loads((out / "advice.json").read_text(encoding="utf-8"))
+    assert [one["name"] for one in record["corpus"]["auxiliaries"]] == ["chunk"]
+    assert record["corpus"]["main"]["tokens"] == 240
+
+
+@pytest.mark.parametrize(("sentences", "said"), [(1, "1 sentence"), (29, "29 sentences")])
+def test_a_corpus_of_few_sentences_is_refused(tmp_path: Path, sentences: int, said: str) -> None:
+    path = tmp_path / "few.tsv"
+    sentence = "\n".join(f"w{k}\tP{k % 3}\tC{k % 2}" for k in range(120))
+    path.write_text("\n\n".join([sentence] * sentences) + "\n", encoding="utf-8")
+    with pytest.raises(UserError, match=f"30 sentences or more.*'{said} in few.tsv'"):
+        advice_of(path, "layer_1")
+
+
+def test_a_predicted_accuracy_is_at_most_1(tmp_path: Path) -> None:
+    law = write_laws(tmp_path / "laws.json", "0.98 + 0.01*T + 0.001*sqrt(n)")
+    advice = advice_of(HARBOUR, laws=law, n=3_000)
+    values = [one.value for s in advice.suggestions for one in (s.alone, s.together) if one]
+    assert max(values) == 1.0

@@ -16,7 +16,7 @@ from mtl_laws.pipeline.study.study import Study, commented_study, shipped_studie
 from mtl_laws.pipeline.study.trials import expand
 
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-DOCUMENT = Path(__file__).parents[2] / "docs" / "study.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "study.md"
 BASE = "question: does it help?\nfactors: {tasks: [1, 2], tokens: [40, 160], ami: [0.1, 0.5]}\n"
 
 

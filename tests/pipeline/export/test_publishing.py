@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 import os
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -288,3 +290,19 @@ def test_croissant_metadata_is_valid(finished: Path, tmp_path: Path) -> None:
     found = croissant.Dataset(jsonld=str(folder / "croissant.json"))
     assert not found.metadata.ctx.issues.errors
     assert len(list(found.records("results"))) == len(read_export(folder)["results"])
+
+
+HOSTILE = ["=2+5*cmd", "@SUM(A1)", "+1", "-1+1", "\tx", "'=quoted", "plain", "", None]
+
+
+def test_a_spreadsheet_runs_nothing_and_the_text_comes_back(tmp_path: Path) -> None:
+    table = pa.table({"=name": HOSTILE, "n": list(range(len(HOSTILE)))})
+    path = tmp_path / "t.csv"
+    format = export_format("csv")
+    format.write(table, path)
+    with path.open(newline="", encoding="utf-8") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert not [cell for cell in cells if cell[:1] in tuple("=@+-\t")]
+    again = format.read(path, table.schema)
+    assert again.column_names == table.column_names
+    assert again.to_pylist() == table.to_pylist()

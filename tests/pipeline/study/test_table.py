@@ -23,7 +23,7 @@ from mtl_laws.pipeline.training import TrainingSettings
 from mtl_laws.simulator import TaskSpec
 from support.tiny_runs import result, study
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "columns.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "columns.md"
 RUNS = {0: {"version": "1", "commit": "c", "host": "h", "torch": "2"}}
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mistakes import OUT, ROWS, Mistake, fit, form, simulate
+from support.mistakes import OUT, ROWS, Mistake, fit, form, simulate
 
 LAW: dict[str, Any] = {"expression": "0.5 + 0.001*n", "complexity": 5, "valid": True}
 LAWS: dict[str, Any] = {
@@ -130,7 +130,7 @@ OTHERS: dict[str, Mistake] = {
     "broken corpus": simulate("table.csv, line 1", family="layers", option="corpus=table.csv"),
     "option without a value": simulate("--option", option="zipf", ami="0.5"),
     "option of no family": simulate("--option zipff", option="zipff=1", ami="0.5"),
-    "all noise": simulate("--label-noise", ami="0.5", **{"label-noise": "1"}),
+    "all noise": simulate("--label-noise", ("--label-noise", "1"), ami="0.5"),
     "unknown format": simulate("--format", format="csv", ami="0.5"),
     "format as a path": simulate("--format", format="../conll", ami="0.5"),
     "out not empty": Mistake(

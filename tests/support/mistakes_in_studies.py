@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mistakes import CORPUS, OUT, STUDY, Mistake, corpus, run, study
+from support.mistakes import CORPUS, OUT, STUDY, Mistake, corpus, run, study
 
 FULL = "question: q\nfactors: {tasks: [1, 2], tokens: [40, 80, 160], ami: [0.1, 0.5]"
 

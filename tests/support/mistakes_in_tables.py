@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mistakes import ROWS, TABLE, Mistake, fit, grouped, held, table
+from support.mistakes import ROWS, TABLE, Mistake, fit, grouped, held, table
 
 HEAD = TABLE.splitlines()[0]
 LONG = "n > 20" + " or n > 20" * 500
@@ -75,7 +75,7 @@ WORDS: dict[str, Mistake] = {
     ),
     "no row held out": held("n > 99"),
     "every row held out": held("n > 0"),
-    "too few rows left": fit("table.csv", **{"hold-out": "n > 10"}),
+    "too few rows left": fit("table.csv", ("--hold-out", "n > 10")),
     "unfinished condition": held("n >"),
     "no condition": held(""),
     "one equals sign": held("n = 5"),
