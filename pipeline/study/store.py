@@ -190,7 +190,6 @@ class ResultStore:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with errors_of(self.path):
-            self._check_file()
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -202,7 +201,7 @@ class ResultStore:
             self._check_file()
 
     def _check_file(self) -> None:
-        """Refuse to write to a file that is no longer at the path: nobody could read the rows."""
+        """Refuse a file that is no longer at the path: nobody could read the rows in it."""
         with suppress(FileNotFoundError):
             if os.path.samestat(self.path.stat(), self._file):
                 return

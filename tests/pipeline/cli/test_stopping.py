@@ -66,7 +66,7 @@ def test_the_law_is_printed_although_the_report_fails(
 
 def test_the_users_plotting_settings_do_not_reach_the_report(tmp_path: Path) -> None:
     pictures = []
-    for changed in ({}, {"font.size": 40.0, "axes.facecolor": "red", "lines.linewidth": 9.0}):
+    for changed in ({}, {"text.usetex": True, "font.size": 40.0}):
         out = tmp_path / str(len(changed))
         with mpl.rc_context(changed), pytest.raises(SystemExit) as end:
             main([*FIT, *SOON, "--out", str(out)])
