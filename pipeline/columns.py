@@ -93,13 +93,16 @@ _OUTCOME = (
     Column("best_step", "int64", "updates", "update whose parameters were kept and tested"),
     Column("seconds", "float64", "s", "this model's share of its group's wall time"),
     Column("message", "str", "", "what went wrong; empty when nothing did"),
+    Column(
+        "loops", "str", "", "inner loops that ran: compiled, eager, eager+graph; null if unknown"
+    ),
 )
 RECORD = (
     Column("finished", "str", "UTC", "when the row was written, ISO 8601"),
-    Column("version", "str", "", "version of mtl-laws"),
+    Column("version", "str", "", "version of mtl-laws on the worker that trained the model"),
     Column("commit", "str", "", "its commit, where it ran from a checkout"),
-    Column("host", "str", "", "machine"),
-    Column("torch", "str", "", "version of torch"),
+    Column("host", "str", "", "machine of the worker"),
+    Column("torch", "str", "", "version of torch there"),
 )
 CLOCKED = ("seconds", "finished", "commit", "host")
 """Columns in which two runs of the same study may differ."""

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import joblib
 from joblib.externals.loky import get_reusable_executor
@@ -40,11 +40,16 @@ def in_processes(
     for _ in range(ATTEMPTS if jobs > 1 else 0):
         try:
             tasks = [call(os.getpid(), loaded(), work, *arguments) for arguments in batch]
-            return list(joblib.Parallel(n_jobs=jobs)(tasks))
+            return list(joblib.Parallel(n_jobs=jobs, **watched())(tasks))
         except BrokenProcessPool as error:
             _log.warning("a worker of the search was lost: %s", " ".join(str(error).split()))
             get_reusable_executor().shutdown(wait=True, kill_workers=True)
     return [work(*arguments) for arguments in batch]
+
+
+def watched() -> dict[str, Any]:
+    """Arguments of `joblib.Parallel` by which workers, idle ones too, end with this process."""
+    return {"initializer": end_with, "initargs": (os.getpid(),)}
 
 
 def in_worker(

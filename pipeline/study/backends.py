@@ -1,19 +1,29 @@
-"""Backends: where groups are trained, and which errors mean that a worker was lost."""
+"""Backends: where groups are trained, which workers may, and which errors mean a lost worker."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterator, Mapping
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from itertools import islice
+from typing import Any, Protocol, TypeAlias, cast
 
 import joblib
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from mtl_laws.pipeline.errors import PipelineError, UserError, nearest
+from mtl_laws.pipeline.processes import watched
+from mtl_laws.pipeline.provenance import check_worker
+from mtl_laws.pipeline.study.workers import Result, whereabouts
+
+POLL = 2.0
+"""Seconds between two looks at which workers a cluster has."""
 
 NO_SCHEDULER = (
     "the connection to the dask scheduler is lost; finished rows are safe: start it and run the "
@@ -54,30 +64,133 @@ class RunOptions:
         return 1 if self.jobs < 0 and self.device != "cpu" else self.jobs
 
 
-@contextmanager
-def _loky(jobs: int, _: str | None) -> Iterator[tuple[type[BaseException], ...]]:
-    with joblib.parallel_config(backend="loky", n_jobs=jobs):
-        yield (BrokenProcessPool,)
+Call: TypeAlias = "tuple[Callable[..., list[Result]], Sequence[Any], Mapping[str, Any]]"
+"""What `joblib.delayed` makes: a function, its arguments, its named arguments."""
+
+Say: TypeAlias = Callable[[str], None]
+
+
+class Pool(Protocol):
+    """Workers that train groups."""
+
+    lost: tuple[type[BaseException], ...]
+    """The errors that mean a lost worker."""
+
+    def results(self, calls: Iterable[Call], alone: bool) -> Iterator[list[Result]]:
+        """The results of calls as they arrive; one call at a time if `alone`."""
+
+
+class _LokyPool:
+    """Worker processes of this machine."""
+
+    lost: tuple[type[BaseException], ...] = (BrokenProcessPool,)
+
+    def results(self, calls: Iterable[Call], alone: bool) -> Iterator[list[Result]]:
+        parallel = joblib.Parallel(
+            batch_size=1,
+            pre_dispatch=1 if alone else "2 * n_jobs",
+            return_as="generator_unordered",
+            **watched(),
+        )
+        yield from parallel(calls)
+
+
+class _DaskPool:
+    """The workers of a dask cluster, which may come and go."""
+
+    def __init__(self, distributed: Any, client: Any, say: Say) -> None:
+        self.lost: tuple[type[BaseException], ...] = (distributed.scheduler.KilledWorker,)
+        self._distributed, self._client, self._say = distributed, client, say
+        self._met: set[str] = set()
+
+    def results(self, calls: Iterable[Call], alone: bool) -> Iterator[list[Result]]:
+        try:
+            yield from self._results(iter(calls), alone)
+        except (CancelledError, OSError) as error:
+            raise PipelineError(NO_SCHEDULER) from error
+
+    def _results(self, calls: Iterator[Call], alone: bool) -> Iterator[list[Result]]:
+        """Keep two groups per thread in flight, also for workers that join later."""
+        futures: set[Any] = set()
+        try:
+            while True:
+                room = (1 if alone else 2 * self._threads()) - len(futures)
+                for function, arguments, named in islice(calls, max(0, room)):
+                    call = partial(function, *arguments, **named)
+                    futures.add(self._client.submit(call, pure=False))
+                if not futures:
+                    return
+                first = "FIRST_COMPLETED"
+                with suppress(TimeoutError):
+                    self._distributed.wait(futures, timeout=POLL, return_when=first)
+                for future in [future for future in futures if future.done()]:
+                    futures.remove(future)
+                    yield self._result(future)
+        finally:
+            if self._client.status == "running":
+                self._client.cancel(list(futures))
+
+    def _result(self, future: Any) -> list[Result]:
+        """What a call returned. An error may come from a worker that has other code."""
+        try:
+            return cast("list[Result]", future.result())
+        except (CancelledError, *self.lost):
+            raise
+        except Exception:
+            self._met.clear()
+            self._threads()
+            raise
+
+    def _threads(self) -> int:
+        """The threads of all workers; while there is none this says so once, and waits."""
+        waiting = False
+        while True:
+            if self._client.status != "running":  # a new scheduler would not know the groups
+                raise ConnectionError(NO_SCHEDULER)
+            threads = self._client.nthreads()
+            self.meet(set(threads))
+            if threads:
+                return int(sum(threads.values()))
+            if not waiting:
+                address = self._client.scheduler.address
+                self._say(f"no worker is connected to the scheduler at {address}: waiting for one")
+            waiting = True
+            time.sleep(POLL)
+
+    def meet(self, workers: set[str]) -> None:
+        """Ask new workers for their provenance, and refuse those of another version."""
+        new = workers - self._met
+        answers = self._client.run(whereabouts, workers=list(new), on_error="return") if new else {}
+        for address, answer in answers.items():
+            if isinstance(answer, OSError):  # it has left meanwhile
+                continue
+            if not isinstance(answer, dict):
+                text = " ".join(str(answer).split())[:200]
+                raise UserError(f"worker {address}", "mtl-laws, as the run has it", text)
+            check_worker(answer, f"{address} on {answer['host']}")
+            self._met.add(address)
 
 
 @contextmanager
-def _dask(jobs: int, address: str | None) -> Iterator[tuple[type[BaseException], ...]]:
-    """The cluster at `address`, or a new one of `jobs` processes for this run."""
-    distributed = _distributed()
+def _loky(options: RunOptions, _: Say) -> Iterator[Pool]:
+    with joblib.parallel_config(backend="loky", n_jobs=options.processes):
+        yield _LokyPool()
+
+
+@contextmanager
+def _dask(options: RunOptions, say: Say) -> Iterator[Pool]:
+    """The cluster at the address, or a new one of so many processes for this run."""
+    distributed, address = _distributed(), options.address
     with ExitStack() as stack:
         if address is None:
             cluster = distributed.LocalCluster(
-                n_workers=int(joblib.effective_n_jobs(jobs)),
+                n_workers=int(joblib.effective_n_jobs(options.processes)),
                 threads_per_worker=1,
                 dashboard_address=None,
             )
             address = stack.enter_context(cluster)
-        stack.enter_context(_client(distributed, address))
-        stack.enter_context(joblib.parallel_config(backend="dask", n_jobs=-1))
-        try:
-            yield (distributed.scheduler.KilledWorker,)
-        except (CancelledError, distributed.comm.CommClosedError) as error:
-            raise PipelineError(NO_SCHEDULER) from error
+        client = stack.enter_context(_client(distributed, address))
+        yield _DaskPool(distributed, client, say)
 
 
 def _client(distributed: Any, address: Any) -> Any:
@@ -88,25 +201,29 @@ def _client(distributed: Any, address: Any) -> Any:
 
 
 def check_cluster(options: RunOptions) -> None:
-    """Refuse an address at which no scheduler answers.
+    """Refuse an address at which no scheduler answers, and workers of another version.
 
     Raises
     ------
-    UserError : naming `address`.
+    UserError : naming `address`, or the worker.
     """
     if options.address is not None:
-        _client(_distributed(), options.address).close()
+        distributed = _distributed()
+        with _client(distributed, options.address) as client:
+            _DaskPool(distributed, client, print).meet(set(client.nthreads()))
 
 
 def _distributed() -> Any:
     if importlib.util.find_spec("distributed") is None:
         expected = "loky, or dask once it is installed; pip install 'mtl-laws[dask]'"
         raise UserError("backend", expected, "dask")
-    return importlib.import_module("distributed")
+    distributed = importlib.import_module("distributed")
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters, a run says itself
+    return distributed
 
 
-BACKENDS: Mapping[str, Callable[[int, str | None], Any]] = {"loky": _loky, "dask": _dask}
-"""Name -> context manager of (jobs, address) that yields the errors of a lost worker."""
+BACKENDS: Mapping[str, Callable[[RunOptions, Say], Any]] = {"loky": _loky, "dask": _dask}
+"""Name -> context manager of (options, say) that yields a `Pool`."""
 
 
 def _check_backend(name: str, address: str | None) -> None:
@@ -137,8 +254,6 @@ def _check_device(name: str) -> None:
         raise UserError("device", f"cpu; {visible}", name)
 
 
-@contextmanager
-def backend(options: RunOptions) -> Iterator[tuple[type[BaseException], ...]]:
-    """Configure `joblib.Parallel` by `options`; yields the errors that mean a lost worker."""
-    with BACKENDS[options.backend](options.processes, options.address) as errors:
-        yield errors
+def backend(options: RunOptions, say: Say) -> AbstractContextManager[Pool]:
+    """The workers by `options`; `say` is told what the user should know."""
+    return cast("AbstractContextManager[Pool]", BACKENDS[options.backend](options, say))

@@ -122,7 +122,7 @@ class RunProgress:
         self._clock = clock
         self._start = self._last_line = clock()
         console = Console(file=self._stream)
-        self._lines = shown and not console.is_terminal
+        self._shown, self._lines = shown, shown and not console.is_terminal
         self._bar = Progress(
             SpinnerColumn(),
             BarColumn(bar_width=30),
@@ -154,6 +154,13 @@ class RunProgress:
         self.failed += failed
         self.paid += cost
         self._show()
+
+    def say(self, line: str) -> None:
+        """Show a line of its own, above the bar if there is one."""
+        if self._lines:
+            print(line, file=self._stream, flush=True)
+        elif self._shown:
+            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def status(self) -> RunStatus:
         """The numbers as they are now."""

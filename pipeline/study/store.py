@@ -76,7 +76,8 @@ class Row:
     ----------
     trial : digest of the description.
     description : the trial, as JSON values.
-    outcome : ``status``, ``scores``, ``curve``, ``steps``, ``best_step``, ``seconds``, ``message``.
+    outcome : ``status``, ``scores``, ``curve``, ``steps``, ``best_step``, ``seconds``, ``message``,
+        ``loops`` and ``worker`` (provenance; rows of older versions lack these two).
     measured : what the simulator measured of the tasks (`pipeline.columns` explains each name).
     run : the run that wrote the row; 0 until it is written.
     finished : time of writing, UTC, ISO 8601; empty until it is written.
@@ -175,6 +176,11 @@ class ResultStore:
     def done(self) -> set[str]:
         """The digests of all trials that have a row."""
         return {values[0] for values in map(checked, self._db.execute("SELECT * FROM outcomes"))}
+
+    def loops(self) -> set[str]:
+        """The inner loops that trained the rows (`Outcome.loops`); older rows do not say."""
+        query = "SELECT DISTINCT json_extract(outcome, '$.loops') FROM outcomes"
+        return {str(loops) for (loops,) in self._db.execute(query) if loops}
 
     def rows(self, curves: bool = True) -> Iterator[Row]:
         """All rows in the order of their digests.

@@ -26,7 +26,8 @@ def outcomes_table(rows: Iterable[Row], runs: Mapping[int, Mapping[str, Any]]) -
     Parameters
     ----------
     rows : of a store.
-    runs : provenance of every run that wrote one of them, by number.
+    runs : provenance of every run that wrote one of them, by number. It counts where the row does
+        not say what its worker was.
     """
     rows = list(rows)
     records = [_record(row, runs.get(row.run, {})) for row in rows]
@@ -71,6 +72,7 @@ def _record(row: Row, run: Mapping[str, Any]) -> Record:
     control = row.description.get(MARK)
     twin = None if control else digest(single_task_twin(row.description))
     outcome = row.outcome
+    made = {**run, **(outcome.get("worker") or {})}
     return {
         **{"trial": row.trial, "stl": twin, MARK: control, "seed": row.description["seed"]},
         **asked_values(row.description),
@@ -81,7 +83,7 @@ def _record(row: Row, run: Mapping[str, Any]) -> Record:
             if not _OF_ONE_AUXILIARY.search(name)
         },
         **{name: outcome[name] for name in NAMES.intersection(outcome)},
-        **{column.name: run.get(column.name, "") for column in RECORD},
+        **{column.name: made.get(column.name, "") for column in RECORD},
         "finished": row.finished,
     }
 

@@ -38,6 +38,7 @@ from mtl_laws.pipeline.study.store import FAILED, STORE_NAME, ResultStore, Row, 
 from mtl_laws.pipeline.study.study import Study
 from mtl_laws.pipeline.study.table import outcomes_table
 from mtl_laws.pipeline.study.trials import Trial, expand
+from mtl_laws.pipeline.study.workers import Result
 
 __all__ = ["LOG_NAME", "TABLE_NAME", "RunOptions", "study_digest", "train_study"]
 
@@ -46,6 +47,11 @@ LOG_NAME = "run.log"
 
 LOG_BYTES, OLD_LOGS = 1_000_000, 3
 """Size at which a log file is rotated, and how many old ones are kept."""
+
+MIXED = (
+    "these models are trained by {new} loops, earlier rows of this run by {old} ones: they may "
+    "differ in the last bits (column loops)"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -99,14 +105,30 @@ def _train_missing(trials: Sequence[Trial], store: ResultStore, options: RunOpti
     cost = sum(trial.cost for trial in missing.values())
     progress = RunProgress(len(trials), len(done), cost, shown=options.progress)
     parent = os.getpid() if options.backend == "loky" else 0
-    with progress, closing(outcomes(trials, done, options, parent)) as arriving:
+    loops = store.loops()
+
+    def say(line: str) -> None:
+        _log.warning("%s", line)
+        progress.say(line)
+
+    with progress, closing(outcomes(trials, done, options, parent, say)) as arriving:
         for results in arriving:
             rows = [
-                Row(one.trial, missing[one.trial].to_json(), one.outcome, one.measured)
+                Row(one.trial, missing[one.trial].to_json(), _made(one), one.measured)
                 for one in results
             ]
             store.add(rows)
             _report(rows, missing, progress)
+            others = {row.outcome["loops"] for row in rows if row.outcome.get("loops")} - loops
+            if loops and others:
+                say(MIXED.format(new=" and ".join(sorted(others)), old=" and ".join(sorted(loops))))
+            loops |= others
+
+
+def _made(result: Result) -> dict[str, Any]:
+    """The outcome of a row: that of the worker, and who the worker was."""
+    worker = {name: text for name, text in result.worker.items() if name != "process"}
+    return {**result.outcome, "worker": worker} if worker else result.outcome
 
 
 def input_digests(trials: Iterable[Trial]) -> dict[str, str]:

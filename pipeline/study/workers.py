@@ -7,12 +7,14 @@ seeds, trains the group with one torch thread, and never opens the store.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mtl_laws.pipeline.errors import PipelineError
 from mtl_laws.pipeline.processes import end_with
+from mtl_laws.pipeline.provenance import provenance
 from mtl_laws.pipeline.study.trials import Trial
 from mtl_laws.pipeline.training import Job, Outcome, Status, train_group
 from mtl_laws.simulator import SimulatorError, TaskSet, make_taskset
@@ -35,11 +37,16 @@ Measured = dict[str, float | None]
 
 @dataclass(frozen=True)
 class Result:
-    """What a worker returns for one trial: its digest and two JSON objects (see `store.Row`)."""
+    """What a worker returns for one trial: its digest and two JSON objects (see `store.Row`).
+
+    `worker` is the provenance of the process that trained it. It is empty where none did, and in
+    results of versions of this package that did not send it.
+    """
 
     trial: str
     outcome: dict[str, Any]
     measured: Measured
+    worker: Mapping[str, str] = field(default_factory=dict)
 
 
 def train_trials(trials: Sequence[Trial], device: str = "cpu", parent: int = 0) -> list[Result]:
@@ -56,6 +63,18 @@ def train_trials(trials: Sequence[Trial], device: str = "cpu", parent: int = 0) 
         soon after its parent, even if that was killed.
     """
     end_with(parent)
+    results = _train(trials, device)
+    worker = whereabouts()
+    return [replace(result, worker=worker) for result in results]
+
+
+def whereabouts() -> dict[str, str]:
+    """The provenance of this worker, and its process."""
+    made = {name: text for name, text in provenance().items() if name != "platform"}
+    return {**made, "process": str(os.getpid())}
+
+
+def _train(trials: Sequence[Trial], device: str) -> list[Result]:
     try:
         return train_together(trials, device)
     except FAULTS as fault:
@@ -102,6 +121,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "best_step": outcome.best_step,
         "seconds": outcome.seconds,
         "message": outcome.message,
+        "loops": outcome.loops or None,
     }
 
 

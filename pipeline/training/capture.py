@@ -21,6 +21,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mtl_laws.pipeline.training.kernel import note_loop
+
 WARM_UP = 3
 """Updates before recording, as PyTorch asks for: libraries set themselves up in the first ones."""
 
@@ -58,13 +60,15 @@ def captured(update: Update, inputs: Inputs, state: tuple[Tensor, ...]) -> Updat
     """
     before = [tensor.clone() for tensor in state]
     try:
-        return _record(update, inputs)
+        recorded = _record(update, inputs)
     except RuntimeError as error:
         _say_once(" ".join(str(error).split())[:200])
         return update
     finally:
         for tensor, saved in zip(state, before, strict=True):
             tensor.copy_(saved)
+    note_loop("graph")
+    return recorded
 
 
 def _record(update: Update, inputs: Inputs) -> _Recorded:

@@ -23,6 +23,9 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import torch
@@ -103,11 +106,33 @@ class Kernel:
             self._spare.setdefault(tensor.numel(), []).append(tensor)
 
 
+_used: ContextVar[set[str] | None] = ContextVar("loops", default=None)
+
+
+@contextmanager
+def loops_used() -> Iterator[set[str]]:
+    """The loops that run inside the block, as they are used: compiled, eager, graph."""
+    loops: set[str] = set()
+    token = _used.set(loops)
+    try:
+        yield loops
+    finally:
+        _used.reset(token)
+
+
+def note_loop(name: str) -> None:
+    """Tell the `loops_used` around this call that a loop runs."""
+    loops = _used.get()
+    if loops is not None:
+        loops.add(name)
+
+
 def find_kernel(like: Tensor, hidden: int = 1) -> Kernel | None:
     """The compiled loops for H hidden units, or None where plain PyTorch has to do."""
-    if like.device.type != "cpu" or os.environ.get("MTL_LAWS_EAGER"):
-        return None
-    return _build(like.dtype, hidden)
+    plain = like.device.type != "cpu" or os.environ.get("MTL_LAWS_EAGER")
+    kernel = None if plain else _build(like.dtype, hidden)
+    note_loop("compiled" if kernel else "eager")
+    return kernel
 
 
 @functools.cache

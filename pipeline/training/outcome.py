@@ -54,6 +54,8 @@ class Outcome:
     best_step : update whose parameters were kept and tested.
     seconds : this model's share of the wall time of its group.
     message : what went wrong, for humans; empty when nothing did.
+    loops : the inner loops that ran, joined by ``+``: ``compiled`` (C), ``eager`` (plain PyTorch),
+        ``graph`` (recorded as a CUDA graph). Compiled and eager ones differ in the last bits.
     """
 
     status: Status
@@ -63,3 +65,4 @@ class Outcome:
     best_step: int = 0
     seconds: float = 0.0
     message: str = ""
+    loops: str = ""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -26,6 +27,7 @@ from mtl_laws.pipeline.training.capture import Inputs, captured
 from mtl_laws.pipeline.training.draws import draw_below
 from mtl_laws.pipeline.training.encoders import ENCODERS
 from mtl_laws.pipeline.training.job import Job, check_alike
+from mtl_laws.pipeline.training.kernel import loops_used
 from mtl_laws.pipeline.training.modules import token_losses
 from mtl_laws.pipeline.training.optimiser import adamw_step, step_scales
 from mtl_laws.pipeline.training.outcome import Outcome, Status
@@ -67,8 +69,9 @@ def train_group(
     if not jobs:
         return []
     check_alike(jobs)
-    with _one_thread():
-        return _train(jobs, device, progress)
+    with _one_thread(), loops_used() as loops:
+        outcomes = _train(jobs, device, progress)
+    return [replace(outcome, loops="+".join(sorted(loops))) for outcome in outcomes]
 
 
 @contextmanager

@@ -105,7 +105,8 @@ def test_the_commit_says_whether_the_checkout_differs_from_it(tmp_path: Path) ->
 
 def test_a_row_points_to_what_it_was_made_with() -> None:
     made = provenance()
-    assert set(made) == {"version", "commit", "host", "platform", "python", "torch"}
+    names = {"version", "commit", "code", "host", "platform", "python", "numpy", "torch"}
+    assert set(made) == names
     assert all(made[name] for name in set(made) - {"commit"})
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import mtl_laws
 from mtl_laws.pipeline.study.store import STORE_NAME, read_rows
 from mtl_laws.pipeline.study.train import LOG_NAME, TABLE_NAME
 from support import faults
@@ -32,7 +33,8 @@ class Cluster:
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._folder, self._stack = folder, stack
-        self._places = {"PYTHONPATH": str(Path(faults.__file__).parents[1])}
+        tests, package = Path(faults.__file__).parents[1], Path(mtl_laws.__file__).parents[1]
+        self._places = {"PYTHONPATH": os.pathsep.join(map(str, (tests, package)))}
         self.scheduler = self._start(
             "dask_scheduler", "--port", "0", "--no-dashboard", "--host", LOCAL
         )

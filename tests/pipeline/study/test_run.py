@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ import pytest
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from mtl_laws.pipeline.errors import PipelineError, UserError
+from mtl_laws.pipeline.provenance import provenance
 from mtl_laws.pipeline.study import dispatch, train, workers
 from mtl_laws.pipeline.study.backends import RunOptions
 from mtl_laws.pipeline.study.dispatch import CULPRIT, outcomes
@@ -274,7 +276,7 @@ class Pool:
         if Pool.losses or Pool.deadly.intersection(trial.digest for trial in part):
             Pool.losses = max(0, Pool.losses - 1)
             raise BrokenProcessPool
-        return [result(trial) for trial in part]
+        return [replace(result(trial), worker=provenance()) for trial in part]
 
 
 @pytest.fixture
