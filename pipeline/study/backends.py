@@ -218,7 +218,8 @@ def _distributed() -> Any:
         expected = "loky, or dask once it is installed; pip install 'mtl-laws[dask]'"
         raise UserError("backend", expected, "dask")
     distributed = importlib.import_module("distributed")
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters, a run says itself
+    for name in ("distributed", "distributed.client"):  # what matters, a run says itself
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     return distributed
 
 

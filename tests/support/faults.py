@@ -11,9 +11,11 @@ import itertools
 import multiprocessing
 import os
 import resource
+import select
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -192,7 +194,13 @@ def loses_workers_to(poison: str) -> None:
 
 
 def loses_a_worker_and_dies(flag: Path, news: Connection, groups: int) -> None:
-    """As `loses_a_worker`; when so many groups are written the run is killed, too.
+    """As `loses_a_worker`; when so many groups are written the run is killed, too."""
+    loses_a_worker(flag)
+    tells_and_dies(news, groups)
+
+
+def tells_and_dies(news: Connection, groups: int) -> None:
+    """Killed outright when so many groups are written.
 
     Sends the process ids of its children, and waits for an answer, before it dies.
     """
@@ -202,8 +210,17 @@ def loses_a_worker_and_dies(flag: Path, news: Connection, groups: int) -> None:
         news.recv()
         os.kill(os.getpid(), signal.SIGKILL)
 
-    loses_a_worker(flag)
     _after(groups, die)
+
+
+def loses_every_worker() -> None:
+    """Whoever trains anything is killed at once."""
+    patch.object(dispatch, "train_trials", _fatal).start()
+
+
+def _fatal(trials: Sequence[Trial], device: str, parent: int) -> list[Result]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return train_trials(trials, device, parent)
 
 
 def _deadly(flag: Path, trials: Sequence[Trial], device: str, parent: int) -> list[Result]:
@@ -224,6 +241,17 @@ def _children() -> list[int]:
     threads = Path("/proc/self/task").iterdir()
     texts = [(thread / "children").read_text(encoding="utf-8") for thread in threads]
     return [int(child) for text in texts for child in text.split()]
+
+
+def left_after(processes: Sequence[int], seconds: float) -> list[int]:
+    """Those of some processes, none a child of this one, that are alive after so many seconds."""
+    end = time.monotonic() + seconds
+    left = []
+    for process in processes:
+        with suppress(ProcessLookupError), os.fdopen(os.pidfd_open(process)) as ended:
+            if not select.select([ended], [], [], max(0.0, end - time.monotonic()))[0]:
+                left.append(process)
+    return left
 
 
 def has_a_quota(size: int) -> None:

@@ -11,18 +11,21 @@ from typing import Any, ClassVar
 
 import pandas as pd
 import pytest
+import torch
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from mtl_laws.pipeline.errors import PipelineError, UserError
-from mtl_laws.pipeline.provenance import provenance
+from mtl_laws.pipeline.provenance import check_worker, provenance
 from mtl_laws.pipeline.study import dispatch, train, workers
 from mtl_laws.pipeline.study.backends import RunOptions
-from mtl_laws.pipeline.study.dispatch import CULPRIT, outcomes
+from mtl_laws.pipeline.study.dispatch import CULPRIT, SICK_AT_START, outcomes
 from mtl_laws.pipeline.study.lock import RunLock
 from mtl_laws.pipeline.study.store import STORE_NAME, ResultStore, Row, read_rows
+from mtl_laws.pipeline.study.table import outcomes_table
 from mtl_laws.pipeline.study.train import LOG_NAME, TABLE_NAME, train_study
 from mtl_laws.pipeline.study.trials import Trial, expand, group
 from mtl_laws.pipeline.study.workers import Result
+from mtl_laws.pipeline.training.kernel import find_kernel
 from mtl_laws.simulator import SpecError
 from support.tiny_runs import QUIET, STUDY, TINY, Trainer, files, result, same, study
 
@@ -316,6 +319,101 @@ def test_a_trial_that_kills_its_workers_is_found_and_only_it_fails(
     failed = {name for name, one in found.items() if one.outcome["status"] == "failed"}
     assert failed == pool.deadly
     assert all("worker was killed" in found[name].outcome["message"] for name in failed)
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_a_run_whose_workers_all_die_ends_with_the_reason(pool: type[Pool]) -> None:
+    trials = expand(study())
+    pool.deadly = frozenset(trial.digest for trial in trials)
+    failed: list[Result] = []
+    with pytest.raises(PipelineError, match="every worker is killed, whatever it trains"):
+        for part in outcomes(trials, set(), QUIET):
+            failed += part
+    assert len(failed) == SICK_AT_START < len(trials)
+
+
+@pytest.mark.parametrize(
+    ("worker", "there"),
+    [
+        ({}, "mtl-laws of an unknown version"),
+        ({**provenance(), "version": "0.0.9"}, "mtl-laws 0.0.9"),
+        ({**provenance(), "torch": "1.0"}, "torch 1.0"),
+        ({**provenance(), "numpy": "1.0"}, "numpy 1.0"),
+        ({**provenance(), "python": "3.1.4"}, "Python 3.1.4"),
+        ({**provenance(), "code": "0"}, "mtl-laws with the code 0"),
+    ],
+)
+def test_results_of_a_worker_of_another_version_are_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, worker: dict[str, str], there: str
+) -> None:
+    def parallel(**_: object) -> Callable[..., Iterator[list[Result]]]:
+        def give(tasks: Iterator[tuple[Any, ...]]) -> Iterator[list[Result]]:
+            for _, (_, _, part, *_), _ in tasks:
+                yield [replace(result(trial), worker=worker) for trial in part]
+
+        return give
+
+    monkeypatch.setattr("joblib.Parallel", parallel)
+    with pytest.raises(UserError, match="^worker .*finished rows are safe") as caught:
+        train_study(study(), tmp_path, QUIET)
+    assert caught.value.got == there
+    assert read_rows(tmp_path / STORE_NAME) == []
+
+
+def test_builds_and_patches_of_one_version_are_the_same() -> None:
+    here = provenance()
+    python, torch = here["python"], here["torch"].partition("+")[0]
+    check_worker({**here, "torch": f"{torch}+cu128", "python": f"{python}9"}, "w")
+
+
+def test_a_row_carries_the_provenance_of_its_worker(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, trainer: Trainer
+) -> None:
+    there = {**provenance(), "host": "another-machine", "commit": "abc"}
+    there["torch"] = there["torch"].partition("+")[0] + "+gpu"
+    monkeypatch.setattr(workers, "provenance", lambda: there)
+    table = train_study(study(), tmp_path, QUIET)
+    assert trainer.trained
+    for name in ("version", "torch", "host", "commit"):
+        assert set(table[name]) == {there[name]}
+
+
+def test_rows_of_older_versions_have_the_provenance_of_their_run() -> None:
+    (trial, *_) = expand(study())
+    row = Row(trial.digest, trial.to_json(), result(trial).outcome, {"n": 100, "ami": 0.4}, run=1)
+    table = outcomes_table([row], {1: {"version": "0.0.1", "host": "there"}})
+    assert (table["version"][0], table["host"][0]) == ("0.0.1", "there")
+    assert table["loops"].isna().all()
+
+
+@pytest.mark.parametrize("first", ["", "1"])
+def test_a_resumed_run_that_mixes_loops_says_so_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    first: str,
+) -> None:
+    if find_kernel(torch.zeros(1), 2) is None:
+        pytest.skip("no C compiler here")
+
+    def stop_after(store: ResultStore, rows: Sequence[Row]) -> None:
+        add(store, rows[:2])
+        raise KeyboardInterrupt
+
+    add, shown = ResultStore.add, RunOptions(jobs=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(ResultStore, "add", stop_after)
+        patch.setenv("MTL_LAWS_EAGER", first)
+        with pytest.raises(KeyboardInterrupt):
+            train_study(study(TINY), tmp_path, shown)
+    monkeypatch.setenv("MTL_LAWS_EAGER", "" if first else "1")
+    table = train_study(study(TINY), tmp_path, shown)
+    old, new = ("eager", "compiled") if first else ("compiled", "eager")
+    lines = [line for line in capsys.readouterr().err.splitlines() if "loops" in line]
+    (line,) = lines
+    assert f"trained by {new} loops, earlier rows of this run by {old} ones" in line
+    assert line in (tmp_path / LOG_NAME).read_text(encoding="utf-8")
+    assert table["loops"].value_counts().to_dict() == {old: 2, new: len(table) - 2}
 
 
 def no_results(**_: object) -> Callable[..., Iterator[list[Result]]]:

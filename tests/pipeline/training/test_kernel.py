@@ -119,6 +119,15 @@ def test_eager_training_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyP
     assert kernel.find_kernel(torch.zeros(1)) is None
 
 
+@pytest.mark.parametrize(("eager", "loops"), [("", "compiled"), ("1", "eager")])
+def test_an_outcome_says_which_loops_ran(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch, eager: str, loops: str
+) -> None:
+    if built(fresh) and eager:
+        monkeypatch.setenv("MTL_LAWS_EAGER", eager)
+    assert train_group([small_job(1, {"max_steps": 20})])[0].loops == loops
+
+
 def test_only_cpus_have_a_kernel() -> None:
     assert kernel.find_kernel(torch.zeros(1, device="meta")) is None
 
