@@ -326,9 +326,9 @@ def test_a_run_whose_workers_all_die_ends_with_the_reason(pool: type[Pool]) -> N
     trials = expand(study())
     pool.deadly = frozenset(trial.digest for trial in trials)
     failed: list[Result] = []
+    arriving = outcomes(trials, set(), QUIET)
     with pytest.raises(PipelineError, match="every worker is killed, whatever it trains"):
-        for part in outcomes(trials, set(), QUIET):
-            failed += part
+        failed.extend(one for part in arriving for one in part)
     assert len(failed) == SICK_AT_START < len(trials)
 
 
@@ -354,7 +354,7 @@ def test_results_of_a_worker_of_another_version_are_refused(
         return give
 
     monkeypatch.setattr("joblib.Parallel", parallel)
-    with pytest.raises(UserError, match="^worker .*finished rows are safe") as caught:
+    with pytest.raises(UserError, match=r"^worker .*finished rows are safe") as caught:
         train_study(study(), tmp_path, QUIET)
     assert caught.value.got == there
     assert read_rows(tmp_path / STORE_NAME) == []
