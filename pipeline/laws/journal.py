@@ -15,6 +15,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from types import TracebackType
@@ -64,7 +65,8 @@ class Journal:
         traceback: TracebackType | None,
     ) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # what a full disk did not take; `add` has said so
+                self._file.close()
             self._file = None
 
     def begin(self, factors: Sequence[str], *search: object) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import math
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -240,16 +243,27 @@ def test_answers_come_back_to_the_last_bit() -> None:
         encode({1, 2})
 
 
+class Full(io.BytesIO):
+    """A file on a full disk."""
+
+    def write(self, *_: Any) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def close(self) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def test_a_full_disk_ends_the_search_with_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "search.partial"
-    with Journal(path, {}) as journal, Path("/dev/full").open("r+b", buffering=0) as full:
+    with (
+        pytest.raises(PipelineError, match=r"search\.partial: not written: no space"),
+        Journal(tmp_path / "search.partial", {}) as journal,
+    ):
         journal.begin(("n",), 1)
         journal.stage("searching", 2)
-        monkeypatch.setattr(journal, "_file", full)
-        with pytest.raises(PipelineError, match=r"search\.partial: not written: no space"):
-            journal.add("searching", 2, 0, ["n"] * 99, 1.0)
+        monkeypatch.setattr(journal, "_file", Full())
+        journal.add("searching", 2, 0, ["n"] * 99, 1.0)
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
