@@ -253,17 +253,19 @@ class Full(io.BytesIO):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def test_a_full_disk_ends_the_search_with_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with (
-        pytest.raises(PipelineError, match=r"search\.partial: not written: no space"),
-        Journal(tmp_path / "search.partial", {}) as journal,
-    ):
+def keep_on_a_full_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Journal(path, {}) as journal:
         journal.begin(("n",), 1)
         journal.stage("searching", 2)
         monkeypatch.setattr(journal, "_file", Full())
         journal.add("searching", 2, 0, ["n"] * 99, 1.0)
+
+
+def test_a_full_disk_ends_the_search_with_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(PipelineError, match=r"search\.partial: not written: no space"):
+        keep_on_a_full_disk(tmp_path / "search.partial", monkeypatch)
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
