@@ -22,7 +22,6 @@ import mtl_laws.pipeline.fit
 from mtl_laws.pipeline.cli.app import main
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.fit import rewrite_report
-from mtl_laws.pipeline.io import wholefile
 from mtl_laws.pipeline.laws import lawset
 from mtl_laws.pipeline.laws.journal import JOURNAL_NAME, Journal
 from mtl_laws.pipeline.laws.lawset import LAWS_NAME, TABLE_NAME, LawSet
@@ -107,7 +106,10 @@ def in_an_answer() -> None:
             file.write(b'0a1b2c3d {"place":[1,"sear')
         kill()
 
-    after_answers(lambda: patch.object(Journal, "add", half).start() and None, 3)
+    def arm() -> None:
+        patch.object(Journal, "add", half).start()
+
+    after_answers(arm, 2)
 
 
 def between_laws_and_rows() -> None:
@@ -123,7 +125,7 @@ def in_a_file() -> None:
             kill()
         replace(source, target)
 
-    patch.object(wholefile.os, "replace", deadly).start()
+    patch.object(os, "replace", deadly).start()
 
 
 def in_the_report() -> None:
@@ -147,7 +149,7 @@ def dies_in_search(moment: int) -> None:
 
 POINTS: dict[str, Fault] = {
     "the first answer": partial(after_answers, kill, 1),
-    "a later answer": partial(after_answers, kill, 8),
+    "a later answer": partial(after_answers, kill, 4),
     "half an answer": in_an_answer,
     "half a file": in_a_file,
     "between laws and rows": between_laws_and_rows,
@@ -179,7 +181,7 @@ def test_killed_at_random_again_and_again(table: Path, undisturbed: Path, seed: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [1, 5, 12])
+@pytest.mark.parametrize("count", [1, 3, 6])
 def test_killed_with_workers(table: Path, undisturbed: Path, count: int) -> None:
     out = table.parent / f"workers-{count}"
     jobs = ("--jobs", "2")
@@ -193,12 +195,13 @@ def test_a_signal_is_one_line_and_the_same_command_resumes(
     table: Path, undisturbed: Path, number: int
 ) -> None:
     out = table.parent / f"signal-{number}"
-    assert fit(table, out, partial(after_answers, partial(interrupt, number), 6)) == 130
-    assert said(out) == [INTERRUPTED]
+    assert fit(table, out, partial(after_answers, partial(interrupt, number), 3)) == 130
+    assert said(out)[-1] == INTERRUPTED
+    assert not any("Traceback" in line for line in said(out))
     assert {path.name for path in out.iterdir()} == {JOURNAL_NAME, "run.lock"}
     assert fit(table, out) == 0
     check_finished(out, undisturbed)
-    assert said(out)[1:] == ["6 tasks of the interrupted search are taken from it"]
+    assert "3 tasks of the interrupted search are taken from it" in said(out)
 
 
 def test_two_fits_at_once_are_refused(

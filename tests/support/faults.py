@@ -120,6 +120,7 @@ def run_fit(table: Path, out: Path, fault: Fault | None = None, *more: str) -> N
     """
     with Path(f"{out}.err").open("ab") as said:
         os.dup2(said.fileno(), sys.stderr.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if fault is not None:
         fault()
     code: object = None
