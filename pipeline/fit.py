@@ -12,8 +12,10 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -21,14 +23,17 @@ from typing import TYPE_CHECKING, TypedDict
 from typing_extensions import Unpack
 
 from mtl_laws.pipeline.errors import UserError, check_settings
-from mtl_laws.pipeline.io.wholefile import make_folder
+from mtl_laws.pipeline.io.wholefile import drop_parts, make_folder
+from mtl_laws.pipeline.plugins import loaded
 from mtl_laws.pipeline.provenance import provenance
+from mtl_laws.pipeline.study.lock import RunLock
 from mtl_laws.pipeline.study.storefile import STORE_NAME
 from mtl_laws.pipeline.symbolic.engines.registry import Choice, choose
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mtl_laws.pipeline.laws.journal import Journal
     from mtl_laws.pipeline.laws.law import Law
     from mtl_laws.pipeline.laws.lawset import LawSet
     from mtl_laws.pipeline.laws.question import Question
@@ -39,7 +44,17 @@ if TYPE_CHECKING:
 
 #: columns that the report needs for each learning curve
 CURVE_COLUMNS = ("T", "n", "ami", "best_step")
-PACKAGES = ("numpy", "pandas", "pyoperon", "pysr", "scikit-learn", "scipy", "sympy", "torch")
+PACKAGES = (
+    "gplearn",
+    "numpy",
+    "pandas",
+    "pyoperon",
+    "pysr",
+    "scikit-learn",
+    "scipy",
+    "sympy",
+    "torch",
+)
 
 
 @dataclass(frozen=True)
@@ -146,19 +161,39 @@ def fit_to_folder(
 ) -> LawSet:
     """The laws of a table; writes ``laws.json``, the rows and the report to `out`.
 
-    Raises what `fit_question` raises, and `UserError` if `out` is not writable. The folder is
-    created after the question has been checked.
+    Raises what `fit_question` raises, and `UserError` if `out` is not writable or another process
+    is at work in it. The folder is created after the question has been checked. If the search was
+    interrupted, the same call resumes it.
 
     Parameters
     ----------
     announce : called with the laws when they are written, before the report is drawn.
     """
-    fit = fit_question(table, question, source, progress, ready=lambda: make_folder(out))
-    fit.laws.save(out)
-    announce(fit.laws)
-    if progress is not None:
-        progress("report", 0, 0)
-    write_report_of(fit.laws, source, out)
+    from mtl_laws.pipeline.laws.document import NoLawError
+    from mtl_laws.pipeline.laws.journal import JOURNAL_NAME, Journal
+    from mtl_laws.pipeline.report import remove_report
+
+    with ExitStack() as stack:
+
+        def lock() -> None:
+            make_folder(out)
+            stack.enter_context(RunLock(out))
+            for folder in (out, out / "figures"):
+                drop_parts(folder / "*")
+
+        journal = stack.enter_context(Journal(out / JOURNAL_NAME, _versions()))
+        try:
+            fit = fit_question(table, question, source, progress, ready=lock, journal=journal)
+        except NoLawError:
+            journal.remove()
+            raise
+        remove_report(out)
+        fit.laws.save(out)
+        announce(fit.laws)
+        if progress is not None:
+            progress("report", 0, 0)
+        write_report_of(fit.laws, source, out)
+        journal.remove()
     return fit.laws
 
 
@@ -168,6 +203,7 @@ def fit_question(
     source: Source,
     progress: Progress | None = None,
     ready: Callable[[], None] = lambda: None,
+    journal: Journal | None = None,
 ) -> Fit:
     """The laws of a table, with their source; nothing is written.
 
@@ -175,6 +211,7 @@ def fit_question(
     ----------
     progress : called with stage, done and total; a total of 0 where the stage cannot be counted.
     ready : called after the question has been checked, before the search.
+    journal : where the search keeps its answers, and resumes; None for nowhere.
 
     Raises
     ------
@@ -204,6 +241,7 @@ def fit_question(
         question.rules.search,
         progress=report_stage,
         forms=question.own_forms(),
+        journal=journal,
     )
     result = find_laws(problem.data, problem.held_out, options)
     report_stage("evidence", 0, 0)
@@ -402,6 +440,14 @@ def _provenance(
         packages={name: _installed(name) for name in PACKAGES},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _versions() -> dict[str, str | None]:
+    """What the answers of a search depend on besides rows and options."""
+    here = {name: value for name, value in provenance().items() if name not in ("host", "torch")}
+    files = [Path(name) for name in loaded() if name.endswith(".py")]
+    plugins = {str(path): sha256(path.read_bytes()).hexdigest() for path in files}
+    return {**here, **{name: _installed(name) for name in PACKAGES}, **plugins}
 
 
 def _installed(name: str) -> str | None:

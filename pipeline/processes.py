@@ -6,7 +6,9 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, ParamSpec, TypeVar
 
@@ -30,21 +32,40 @@ _log = logging.getLogger(__name__)
 
 def in_processes(
     work: Callable[..., Result], batch: Sequence[tuple[object, ...]], jobs: int
-) -> list[Result]:
-    """The results of `work` for a batch of arguments, in order, from `jobs` worker processes.
+) -> Generator[Result, None, None]:
+    """Yield the results of `work` for a batch of arguments, in order, from `jobs` processes.
 
-    If a worker is lost (killed, or out of memory), the batch is repeated. After `ATTEMPTS` losses
-    this process does the work itself, one piece after another.
+    If a worker is lost (killed, or out of memory), what is left of the batch is repeated. After
+    `ATTEMPTS` losses this process does the work itself, one piece after another.
     """
-    call = joblib.delayed(in_worker)
+    call, done = joblib.delayed(in_worker), 0
     for _ in range(ATTEMPTS if jobs > 1 else 0):
         try:
-            tasks = [call(os.getpid(), loaded(), work, *arguments) for arguments in batch]
-            return list(joblib.Parallel(n_jobs=jobs, **watched())(tasks))
+            tasks = [call(os.getpid(), loaded(), work, *arguments) for arguments in batch[done:]]
+            pool = joblib.Parallel(n_jobs=jobs, return_as="generator", **watched())
+            with _quietly_closed(pool(tasks)) as own:
+                for result in own:
+                    done += 1
+                    yield result
+            return
         except BrokenProcessPool as error:
             _log.warning("a worker of the search was lost: %s", " ".join(str(error).split()))
             get_reusable_executor().shutdown(wait=True, kill_workers=True)
-    return [work(*arguments) for arguments in batch]
+    for arguments in batch[done:]:
+        yield work(*arguments)
+
+
+@contextmanager
+def _quietly_closed(
+    results: Generator[Result, None, None],
+) -> Iterator[Generator[Result, None, None]]:
+    """Close the results in the end, without joblib's warning about those that nobody took."""
+    try:
+        yield results
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            results.close()
 
 
 def watched() -> dict[str, Any]:

@@ -30,8 +30,8 @@ from mtl_laws.pipeline.errors import (
 from mtl_laws.simulator.errors import SimulatorError, SpecError
 
 INTERRUPTED = 130
-RESUMABLE = "run"
-"""The command that resumes when it is run again."""
+RESUMABLE = ("run", "fit")
+"""The commands that resume when they are run again."""
 
 #: root of Typer's usage errors; Typer has its own copy of click, or none, depending on its version
 UsageError: type[Exception] = typer.BadParameter.__mro__[2]
@@ -124,7 +124,7 @@ class Command(TyperCommand):
             with by_option(ctx):
                 return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            advice = ": run the same command again to resume" if self.name == RESUMABLE else ""
+            advice = ": run the same command again to resume" if self.name in RESUMABLE else ""
             raise CommandInterruptedError(f"interrupted{advice}") from error
 
 

@@ -111,6 +111,8 @@ def fit(
 ) -> None:
     """Find laws in an existing table of results.
 
+    An interrupted search resumes when the same command is run again.
+
     Example: mtl-laws fit results.csv --target f1 --factors n=tokens,T=tasks,ami=ami --out laws
     """
     from mtl_laws.pipeline.cli.progress import SearchProgress

@@ -16,6 +16,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from mtl_laws.pipeline.laws.search import RESUMED
+
 
 class SearchProgress:
     """Shows every stage of a search: spinner, name, tasks done, time elapsed.
@@ -64,7 +66,7 @@ class SearchProgress:
         self._bars.stop()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Show that `done` of `total` tasks of a stage are through."""
+        """Show that `done` of `total` tasks of a stage are through; `RESUMED` is a line."""
         if not self._stage:
             self._bars.start()
             self._last_line = self._clock()
@@ -74,7 +76,10 @@ class SearchProgress:
         count = f"{done}/{total}" if total else ""
         self._bars.update(self._task, completed=done, total=total or None, count=count)
         now = self._clock()
-        if not self._console.is_terminal and now - self._last_line > self._line_every:
+        if stage == RESUMED:
+            line = f"{done} tasks of the interrupted search are taken from it"
+            self._console.print(line, highlight=False, soft_wrap=True)
+        elif not self._console.is_terminal and now - self._last_line > self._line_every:
             self._last_line = now
             line = f"{stage}: {done} of {total}" if total else stage
             self._console.print(line, highlight=False, soft_wrap=True)

@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 
 from mtl_laws.pipeline.errors import FileError, PipelineError, UserError, nearest
 from mtl_laws.pipeline.io.numerals import Reading, both_readings, read_columns
+from mtl_laws.pipeline.io.wholefile import PART
 
 SEPARATORS = (",", ";", "\t", "|")
 FORMATS = "a CSV, Excel (.xlsx), JSON Lines or Parquet file"
 
-_PART = ".part"
 _NUMERIC = (str, int, float, Decimal, np.number)
 """Types of values that may be numbers; dates are not."""
 
@@ -127,7 +127,7 @@ def write_parquet(table: pd.DataFrame, path: Path) -> None:
     """
     part: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
         os.close(handle)
         part = Path(name)
         table.to_parquet(part, index=False)
@@ -139,12 +139,6 @@ def write_parquet(table: pd.DataFrame, path: Path) -> None:
     finally:
         if part is not None:
             part.unlink(missing_ok=True)
-
-
-def drop_parts(path: Path) -> None:
-    """Remove what writers of `path` that were killed have left; for who alone writes it."""
-    for part in path.parent.glob(f".{path.name}.*{_PART}"):
-        part.unlink(missing_ok=True)
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -8,6 +8,20 @@ from pathlib import Path
 
 from mtl_laws.pipeline.errors import UserError
 
+PART = ".part"
+"""Ending of files that are being written; the names of all begin with a dot."""
+
+
+def drop_parts(path: Path) -> None:
+    """Remove what writers of `path` that were killed have left; for who alone writes it.
+
+    Parameters
+    ----------
+    path : a file, or a folder and ``*`` for every file in it.
+    """
+    for part in path.parent.glob(f".{path.name}.*{PART}"):
+        part.unlink(missing_ok=True)
+
 
 def make_folder(out: Path) -> None:
     """Create the output folder and check that it is writable.
@@ -44,7 +58,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)

@@ -9,6 +9,7 @@ everything else is a plain value of the declared kind. ``docs/laws.schema.json``
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -230,16 +231,32 @@ class LawSet(Record):
                 raise UserError(
                     "rows", f"laws that were read from a folder with {TABLE_NAME}", None
                 )
-            self._rows = self._analysed(self._folder / TABLE_NAME)
+            self._rows = self._analysed(self._folder)
         return self._rows
 
     def with_rows(self, rows: pd.DataFrame) -> LawSet:
-        """The same laws beside the rows that they were found on."""
-        laws = self.model_copy()
+        """The same laws beside the rows that they were found on, whose digest becomes theirs."""
+        data = self.data.model_copy(update={"table": self._digest(rows)})
+        laws = self.model_copy(update={"data": data})
         laws._rows = rows
         return laws
 
-    def _analysed(self, path: Path) -> pd.DataFrame:
+    def _digest(self, rows: pd.DataFrame) -> str:
+        """SHA-256 of the analysed rows, by their values."""
+        digest = hashlib.sha256()
+        for name in (*self.factors, self.target, "role", "cell", "group"):
+            if name in rows:
+                column = rows[name].to_numpy()
+                if name in (*self.factors, self.target, "cell"):
+                    values = column.astype("<f8")
+                    column = np.where(np.isnan(values), np.nan, values)  # one NaN of many
+                    digest.update(f"{name};".encode() + column.tobytes())
+                else:
+                    digest.update(f"{name};{json.dumps(list(map(str, column)))}".encode())
+        return digest.hexdigest()
+
+    def _analysed(self, folder: Path) -> pd.DataFrame:
+        path = folder / TABLE_NAME
         rows = read_table(path)
         for column in (*self.factors, self.target):
             rows[column] = numbers(rows, column, str(path))
@@ -249,6 +266,9 @@ class LawSet(Record):
                 raise MissingError(f"{path}, column {column}", accepted, None)
         if not (rows["role"] == "fit").any():
             raise UserError(f"{path}, column role", "'fit' in some rows", rows["role"].iloc[0])
+        if self.data.table and self.data.table != self._digest(rows):
+            belonging = f"the rows of the laws in {folder / LAWS_NAME}"
+            raise UserError(str(path), f"{belonging}; run the search again", "other rows")
         return rows
 
     # --- predictions -----------------------------------------------------------------------------

@@ -353,6 +353,8 @@ class DataRecord(Record):
     ----------
     rows, rows_fit, rows_hold_out, cells : their numbers.
     digest : SHA-256 of names, factor columns and target of the fitted rows.
+    table : SHA-256 of the analysed rows, which are in ``table.parquet``; empty where they were not
+        saved, and in files of earlier versions.
     ranges : factor -> [lowest, highest] of the fitted rows.
     domain : factor -> [lowest, highest] where a law had to be valid.
     bounds : of the target.
@@ -374,6 +376,7 @@ class DataRecord(Record):
     rows_hold_out: int | None = None
     cells: int | None = None
     digest: str = ""
+    table: str = ""
     ranges: dict[str, Range] = {}
     domain: dict[str, Range] = {}
     bounds: Bounds | None = None

@@ -3,7 +3,8 @@
 Data flows one way: rows → engines (all rows, and each extrapolation fold's own training rows) →
 templates → constants and validity → the best of every complexity → folds → selection. Every step is
 a list of independent tasks, each with its own seed, so the result does not depend on the number of
-workers. A time limit only drops tasks, and the report says so.
+workers. A time limit only drops tasks, and the report says so. With a journal (`laws.journal`), an
+interrupted search resumes.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -23,6 +25,7 @@ from mtl_laws.pipeline.laws.catalogue import theory
 from mtl_laws.pipeline.laws.checks import Domain
 from mtl_laws.pipeline.laws.folds import Fold, extrapolation_folds, random_folds
 from mtl_laws.pipeline.laws.forms import OWN
+from mtl_laws.pipeline.laws.journal import Journal
 from mtl_laws.pipeline.laws.noise import Outliers, find_outliers
 from mtl_laws.pipeline.laws.outside import Outside
 from mtl_laws.pipeline.laws.pruning import prune
@@ -50,6 +53,9 @@ from mtl_laws.pipeline.symbolic.tree import Tree
 Result = TypeVar("Result")
 Folds: TypeAlias = tuple[Sequence[Fold], Sequence[Fold]]
 
+RESUMED = "resumed"
+"""Reported before the stages: the tasks that an interrupted search has done."""
+
 OWN_SOURCES = ("grammar", "surface")
 """Sources of candidates in every search, beside its engine."""
 
@@ -75,6 +81,7 @@ class SearchOptions:
     time_limit : seconds, None for none.
     jobs : workers; −1 for all cores.
     rules : when a stage ends under a time limit.
+    journal : where the answers to all tasks are kept, and taken from; None for nowhere.
     forms : the user's own forms, candidates that are always scored.
     loss : ``squares``, ``huber``, or ``auto``: Huber only where rows lie far from every good law.
     """
@@ -88,6 +95,7 @@ class SearchOptions:
     rules: SearchRules = field(default_factory=SearchRules)
     progress: Progress = field(default=lambda stage, done, total: None)
     forms: Sequence[Tree] = ()
+    journal: Journal | None = None
 
 
 @dataclass(frozen=True)
@@ -135,11 +143,20 @@ class Clock:
     def __init__(self, limit: float | None) -> None:
         self.begin, self.limit, self.cut = time.monotonic(), limit, False
 
+    @property
+    def seconds(self) -> float:
+        """Time since the search began."""
+        return time.monotonic() - self.begin
+
+    def resume(self, seconds: float) -> None:
+        """Set the time that an interrupted search had taken."""
+        self.begin = time.monotonic() - seconds
+
     def left(self, fraction: float = 1.0) -> float | None:
         """Seconds left of a fraction of the limit; None without a limit."""
         if self.limit is None:
             return None
-        return fraction * self.limit - (time.monotonic() - self.begin)
+        return fraction * self.limit - self.seconds
 
     def over(self, fraction: float = 1.0) -> bool:
         """Whether that fraction of the limit is spent; if so, sets `cut`."""
@@ -159,6 +176,8 @@ def find_laws(data: Rows, held_out: Rows | None, options: SearchOptions) -> Sear
     """
     clock, budget = Clock(options.time_limit), BUDGETS[options.budget]
     rules = data.rules
+    if options.journal is not None:
+        _open(options.journal, data, held_out, options)
     data = data.subsample(rules.data.max_cells, options.seed)
     folds = random_folds(data, options.seed), extrapolation_folds(data)
     domain = Domain.of(data, held_out)
@@ -205,6 +224,15 @@ def find_laws(data: Rows, held_out: Rows | None, options: SearchOptions) -> Sear
         outliers=outliers,
         seed=options.seed,
     )
+
+
+def _open(journal: Journal, data: Rows, held_out: Rows | None, options: SearchOptions) -> None:
+    """Open the journal of this search: answers depend on all options but jobs and progress."""
+    forms = [form.text for form in options.forms]
+    effort = (options.engine, options.budget, options.time_limit, options.seed)
+    journal.begin(data.factors, data, held_out, *effort, options.loss, options.rules, forms)
+    if journal.resumed:
+        options.progress(RESUMED, journal.resumed, journal.resumed)
 
 
 def _is_own(law: Scored) -> bool:
@@ -492,18 +520,28 @@ def _in_parallel(
     """Results in the order of the tasks; tasks that the time limit leaves no time for are dropped.
 
     Tasks go out in rounds of a few per worker, and the clock is looked at between rounds; the first
-    round always runs, so that a hopeless limit still gives an answer.
+    round always runs, so that a hopeless limit still gives an answer. Answers in the journal are
+    taken from there, and the clock goes on from the time when they were given.
     """
     jobs = cpu_count() if options.jobs == -1 else max(options.jobs, 1)
     share = getattr(options.rules, stage.rule) if stage.rule else 1.0
     results: list[Result] = []
+    journal = options.journal
+    if journal is not None:
+        results, seconds = journal.stage(stage.name, len(tasks))
+        if seconds is not None:
+            clock.resume(seconds)
     if tasks:
-        options.progress(stage.name, 0, len(tasks))
-    for batch in _chunks(tasks, jobs if clock.limit else max(4 * jobs, 8)):
+        options.progress(stage.name, len(results), len(tasks))
+    for batch in _chunks(tasks[len(results) :], jobs if clock.limit else max(4 * jobs, 8)):
         if results and clock.over(share):
             break
         left = clock.left(share)
         limit = None if left is None else max(left, 1.0)
-        results += in_processes(work, [(task, limit) for task in batch], jobs)
-        options.progress(stage.name, len(results), len(tasks))
+        with closing(in_processes(work, [(task, limit) for task in batch], jobs)) as arriving:
+            for result in arriving:
+                place = (stage.name, len(tasks), len(results))
+                kept = result if journal is None else journal.add(*place, result, clock.seconds)
+                results.append(kept)
+                options.progress(stage.name, len(results), len(tasks))
     return results

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,18 @@ from mtl_laws.pipeline.report.figures.svg import png_file, render_svg, svg_file
 from mtl_laws.pipeline.report.html import render_html
 from mtl_laws.pipeline.report.markdown import render_markdown
 from mtl_laws.pipeline.report.page import ReportContext, build_page
+
+HTML_NAME, MARKDOWN_NAME, FIGURES = "report.html", "report.md", "figures"
+
+
+def remove_report(out: Path) -> None:
+    """Remove the report in `out` and its figures: they show other laws."""
+    for former in (out / HTML_NAME, out / MARKDOWN_NAME, *_figures(out)):
+        former.unlink(missing_ok=True)
+
+
+def _figures(out: Path) -> Iterator[Path]:
+    return (out / FIGURES).glob("*.[sp][vn]g")
 
 
 def write_report(out: Path, laws: LawSet, table: pd.DataFrame, context: ReportContext) -> None:
@@ -35,11 +48,11 @@ def write_report(out: Path, laws: LawSet, table: pd.DataFrame, context: ReportCo
     page = build_page(laws, table, context)
     pictures = {drawing.name: render_svg(drawing) for drawing in page.drawings}
     names = {f"{name}{kind}" for name in pictures for kind in (".svg", ".png")}
-    for former in (out / "figures").glob("*.[sp][vn]g"):
+    for former in _figures(out):
         if former.name not in names:
             former.unlink()
     for drawing in page.drawings:
-        write_whole(out / "figures" / f"{drawing.name}.svg", svg_file(pictures[drawing.name]))
-        write_whole(out / "figures" / f"{drawing.name}.png", png_file(drawing))
-    write_whole(out / "report.md", render_markdown(page))
-    write_whole(out / "report.html", render_html(page, pictures))
+        write_whole(out / FIGURES / f"{drawing.name}.svg", svg_file(pictures[drawing.name]))
+        write_whole(out / FIGURES / f"{drawing.name}.png", png_file(drawing))
+    write_whole(out / MARKDOWN_NAME, render_markdown(page))
+    write_whole(out / HTML_NAME, render_html(page, pictures))

@@ -25,8 +25,8 @@ from typing_extensions import override
 
 from mtl_laws.pipeline.columns import RESULTS_NAME as TABLE_NAME
 from mtl_laws.pipeline.errors import UserError
-from mtl_laws.pipeline.io.tablefile import drop_parts, write_parquet
-from mtl_laws.pipeline.io.wholefile import make_folder
+from mtl_laws.pipeline.io.tablefile import write_parquet
+from mtl_laws.pipeline.io.wholefile import drop_parts, make_folder
 from mtl_laws.pipeline.plugins import loaded
 from mtl_laws.pipeline.provenance import provenance
 from mtl_laws.pipeline.study.backends import RunOptions, check_cluster

@@ -35,7 +35,7 @@ def killed_in_workers(number: int, parent: int) -> int:
 def test_a_lost_worker_is_replaced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     batch = [(number, str(tmp_path)) for number in range(6)]
     with caplog.at_level(logging.WARNING, logger="mtl_laws"):
-        assert in_processes(squared_or_killed, batch, jobs=2) == [0, 1, 4, 9, 16, 25]
+        assert list(in_processes(squared_or_killed, batch, jobs=2)) == [0, 1, 4, 9, 16, 25]
     assert len(caplog.records) == 1
 
 
@@ -43,7 +43,8 @@ def test_work_that_kills_every_worker_is_done_by_the_parent(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING, logger="mtl_laws"):
-        assert in_processes(killed_in_workers, [(k, os.getpid()) for k in range(3)], 2) == [0, 1, 2]
+        batch = [(k, os.getpid()) for k in range(3)]
+        assert list(in_processes(killed_in_workers, batch, 2)) == [0, 1, 2]
     assert len(caplog.records) == ATTEMPTS
 
 

@@ -40,6 +40,8 @@ SERVER.set_forkserver_preload(
         "support.faults",
         "mtl_laws.pipeline.study.preflight",
         "mtl_laws.pipeline.laws.search",
+        "mtl_laws.pipeline.laws.document",
+        "mtl_laws.pipeline.report",
         "mtl_laws.pipeline.study.train",
     ]
 )
@@ -105,6 +107,33 @@ def _process(out: Path, fault: Fault | None, *more: str, text: str) -> None:
         run_here(out, fault, *more, text=text)
     except SystemExit as end:
         os._exit(int(end.code or 0))
+
+
+def fit_words(table: Path, out: Path, *more: str) -> list[str]:
+    """The command line of a small `mtl-laws fit` of `y` in n and T."""
+    question = ["--target", "y", "--factors", "n=n,T=T", "--engine", "grammar", "--budget", "tiny"]
+    return ["fit", str(table), *question, "--out", str(out), *(more or ("--jobs", "1"))]
+
+
+def run_fit(table: Path, out: Path, fault: Fault | None = None, *more: str) -> None:
+    """`mtl-laws fit` in this process, which ends with its exit code.
+
+    What it says is appended to ``OUT.err``.
+    """
+    with Path(f"{out}.err").open("ab") as said:
+        os.dup2(said.fileno(), sys.stderr.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if fault is not None:
+        fault()
+    code: object = None
+    try:
+        main(fit_words(table, out, *more))
+    except SystemExit as end:
+        code = end.code
+    finally:
+        sys.setprofile(None)
+        sys.stderr.flush()
+    os._exit(int(str(code or 0)))
 
 
 def start(

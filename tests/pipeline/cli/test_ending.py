@@ -76,10 +76,11 @@ def test_a_stream_that_works_is_as_it_was() -> None:
     ("name", "line"),
     [
         ("run", "mtl-laws: interrupted: run the same command again to resume\n"),
+        ("fit", "mtl-laws: interrupted: run the same command again to resume\n"),
         ("report", "mtl-laws: interrupted\n"),
     ],
 )
-def test_only_run_resumes(name: str, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_run_and_fit_resume(name: str, line: str, capsys: pytest.CaptureFixture[str]) -> None:
     commands = typer.Typer(cls=Commands)
 
     @commands.command("other", cls=Command)

@@ -42,6 +42,7 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "laws.json",
         "report.html",
         "report.md",
+        "run.lock",
         "table.parquet",
     ]
     read: dict[str, Any] = json.loads((out / "laws.json").read_text(encoding="utf-8"))
