@@ -57,7 +57,7 @@ LAWS_NAME, TABLE_NAME = "laws.json", "table.parquet"
 class SchemaError(UserError):
     """A ``laws.json`` of another version."""
 
-    form: ClassVar[str] = f"{{path}}: expected {SCHEMA}, got {{got!r}}; {{expected}}{{advice}}"
+    form: ClassVar[str] = f"{{path}}: expected {SCHEMA}, got {{value}}; {{expected}}{{advice}}"
 
 
 class LawSet(Record):
