@@ -11,8 +11,28 @@ import difflib
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from mtl_laws.simulator.errors import one_of
+
 if TYPE_CHECKING:
     from mtl_laws.simulator import SpecError
+
+
+__all__ = [
+    "EngineError",
+    "EngineNotReadyError",
+    "FileError",
+    "FormulaError",
+    "MissingError",
+    "PipelineError",
+    "UserError",
+    "beginning",
+    "check_settings",
+    "from_simulator",
+    "mistyped",
+    "nearest",
+    "one_of",
+    "printable",
+]
 
 
 class PipelineError(Exception):

@@ -313,7 +313,8 @@ def _without_constant_layers(corpus: Corpus, problems: Mapping[str, str]) -> dic
     constant = {n for n in usable if describe_layer(corpus, n).majority > RULES.max_majority}
     if len(constant) == len(usable):
         return dict(problems)
-    reason = f"is nearly constant: one label covers more than {100 * RULES.max_majority:g} % of its tokens"
+    most = f"{100 * RULES.max_majority:g} %"
+    reason = f"is nearly constant: one label covers more than {most} of its tokens"
     return {name: reason if name in constant else problem for name, problem in problems.items()}
 
 

@@ -60,7 +60,9 @@ def mutated_json(document: Any, seed: int) -> bytes:
         elif action == 2 and isinstance(block, list):
             block.extend(deepcopy(block))
         elif action == 3 and isinstance(block[key], str):
-            block[key] = mutated(block[key].encode(), draw.randrange(2**32)).decode("utf-8", "replace")
+            block[key] = mutated(block[key].encode(), draw.randrange(2**32)).decode(
+                "utf-8", "replace"
+            )
         else:
             block[key] = deepcopy(draw.choice(VALUES))
     return json.dumps(result).encode()

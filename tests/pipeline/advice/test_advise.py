@@ -140,8 +140,8 @@ def test_nearly_constant_layers_are_folded_into_one_line(tmp_path: Path) -> None
     assert [one.auxiliaries for one in advice.suggestions] == [("pos",)]
     lines = [line for line in as_text(advice).splitlines() if "nearly constant" in line]
     assert lines == [
-        "- Left out: Foreign, Typo; each is nearly constant: one label covers more than 98 % of its "
-        "tokens."
+        "- Left out: Foreign, Typo; each is nearly constant: one label covers more than 98 % of "
+        "its tokens."
     ]
     assert set(advice.left_out) == {"Foreign", "Typo"}
     named = advice_of(path, "tag", auxiliaries=("Typo",), columns=columns)
