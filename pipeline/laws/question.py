@@ -106,8 +106,8 @@ class Note:
     Attributes
     ----------
     kind : ``where``, ``placeholder``, ``no_target``, ``missing_factor``, ``unmodelled``,
-        ``small_group``, ``zero_count``, or how a column of text was read: ``comma``, ``thousands``, ``percent`` or
-        ``truth``.
+        ``small_group``, ``zero_count``, or how a column of text was read: ``comma``, ``thousands``,
+        ``percent`` or ``truth``.
     name : the condition, factor, target, group or column concerned.
     other : the count of a placeholder.
     rows : rows concerned.
@@ -406,7 +406,8 @@ def _name_wanted(name: str, column: str) -> str:
     plain = plain if is_factor_name(plain) else "x"
     return (
         f"a name of letters, digits and _ that is not reserved (Python keywords, c0, c1, …, "
-        f"{', '.join((*FUNCTIONS, *OWN_COLUMNS))}); the column keeps its name, as in {plain}={column}"
+        f"{', '.join((*FUNCTIONS, *OWN_COLUMNS))}); the column keeps its name, as in "
+        f"{plain}={column}"
     )
 
 
