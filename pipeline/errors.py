@@ -11,8 +11,28 @@ import difflib
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from mtl_laws.simulator.errors import one_of
+
 if TYPE_CHECKING:
     from mtl_laws.simulator import SpecError
+
+
+__all__ = [
+    "EngineError",
+    "EngineNotReadyError",
+    "FileError",
+    "FormulaError",
+    "MissingError",
+    "PipelineError",
+    "UserError",
+    "beginning",
+    "check_settings",
+    "from_simulator",
+    "mistyped",
+    "nearest",
+    "one_of",
+    "printable",
+]
 
 
 class PipelineError(Exception):
@@ -35,12 +55,20 @@ class UserError(PipelineError):
     budget: expected one of tiny, quick, got 'huge'; did you mean quick?
     """
 
-    form: ClassVar[str] = "{path}: expected {expected}, got {got!r}{advice}"
+    form: ClassVar[str] = "{path}: expected {expected}, got {value}{advice}"
+    longest: ClassVar[int] = 200
+    """Characters of the path and of the value that the message holds."""
 
     def __init__(self, path: str, expected: str, got: object) -> None:
         accepted, mark, advice = expected.partition("; ")
         super().__init__(
-            self.form.format(path=path, expected=accepted, got=got, advice=mark + advice)
+            self.form.format(
+                path=beginning(path, self.longest),
+                expected=accepted,
+                value=beginning(repr(got), self.longest),
+                got=beginning(str(got), self.longest),
+                advice=mark + advice,
+            )
         )
         self.path = path
         self.expected = expected
@@ -82,7 +110,7 @@ class FormulaError(UserError):
                    ^
     """
 
-    form = "{path}: {got!r} is not a formula: expected {expected}{advice}"
+    form = "{path}: {value} is not a formula: expected {expected}{advice}"
     width: ClassVar[int] = 72
 
     def __init__(self, path: str, expected: str, got: str, place: int) -> None:
@@ -118,6 +146,11 @@ def from_simulator(error: SpecError) -> UserError:
     return UserError(error.field, error.accepted, error.value)
 
 
+def beginning(text: str, longest: int) -> str:
+    """The text, or its beginning where it is longer."""
+    return text if len(text) <= longest else f"{text[:longest]}…"
+
+
 def printable(text: str) -> str:
     """Text from data, with ``�`` for characters that steer a terminal or that XML cannot hold."""
     return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
@@ -134,7 +167,7 @@ def nearest(name: str, valid: Iterable[object], kind: str = "a valid name") -> s
     names = [str(other) for other in valid]
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; the nearest is {close[0]!r}" if close else ""
-    return f"{kind}{hint}; valid: {', '.join(names)}" if names else kind
+    return f"{kind}{hint}; valid: {beginning(', '.join(names), 600)}" if names else kind
 
 
 def check_settings(function: str, settings: Iterable[str], valid: Collection[str]) -> None:

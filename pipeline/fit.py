@@ -112,7 +112,7 @@ class SearchSettings(TypedDict, total=False):
 
 
 def fit_laws(
-    table: pd.DataFrame,
+    table: pd.DataFrame | Mapping[str, Sequence[object]] | Path | str,
     target: str,
     factors: Mapping[str, str] | Sequence[str],
     bounds: Bounds = (None, None),
@@ -123,7 +123,8 @@ def fit_laws(
 
     Parameters
     ----------
-    table : one row per trained model; a missing value is an undefined factor (AMI at T = 1).
+    table : one row per trained model, as a DataFrame, as columns by name, or as the path of a file
+        that `mtl-laws fit` reads; a missing value is an undefined factor (AMI at T = 1).
     target : column to explain.
     factors : {name in the formula: column}, or the columns, each under its own name.
     bounds : lowest and highest value the target can take, None for none.
@@ -140,15 +141,17 @@ def fit_laws(
     """
     from mtl_laws.pipeline.laws.question import Question
 
-    _check(table, settings)
+    rows = _table(table)
+    _check(rows, settings)
     columns = dict(factors) if isinstance(factors, Mapping) else {name: name for name in factors}
     groups = settings.get("groups", ())
     settings["groups"] = (groups,) if isinstance(groups, str) else tuple(groups)
     forms = settings.get("forms", ())
     settings["forms"] = (forms,) if isinstance(forms, str) else forms
     question = Question(target, columns, bounds, **settings)
-    source = Source("table", f"{target} in a table", command=_call(question))
-    return fit_question(table, question, source, progress).laws
+    name = str(table) if isinstance(table, str | Path) else "table"
+    source = Source(name, f"{target} in a table", command=_call(question))
+    return fit_question(rows, question, source, progress).laws
 
 
 def fit_to_folder(
@@ -473,11 +476,26 @@ def _context(laws: LawSet, source: Source) -> ReportContext:
     )
 
 
-def _check(table: pd.DataFrame, settings: SearchSettings) -> None:
+def _table(table: object) -> pd.DataFrame:
+    """The table in a DataFrame, in columns by name, or in a file."""
     import pandas as pd
 
-    if not isinstance(table, pd.DataFrame):
-        raise UserError("table", "a pandas DataFrame", type(table).__name__)
+    if isinstance(table, pd.DataFrame):
+        return table
+    if isinstance(table, str | Path):
+        from mtl_laws.pipeline.reference_data import read_source
+
+        return read_source(Path(table))
+    expected = "a pandas DataFrame, columns of equal length by name, or the path of a table"
+    if not isinstance(table, Mapping):
+        raise UserError("table", expected, type(table).__name__)
+    try:
+        return pd.DataFrame(dict(table))
+    except ValueError as error:
+        raise UserError("table", expected, str(error)) from error
+
+
+def _check(table: pd.DataFrame, settings: SearchSettings) -> None:
     twice = table.columns[table.columns.duplicated()]
     if len(twice):
         raise UserError("table", "every column name once", str(twice[0]))

@@ -12,13 +12,16 @@ names of the plug-ins (`with_plugins`), which they load first.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from mtl_laws.pipeline.errors import UserError, nearest
+from mtl_laws.pipeline.errors import FileError, PipelineError, UserError, nearest
+from mtl_laws.simulator.errors import SimulatorError
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -38,7 +41,7 @@ def plug_in(name: str | Path) -> None:
     Raises
     ------
     UserError
-        if there is no such file or module, or a name that it registers is taken.
+        if there is no such file or module, its code fails, or a name that it registers is taken.
     """
     text = str(name)
     text = str(Path(text).resolve()) if text.endswith(".py") else text
@@ -80,17 +83,44 @@ def _run_file(path: Path, name: str) -> None:
     module = module_from_spec(spec)
     sys.modules[path.stem] = module  # so that its objects can be sent to other processes
     try:
-        spec.loader.exec_module(module)
+        with _mistakes_in(name):
+            spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[path.stem]
         raise
 
 
+@contextmanager
+def _mistakes_in(name: str) -> Iterator[None]:
+    """Name the plug-in and the line where its own code fails.
+
+    Raises
+    ------
+    UserError
+        instead of an exception of the plug-in, which is its cause.
+    """
+    try:
+        yield
+    except (PipelineError, SimulatorError):
+        raise
+    except (Exception, SystemExit) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame.lineno for frame in frames if Path(frame.filename).stem == Path(name).stem]
+        line = error.lineno if isinstance(error, SyntaxError) else own[-1] if own else None
+        place = name if line is None else f"{name}, line {line}"
+        reason = f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
+        expected = "a plug-in whose code runs; mtl-laws --debug … shows the traceback"
+        raise FileError(place, expected, reason) from error
+
+
 def _import(name: str) -> None:
     try:
-        import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not name.startswith(error.name):
+        with _mistakes_in(name):
+            import_module(name)
+    except FileError as error:
+        missing = getattr(error.__cause__, "name", None) or ""
+        absent = isinstance(error.__cause__, ModuleNotFoundError) and name.startswith(missing)
+        if not (absent and missing):
             raise
         files = [path.name for path in Path.cwd().glob("*.py")]
         raise UserError("plugin", nearest(f"{name}.py", files, ACCEPTED), name) from error

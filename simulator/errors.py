@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class SimulatorError(Exception):
     """Root of every error that `simulator` raises on purpose."""
@@ -33,3 +36,10 @@ class UnreachableAMIError(SpecError):
 
 class CorpusError(SpecError):
     """A corpus file that cannot be read; the field names file and line."""
+
+
+def one_of(name: str, valid: Iterable[object]) -> str:
+    """What is expected instead of an unknown `name`: all of a few valid ones, and the nearest."""
+    names = [str(other) for other in valid]
+    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    return f"one of {', '.join(names)}{f'; did you mean {close[0]}?' if close else ''}"

@@ -138,8 +138,10 @@ def test_a_name_is_taken_once(page: Path) -> None:
 
 def test_a_plug_in_that_fails_leaves_no_module(page: Path) -> None:
     (page / "broken.py").write_text("import json\nraise KeyError('mine')\n")
-    with pytest.raises(KeyError, match="mine"):
+    with pytest.raises(UserError, match="mine") as caught:
         plug_in(page / "broken.py")
+    assert caught.value.path == f"{page / 'broken.py'}, line 2"
+    assert isinstance(caught.value.__cause__, KeyError)
     assert "broken" not in sys.modules
     assert loaded() == ()
 

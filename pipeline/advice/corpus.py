@@ -42,6 +42,9 @@ class CorpusRules:
     min_sentences : sentences of the corpus, at least: intervals come from resampling them.
     min_tokens : labelled tokens of the main layer, and in common with an auxiliary, at least.
     max_labels : a layer with more is no tag set (lemmas, numbers).
+    max_majority : a layer whose most frequent label covers a larger fraction of its tokens is
+        nearly constant (misspellings, foreign words): considered only if it is named, or if there
+        is no other.
     resamples : bootstrap resamples of the sentences for the interval of AMI.
     tail : probability left out at either end of that interval.
     """
@@ -49,6 +52,7 @@ class CorpusRules:
     min_sentences: int = 30
     min_tokens: int = 100
     max_labels: int = 200
+    max_majority: float = 0.98
     resamples: int = 200
     tail: float = 0.025
 
@@ -220,6 +224,8 @@ def choose_layers(corpus: Corpus, main: str, auxiliaries: Sequence[str] = ()) ->
     for name in named:
         if problems[name]:
             raise UserError("aux", f"another layer; this one {problems[name]}", name)
+    if not named:
+        problems = _without_constant_layers(corpus, problems)
     usable = tuple(name for name, problem in problems.items() if not problem)
     sentences = corpus.text.sentences
     if usable and sentences < RULES.min_sentences:
@@ -299,6 +305,17 @@ def _problem_of_layer(corpus: Corpus, name: str) -> str:
     if len(layer.names) > RULES.max_labels:
         return f"has {len(layer.names)} labels, more than {RULES.max_labels}: it is no tag set"
     return ""
+
+
+def _without_constant_layers(corpus: Corpus, problems: Mapping[str, str]) -> dict[str, str]:
+    """The problems of the layers, and that of those that are nearly constant if others remain."""
+    usable = [name for name, problem in problems.items() if not problem]
+    constant = {n for n in usable if describe_layer(corpus, n).majority > RULES.max_majority}
+    if len(constant) == len(usable):
+        return dict(problems)
+    most = f"{100 * RULES.max_majority:g} %"
+    reason = f"is nearly constant: one label covers more than {most} of its tokens"
+    return {name: reason if name in constant else problem for name, problem in problems.items()}
 
 
 def _problem_of_pair(corpus: Corpus, main: str, name: str) -> str:

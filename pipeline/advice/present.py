@@ -244,7 +244,7 @@ def tables(advice: Advice) -> list[AdviceTable]:
 def as_text(advice: Advice) -> str:
     """The advice for a terminal."""
     shown = tables(advice)
-    limits = [*advice.warnings, *(f"Left out: {n} {why}." for n, why in advice.left_out.items())]
+    limits = [*advice.warnings, *(f"Left out: {line}" for line in left_out_lines(advice.left_out))]
     parts = [
         headline(advice),
         *map(_aligned, shown),
@@ -252,6 +252,13 @@ def as_text(advice: Advice) -> str:
         "\n".join(["How to read it:", *(textwrap.fill(table.note, WIDTH) for table in shown)]),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def left_out_lines(left_out: Mapping[str, str]) -> Iterator[str]:
+    """One sentence for each reason, with the layers that were left out for it."""
+    for reason in dict.fromkeys(left_out.values()):
+        names = [name for name, why in left_out.items() if why == reason]
+        yield f"{', '.join(names)}{'; each' if len(names) > 1 else ''} {reason}."
 
 
 def tables_html(advice: Advice) -> str:
@@ -279,6 +286,7 @@ def advice_html(advice: Advice) -> str:
         tables=Markup(tables_html(advice)),
         formula=Markup(formula),
         meanings="; ".join(meanings),
+        left_out=tuple(left_out_lines(advice.left_out)),
     )
 
 

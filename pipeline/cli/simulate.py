@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mtl_laws.pipeline.cli.options import FAMILY_OPTION, NewOut, parse_options
-from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.errors import UserError, one_of
 
 
 def simulate(
@@ -88,7 +88,7 @@ def _check_output(out: Path, format: str) -> None:
     from mtl_laws.simulator import format_names
 
     if format not in format_names():
-        raise UserError("format", f"one of {', '.join(format_names())}", format)
+        raise UserError("format", one_of(format, format_names()), format)
     try:
         free = not out.exists() or not any(out.iterdir())
     except OSError:

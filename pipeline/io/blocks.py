@@ -67,7 +67,7 @@ def _instead(
 
 def short(value: object, limit: int = 80) -> object:
     """`value`, or the beginning of it where it is too long for one line."""
-    text = repr(value)
+    text = value if isinstance(value, str) else repr(value)
     return value if len(text) <= limit else text[:limit] + "…"
 
 

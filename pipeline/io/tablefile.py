@@ -193,7 +193,7 @@ def _json_lines(path: Path, text: str) -> pd.DataFrame:
         if not content.strip():
             continue
         try:
-            record = json.loads(content)
+            record = json.loads(content, parse_int=_whole)
         except (ValueError, RecursionError) as error:
             raise UserError(f"{path}, line {line}", "one JSON object", content[:40]) from error
         if not isinstance(record, dict):
@@ -207,6 +207,11 @@ def _json_lines(path: Path, text: str) -> pd.DataFrame:
     names = list(dict.fromkeys(key for record in records for key in record))
     columns = [[record.get(name) for record in records] for name in names]
     return _assembled(path, names, columns, [0, *lines])
+
+
+def _whole(digits: str) -> int | float:
+    """A whole number as int64 holds it, else as a float."""
+    return int(digits) if len(digits) < 19 else float(digits)
 
 
 def _assembled(

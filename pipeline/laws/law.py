@@ -20,6 +20,7 @@ from mtl_laws.pipeline.laws.record import Record, wrong
 from mtl_laws.pipeline.symbolic.program import Expression, rows_of
 from mtl_laws.pipeline.symbolic.tree import FUNCTIONS, Floats, format_number
 from mtl_laws.pipeline.symbolic.typeset import formula_latex, formula_markup
+from mtl_laws.pipeline.symbolic.typeset.plain import formula_text
 
 SCORES = (
     "r2_train",
@@ -156,6 +157,11 @@ class Law(Record):
             if unknown:
                 raise wrong(sorted(unknown)[0], "a level of group_constants", place)
         return self
+
+    def __repr__(self) -> str:
+        return f"Law({formula_text(self.shown)}; {scores_in_words(self.scores)})"
+
+    __str__ = __repr__
 
     @property
     def levels(self) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, PrivateAttr, model_validator
 
-from mtl_laws.pipeline.errors import MissingError, UserError
+from mtl_laws.pipeline.errors import MissingError, UserError, nearest
 from mtl_laws.pipeline.io.blocks import short
 from mtl_laws.pipeline.io.tablefile import numbers, read_table, write_parquet
 from mtl_laws.pipeline.io.wholefile import write_whole
@@ -58,7 +58,7 @@ LAWS_NAME, TABLE_NAME = "laws.json", "table.parquet"
 class SchemaError(UserError):
     """A ``laws.json`` of another version."""
 
-    form: ClassVar[str] = f"{{path}}: expected {SCHEMA}, got {{got!r}}; {{expected}}{{advice}}"
+    form: ClassVar[str] = f"{{path}}: expected {SCHEMA}, got {{value}}; {{expected}}{{advice}}"
 
 
 class LawSet(Record):
@@ -286,6 +286,12 @@ class LawSet(Record):
             raise UserError("selected", "laws of which one was selected", None)
         return self.selected
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names that a point may have: factors, their columns, and those of the groups."""
+        groups = () if self.groups is None else (self.groups.column, *self.groups.columns)
+        return tuple(dict.fromkeys((*self.factors, *self.data.columns.values(), *groups)))
+
     def with_region(self, law: Law) -> Law:
         """A law of this set, which knows where it was fitted even if it has no draws."""
         if law.uncertainty is not None:
@@ -339,9 +345,18 @@ class LawSet(Record):
             column = name if name in table.columns else self.data.columns.get(name, name)
             if column in table.columns:
                 columns[name] = np.asarray(numbers(table, column, "table"), dtype=np.float64)
+                self._refuse_counts_below_zero(name, column, columns[name])
             elif self.law.uses(name) and not self._undefined_everywhere(name, table):
                 raise _missing(name, column, table)
         return self._without_undefined(columns)
+
+    def _refuse_counts_below_zero(self, factor: str, column: str, values: Floats) -> None:
+        """Refuse numbers of tokens or tasks that no experiment can have."""
+        roles = self.data.roles
+        rows = np.flatnonzero(values < 0)
+        if len(rows) and roles is not None and factor in (roles.size, roles.tasks):
+            place = f"table, row {int(rows[0]) + 1}, column {column}"
+            raise UserError(place, "a count of 0 or more", f"{values[rows[0]]:g}")
 
     def _undefined_everywhere(self, factor: str, table: pd.DataFrame) -> bool:
         """Whether a factor is the relatedness, and every row of the table has one task."""
@@ -473,6 +488,11 @@ def predict(laws: LawSet | Path | str, points: pd.DataFrame | Mapping[str, objec
     >>> predict("runs/mine", {"n": 500, "T": 2, "ami": 0.4})  # doctest: +SKIP
     """
     chosen = laws if isinstance(laws, LawSet) else LawSet.load(laws)
+    if not isinstance(points, pd.DataFrame):
+        valid = chosen.inputs
+        for name in points:
+            if name not in valid:
+                raise UserError("points", nearest(str(name), valid, "a factor of the laws"), name)
     table = points if isinstance(points, pd.DataFrame) else pd.DataFrame([dict(points)])
     return chosen.intervals(table)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,9 +13,15 @@ import numpy as np
 import pandas as pd
 
 from mtl_laws.pipeline.columns import replicates_of, unmodelled_columns
-from mtl_laws.pipeline.errors import UserError, nearest
+from mtl_laws.pipeline.errors import UserError, nearest, one_of
 from mtl_laws.pipeline.io.tablefile import LINES, READINGS, is_text, numbers
-from mtl_laws.pipeline.laws.factors import find_placeholders, mark_undefined, missing_rows
+from mtl_laws.pipeline.laws.factors import (
+    SIZE_NAMES,
+    TASK_NAMES,
+    find_placeholders,
+    mark_undefined,
+    missing_rows,
+)
 from mtl_laws.pipeline.laws.forms import read_forms
 from mtl_laws.pipeline.laws.holdout import held_out_rows, rows_where
 from mtl_laws.pipeline.laws.record import SEPARATOR
@@ -99,8 +106,8 @@ class Note:
     Attributes
     ----------
     kind : ``where``, ``placeholder``, ``no_target``, ``missing_factor``, ``unmodelled``,
-        ``small_group``, or how a column of text was read: ``comma``, ``thousands``, ``percent`` or
-        ``truth``.
+        ``small_group``, ``zero_count``, or how a column of text was read: ``comma``, ``thousands``,
+        ``percent`` or ``truth``.
     name : the condition, factor, target, group or column concerned.
     other : the count of a placeholder.
     rows : rows concerned.
@@ -159,8 +166,15 @@ def pose(table: pd.DataFrame, question: Question, source: str) -> Problem:
     table, left_out = _with_values(table.reset_index(drop=True), question, source)
     notes += left_out
     target = _column(table, question.target, source, question.rules)
+    _check_percent(table, question, target)
     columns = _factor_columns(table, question, source)
+    notes += [
+        Note("zero_count", name, rows=int((columns[name] == 0).sum()))
+        for name in _counts(question)
+        if (columns[name] == 0).any()
+    ]
     held = _held_out(question, columns)
+    _check_counts(table, question, columns, source)
     _check_rows(question, target[~held], {k: v[~held] for k, v in columns.items()}, source)
     fitted = {name: column[~held] for name, column in columns.items()}
     placeholders = find_placeholders(fitted, target[~held], question.rules.factors)
@@ -388,9 +402,12 @@ def _name_wanted(name: str, column: str) -> str:
     normal = unicodedata.normalize("NFKC", name)
     if normal != name and is_factor_name(normal):
         return f"a name in Unicode normal form (NFKC), {normal!r}; the column keeps its name"
+    plain = re.sub(r"\W+", "_", name).strip("_")
+    plain = plain if is_factor_name(plain) else "x"
     return (
         f"a name of letters, digits and _ that is not reserved (Python keywords, c0, c1, …, "
-        f"{', '.join((*FUNCTIONS, *OWN_COLUMNS))}); the column keeps its name, as in x={column}"
+        f"{', '.join((*FUNCTIONS, *OWN_COLUMNS))}); the column keeps its name, as in "
+        f"{plain}={column}"
     )
 
 
@@ -409,7 +426,7 @@ def _check_weighting(question: Question) -> None:
     if question.sd is not None and question.weights is not None:
         raise UserError("weights", "either sd or weights, not both", question.weights)
     if question.loss not in LOSSES:
-        raise UserError("loss", f"one of {', '.join(LOSSES)}", question.loss)
+        raise UserError("loss", one_of(question.loss, LOSSES), question.loss)
     columns = (question.target, *question.factors.values())
     for path, weight in (("sd", question.sd), ("weights", question.weights)):
         if weight in columns:
@@ -423,7 +440,7 @@ def _check_weighting(question: Question) -> None:
 
 def _check_effort(question: Question) -> None:
     if question.budget not in BUDGETS:
-        raise UserError("budget", f"one of {', '.join(BUDGETS)}", question.budget)
+        raise UserError("budget", one_of(question.budget, BUDGETS), question.budget)
     if question.time_limit is not None and not 0 < question.time_limit < np.inf:
         raise UserError("time_limit", "a number of seconds above 0", question.time_limit)
     if not 0 <= question.seed <= MAX_SEED:
@@ -475,6 +492,42 @@ def _held_out(question: Question, columns: Mapping[str, Floats]) -> Mask:
     return held_out_rows(question.hold_out, columns)
 
 
+def _counts(question: Question) -> list[str]:
+    """The factors that are numbers of tokens or tasks by their own name or by their column's."""
+    names = (*SIZE_NAMES, *TASK_NAMES)
+    return [
+        name
+        for name, column in question.factors.items()
+        if name.lower() in names or column.lower() in names
+    ]
+
+
+def _check_counts(
+    table: pd.DataFrame, question: Question, columns: Mapping[str, Floats], source: str
+) -> None:
+    """Refuse numbers of tokens or tasks below 0."""
+    for name in _counts(question):
+        rows = np.flatnonzero(columns[name] < 0)
+        if len(rows):
+            lines = table.attrs.get(LINES)
+            first = int(rows[0])
+            where = f"line {lines[first]}" if lines else f"row {int(table.index[first]) + 1}"
+            column = question.factors[name]
+            more = f"; {len(rows)} rows are below 0" if len(rows) > 1 else ""
+            expected = f"a count of 0 or more{more}; `where` leaves rows out, as in '{column} > 0'"
+            value = float(columns[name][first])
+            raise UserError(f"{source}, {where}, column {column}", expected, f"{value:g}")
+
+
+def _check_percent(table: pd.DataFrame, question: Question, target: Floats) -> None:
+    """Refuse bounds of fractions for a target in percent."""
+    high = question.bounds[1]
+    percent = table.attrs.get(READINGS, {}).get(question.target) == "percent"
+    if percent and high is not None and high <= 1.0 < np.max(target, initial=0.0):
+        expected = f"bounds in percent, as in 0,100; the cells of {question.target} end with %"
+        raise UserError("bounds", expected, question.bounds)
+
+
 def _check_rows(
     question: Question, target: Floats, columns: Mapping[str, Floats], source: str
 ) -> None:
@@ -484,7 +537,7 @@ def _check_rows(
         raise UserError(source, expected, f"{len(target)} rows to fit")
     if np.ptp(target) <= rules.rounding * np.max(np.abs(target)):
         expected = "at least two values of the target in the rows to fit"
-        raise UserError("target", expected, float(target[0]))
+        raise UserError("target", expected, f"{target[0]:g} in every row")
     low, high = _bounds(question)
     outliers = target[(target < low) | (target > high)]
     if len(outliers):
@@ -493,7 +546,7 @@ def _check_rows(
     for name, column in columns.items():
         values = column[~np.isnan(column)]
         if len(np.unique(values)) < 2:
-            only = float(values[0]) if len(values) else "no value"
+            only = f"{values[0]:g} in every row" if len(values) else "no value"
             expected = "at least two levels in the rows to fit; leave the factor out"
             raise UserError(f"factors.{name}", expected, only)
 

@@ -88,8 +88,9 @@ class Region(Record):
                         column = np.log(column)
                 width = high - low if high > low else 1.0
                 place = (column - low) / width
-                # the logarithm of a size of 0: far below every fitted size
-                place = np.where(np.isneginf(place), -1e3, place)
+                # the logarithm of a size of 0 or less: far below every fitted size
+                below = axis.logarithm & (np.asarray(columns[name], dtype=float) <= 0)
+                place = np.where(below, -1e3, place)
                 places[name] = np.where(np.isfinite(place), place, 0.5)
         return places
 

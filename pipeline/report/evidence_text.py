@@ -80,7 +80,8 @@ def ablation_text(evidence: FactorEvidence, rules: EvidenceRules = RULES) -> str
     factor = evidence.factor
     if evidence.delta_bic is None or evidence.r2_with is None or evidence.r2_without is None:
         return f"{factor} is in {'every' if evidence.in_law else 'no'} valid law of the search."
-    change = f"ΔBIC {number(round(evidence.delta_bic))}"
+    side = "higher" if evidence.delta_bic >= 0 else "lower"
+    change = f"BIC {number(abs(round(evidence.delta_bic)))} {side} without it"
     strong = evidence.delta_bic > rules.strong
     if not evidence.in_law and strong:
         return (

@@ -143,6 +143,7 @@ def note_text(note: Note) -> str:
         "truth": f"{note.name} is read with true as 1 and false as 0",
         "unmodelled": f"{note.name} varies in this table but is not a factor: its levels are "
         "separate cells",
+        "zero_count": f"{note.name} is 0 in {rows}: a law may have no value there",
         "small_group": f"{note.name} has {rows}, too few for constants of its own: it uses those "
         "of all groups together",
     }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from mtl_laws.pipeline.errors import UserError, nearest
+from mtl_laws.pipeline.errors import UserError, nearest, one_of
 from mtl_laws.pipeline.training.architectures import SHARINGS
 from mtl_laws.pipeline.training.encoders import ENCODERS
 from mtl_laws.pipeline.training.schedules import SCHEDULES
@@ -141,7 +141,7 @@ class TrainingSettings:
 
 def _check_choice(name: str, value: object, choices: Collection[str]) -> None:
     if not isinstance(value, str) or value not in choices:
-        raise UserError(f"training.{name}", f"one of {', '.join(choices)}", value)
+        raise UserError(f"training.{name}", one_of(str(value), choices), value)
 
 
 def _check_range(name: str, value: object, allowed: _Range) -> None:

@@ -8,7 +8,7 @@ from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from mtl_laws.simulator.errors import SpecError
+from mtl_laws.simulator.errors import SpecError, one_of
 from mtl_laws.simulator.memory import check_memory
 from mtl_laws.simulator.registry import enter, made
 from mtl_laws.simulator.spec import TaskSpec
@@ -53,7 +53,7 @@ def family_names() -> list[str]:
 def family(name: str) -> Family:
     """Return a family by name; `SpecError` lists the names there are."""
     if name not in FAMILIES:
-        raise SpecError("family", name, f"one of {', '.join(family_names())}")
+        raise SpecError("family", name, one_of(name, family_names()))
     return made(FAMILIES[name])
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from mtl_laws.simulator.corpus import bounds_of
-from mtl_laws.simulator.errors import SpecError
+from mtl_laws.simulator.errors import SpecError, one_of
 from mtl_laws.simulator.registry import enter, made
 from mtl_laws.simulator.tasks import Split, TaskSet
 
@@ -85,7 +85,7 @@ def format_names() -> list[str]:
 def format_named(name: str) -> Format:
     """Return a format by name; `SpecError` lists the names there are."""
     if name not in FORMATS:
-        raise SpecError("format", name, f"one of {', '.join(format_names())}")
+        raise SpecError("format", name, one_of(name, format_names()))
     return made(FORMATS[name])
 
 

@@ -16,6 +16,9 @@ FORMATS = ("conll", "conllu", "jsonl")
 
 _GZIP = b"\x1f\x8b"
 
+BINARY = {b"PK\x03\x04": "an Excel or zip file", b"PAR1": "a Parquet file", b"%PDF": "a PDF file"}
+"""Beginning of a file -> what it is instead of a corpus."""
+
 Lines = list[str]
 
 
@@ -93,7 +96,8 @@ def read_lines(path: Path) -> Lines:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        value = f"byte {raw[error.start]:#04x}"
+        other = next((kind for start, kind in BINARY.items() if raw.startswith(start)), None)
+        value = other or f"byte {raw[error.start]:#04x}"
         expected = "UTF-8 text: CoNLL columns, CoNLL-U or JSON Lines"
         raise broken(path, line, value, expected) from error
     lines = text.replace("\r\n", "\n").split("\n")

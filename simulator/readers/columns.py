@@ -70,6 +70,8 @@ def read_columns(path: Path, lines: Lines, options: ReaderOptions) -> FileConten
     if table.width < 2:
         row = table.blocks[0][0]
         expected = "a token and at least one label, separated by tabs or spaces"
+        if "," in row.fields[0] or ";" in row.fields[0]:
+            expected += "; a table of results goes to `mtl-laws fit`"
         raise broken(path, row.line, "1 column", expected)
     table, header = _without_header(table, names)
     names = names or header

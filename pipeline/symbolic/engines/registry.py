@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mtl_laws.pipeline.errors import EngineNotReadyError, UserError
+from mtl_laws.pipeline.errors import EngineNotReadyError, UserError, one_of
 from mtl_laws.pipeline.symbolic.engines.base import Engine
 from mtl_laws.pipeline.symbolic.engines.gplearn import GPLearn
 from mtl_laws.pipeline.symbolic.engines.grammar import Grammar
@@ -49,7 +49,7 @@ def choose(requested: str) -> Choice:
     if requested == "auto":
         return _first_ready()
     if requested not in ENGINES:
-        raise UserError("engine", f"one of auto, {', '.join(ENGINES)}", requested)
+        raise UserError("engine", one_of(requested, ("auto", *ENGINES)), requested)
     readiness = ENGINES[requested].readiness()
     if not readiness.ready:
         raise EngineNotReadyError(

@@ -104,5 +104,5 @@ class LatexPrinter(Printer):
 
 def formula_latex(expression: str, target: str = "", digits: int | None = 3) -> str:
     """`expression` as LaTeX, with ``target =`` in front where one is given."""
-    text = LatexPrinter(digits).write(parse(expression))
+    text = LatexPrinter(digits).text(parse(expression))
     return f"{latex_name(target)} = {text}" if target else text

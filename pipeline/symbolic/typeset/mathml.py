@@ -112,7 +112,7 @@ def formula_markup(expression: str, digits: int | None = 3, display: bool = True
     PipelineError
         if it is not arithmetic.
     """
-    return _math(MathPrinter(digits).write(parse(expression)), display)
+    return _math(MathPrinter(digits).text(parse(expression)), display)
 
 
 def left_side(target: str, display: bool = True) -> str:

@@ -72,4 +72,4 @@ class PlainPrinter(Printer):
 
 def formula_text(expression: str, digits: int | None = 3) -> str:
     """`expression` as one line of Unicode."""
-    return PlainPrinter(digits).write(parse(expression))
+    return PlainPrinter(digits).text(parse(expression))

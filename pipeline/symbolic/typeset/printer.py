@@ -42,6 +42,10 @@ class Printer(ABC):
     def __init__(self, digits: int | None = 3) -> None:
         self.digits = digits
 
+    def text(self, tree: Node) -> str:
+        """Text of a whole formula, without factors and exponents that print as 1."""
+        return self.write(without_ones(tree, self.digits))
+
     def write(self, node: Node) -> str:
         """Text of `node`."""
         match node:
@@ -128,6 +132,36 @@ class Printer(ABC):
     @abstractmethod
     def call(self, function: str, arguments: Nodes) -> str:
         """A function of its arguments."""
+
+
+def without_ones(node: Node, digits: int | None) -> Node:
+    """`node` without factors, divisors and exponents that print as 1 with these digits."""
+
+    def plain(inner: Node) -> Node:
+        return without_ones(inner, digits)
+
+    def is_one(inner: Node) -> bool:
+        return isinstance(inner, Constant) and parts(inner.value, digits) == ("1", 0)
+
+    result = node
+    match node:
+        case Sum(terms):
+            result = Sum(tuple((sign, plain(term)) for sign, term in terms))
+        case Product(above, below):
+            upper, lower = (
+                tuple(factor for factor in map(plain, factors) if not is_one(factor))
+                for factors in (above, below)
+            )
+            lone = not lower and len(upper) < 2
+            result = (*upper, Constant(1.0))[0] if lone else Product(upper, lower)
+        case Power(base, exponent):
+            above = plain(exponent)
+            result = plain(base) if is_one(above) else Power(plain(base), above)
+        case Root(argument, degree):
+            result = Root(plain(argument), degree)
+        case Call(function, arguments):
+            result = Call(function, tuple(map(plain, arguments)))
+    return result
 
 
 def reading_order(terms: Terms) -> Terms:

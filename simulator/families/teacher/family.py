@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_laws.simulator.errors import SpecError, UnreachableAMIError
+from mtl_laws.simulator.errors import SpecError, UnreachableAMIError, one_of
 from mtl_laws.simulator.families.base import read_options, require_ami
 from mtl_laws.simulator.families.synthetic_options import SyntheticOptions
 from mtl_laws.simulator.families.teacher.auxiliaries import (
@@ -72,7 +72,7 @@ class TeacherOptions(SyntheticOptions):
         if isinstance(phi, bool) or not isinstance(phi, int | float) or not 0.0 <= phi <= 1.0:
             raise SpecError("options.feature_overlap", phi, "a number from 0 to 1")
         if self.design not in DESIGNS:
-            raise SpecError("options.design", self.design, f"one of {', '.join(DESIGNS)}")
+            raise SpecError("options.design", self.design, one_of(str(self.design), DESIGNS))
 
 
 class TeacherFamily:

@@ -128,6 +128,26 @@ def test_layers_that_are_no_tasks_are_left_out_with_the_reason(tmp_path: Path) -
     assert (caught.value.path, caught.value.got) == ("aux", "number")
 
 
+def test_nearly_constant_layers_are_folded_into_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.conll"
+    rows = [
+        f"w{i % 40} L{i % 3} P{i % 4} {'F' if i % 100 == 0 else '_'} {'T' if i % 90 == 0 else '_'}"
+        for i in range(600)
+    ]
+    path.write_text("\n".join(row + "\n" * (i % 10 == 9) for i, row in enumerate(rows)))
+    columns = ("tokens", "tag", "pos", "Foreign", "Typo")
+    advice = advice_of(path, "tag", columns=columns)
+    assert [one.auxiliaries for one in advice.suggestions] == [("pos",)]
+    lines = [line for line in as_text(advice).splitlines() if "nearly constant" in line]
+    assert lines == [
+        "- Left out: Foreign, Typo; each is nearly constant: one label covers more than 98 % of "
+        "its tokens."
+    ]
+    assert set(advice.left_out) == {"Foreign", "Typo"}
+    named = advice_of(path, "tag", auxiliaries=("Typo",), columns=columns)
+    assert [one.auxiliaries for one in named.suggestions] == [("Typo",)]
+
+
 @pytest.mark.parametrize(
     ("path", "request_of"),
     [

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.laws.bands import GroupUncertainty, Uncertainty
 from mtl_laws.pipeline.laws.law import Constant, Interval, Law, LawDefect
-from mtl_laws.pipeline.laws.lawset import LawSet, schema
+from mtl_laws.pipeline.laws.lawset import LawSet, predict, schema
 from mtl_laws.pipeline.laws.record import (
     Baseline,
     DataRecord,
@@ -393,6 +393,26 @@ def test_a_plot_has_a_line_for_each_level(laws: LawSet, asked: Any, lines: int) 
 def test_a_plot_of_no_factor_is_refused(laws: LawSet, asked: Any) -> None:
     with pytest.raises(UserError, match="'m'"):
         laws.plot(**asked)
+
+
+@pytest.mark.parametrize(
+    ("change", "path"), [({"nn": 5}, "points"), ({"n": -5}, "table, row 1, column n")]
+)
+def test_a_point_that_cannot_be_is_refused(
+    change: dict[str, float], path: str, lawset: LawSet
+) -> None:
+    point = {"n": 500.0, "T": 2.0, "ami": 0.4}
+    assert len(predict(lawset, point)) == 1
+    with pytest.raises(UserError) as caught:
+        predict(lawset, {**point, **change})
+    assert caught.value.path == path
+
+
+def test_a_law_is_shown_in_one_line(lawset: LawSet) -> None:
+    text = repr(lawset.law)
+    assert text.startswith("Law(")
+    assert "R²" in text
+    assert "\n" not in text
 
 
 def test_the_models_load_nothing_heavy() -> None:

@@ -159,3 +159,19 @@ def test_a_long_exponent_is_written_as_a_function() -> None:
     assert "<msup><mi>e</mi>" in formula_markup("exp(-2*x)")
     assert "<mi>exp</mi>" in formula_markup("exp(-(n/300)**0.5)")
     assert formula_latex("c0*exp(-(n/c1)**0.5)").startswith(r"c_{0} \cdot \exp\left(")
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        ("1.0003*n", "n"),
+        ("n**(1.0001*ami**0.5)", "n^(√ami)"),
+        ("n/1.0001", "n"),
+        ("1.0/n", "1/n"),
+        ("0.9 - 1.0*n**-0.5", "0.9 − 1/√n"),
+        ("1.0001", "1"),
+        ("n**1.0", "n"),
+    ],
+)
+def test_factors_and_exponents_that_print_as_one_are_left_out(expression: str, text: str) -> None:
+    assert formula_text(expression) == text
