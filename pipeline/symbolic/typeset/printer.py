@@ -155,8 +155,8 @@ def without_ones(node: Node, digits: int | None) -> Node:
             lone = not lower and len(upper) < 2
             result = (*upper, Constant(1.0))[0] if lone else Product(upper, lower)
         case Power(base, exponent):
-            above = plain(exponent)
-            result = plain(base) if is_one(above) else Power(plain(base), above)
+            power = plain(exponent)
+            result = plain(base) if is_one(power) else Power(plain(base), power)
         case Root(argument, degree):
             result = Root(plain(argument), degree)
         case Call(function, arguments):
