@@ -56,7 +56,8 @@ class Parameter:
         if isinstance(self.info, ArgumentInfo):
             return self.name.upper()
         value = self.info.metavar or kind_name(self.kind)
-        return f"--{self.name.replace('_', '-')} {value}".strip()
+        option = (self.info.param_decls or (f"--{self.name.replace('_', '-')}",))[0]
+        return f"{option} {value}".strip()
 
     def row(self) -> str:
         """Its line of the table."""
