@@ -68,8 +68,10 @@ def predict(
     from mtl_laws.pipeline.laws.lawset import LawSet
 
     points = [parse_point(text) for text in at or ()]
-    if (solve is None) != (goal is None):
-        raise MissingError("solve" if solve is None else "goal", "it goes with `goal`", None)
+    if solve is not None and goal is None:
+        raise MissingError("goal", "what `solve` is to reach, as in accuracy=0.85", None)
+    if goal is not None and solve is None:
+        raise MissingError("solve", "the factor whose value reaches `goal`", None)
     if table is not None and (points or solve is not None):
         raise UserError("table", "no `at` and no `solve` beside it", str(table))
     if not points and table is None and solve is None:
@@ -84,9 +86,10 @@ def predict(
         text, answers = _predicted(lawset, _table_of(points, lawset))
     else:
         text, answers = _predicted_in(lawset, table)
-    typer.echo(printable(f"law: {lawset.line()}\n\n{text}"))
     if out is not None:
         _write(answers, out)
+    typer.echo(printable(f"law: {lawset.line()}\n\n{text}"))
+    if out is not None:
         typer.echo(f"\nwrote {out}")
 
 
@@ -146,7 +149,7 @@ def _named(point: Mapping[str, str], laws: LawSet) -> Iterator[tuple[str, float 
             options = [*laws.factors, *groups]
             raise UserError("at", nearest(name, options, "a factor of the laws"), name)
         if own in seen:
-            raise UserError("at", f"each factor once; {seen[own]} is {name}", name)
+            raise UserError("at", f"each factor once; {seen[own]} and {name} are the same", name)
         seen[own] = name
         yield own, _value(name, text) if own in laws.factors else text
 
@@ -168,13 +171,17 @@ def _mistakes_of(source: str, laws: LawSet) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        of_group = "" if laws.groups is None else laws.groups.column
-        path = f"table, column {of_group}" if error.path == "group" else error.path
-        if path.partition(",")[0] != "table":
+        group = "" if laws.groups is None else laws.groups.column
+        path = f"table, column {group}" if error.path == "group" else error.path
+        table, _, rest = path.partition(", ")
+        if table != "table":
             raise
-        rest = path.removeprefix("table, ")
+        if source != "at":
+            raise error.at(f"{source}, {rest}" if rest else source) from error
         column = rest.removeprefix("column ")
-        raise error.at(f"at.{column}" if source == "at" else f"{source}, {rest}") from error
+        levels = f"the group of the point, one of {', '.join(laws.law.levels)}"
+        expected = levels if isinstance(error, MissingError) else None
+        raise error.at(f"at.{column}", expected) from error
 
 
 def _check_defined(points: pd.DataFrame, laws: LawSet, source: str) -> None:

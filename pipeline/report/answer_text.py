@@ -82,9 +82,10 @@ def solved_text(solved: Solved, target: str) -> str:
     if beyond:
         within = f"{goal} is not reachable within {domain}, the law's domain, {extremes}"
         return f"{within}; outside it, at {listed(beyond)}"
-    return (
-        f"{goal} is not reachable, neither within {domain}, {extremes}, nor outside{_held(solved)}"
-    )
+    nowhere = f"{goal} is not reachable: not within {domain}, {extremes}"
+    if solved.examined != solved.domain:
+        nowhere += f", and not within {solved.factor} = {interval_text(*solved.examined)}"
+    return f"{nowhere}{_held(solved)}"
 
 
 def _held(solved: Solved) -> str:
