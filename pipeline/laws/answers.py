@@ -77,7 +77,7 @@ class Answers(Record):
         --------
         >>> laws.gain({"n": 500, "T": 4, "ami": 0.6})[["gain", "law_low", "law_high"]].round(2)
            gain  law_low  law_high
-        0  0.12     0.11      0.12
+        0  0.15     0.14      0.15
         """
         roles = self.data.roles
         if roles is None or not roles.tasks:
@@ -114,8 +114,8 @@ class Answers(Record):
         Examples
         --------
         >>> laws.solve("n", 0.6, {"T": 4, "ami": 0.6}).table().round(0)
-               n  low  high  inside
-        0  272.0  263.0  280.0  True
+               n    low   high  inside
+        0  330.0  317.0  344.0    True
         """
         used = [name for name in self.factors if self.law.uses(name)]
         if factor not in used:

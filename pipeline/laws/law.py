@@ -354,7 +354,7 @@ class Law(Record):
         >>> law = Law(expression="0.9 - 3/sqrt(n*T**0.4)", factors=("n", "T"), complexity=9,
         ...           valid=True)
         >>> law.line("f1")
-        'f1 = 0.9 − 3/√(n_eff), n_eff = n·T^0.4'
+        'f1 = 0.9 − 3/√n_eff, n_eff = n·T^0.4'
         """
         form = self.effective(size)
         parts = [f"{target} = {formula_text(form.main)}" if target else formula_text(form.main)]
