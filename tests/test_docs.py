@@ -23,7 +23,7 @@ from mtl_laws.pipeline.cli.app import app
 from mtl_laws.pipeline.columns import Column
 from mtl_laws.pipeline.export import Publication, PublishedTable
 from mtl_laws.pipeline.export.dataset import description
-from mtl_laws.pipeline.export.publication import CURVES, FRONT
+from mtl_laws.pipeline.export.publication import CURVES, FRONT, PREDICTIONS
 from mtl_laws.pipeline.laws.catalogue import CATALOGUE
 from mtl_laws.pipeline.laws.checks import Domain
 from mtl_laws.pipeline.laws.document import laws_document
@@ -176,7 +176,7 @@ def test_every_page_is_reached_from_the_readme_or_another() -> None:
 
 def test_every_column_and_key_of_what_is_published_is_on_the_page() -> None:
     named = set(re.findall(r"`(\w+)`", FORMATS.read_text(encoding="utf-8")))
-    assert {column.name for column in (*CURVES, *FRONT)} - named == set()
+    assert {column.name for column in (*CURVES, *FRONT, *PREDICTIONS)} - named == set()
     column = Column("a", "int64", "", "it")
     table = PublishedTable(name="t", meaning="", data=pa.table({"a": [1]}), columns=(column,))
     origin = {"version": "1", "commit": ""}
