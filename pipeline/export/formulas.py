@@ -111,8 +111,8 @@ def _constants(law: Law, group: str) -> Iterator[str]:
     names = list(next(iter(law.group_constants.values())))
     for name in names:
         values = {level: own[name] for level, own in law.group_constants.items()}
-        yield f"    own = {values!r}"
-        levels = f"[own[str(level)] for level in {NUMPY}.ravel({group})]"
+        yield f"    _own = {values!r}"
+        levels = f"[_own[str(level)] for level in {NUMPY}.ravel({group})]"
         yield f"    {name} = {NUMPY}.reshape({levels}, {NUMPY}.shape({group}))"
 
 
@@ -226,7 +226,7 @@ def siunitx(laws: LawSet) -> str:
     )
 
 
-def _latex_row(row: Mapping[str, Any]) -> str:
+def _latex_row(row: Mapping[Any, Any]) -> str:
     """A line of the table of constants."""
     known = not math.isnan(row["low"])
     interval = f"{_num(row['low'])} to {_num(row['high'])}" if known else "--"

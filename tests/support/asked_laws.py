@@ -30,7 +30,8 @@ def rows() -> pd.DataFrame:
         for ami in (0.1, 0.5, 0.9)
     ]
     table = pd.DataFrame(grid, columns=["n", "T", "ami"]).drop_duplicates(ignore_index=True)
-    mean = asked_law().predict({name: table[name].fillna(0.5) for name in table})
+    columns = {name: table[name].fillna(0.5).to_numpy() for name in ("n", "T", "ami")}
+    mean = asked_law().predict(columns)
     return table.assign(f1=mean, role="fit", cell=range(len(table)))
 
 

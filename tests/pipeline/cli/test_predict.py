@@ -138,6 +138,6 @@ def test_a_group_is_named_by_its_column_or_as_group(
     words = ("--at", "n=376, encoder=small", "--at", "n=376, group=large")
     rows = [line.split()[1:4] for line in asked(folder, *words, capsys=capsys)[3:5]]
     assert rows == [["376", "small", "0.4"], ["376", "large", "0.475"]]
-    words = ("--solve", "n", "--for", "f1=0.6", "--at", "group=large")
-    line = asked(folder, *words, capsys=capsys)[2]
+    solve = ("--solve", "n", "--for", "f1=0.6", "--at", "group=large")
+    line = asked(folder, *solve, capsys=capsys)[2]
     assert line == "at encoder = large: f1 = 0.6 at n = 645 (no interval is known)"
