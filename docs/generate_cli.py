@@ -56,7 +56,11 @@ class Parameter:
         if isinstance(self.info, ArgumentInfo):
             return self.name.upper()
         value = self.info.metavar or kind_name(self.kind)
-        return f"--{self.name.replace('_', '-')} {value}".strip()
+        # Typer takes the first name that is given in `Annotated` for a default
+        given = (self.info.default, *(self.info.param_decls or ()))
+        names = [name for name in given if isinstance(name, str) and name.startswith("--")]
+        option = names[0] if names else f"--{self.name.replace('_', '-')}"
+        return f"{option} {value}".strip()
 
     def row(self) -> str:
         """Its line of the table."""

@@ -25,7 +25,17 @@ from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.symbolic.engines import Readiness
 from mtl_laws.pipeline.symbolic.engines.pysr import HINT, PySR
 from support.mistakes import OUT, STUDY, TABLE, Mistake, fit, form, held, study, table
-from support.mistakes_in_commands import ANALYSED, LAW, LAWS, OTHERS, REPORTS, changed, law, report
+from support.mistakes_in_commands import (
+    ANALYSED,
+    ANSWERS,
+    LAW,
+    LAWS,
+    OTHERS,
+    REPORTS,
+    changed,
+    law,
+    report,
+)
 from support.mistakes_in_studies import CORPORA, OPTIONS, STUDIES, WRONG_TYPES
 from support.mistakes_in_tables import GROUPS, TABLES, WORDS
 
@@ -40,6 +50,7 @@ MISTAKES = {
         "type": WRONG_TYPES,
         "run": OPTIONS,
         "report": REPORTS,
+        "predict": ANSWERS,
         "command": OTHERS,
     }.items()
     for name, mistake in mistakes.items()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -23,7 +26,7 @@ from mtl_laws.pipeline.cli.app import app
 from mtl_laws.pipeline.columns import Column
 from mtl_laws.pipeline.export import Publication, PublishedTable
 from mtl_laws.pipeline.export.dataset import description
-from mtl_laws.pipeline.export.publication import CURVES, FRONT
+from mtl_laws.pipeline.export.publication import CURVES, FRONT, PREDICTIONS
 from mtl_laws.pipeline.laws.catalogue import CATALOGUE
 from mtl_laws.pipeline.laws.checks import Domain
 from mtl_laws.pipeline.laws.document import laws_document
@@ -41,7 +44,19 @@ FAMILIES, LAWS_JSON = ROOT / "docs" / "families.md", ROOT / "docs" / "laws-json.
 EXTEND, NOTEBOOK = ROOT / "docs" / "extend.md", ROOT / "docs" / "notebook.md"
 METHOD, RULES_PAGE = ROOT / "docs" / "method.md", ROOT / "docs" / "rules.md"
 FORMATS, REGRESSOR = ROOT / "docs" / "formats.md", ROOT / "docs" / "regressor.md"
-EXECUTED = [README, TUTORIAL, FAMILIES, LAWS_JSON, EXTEND, FORMATS, NOTEBOOK, REGRESSOR, RULES_PAGE]
+PREDICT, IPYNB = ROOT / "docs" / "predict.md", ROOT / "docs" / "tutorial.ipynb"
+EXECUTED = [
+    README,
+    TUTORIAL,
+    FAMILIES,
+    LAWS_JSON,
+    EXTEND,
+    FORMATS,
+    NOTEBOOK,
+    REGRESSOR,
+    RULES_PAGE,
+    PREDICT,
+]
 """Pages whose blocks are run as a reader would: in order, in one folder."""
 
 
@@ -86,7 +101,9 @@ def test_cheap_blocks_run(page: Path, checkout: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [README, TUTORIAL, LAWS_JSON, EXTEND, REGRESSOR], ids=name)
+@pytest.mark.parametrize(
+    "page", [README, TUTORIAL, LAWS_JSON, EXTEND, REGRESSOR, PREDICT], ids=name
+)
 def test_all_blocks_run_in_order(page: Path, checkout: Path) -> None:
     perform_all(page, checkout, slow=True)
 
@@ -96,6 +113,36 @@ def test_the_cells_of_the_notebook_run_in_one_session(checkout: Path) -> None:
     cells = [block.text for block in blocks(NOTEBOOK) if block.runnable]
     assert len(cells) >= 5
     perform(Block("python", "\n".join(cells)), checkout)
+
+
+def test_the_tutorial_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every cell runs, and what a cell ends with can be shown."""
+    folder = tmp_path / "docs"
+    shutil.copytree(ROOT / "docs" / "example", folder / "example")
+    monkeypatch.chdir(folder)
+    notebook = json.loads(IPYNB.read_text(encoding="utf-8"))
+    assert notebook["nbformat"] == 4
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert len(cells) >= 8
+    names: dict[str, Any] = {}
+    shown = [run_cell(cell, names) for cell in cells]
+    assert any("n_eff" in text for text in shown)
+    assert any(text == "a picture" for text in shown)
+
+
+def run_cell(cell: str, names: dict[str, Any]) -> str:
+    """Run a cell as a notebook does; what it shows of the value that it ends with."""
+    tree = ast.parse(cell)
+    last = tree.body[-1]
+    if not isinstance(last, ast.Expr):
+        exec(compile(tree, "cell", "exec"), names)
+        return ""
+    exec(compile(ast.Module(tree.body[:-1], []), "cell", "exec"), names)
+    value = eval(compile(ast.Expression(last.value), "cell", "eval"), names)
+    if hasattr(value, "_repr_png_"):
+        assert value._repr_png_().startswith(b"\x89PNG")
+        return "a picture"
+    return f"{getattr(value, '_repr_html_', str)()}\n{value!r}"
 
 
 def test_the_notebook_begins_with_four_lines() -> None:
@@ -176,7 +223,7 @@ def test_every_page_is_reached_from_the_readme_or_another() -> None:
 
 def test_every_column_and_key_of_what_is_published_is_on_the_page() -> None:
     named = set(re.findall(r"`(\w+)`", FORMATS.read_text(encoding="utf-8")))
-    assert {column.name for column in (*CURVES, *FRONT)} - named == set()
+    assert {column.name for column in (*CURVES, *FRONT, *PREDICTIONS)} - named == set()
     column = Column("a", "int64", "", "it")
     table = PublishedTable(name="t", meaning="", data=pa.table({"a": [1]}), columns=(column,))
     origin = {"version": "1", "commit": ""}

@@ -1,7 +1,7 @@
 """Advice: the gain to expect from each auxiliary layer of a user's corpus.
 
 >>> from mtl_laws import advise
->>> advise("corpus.conllu", "upos")
+>>> advise("corpus.conllu", "upos")  # doctest: +SKIP
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from mtl_laws.pipeline.advice.corpus import LayerProfile, Profile
 from mtl_laws.pipeline.advice.factors import FACTORS, TokenCounts, same_sentences
 from mtl_laws.pipeline.advice.predict import GAIN, AdviceLaw, Suggestion
 from mtl_laws.pipeline.io.templates import templates_in
+from mtl_laws.pipeline.io.textgrid import aligned
 from mtl_laws.pipeline.laws.law import Law
 
 if TYPE_CHECKING:
@@ -332,14 +333,7 @@ def _interval(ends: tuple[float, float] | None) -> str:
 
 
 def _aligned(table: AdviceTable) -> str:
-    """The table in columns of equal width."""
-    lines = (table.heads, *table.rows)
-    widths = [max(len(line[k]) for line in lines) for k in range(len(table.heads))]
-    padded = (
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
-    return "\n".join([f"{table.title}:", *padded])
+    return f"{table.title}:\n{aligned((table.heads, *table.rows))}"
 
 
 def _finite(value: Any) -> Any:

@@ -20,6 +20,7 @@ from mtl_laws.pipeline.cli.export import export
 from mtl_laws.pipeline.cli.fit import fit
 from mtl_laws.pipeline.cli.init import init
 from mtl_laws.pipeline.cli.plan import plan
+from mtl_laws.pipeline.cli.predict import predict
 from mtl_laws.pipeline.cli.report import report
 from mtl_laws.pipeline.cli.run import run
 from mtl_laws.pipeline.cli.simulate import simulate
@@ -31,6 +32,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     run,
     status,
     fit,
+    predict,
     report,
     export,
     advise,

@@ -20,6 +20,8 @@ from mtl_laws.pipeline.errors import UserError
 FACTORS = "NAME=COLUMN,…"
 DOMAIN = "FACTOR=LOW:HIGH"
 FAMILY_OPTION = "NAME=VALUE"
+POINT = "NAME=VALUE,…"
+GOAL = "TARGET=VALUE"
 
 Jobs = Annotated[
     int, typer.Option(metavar="N", help="Number of worker processes; -1 for one per core.")
@@ -137,6 +139,41 @@ def parse_domains(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
             raise error
         domains[name] = (low, high)
     return domains
+
+
+def parse_point(text: str) -> dict[str, str]:
+    """``n=500, T=2, ami=`` as {"n": "500", "T": "2", "ami": ""}; an empty value is undefined.
+
+    Raises
+    ------
+    UserError
+        if a part is not ``NAME=VALUE`` or a name is given twice.
+    """
+    point: dict[str, str] = {}
+    for part in text.split(","):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not name or not equals:
+            raise UserError("at", f"{POINT}, as in 'n=500, T=2, ami=0.4'", text)
+        if name in point:
+            raise UserError("at", f"each name once; {name} is there twice", text)
+        point[name] = value
+    return point
+
+
+def parse_goal(text: str, target: str) -> float:
+    """``accuracy=0.85`` as 0.85.
+
+    Raises
+    ------
+    UserError
+        if it is not the target's name and a number.
+    """
+    error = UserError("goal", f"{target}=VALUE, as in {target}=0.85", text)
+    name, _, value = (piece.strip() for piece in text.partition("="))
+    number = _number(value, error) if name == target else None
+    if number is None:
+        raise error
+    return number
 
 
 def parse_options(texts: Sequence[str]) -> dict[str, Any]:

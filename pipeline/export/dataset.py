@@ -13,10 +13,13 @@ import pyarrow as pa
 
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.export.formats import TableFormat, export_format
+from mtl_laws.pipeline.export.formulas import python_module, siunitx, sympy_module
+from mtl_laws.pipeline.export.model_card import NAME as MODEL_CARD
+from mtl_laws.pipeline.export.model_card import model_card
 from mtl_laws.pipeline.export.publication import Publication, publication_of
 from mtl_laws.pipeline.export.tables import TYPES, PublishedTable
 from mtl_laws.pipeline.laws.law import scores_in_words
-from mtl_laws.pipeline.laws.lawset import LAWS_NAME
+from mtl_laws.pipeline.laws.lawset import LAWS_NAME, LawSet
 from mtl_laws.pipeline.symbolic.typeset.latex import formula_latex
 from mtl_laws.simulator.card import escaped, pipe_table
 from mtl_laws.simulator.folders import whole_folder
@@ -175,6 +178,7 @@ def _write(publication: Publication, table_format: TableFormat, format: str, fol
             files[table.name].append(entry)
     if publication.laws is not None:
         publication.laws.save(folder / LAWS_NAME)
+        _write_law(publication.laws, folder)
     head = table_format.finish(publication, folder)
     first = publication.tables[0].name
     reading = table_format.reading.format(file=files[first][0]["path"], table=first)
@@ -182,6 +186,20 @@ def _write(publication: Publication, table_format: TableFormat, format: str, fol
     (folder / "README.md").write_text(text, encoding="utf-8")
     record = json.dumps(description(publication, format, files), indent=1, ensure_ascii=False)
     (folder / DESCRIPTION).write_text(record + "\n", encoding="utf-8")
+
+
+def _write_law(laws: LawSet, folder: Path) -> None:
+    """Write the selected law as source, and its model card."""
+    if laws.selected is None:
+        return
+    texts = {
+        MODEL_CARD: model_card(laws),
+        "laws.py": python_module(laws),
+        "laws_sympy.py": sympy_module(laws),
+        "law.tex": siunitx(laws),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def _summary(publication: Publication) -> str:
@@ -206,6 +224,7 @@ def _law(publication: Publication) -> Iterator[str]:
     yield f"$${formula.replace('<', chr(92) + 'lt ').replace('>', chr(92) + 'gt ')}$$"
     yield scores_in_words(selected.scores) + "."
     yield f"`{selected.shown}`"
+    yield f"Warnings, region and use: [{MODEL_CARD}]({MODEL_CARD})."
     sentences = [one.sentence for one in laws.evidence if one.sentence]
     notes = [*sentences, *laws.verdicts, *laws.data.notes]
     yield "\n".join(f"- {escaped(' '.join(note.split()))}" for note in notes)

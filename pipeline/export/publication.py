@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from mtl_laws.pipeline.columns import GLOSSARY, RESULTS_NAME, Column
+from mtl_laws.pipeline.columns import GLOSSARY, MARK, RESULTS_NAME, Column
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.export.tables import PublishedTable, published_table
 from mtl_laws.pipeline.fit import read_fit
@@ -38,6 +39,8 @@ PRIVATE = ("host",)
 #: columns of file paths: the file's name stays, its folder goes
 PATHS = ("corpus", "option_corpus")
 MAX_TITLE_LENGTH = 100
+#: the column of predictions that is text
+OUTSIDE = "predicted_outside"
 
 CURVES = (
     Column("trial", "str", "", "the trial: `trial` of `results`"),
@@ -64,6 +67,15 @@ FRONT = (
             ("hold_out", "held out"),
         )
     ),
+)
+PREDICTIONS = (
+    Column("predicted", "float64", "", "the selected law's value"),
+    Column("predicted_low", "float64", "", "95 % interval of the mean of such trials, lower end"),
+    Column("predicted_high", "float64", "", "its upper end"),
+    Column("predicted_trial_low", "float64", "", "95 % interval of one more trial, lower end"),
+    Column("predicted_trial_high", "float64", "", "its upper end"),
+    Column("predicted_outside", "str", "", "factors beyond the range the law was fitted on"),
+    Column("predicted_distance", "float64", "widths", "how far outside the fitted region"),
 )
 
 
@@ -114,7 +126,7 @@ def publication_of(folder: Path, licence: str = "") -> Publication:
         run = _RunRecord(read_summary(path), read_rows(path), read_runs(path))
         study = run.summary.study
     fit = read_fit(folder) if (folder / LAWS_NAME).exists() else None
-    tables = _run_tables(folder, run)
+    tables = _run_tables(folder, run, None if fit is None else fit.laws)
     if fit is not None:
         tables += _fit_tables(fit.laws, fit.laws.rows)
     if not tables:
@@ -148,16 +160,19 @@ def without_folders(laws: LawSet) -> LawSet:
     return laws.model_copy(update={"provenance": origin})
 
 
-def _run_tables(folder: Path, run: _RunRecord | None) -> list[PublishedTable]:
+def _run_tables(folder: Path, run: _RunRecord | None, laws: LawSet | None) -> list[PublishedTable]:
     if run is None:
         path = folder / RESULTS_NAME
-        return [_results_table(read_table(path), set(), set())] if path.exists() else []
+        if not path.exists():
+            return []
+        return [_results_table(with_predictions(read_table(path), laws), set(), set())]
     if not run.rows:
         return []
     trials = [row.description for row in run.rows]
     settings = {name for trial in trials for name in trial["training"]}
     options = {name for trial in trials for name in trial["task"]["options"]}
-    tables = [_results_table(outcomes_table(run.rows, run.runs), settings, options)]
+    rows = with_predictions(outcomes_table(run.rows, run.runs), laws)
+    tables = [_results_table(rows, settings, options)]
     curves = learning_curves((row.trial, row.outcome["curve"]) for row in run.rows)
     if len(curves):
         tables.append(published_table("curves", "One evaluation of one trial.", curves, CURVES))
@@ -177,10 +192,30 @@ def _results_table(rows: pd.DataFrame, settings: set[str], options: set[str]) ->
             return "training setting"
         return "score of the main task" if settings else "see the study"
 
-    described = {column.name for column in GLOSSARY}
+    described = {column.name for column in (*GLOSSARY, *PREDICTIONS)}
     names = (str(name) for name in public.columns)
     others = [Column(name, "", "", meaning(name)) for name in names if name not in described]
-    return published_table("results", "One trial (one training).", public, (*GLOSSARY, *others))
+    columns = (*GLOSSARY, *PREDICTIONS, *others)
+    return published_table("results", "One trial (one training).", public, columns)
+
+
+def with_predictions(rows: pd.DataFrame, laws: LawSet | None) -> pd.DataFrame:
+    """The rows and, beside them, what the selected law predicts for each.
+
+    Controls have no prediction: the law describes the other trials. Rows that lack a column which
+    the law needs, or have one of the new names, stay as they are.
+    """
+    if laws is None or laws.selected is None:
+        return rows
+    try:
+        both = laws.beside(rows)
+    except UserError:
+        return rows
+    names = [column.name for column in PREDICTIONS]
+    both = both.replace({name: [np.inf, -np.inf] for name in names if name != OUTSIDE}, np.nan)
+    if MARK in rows:
+        both.loc[rows[MARK].notna(), names] = None
+    return both
 
 
 def _fit_tables(laws: LawSet, rows: pd.DataFrame) -> list[PublishedTable]:
@@ -193,12 +228,19 @@ def _fit_tables(laws: LawSet, rows: pd.DataFrame) -> list[PublishedTable]:
         Column(laws.target, "float64", "", "target of the laws"),
         Column("role", "str", "", "`fit`, or `hold-out`: not used to fit or select laws"),
         Column("cell", "int64", "", "number of the cell: its rows are replicates"),
+        *(() if laws.groups is None else (Column("group", "str", "", "group of the row"),)),
     )
     ordered = rows[[column.name for column in columns]].sort_values(
         "role", kind="stable", ignore_index=True
     )
+    if laws.groups is not None:
+        named = ordered.rename(columns={"group": laws.groups.column})
+        back = {laws.groups.column: "group"}
+        ordered = with_predictions(named, laws).rename(columns=back)
+    else:
+        ordered = with_predictions(ordered, laws)
     meaning = "One row of the table that laws were fitted to."
-    tables = [published_table("law_rows", meaning, ordered, columns, "role")]
+    tables = [published_table("law_rows", meaning, ordered, (*columns, *PREDICTIONS), "role")]
     front = _front(laws)
     if len(front):
         tables.append(published_table("laws", "One law of the front.", front, FRONT))

@@ -6,10 +6,11 @@ chooses its own figures from the data; the plot here shows what the user asks fo
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from mtl_laws.pipeline.symbolic.typeset.numbers import number, score
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.typing import ColorType
 
 MOST_LAWS = 8
 SCROLLABLE = "overflow-x:auto;max-width:100%"
@@ -33,13 +35,30 @@ POINTS, MOST_LINES = 160, 6
 #: a factor that spans more than this ratio has a logarithmic axis
 WIDE = 20.0
 SIZE = (6.0, 4.0)
+DPI, GREY = 120, "0.5"
+ALPHA = {"law": 0.25, "run": 0.1}
+#: with more lines, the intervals of one more trial would hide each other
+MOST_BANDED = 3
+
+Range: TypeAlias = tuple[float, float]
 
 
-def laws_html(target: str, selected: Law | None, front: Sequence[Law], notes: Sequence[str]) -> str:
-    """The selected law, its scores, the front around it, and the notes."""
+def laws_html(
+    target: str,
+    selected: Law | None,
+    front: Sequence[Law],
+    notes: Sequence[str],
+    size: str = "",
+) -> str:
+    """The selected law, its scores, the front around it, and the notes.
+
+    Parameters
+    ----------
+    size : the amount of data, as in `Law.effective`.
+    """
     formula, scores = "no valid law", ""
     if selected is not None:
-        formula = formula_markup(selected.shown, display=False)
+        formula = selected.markup_line(size)
         scores = scores_in_words(selected.scores)
     items = "".join(f"<li>{escape(note)}</li>" for note in notes)
     return (
@@ -86,37 +105,45 @@ class LawPlot:
     Attributes
     ----------
     law, target : the law, and what it explains.
-    ranges : factor -> where the law was fitted.
+    ranges, domain : factor -> where the law was fitted, and where it must be valid.
     column : the group column; None where no constant differs between groups.
     intervals : predictions with intervals for a table, as `LawSet.intervals` makes them.
+    levels : levels of a factor in the fitted rows; none where these are not known.
     """
 
     law: Law
     target: str
-    ranges: Mapping[str, tuple[float, float]]
+    ranges: Mapping[str, Range]
+    domain: Mapping[str, Range]
     column: str | None
     intervals: Callable[[pd.DataFrame], pd.DataFrame]
+    levels: Callable[[str], Floats]
 
     def draw(self, x: str | None, by: str | None, at: Mapping[str, float]) -> Figure:
         """The figure; parameters and errors are those of `LawSet.plot`."""
-        from matplotlib.figure import Figure
-
         factors = self.law.factors
         axis = x or next((name for name in factors if self.law.uses(name)), factors[0])
         by = by or self.column
         self._check(axis, by, at)
-        values = _spread(*self._range(axis), POINTS)
-        defaults = {name: float(_spread(*self._range(name), 3)[1]) for name in factors}
-        figure = Figure(figsize=SIZE, layout="constrained")
+        values = _spread(*self._ends(axis), POINTS)
+        others = [name for name in factors if name not in (axis, by)]
+        held = {name: float(at.get(name, self._middle(name))) for name in others}
+        figure = law_figure()
         axes = figure.subplots()
-        for label, line in self._lines(by).items():
-            table = pd.DataFrame({**defaults, **at, **line, axis: values})
-            _draw(axes, values, self.intervals(table), self.target, label)
+        lines = self._lines(by)
+        kinds = ("run", "law") if len(lines) <= MOST_BANDED else ("law",)
+        for label, line in lines.items():
+            bands = self.intervals(pd.DataFrame({**held, **line, axis: values}))
+            (curve,) = axes.plot(values, bands[self.target].to_numpy(dtype=float), label=label)
+            _fill(axes, values, bands, kinds, curve.get_color())
         if values[0] > 0 and values[-1] > WIDE * values[0]:
             axes.set_xscale("log")
+        _shade(axes, (float(values[0]), float(values[-1])), self.ranges.get(axis))
         axes.set_xlabel(axis)
         axes.set_ylabel(self.target)
-        if by is not None:
+        shown = [f"{name} = {number(value)}" for name, value in held.items() if self.law.uses(name)]
+        axes.set_title(f"at {', '.join(shown)}" if shown else "", fontsize="medium")
+        if axes.get_legend_handles_labels()[0]:
             axes.legend(title=by)
         return figure
 
@@ -127,8 +154,23 @@ class LawPlot:
             if name not in options:
                 raise UserError(field, nearest(name, options), name)
 
-    def _range(self, factor: str) -> tuple[float, float]:
-        return self.ranges.get(factor, (0.0, 1.0))
+    def _ends(self, factor: str) -> Range:
+        """The ends of an axis: the domain, and the fitted range where it reaches further."""
+        low, high = self.ranges.get(factor, (0.0, 1.0))
+        first, last = self.domain.get(factor, (low, high))
+        return min(low, first), max(high, last)
+
+    def _places(self, factor: str) -> Floats:
+        """Values of a factor that stand for all: its levels, else the ends and the middle."""
+        levels = self.levels(factor)
+        if not len(levels):
+            return _spread(*self.ranges.get(factor, (0.0, 1.0)), 3)
+        places = np.linspace(0, len(levels) - 1, min(len(levels), MOST_LINES))
+        return np.asarray(levels[np.rint(places).astype(int)])
+
+    def _middle(self, factor: str) -> float:
+        places = self._places(factor)
+        return float(places[len(places) // 2])
 
     def _lines(self, by: str | None) -> dict[str, dict[str, object]]:
         """Label of each line -> its values of the group or of the factor `by`."""
@@ -138,15 +180,42 @@ class LawPlot:
             return {"": first}
         if by == self.column:
             return {level: {by: level} for level in levels}
-        places = _spread(*self._range(by), 3).tolist()
-        return {number(place): {**first, by: place} for place in places}
+        return {number(place): {**first, by: place} for place in self._places(by).tolist()}
 
 
-def _draw(axes: Axes, x: Floats, bands: pd.DataFrame, target: str, label: str) -> None:
-    (line,) = axes.plot(x, bands[target].to_numpy(dtype=float), label=label)
-    low, high = (bands[name].to_numpy(dtype=float) for name in ("law_low", "law_high"))
-    if np.isfinite(low).any():
-        axes.fill_between(x, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+def law_figure() -> Figure:
+    """An empty figure that a notebook shows as a picture, whether or not pyplot is loaded."""
+    from matplotlib.figure import Figure
+
+    class LawFigure(Figure):
+        """A figure that is a picture in a notebook."""
+
+        def _repr_png_(self) -> bytes:
+            stream = io.BytesIO()
+            self.savefig(stream, format="png", dpi=DPI)
+            return stream.getvalue()
+
+    return LawFigure(figsize=SIZE, layout="constrained")
+
+
+def _fill(
+    axes: Axes, x: Floats, bands: pd.DataFrame, kinds: Sequence[str], colour: ColorType
+) -> None:
+    """Bands of a line, the outer one first and lighter."""
+    for kind in kinds:
+        low, high = (bands[f"{kind}_{end}"].to_numpy(dtype=float) for end in ("low", "high"))
+        if np.isfinite(low).any():
+            axes.fill_between(x, low, high, color=colour, alpha=ALPHA[kind], linewidth=0)
+
+
+def _shade(axes: Axes, ends: Range, fitted: Range | None) -> None:
+    """Grey where the law was not fitted."""
+    axes.set_xlim(*ends) if ends[0] < ends[1] else None
+    label = "outside the fitted range"
+    for low, high in () if fitted is None else ((ends[0], fitted[0]), (fitted[1], ends[1])):
+        if low < high:
+            axes.axvspan(low, high, color=GREY, alpha=0.15, linewidth=0, zorder=0, label=label)
+            label = ""
 
 
 def _spread(low: float, high: float, count: int) -> Floats:

@@ -17,10 +17,11 @@ from pydantic import Field, model_validator
 from mtl_laws.pipeline.errors import UserError, nearest
 from mtl_laws.pipeline.laws.bands import Bands, Predictor, Uncertainty
 from mtl_laws.pipeline.laws.record import Record, wrong
+from mtl_laws.pipeline.symbolic.effective import EffectiveForm, effective_form
 from mtl_laws.pipeline.symbolic.program import Expression, rows_of
 from mtl_laws.pipeline.symbolic.tree import FUNCTIONS, Floats, format_number
-from mtl_laws.pipeline.symbolic.typeset import formula_latex, formula_markup
-from mtl_laws.pipeline.symbolic.typeset.plain import formula_text
+from mtl_laws.pipeline.symbolic.typeset import formula_latex, formula_markup, formula_text
+from mtl_laws.pipeline.symbolic.typeset.mathml import left_side
 
 SCORES = (
     "r2_train",
@@ -336,6 +337,51 @@ class Law(Record):
         names = (*self.factors, *expression.constants)
         return sympy.sympify(text, locals={name: sympy.Symbol(name) for name in names})
 
+    def effective(self, size: str = "") -> EffectiveForm:
+        """`shown` with its effective quantity under a name, as ``n_eff = n*T**0.4``.
+
+        Parameters
+        ----------
+        size : the factor to look for first, such as the amount of data.
+        """
+        return effective_form(self.shown, self.factors, size)
+
+    def line(self, target: str = "", size: str = "") -> str:
+        """The law as one line of Unicode with its effective quantity named.
+
+        Parameters
+        ----------
+        target : name of what the law explains; empty for the right-hand side alone.
+        size : as in `effective`.
+
+        Examples
+        --------
+        >>> law = Law(expression="0.9 - 3/sqrt(n*T**0.4)", factors=("n", "T"), complexity=9,
+        ...           valid=True)
+        >>> law.line("f1")
+        'f1 = 0.9 − 3/√n_eff, n_eff = n·T^0.4'
+        """
+        form = self.effective(size)
+        parts = [f"{target} = {formula_text(form.main)}" if target else formula_text(form.main)]
+        parts += [f"{form.name} = {formula_text(form.part)}"] if form.name else []
+        return ", ".join(parts)
+
+    def latex_line(self, target: str = "", size: str = "") -> str:
+        """`line` as LaTeX, without dollar signs."""
+        form = self.effective(size)
+        parts = [formula_latex(form.main, target)]
+        parts += [formula_latex(form.part, form.name)] if form.name else []
+        return ",\\quad ".join(parts)
+
+    def markup_line(self, size: str = "") -> str:
+        """The right-hand side as MathML, and its effective quantity below it."""
+        form = self.effective(size)
+        main = formula_markup(form.main, display=False)
+        if not form.name:
+            return main
+        name = left_side(form.name, display=False, sign="=")
+        return f"{main}, where {name} {formula_markup(form.part, display=False)}"
+
     def latex(self, digits: int | None = None) -> str:
         """LaTeX of `shown`, at so many significant digits; every digit where None."""
         return formula_latex(self.shown, digits=digits)
@@ -347,10 +393,10 @@ class Law(Record):
     def _repr_html_(self) -> str:
         """What a notebook shows."""
         words = scores_in_words(self.scores)
-        return f"{self.mathml(3)}<p>{escape(words if self.valid else self.reason)}</p>"
+        return f"<p>{self.markup_line()}</p><p>{escape(words if self.valid else self.reason)}</p>"
 
     def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.latex(3)}$"
+        return f"$\\displaystyle {self.latex_line()}$"
 
     @property
     def _intervals(self) -> dict[str, dict[str, Interval]]:

@@ -23,15 +23,23 @@ from mtl_laws.pipeline.errors import MissingError, UserError, nearest
 from mtl_laws.pipeline.io.blocks import short
 from mtl_laws.pipeline.io.tablefile import numbers, read_table, write_parquet
 from mtl_laws.pipeline.io.wholefile import write_whole
+from mtl_laws.pipeline.laws.answers import Answers
 from mtl_laws.pipeline.laws.bands import Bands, Certainty, Uncertainty
 from mtl_laws.pipeline.laws.display import LawPlot, laws_html
-from mtl_laws.pipeline.laws.law import SCORES, Law, scores_in_words
+from mtl_laws.pipeline.laws.frames import (
+    as_table,
+    bands_frame,
+    constants_frame,
+    evidence_frame,
+    front_frame,
+)
+from mtl_laws.pipeline.laws.law import Law, scores_in_words
+from mtl_laws.pipeline.laws.levels import find_levels, is_logarithmic
 from mtl_laws.pipeline.laws.question import is_factor_name
 from mtl_laws.pipeline.laws.record import (
     ACCEPTED,
     Baseline,
     DataRecord,
-    ExponentEstimate,
     FactorEvidence,
     Groups,
     Harm,
@@ -39,14 +47,11 @@ from mtl_laws.pipeline.laws.record import (
     PooledGain,
     Provenance,
     Reach,
-    Record,
     Rule,
     read_json,
     wrong,
 )
 from mtl_laws.pipeline.symbolic.tree import Floats
-from mtl_laws.pipeline.symbolic.typeset.latex import formula_latex
-from mtl_laws.pipeline.symbolic.typeset.plain import formula_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,7 +66,7 @@ class SchemaError(UserError):
     form: ClassVar[str] = f"{{path}}: expected {SCHEMA}, got {{value}}; {{expected}}{{advice}}"
 
 
-class LawSet(Record):
+class LawSet(Answers):
     """The laws of a table: the selected one, the front, the evidence, the data.
 
     Attributes
@@ -85,6 +90,14 @@ class LawSet(Record):
     outliers : rows that lie far from every good law.
     without_outliers : the law that is selected without these rows.
     data, provenance : which rows, and how the laws were found.
+
+    Examples
+    --------
+    In these and the examples below, `laws` is what `fit_laws` returned for a table of f1.
+
+    >>> laws
+    f1 = 0.945/(1 + 376/n_eff), n_eff = n·T^(0.613·ami^0.426)
+    R² 0.958 where fitted, R² 0.947 extrapolated
     """
 
     version: Literal[2] = Field(default=2, alias="schema")
@@ -312,6 +325,13 @@ class LawSet(Record):
         ------
         UserError
             if a factor of the law or the group column is missing, or a level is not known.
+
+        Examples
+        --------
+        >>> laws.predict(pd.DataFrame({"n": [500, 500], "T": [1, 4], "ami": [None, 0.6]})).round(2)
+        0    0.54
+        1    0.68
+        Name: f1, dtype: float64
         """
         return pd.Series(self._bands(table).mean, index=table.index, name=self.target)
 
@@ -323,20 +343,26 @@ class LawSet(Record):
         ``distance``, how far the row lies outside the fitted region, in widths of the region. The
         distance is also more than 0 where two factors meet in a corner that no row reaches.
         Parameters and errors as in `predict`.
+
+        Examples
+        --------
+        >>> asked = pd.DataFrame({"n": [500, 16000], "T": 1})
+        >>> laws.intervals(asked)[["f1", "law_low", "law_high", "outside"]].round(2)
+             f1  law_low  law_high outside
+        0  0.54     0.53      0.55
+        1  0.92     0.92      0.93       n
         """
-        bands = self._bands(table)
-        columns: dict[str, Floats | None] = {self.target: bands.mean}
-        for name, band in (("law", bands.law), ("run", bands.run)):
-            low, high = (None, None) if band is None else band
-            columns |= {f"{name}_low": low, f"{name}_high": high}
-        outside = [", ".join(names) for names in bands.outside]
-        columns_of_region = {"outside": outside, "distance": bands.distance}
-        return pd.DataFrame({**columns, **columns_of_region}, index=table.index)
+        return bands_frame(self._bands(table), self.target, table.index)
 
     def _bands(self, table: pd.DataFrame) -> Bands:
         law = self.with_region(self.law)
-        group = self.groups.of_rows(table) if self.groups is not None and law.levels else None
-        return law.bands(self._columns(table), group).within(self.data.bounds)
+        return law.bands(self._columns(table), self._groups_of(table)).within(self.data.bounds)
+
+    def _groups_of(self, table: pd.DataFrame) -> list[str] | None:
+        """The group of every row; None where no constant differs between groups."""
+        if self.groups is None or not self.law.levels:
+            return None
+        return self.groups.of_rows(table)
 
     def _columns(self, table: pd.DataFrame) -> dict[str, Floats]:
         """The factors of a table, by their own name where that is a column, else by the user's."""
@@ -363,7 +389,7 @@ class LawSet(Record):
         roles = self.data.roles
         if roles is None or factor != roles.relatedness or not roles.tasks:
             return False
-        column = next((c for c in self._names(roles.tasks) if c in table.columns), None)
+        column = next((c for c in self.names(roles.tasks) if c in table.columns), None)
         return column is not None and bool((numbers(table, column, "table") == 1.0).all())
 
     def _without_undefined(self, columns: dict[str, Floats]) -> dict[str, Floats]:
@@ -375,7 +401,7 @@ class LawSet(Record):
         related = columns.get(roles.relatedness, np.full(alone.shape, np.nan))
         return {**columns, roles.relatedness: np.where(alone, np.nan, related)}
 
-    def _names(self, factor: str) -> tuple[str, str]:
+    def names(self, factor: str) -> tuple[str, str]:
         """A factor's own name and that of the column it was fitted from."""
         return factor, self.data.columns.get(factor, factor)
 
@@ -383,32 +409,34 @@ class LawSet(Record):
 
     def table(self) -> pd.DataFrame:
         """The front, one law per row: formula, complexity, scores, standing."""
-        selected = None if self.selected is None else self.selected.expression
-        records = [
-            {
-                "law": formula_text(law.shown),
-                "complexity": law.complexity,
-                **{name: law.scores.get(name) for name in SCORES if name.startswith("r2_")},
-                "valid": law.valid,
-                "selected": law.expression == selected,
-                "origin": law.origin,
-                "reason": law.reason,
-                "expression": law.expression,
-            }
-            for law in self.front
-        ]
-        return pd.DataFrame.from_records(records)
+        return front_frame(self.front, self.selected)
+
+    @property
+    def constants(self) -> pd.DataFrame:
+        """The constants of the selected law, one per row, with 95 % intervals.
+
+        Columns: ``constant``; ``group``, empty for one that all groups share; ``value``; ``se``;
+        ``low`` and ``high``, the interval; ``reason``, why there is none.
+
+        Raises
+        ------
+        UserError
+            if no law was selected.
+
+        Examples
+        --------
+        >>> laws.constants[["constant", "value", "low", "high"]].round(3)
+          constant    value      low     high
+        0       c0    0.945    0.937    0.953
+        1       c1  376.000  366.200  385.800
+        2       c2    0.613    0.593    0.633
+        3       c3    0.426    0.406    0.446
+        """
+        return constants_frame(self.law)
 
     def evidence_table(self) -> pd.DataFrame:
         """The evidence, one factor per row."""
-        names = ("factor", "in_law", "sentence", "delta_bic", "r2_without", "inclusion")
-        records = []
-        for one in self.evidence:
-            exponent = one.exponent or ExponentEstimate()
-            low, high = exponent.ci95 or (None, None)
-            power = {"exponent": exponent.value, "exponent_low": low, "exponent_high": high}
-            records.append({**{name: getattr(one, name) for name in names}, **power})
-        return pd.DataFrame.from_records(records)
+        return evidence_frame(self.evidence)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -418,44 +446,79 @@ class LawSet(Record):
     def plot(
         self, x: str | None = None, by: str | None = None, at: Mapping[str, float] | None = None
     ) -> Figure:
-        """The selected law along one factor with its 95 % interval, as a matplotlib figure.
+        """The selected law along one factor with its 95 % intervals, as a matplotlib figure.
+
+        The darker band is the interval of the mean, the lighter one, with up to three lines, that
+        of one more trial. What lies outside the fitted range is grey.
 
         Parameters
         ----------
-        x : the factor along the axis; the law's first one if None.
+        x : the factor along the axis, over its domain; the law's first one if None.
         by : a factor, or the group column, with a line for each of up to six levels; the group
             column if None and the law has constants by group.
-        at : values of other factors; the middle of the fitted range where none is given.
+        at : values of other factors; the middle level where none is given.
 
         Raises
         ------
         UserError
             if a name is not known.
+
+        Examples
+        --------
+        >>> figure = laws.plot(x="n", by="T")
+        >>> figure.savefig("law.png")  # doctest: +SKIP
         """
         column = self.groups.column if self.groups is not None and self.law.levels else None
         return LawPlot(
             law=self.law,
             target=self.target,
             ranges=self.data.ranges,
+            domain=self.data.domain,
             column=column,
             intervals=self.intervals,
+            levels=self._levels,
         ).draw(x, by, at or {})
 
-    def __repr__(self) -> str:
+    def _levels(self, factor: str) -> Floats:
+        """Levels of a factor in the fitted rows; none where the rows are not known."""
+        try:
+            rows = self.rows
+        except UserError:
+            return np.empty(0)
+        values = rows.loc[rows["role"] == "fit", factor].to_numpy(dtype=float)
+        low = self.data.domain.get(factor, (None, None))[0]
+        return find_levels(values, is_logarithmic(values, low)).values
+
+    @property
+    def _size(self) -> str:
+        """The amount of data; empty where none is known."""
+        return "" if self.data.roles is None else self.data.roles.size
+
+    def line(self) -> str:
+        """The selected law as one line of Unicode with its effective quantity named.
+
+        Examples
+        --------
+        >>> print(laws.line())
+        f1 = 0.945/(1 + 376/n_eff), n_eff = n·T^(0.613·ami^0.426)
+        """
         if self.selected is None:
             return f"{self.target}: no valid law"
-        formula = formula_text(self.selected.shown)
-        return f"{self.target} = {formula}\n{scores_in_words(self.selected.scores)}"
+        return self.selected.line(self.target, self._size)
+
+    def __repr__(self) -> str:
+        scores = "" if self.selected is None else scores_in_words(self.selected.scores)
+        return "\n".join(line for line in (self.line(), scores) if line)
 
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        return laws_html(self.target, self.selected, self.front, self.notes)
+        return laws_html(self.target, self.selected, self.front, self.notes, self._size)
 
     def _repr_latex_(self) -> str | None:
         if self.selected is None:
             return None
-        return f"$\\displaystyle {formula_latex(self.selected.shown, self.target)}$"
+        return f"$\\displaystyle {self.selected.latex_line(self.target, self._size)}$"
 
 
 def _missing(factor: str, column: str, table: pd.DataFrame) -> MissingError:
@@ -485,7 +548,9 @@ def predict(laws: LawSet | Path | str, points: pd.DataFrame | Mapping[str, objec
 
     Examples
     --------
-    >>> predict("runs/mine", {"n": 500, "T": 2, "ami": 0.4})  # doctest: +SKIP
+    >>> predict(laws, {"n": 500, "T": 2, "ami": 0.4})[["f1", "law_low", "law_high"]].round(3)
+          f1  law_low  law_high
+    0  0.604    0.596     0.612
     """
     chosen = laws if isinstance(laws, LawSet) else LawSet.load(laws)
     if not isinstance(points, pd.DataFrame):
@@ -493,8 +558,7 @@ def predict(laws: LawSet | Path | str, points: pd.DataFrame | Mapping[str, objec
         for name in points:
             if name not in valid:
                 raise UserError("points", nearest(str(name), valid, "a factor of the laws"), name)
-    table = points if isinstance(points, pd.DataFrame) else pd.DataFrame([dict(points)])
-    return chosen.intervals(table)
+    return chosen.intervals(as_table(points))
 
 
 def schema() -> str:

@@ -76,6 +76,15 @@ class Region(Record):
                 distance = np.maximum(distance, _along(edge.signs, places) - edge.reach)
         return distance
 
+    def furthest(self, point: Mapping[str, Floats]) -> list[str]:
+        """The factors of the direction in which one point lies farthest from the region."""
+        places = self.places(point)
+        edges = [edge for edge in self.edges if all(name in places for name in edge.signs)]
+        farthest = max(
+            edges, key=lambda edge: float(_along(edge.signs, places)[0]) - edge.reach, default=None
+        )
+        return [] if farthest is None else list(farthest.signs)
+
     def places(self, columns: Mapping[str, Floats]) -> dict[str, Floats]:
         """Places (N,) on each axis: 0 and 1 at the ends of the range; the middle where unknown."""
         places = {}

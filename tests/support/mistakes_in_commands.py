@@ -110,6 +110,70 @@ REPORTS: dict[str, Mistake] = {
     ),
 }
 
+DATA: dict[str, Any] = {"bounds": [0, 1], "domain": {"n": [10, 400]}, "columns": {"n": "tokens"}}
+GROUPED: dict[str, Any] = {
+    "selected": {**LAW, "template": "c0 + 0.001*n", "group_constants": {"a": {"c0": 0.5}}},
+    "groups": {"columns": ["g"], "column": "g", "levels": ["a", "b"]},
+}
+
+
+def ask(path: str, *words: str, rows: str = "", **change: Any) -> Mistake:
+    """`mtl-laws predict` with these words on sound laws but for these keys."""
+    laws = json.dumps({**LAWS, "data": DATA, **change})
+    files = {"mine/laws.json": laws, **({"rows.csv": rows} if rows else {})}
+    return Mistake(("predict", "mine", *words), path, files)
+
+
+REACH = ("--solve", "n", "--for", "f1=0.8")
+ANSWERS: dict[str, Mistake] = {
+    "no folder": Mistake(("predict", "none", "--at", "n=10"), "none"),
+    "no law": ask("mine, selected", "--at", "n=10", selected=None),
+    "nothing asked": ask("--at"),
+    "a bare number": ask("--at", "--at", "500"),
+    "an empty point": ask("--at", "--at", ""),
+    "a name without a value": ask("--at", "--at", "n"),
+    "a name twice": ask("--at", "--at", "n=1, n=2"),
+    "two names of one factor": ask("--at", "--at", "n=1, tokens=2"),
+    "unknown factor": ask("--at", "--at", "n=1, m=2"),
+    "text for a factor": ask("--at n", "--at", "n=many"),
+    "endless factor": ask("--at n", "--at", "n=inf"),
+    "code for a factor": ask("--at n", "--at", "n=__import__('os').mkdir('marker')"),
+    "a factor forgotten": ask("--at n", "--at", "T=2"),
+    "a factor left blank": ask("--at n", "--at", "n=10", "--at", "n="),
+    "group of a law without": ask("--at", "--at", "n=10, group=a"),
+    "group forgotten": ask("--at g", "--at", "n=10", **GROUPED),
+    "unknown group": ask("--at g", "--at", "n=10, group=c", **GROUPED),
+    "points and a table": ask("--table", "--at", "n=1", "--table", "table.csv"),
+    "no table": ask("none.csv", "--table", "none.csv"),
+    "table without the factor": ask(
+        "rows.csv, column tokens", "--table", "rows.csv", rows="T\n1\n"
+    ),
+    "text in a table": ask("rows.csv, line 3, column n", "--table", "rows.csv", rows="n\n1\nx\n"),
+    "blank in a table": ask(
+        "rows.csv, line 3, column n", "--table", "rows.csv", rows="n,T\n1,1\n,2\n"
+    ),
+    "predictions in a table": ask("rows.csv", "--table", "rows.csv", rows="n,predicted\n1,1\n"),
+    "table without the group": ask(
+        "rows.csv, column g", "--table", "rows.csv", rows="n\n1\n", **GROUPED
+    ),
+    "unknown group in a table": ask(
+        "rows.csv, column g", "--table", "rows.csv", rows="n,g\n1,c\n", **GROUPED
+    ),
+    "nothing to reach": ask("--for", "--solve", "n"),
+    "nothing to solve for": ask("--solve", "--for", "f1=0.8"),
+    "solving in a table": ask("--table", *REACH, "--table", "table.csv"),
+    "another target": ask("--for", "--solve", "n", "--for", "accuracy=0.8"),
+    "target of text": ask("--for", "--solve", "n", "--for", "f1=high"),
+    "target out of bounds": ask("--for", "--solve", "n", "--for", "f1=1.2"),
+    "solving for a factor not used": ask("--solve", "--solve", "T", "--for", "f1=0.8"),
+    "solving for a factor that is given": ask("--at n", *REACH, "--at", "n=10"),
+    "solving without a domain": ask("--solve", *REACH, data={}),
+    "out of another kind": ask("--out", "--at", "n=1", "--out", "answers.txt"),
+    "out is a folder": ask("--out", "--at", "n=1", "--out", "mine"),
+    "out is the table": ask("--out", "--table", "table.csv", "--out", "table.csv"),
+    "out in a file": ask("--out", "--at", "n=1", "--out", "table.csv/answers.csv"),
+}
+
 OTHERS: dict[str, Mistake] = {
     "AMI above 1": simulate("--ami", ami="1.5"),
     "AMI below 0": simulate("--ami", ami="-0.1"),

@@ -40,7 +40,8 @@ def latex_name(name: str) -> str:
     base = f"\\{parts.base}" if parts.base in GREEK else letter
     if not parts.subscript:
         return base
-    return f"{base}_{{{parts.subscript}}}"
+    index = parts.subscript if parts.subscript.isdigit() else _upright(parts.subscript)
+    return f"{base}_{{{index}}}"
 
 
 def _upright(text: str) -> str:

@@ -39,7 +39,9 @@ def name_markup(name: str) -> str:
     """A factor or constant name as an identifier; one of several letters is set upright."""
     parts = symbol(name)
     base = tag("mi", escape(parts.letter))
-    return tag("msub", base, tag("mn", parts.subscript)) if parts.subscript else base
+    if not parts.subscript:
+        return base
+    return tag("msub", base, tag("mn" if parts.subscript.isdigit() else "mi", parts.subscript))
 
 
 class MathPrinter(Printer):
@@ -115,9 +117,9 @@ def formula_markup(expression: str, digits: int | None = 3, display: bool = True
     return _math(MathPrinter(digits).text(parse(expression)), display)
 
 
-def left_side(target: str, display: bool = True) -> str:
+def left_side(target: str, display: bool = True, sign: str = "≈") -> str:
     """``target ≈`` as a ``<math>`` element, so that a narrow page can break after it."""
-    return _math(name_markup(target) + tag("mo", "≈"), display)
+    return _math(name_markup(target) + tag("mo", sign), display)
 
 
 def _math(inner: str, display: bool) -> str:

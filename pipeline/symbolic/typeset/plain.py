@@ -33,7 +33,7 @@ class PlainPrinter(Printer):
         """The name as it is, but for named constants."""
         parts = symbol(name)
         index = parts.subscript.translate(SUBSCRIPT_DIGITS)
-        return parts.base + index if index else name
+        return parts.base + index if parts.subscript.isdigit() else name
 
     def sum(self, terms: Terms) -> str:
         """Signed terms, with spaces around the signs."""

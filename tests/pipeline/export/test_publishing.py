@@ -21,7 +21,11 @@ from mtl_laws.pipeline.columns import GLOSSARY, Column
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.export import export_names, export_results, read_export
 from mtl_laws.pipeline.export.formats import export_format
-from mtl_laws.pipeline.export.publication import publication_of, without_folders
+from mtl_laws.pipeline.export.publication import (
+    publication_of,
+    with_predictions,
+    without_folders,
+)
 from mtl_laws.pipeline.export.tables import (
     MAX_NAME_LENGTH,
     check_column_name,
@@ -33,6 +37,7 @@ from mtl_laws.pipeline.study import workers
 from mtl_laws.pipeline.study.store import STORE_NAME, open_store
 from mtl_laws.pipeline.study.train import train_study
 from mtl_laws.simulator import SpecError
+from support.asked_laws import asked_laws, grouped_laws
 from support.tiny_runs import QUIET, Trainer, study
 
 LAW: dict[str, Any] = {
@@ -103,7 +108,10 @@ def test_the_laws_and_their_rows_come_back(fitted: Path, format: str, tmp_path: 
     back = read_export(export_results(fitted, tmp_path / "out", format))
     assert list(back) == ["law_rows", "laws"]
     ordered = ROWS.iloc[[1, 2, 3, 0]].reset_index(drop=True)
-    pd.testing.assert_frame_equal(back["law_rows"], ordered)
+    rows = back["law_rows"]
+    pd.testing.assert_frame_equal(rows[list(ROWS.columns)], ordered)
+    assert rows["predicted"].tolist() == pytest.approx((0.5 + 0.001 * rows["n"]).tolist())
+    assert rows["predicted_low"].isna().all(), "this law was recorded without draws"
     assert back["laws"]["selected"].tolist() == [False, True]
     assert back["laws"]["r2_train"].tolist() == [0.9, 0.9]
     assert back["laws"]["r2_hold_out"].isna().all()
@@ -141,6 +149,36 @@ def test_any_values_come_back(
     chosen.write(table, path)
     assert chosen.read(path, table.schema).to_pylist() == table.to_pylist()
     assert [tuple(row.values()) for row in table.to_pylist()] == rows
+
+
+@pytest.mark.parametrize("format", export_names())
+def test_predictions_stand_beside_the_rows_they_are_of(format: str, tmp_path: Path) -> None:
+    laws = asked_laws()
+    back = read_export(export_results(laws.save(tmp_path / "laws"), tmp_path / "out", format))
+    rows, intervals = back["law_rows"], laws.intervals(laws.rows)
+    names = {"f1": "predicted", "law_low": "predicted_low", "run_high": "predicted_trial_high"}
+    for own, name in names.items():
+        assert rows[name].tolist() == pytest.approx(intervals[own].tolist())
+    assert (rows["predicted_distance"] == 0).all()
+
+
+def test_rows_of_groups_have_their_group_and_its_prediction(tmp_path: Path) -> None:
+    table = asked_laws().rows
+    rows = table.assign(group=["small" if place % 2 else "large" for place in range(len(table))])
+    folder = grouped_laws().with_rows(rows).save(tmp_path / "laws")
+    back = read_export(export_results(folder, tmp_path / "out", "csv"))["law_rows"]
+    ceiling = back["group"].map({"small": 0.8, "large": 0.95})
+    assert back["predicted"].tolist() == pytest.approx((ceiling / (1 + 376 / back["n"])).tolist())
+
+
+def test_results_have_predictions_and_controls_have_none() -> None:
+    rows = pd.DataFrame({"n": [500.0] * 2, "T": [2, 2], "ami": [0.4] * 2, "control": [None, "x"]})
+    both = with_predictions(rows, asked_laws())
+    assert both["predicted"].notna().tolist() == [True, False]
+    assert both["predicted_outside"].notna().tolist() == [True, False]
+    taken = rows.assign(predicted=1.0)
+    pd.testing.assert_frame_equal(with_predictions(taken, asked_laws()), taken)
+    pd.testing.assert_frame_equal(with_predictions(rows[["T"]], asked_laws()), rows[["T"]])
 
 
 def test_json_lines_are_one_record_per_row(finished: Path, tmp_path: Path) -> None:

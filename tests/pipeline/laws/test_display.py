@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 
 from mtl_laws import Law, LawSet
 from mtl_laws.pipeline.laws.display import MOST_LAWS, laws_html
+from support.asked_laws import asked_laws
 
 
 def front(count: int) -> list[Law]:
@@ -53,6 +57,48 @@ def test_without_a_selected_law_none_is_marked() -> None:
     html = laws_html("y", None, front(3), ("few <rows>",))
     assert ">selected<" not in html
     assert "few &lt;rows&gt;" in html
+
+
+def test_outside_the_fitted_range_is_grey() -> None:
+    (axes,) = asked_laws().plot("n", "T").axes
+    (span,) = axes.patches
+    box = span.get_window_extent()
+    edges = axes.transData.inverted().transform([[box.x0, box.y0], [box.x1, box.y0]])[:, 0]
+    assert edges.tolist() == pytest.approx([4000.0, 8000.0]), "40 is where both ranges begin"
+    (axes,) = asked_laws().plot("ami").axes
+    assert len(axes.patches) == 2
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert names == ["outside the fitted range"]
+
+
+def test_a_plot_has_a_line_for_each_level_of_the_rows() -> None:
+    (axes,) = asked_laws().plot("n", "T").axes
+    assert [line.get_label() for line in axes.lines] == ["1", "2", "4"]
+    assert len(axes.collections) == 6, "two bands for each"
+    assert axes.get_title() == "at ami = 0.5"
+    (axes,) = asked_laws().plot("ami", "T", at={"n": 300.0}).axes
+    alone, _, most = (np.asarray(line.get_ydata(), float) for line in axes.lines)
+    assert np.ptp(alone) == 0.0, "one task has no relatedness"
+    assert np.ptp(most) > 0.05
+
+
+def test_without_rows_a_plot_has_the_ends_and_the_middle() -> None:
+    (axes,) = LawSet.from_json(asked_laws().to_json()).plot("n", "ami").axes
+    assert [line.get_label() for line in axes.lines] == ["0.1", "0.5", "0.9"]
+
+
+def test_a_notebook_shows_a_plot_as_a_picture() -> None:
+    figure: Any = asked_laws().plot()
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_a_law_is_one_line_with_its_effective_quantity_named() -> None:
+    laws = asked_laws()
+    assert repr(laws).splitlines()[0] == laws.line()
+    assert laws.law.line() == "0.945/(1 + 376/n_eff), n_eff = n·T^(0.613·ami^0.426)"
+    assert r"n_{\mathrm{eff}} = n" in str(laws._repr_latex_())
+    for html in (laws._repr_html_(), laws.law._repr_html_()):
+        assert "<msub><mi>n</mi><mi>eff</mi></msub>" in html
 
 
 def test_a_lawset_marks_its_law(lawset: LawSet) -> None:
