@@ -150,7 +150,7 @@ SHORT_CORPUS = CORPUS[: len(CORPUS) // 4]
 PLUG_INS = [b.text for b in blocks(ROOT / "docs" / "extend.md") if b.file.endswith(".py")]
 VICTIMS: Mapping[str, Victim] = {
     "table": Victim("mine.csv", lambda _: TABLE.encode(), ("fit", "mine.csv", *FACTORS)),
-    "table with groups": Victim(
+    "table with options": Victim(
         "mine.csv",
         lambda _: TABLE.replace(",w", ",").encode(),
         ("fit", "mine.csv", *FACTORS, "--where", "n > 5", "--hold-out", "n > 40", "--sd", "same"),

@@ -37,8 +37,7 @@ def make_folder(out: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UserError("out", f"a writable folder ({reason.lower()})", str(out)) from error
+        raise _not_writable(out, error) from error
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -54,7 +53,12 @@ def write_whole(path: Path, content: str | bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, data)
     except OSError as error:
-        raise UserError("out", f"a writable folder ({error})", str(path)) from error
+        raise _not_writable(path, error) from error
+
+
+def _not_writable(path: Path, error: OSError) -> UserError:
+    reason = error.strerror or type(error).__name__
+    return UserError("out", f"a writable folder ({reason.lower()})", str(path))
 
 
 def _replace(path: Path, data: bytes) -> None:

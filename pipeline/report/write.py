@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -15,16 +15,21 @@ from mtl_laws.pipeline.report.markdown import render_markdown
 from mtl_laws.pipeline.report.page import ReportContext, build_page
 
 HTML_NAME, MARKDOWN_NAME, FIGURES = "report.html", "report.md", "figures"
+KINDS = (".svg", ".png")
 
 
 def remove_report(out: Path) -> None:
     """Remove the report in `out` and its figures: they show other laws."""
-    for former in (out / HTML_NAME, out / MARKDOWN_NAME, *_figures(out)):
+    for former in (*_figures(out), out / HTML_NAME, out / MARKDOWN_NAME):
         former.unlink(missing_ok=True)
 
 
-def _figures(out: Path) -> Iterator[Path]:
-    return (out / FIGURES).glob("*.[sp][vn]g")
+def _figures(out: Path) -> list[Path]:
+    """The figures that ``report.md`` shows; other pictures in the folder are the user's."""
+    page = out / MARKDOWN_NAME
+    text = page.read_text(encoding="utf-8", errors="replace") if page.is_file() else ""
+    shown = set(re.findall(rf"\]\({FIGURES}/([^/\n]+)\.png\)", text))
+    return [out / FIGURES / f"{name}{kind}" for name in sorted(shown) for kind in KINDS]
 
 
 def write_report(out: Path, laws: LawSet, table: pd.DataFrame, context: ReportContext) -> None:
@@ -47,12 +52,12 @@ def write_report(out: Path, laws: LawSet, table: pd.DataFrame, context: ReportCo
     """
     page = build_page(laws, table, context)
     pictures = {drawing.name: render_svg(drawing) for drawing in page.drawings}
-    names = {f"{name}{kind}" for name in pictures for kind in (".svg", ".png")}
+    names = {f"{name}{kind}" for name in pictures for kind in KINDS}
     for former in _figures(out):
         if former.name not in names:
-            former.unlink()
+            former.unlink(missing_ok=True)
+    write_whole(out / MARKDOWN_NAME, render_markdown(page))  # first: it names the figures
     for drawing in page.drawings:
         write_whole(out / FIGURES / f"{drawing.name}.svg", svg_file(pictures[drawing.name]))
         write_whole(out / FIGURES / f"{drawing.name}.png", png_file(drawing))
-    write_whole(out / MARKDOWN_NAME, render_markdown(page))
     write_whole(out / HTML_NAME, render_html(page, pictures))

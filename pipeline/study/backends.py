@@ -134,11 +134,10 @@ class _DaskPool:
         """What a call returned. An error may come from a worker that has other code."""
         try:
             return cast("list[Result]", future.result())
-        except (CancelledError, *self.lost):
-            raise
-        except Exception:
-            self._met.clear()
-            self._threads()
+        except Exception as error:
+            if not isinstance(error, (CancelledError, *self.lost)):
+                self._met.clear()
+                self._threads()
             raise
 
     def _threads(self) -> int:

@@ -26,7 +26,7 @@ from mtl_laws.pipeline.laws import lawset
 from mtl_laws.pipeline.laws.journal import JOURNAL_NAME, Journal
 from mtl_laws.pipeline.laws.lawset import LAWS_NAME, TABLE_NAME, LawSet
 from mtl_laws.pipeline.study.lock import RunLock
-from support.faults import SERVER, fit_words, run_fit, said
+from support.faults import PATIENCE, SERVER, fit_words, run_fit, said
 from support.planted import planted_table
 
 Fault = Callable[[], None]
@@ -56,7 +56,7 @@ def fit(table: Path, out: Path, fault: Fault | None = None, *more: str) -> int |
     """How `mtl-laws fit` in a process of its own ended: exit code, or minus the signal."""
     process = SERVER.Process(target=run_fit, args=(table, out, fault, *more))
     process.start()
-    process.join(timeout=240)
+    process.join(timeout=PATIENCE)
     return process.exitcode
 
 
@@ -220,7 +220,9 @@ def test_laws_and_rows_of_two_fits_are_refused(undisturbed: Path, tmp_path: Path
     laws = LawSet.load(undisturbed)
     laws.save(tmp_path)
     rewrite_report(tmp_path)
-    changes = {name: laws.rows[name].to_numpy()[::-1] for name in ("n", "y", "cell")}
+    changes: dict[str, Any] = {
+        name: laws.rows[name].to_numpy()[::-1] for name in ("n", "y", "cell")
+    }
     changes["role"] = ["hold-out", *laws.rows["role"][1:]]
     for name, column in changes.items():
         rows = laws.rows.assign(**{name: column})
@@ -240,9 +242,10 @@ def test_a_report_of_earlier_laws_is_gone_when_the_new_laws_are_written(
 ) -> None:
     out = table.parent / "again"
     assert fit(table, out) == 0
-    (out / "figures" / "old.svg").write_text("<svg/>", encoding="utf-8")
+    (out / "figures" / "mine.svg").write_text("<svg/>", encoding="utf-8")
     assert fit(table, out, in_the_report) == -signal.SIGKILL
     assert not (out / "report.html").exists()
-    assert list((out / "figures").iterdir()) == []
+    assert [path.name for path in (out / "figures").iterdir()] == ["mine.svg"]
+    (out / "figures" / "mine.svg").unlink()
     assert fit(table, out) == 0
     check_finished(out, undisturbed)

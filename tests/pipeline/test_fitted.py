@@ -123,8 +123,12 @@ def test_a_folder_refuses_another_question(folder: Path, change: dict[str, Any])
 
 
 def test_figures_of_a_former_report_go(folder: Path) -> None:
-    former = folder / "figures" / "gain-16.svg"
+    former, page = folder / "figures" / "gain-16.svg", folder / "report.md"
     former.write_text("<svg/>", encoding="utf-8")
+    rewrite_report(folder)
+    assert former.exists()  # the report does not name it: it is the user's
+    with page.open("a", encoding="utf-8") as file:
+        file.write("![gain](figures/gain-16.png)\n")
     rewrite_report(folder)
     assert not former.exists()
     assert list((folder / "figures").glob("*.svg"))

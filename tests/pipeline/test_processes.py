@@ -14,7 +14,7 @@ import pytest
 
 from mtl_laws.pipeline.processes import ATTEMPTS, in_processes
 
-SHORT = 30.0
+SHORT = 600.0
 
 
 def squared_or_killed(number: int, marks: str) -> int:

@@ -34,6 +34,11 @@ from mtl_laws.pipeline.study.workers import Result, train_trials
 
 Fault = Callable[[], None]
 
+PATIENCE = 1800.0
+"""Seconds after which a process is taken to hang, on however slow a machine."""
+ORPHAN_SECONDS = 120.0
+"""Seconds that workers have to end after their run; an idle machine takes less than 10."""
+
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
     [
@@ -148,7 +153,7 @@ def start(
 def run(out: Path, fault: Fault | None = None, *more: str, text: str = FRAGILE) -> int | None:
     """How a run ended: its exit code, or minus the signal that killed it."""
     process = start(out, fault, *more, text=text)
-    process.join(timeout=180)
+    process.join(timeout=PATIENCE)
     return process.exitcode
 
 

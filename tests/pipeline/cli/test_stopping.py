@@ -15,6 +15,8 @@ import pytest
 
 import mtl_laws.pipeline.fit
 from mtl_laws.pipeline.cli.app import main
+from mtl_laws.pipeline.laws.journal import JOURNAL_NAME
+from support.faults import PATIENCE
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "example" / "results.csv"
 FIT = ["fit", str(EXAMPLE), "--target", "f1", "--factors", "n=tokens,T=tasks,ami=ami"]
@@ -41,9 +43,9 @@ def test_a_signal_in_the_search_is_one_line_and_leaves_nothing_half_written(
         text=True,
     ) as process:
         begin = time.monotonic()
-        while not (tmp_path / "laws").exists() and time.monotonic() - begin < 60:
+        begun = tmp_path / "laws" / JOURNAL_NAME
+        while not begun.exists() and process.poll() is None and time.monotonic() - begin < PATIENCE:
             time.sleep(0.1)
-        time.sleep(1.0)  # from the check of the question into the search
         os.kill(process.pid, number)
         assert process.stderr is not None
         error = process.stderr.read()

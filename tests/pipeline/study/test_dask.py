@@ -23,7 +23,7 @@ from mtl_laws.pipeline.provenance import provenance
 from mtl_laws.pipeline.study.store import STORE_NAME, read_rows
 from mtl_laws.pipeline.study.train import LOG_NAME, TABLE_NAME
 from support import faults
-from support.faults import run, said, start
+from support.faults import ORPHAN_SECONDS, PATIENCE, run, said, start
 from support.tiny_runs import without_clock
 
 pytest.importorskip("distributed", reason="the dask extra is not installed")
@@ -31,8 +31,6 @@ pytestmark = pytest.mark.slow
 
 SINGLY = 1e-4
 WORKERS = 2
-ORPHAN_SECONDS = 10.0
-PATIENCE = 120.0
 
 
 class Cluster:
@@ -138,7 +136,7 @@ def test_a_worker_of_another_version_that_joins_later_files_no_row(
     assert here.recv() == "waiting"
     cluster.add_workers(1, OTHER_VERSION)
     here.send("go on")
-    process.join(180)
+    process.join(PATIENCE)
     assert process.exitcode == 2
     assert "finished rows are safe" in refusal(out)
     versions = {row.outcome["worker"]["version"] for row in read_rows(out / STORE_NAME)}
@@ -155,7 +153,7 @@ def test_workers_that_join_later_are_used_and_rows_name_their_machine(
     assert here.recv() == "waiting"
     empty_cluster.add_workers(1, OTHER_HOST)
     here.send("go on")
-    process.join(180)
+    process.join(PATIENCE)
     assert process.exitcode == 0, said(out)
     assert set(pd.read_parquet(out / TABLE_NAME)["host"]) == {platform.node(), "another-machine"}
     check(out, loky, tolerance=0.0)
@@ -171,7 +169,7 @@ def test_a_run_waits_for_the_first_worker_and_says_so(
     while line not in said_so_far(out) and time.monotonic() - begin < PATIENCE:
         time.sleep(0.2)
     empty_cluster.add_workers(1)
-    process.join(180)
+    process.join(PATIENCE)
     assert process.exitcode == 0, said(out)
     assert said(out) == [line]
     check(out, loky, tolerance=0.0)
@@ -190,7 +188,7 @@ def test_no_worker_of_a_cluster_made_for_a_run_outlives_it(tmp_path: Path) -> No
     children = here.recv()
     assert len(children) >= 2
     here.send("die")
-    process.join(60)
+    process.join(PATIENCE)
     assert process.exitcode == -signal.SIGKILL
     assert faults.left_after(children, ORPHAN_SECONDS) == []
     assert run(out) == 0

@@ -18,12 +18,11 @@ from mtl_laws.pipeline.study.progress import run_status
 from mtl_laws.pipeline.study.store import STORE_NAME, open_store, read_rows
 from mtl_laws.pipeline.study.train import LOG_NAME, TABLE_NAME
 from support import faults
-from support.faults import HUNGRY, SERVER, run, said, start
+from support.faults import HUNGRY, ORPHAN_SECONDS, PATIENCE, SERVER, run, said, start
 from support.tiny_runs import files, without_clock
 
 DEATHS = 4
 DISK, QUOTA, SPARE = 120_000, 40_000, 24_000_000
-ORPHAN_SECONDS = 10.0
 SINGLY = 1e-4
 """Relative difference allowed where a trial was trained in another group than in the other run."""
 INTERRUPTED = "mtl-laws: interrupted: run the same command again to resume"
@@ -121,7 +120,7 @@ def test_the_second_of_two_runs_is_refused_and_the_first_goes_on(
     assert "stopped" not in status.line()
     assert len(read_rows(out / STORE_NAME)) == status.done
     here.send("go on")
-    first.join(60)
+    first.join(PATIENCE)
     assert first.exitcode == 0
     check_finished(out, undisturbed)
 
@@ -148,7 +147,7 @@ def test_a_full_disk(out: Path, undisturbed: Path, tmp_path: Path) -> None:
     if reason:
         pytest.skip(f"a disk can be mounted by a privileged process only: {reason}")
     assert (here.recv(), here.recv()) == (1, 0)
-    process.join(60)
+    process.join(PATIENCE)
     (line,) = said(out)
     assert "no space left on the disk; finished rows are safe" in line
     check_finished(tmp_path / "copy", undisturbed)
@@ -202,7 +201,7 @@ def test_rows_in_the_log_of_a_killed_run_are_not_passed_over(
     archive.chmod(0o555)
     process = SERVER.Process(target=read_bound_by_permissions, args=(archive,))
     process.start()
-    process.join(60)
+    process.join(PATIENCE)
     assert process.exitcode == 0
     archive.chmod(0o755)
     assert check_rows(archive, undisturbed) > 0
@@ -220,7 +219,7 @@ def test_a_worker_is_killed_and_then_the_run(out: Path, undisturbed: Path, tmp_p
     children = here.recv()
     assert len(children) >= 2
     here.send("die")
-    process.join(60)
+    process.join(PATIENCE)
     assert process.exitcode == -signal.SIGKILL
     assert faults.left_after(children, ORPHAN_SECONDS) == []
     assert "a worker was lost" in (out / LOG_NAME).read_text(encoding="utf-8")
@@ -238,7 +237,7 @@ def test_idle_workers_end_with_the_run_too(out: Path) -> None:
     children = here.recv()
     assert len(children) >= 9
     here.send("die")
-    process.join(60)
+    process.join(PATIENCE)
     assert process.exitcode == -signal.SIGKILL
     assert faults.left_after(children, ORPHAN_SECONDS) == []
 
