@@ -26,6 +26,7 @@ __all__ = [
     "PipelineError",
     "UserError",
     "beginning",
+    "both_ends",
     "check_settings",
     "from_simulator",
     "mistyped",
@@ -63,7 +64,7 @@ class UserError(PipelineError):
         accepted, mark, advice = expected.partition("; ")
         super().__init__(
             self.form.format(
-                path=beginning(path, self.longest),
+                path=both_ends(path, self.longest),
                 expected=accepted,
                 value=beginning(repr(got), self.longest),
                 got=beginning(str(got), self.longest),
@@ -149,6 +150,12 @@ def from_simulator(error: SpecError) -> UserError:
 def beginning(text: str, longest: int) -> str:
     """The text, or its beginning where it is longer."""
     return text if len(text) <= longest else f"{text[:longest]}…"
+
+
+def both_ends(text: str, longest: int) -> str:
+    """The text; its middle is left out where it is longer, as the end of a path names the file."""
+    first = longest * 3 // 10
+    return text if len(text) <= longest else f"{text[:first]}…{text[first - longest :]}"
 
 
 def printable(text: str) -> str:

@@ -223,7 +223,7 @@ OTHERS: dict[str, Mistake] = {
     ),
     "status of a name that none can have": Mistake(
         ("status", "a" * 300),
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/results.sqlite",
+        f"{60 * 'a'}…{125 * 'a'}/results.sqlite",
     ),
     "run to a name that none can have": Mistake(("run", "study.yaml", "--out", "a" * 300), "--out"),
     "unknown command": Mistake(("fti",), "COMMAND"),
