@@ -27,7 +27,6 @@ from mtl_laws.pipeline.advice.corpus import Profile
 from mtl_laws.pipeline.advice.factors import TokenCounts
 from mtl_laws.pipeline.advice.predict import GainPredictor, LayerSet, Suggestion
 from mtl_laws.pipeline.errors import UserError
-from mtl_laws.pipeline.study.trials import single_task
 from mtl_laws.pipeline.training import Job, Outcome, TrainingSettings, max_group, train_group
 from mtl_laws.simulator import TaskSpec, make_taskset
 from mtl_laws.simulator.spec import JSON
@@ -102,7 +101,7 @@ class Setup:
             test_tokens=test_tokens,
             options={**options, "main": self.main, "aux": list(self.auxiliaries) or None},
         )
-        return spec if self.auxiliaries else single_task(spec)
+        return spec if self.auxiliaries else spec.alone()
 
 
 @dataclass(frozen=True)
