@@ -234,8 +234,8 @@ class Study(Block):
     )
     cases: tuple[dict[Name, JsonValue], ...] = Field(
         default=(),
-        description="options of the family that vary together, such as corpora with their layers: "
-        "a list of blocks `name: value`; each is combined with all levels of the factors",
+        description="a list of blocks of options of the family that vary together, such as a "
+        "corpus and its layers; each block is combined with all levels of the factors",
     )
     factors: FactorsBlock = Field(description="a block of keys: what is varied, and its levels")
     seeds: Annotated[
