@@ -1,8 +1,9 @@
 """Study: a question, and the models that are trained to answer it, as a YAML file.
 
-A study is a full factorial design: all combinations of its cases and its factors' levels, times its
-seeds. The `description` of a field is the only place that says what a key accepts. Error messages and the
-reference in ``docs/study.md`` are generated from it (``python -m mtl_laws.pipeline.study.study``).
+A study is a full factorial design: all combinations of its cases and its factors' levels, times
+its seeds. The `description` of a field is the only place that says what a key accepts. Error
+messages and the reference in ``docs/study.md`` are generated from it
+(``python -m mtl_laws.pipeline.study.study``).
 
 `pipeline.study.trials.expand` checks what only the simulator or the trainer can judge: options of a
 family and training settings.
