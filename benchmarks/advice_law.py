@@ -54,7 +54,7 @@ class Metric:
     ----------
     score : column of the score.
     factors : of the law of gains.
-    alone : factors of the law of the score alone.
+    alone : factors of the law of the score alone; none for no such law.
     form : of the law of gains that ships.
     """
 
@@ -78,7 +78,7 @@ METRICS = (
     Metric(
         "span_f1",
         ("transfer_f1", "ami", "n_aux", "n"),
-        ("probe_f1_alone", "n"),
+        (),
         "c0*ami*sqrt(n)*n_aux**c1",
     ),
 )
@@ -224,7 +224,8 @@ def ship(name: str, laws: LawSet, law: Law, cells: pd.DataFrame) -> None:
     if law.uncertainty is None:
         ranges = {k: (float(cells[k].min()), float(cells[k].max())) for k in law.factors}
         law = law.model_copy(update={"uncertainty": Uncertainty(ranges=ranges)})
-    only = {"selected": law, "front": (law,), "theory": (), "forms": ()}
+    known = laws.provenance.model_copy(update={"family": "layers"})
+    only = {"selected": law, "front": (law,), "theory": (), "forms": (), "provenance": known}
     SHIPPED.mkdir(exist_ok=True)
     laws.model_copy(update=only).save(SHIPPED / f"{name}.json")
 
@@ -275,12 +276,12 @@ def main() -> None:
         }
         print(json.dumps(found[metric.score], indent=1))
         if given.ship:
-            alone = single_task_table(table, metric)
-            laws_alone = fit_laws(
-                alone, "score", list(metric.alone), bounds=(0, 1), budget=given.budget
-            )
             ship(metric.score, laws, law, cells)
-            ship(f"{metric.score}-alone", laws_alone, laws_alone.law, alone)
+            if metric.alone:
+                alone = single_task_table(table, metric)
+                factors = list(metric.alone)
+                laws_alone = fit_laws(alone, "score", factors, bounds=(0, 1), budget=given.budget)
+                ship(f"{metric.score}-alone", laws_alone, laws_alone.law, alone)
             text = json.dumps(asdict(errors), indent=1)
             (SHIPPED / f"{metric.score}-errors.json").write_text(text + "\n", encoding="utf-8")
     RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -173,6 +173,7 @@ def answer_request(
         best=best,
         warnings=tuple(cautions(law, corpus_profile, sizes, singles)),
         left_out=layers.left_out,
+        errors=law.errors,
     )
     if plan is None:
         return advice
@@ -191,9 +192,10 @@ def shipped_law(metric: str) -> AdviceLaw:
     return replace(load_law(SHIPPED / f"{metric}.json"), errors=GainErrors(**errors))
 
 
-def shipped_alone(metric: str) -> Law:
-    """The law of the score alone that ships for a metric."""
-    return load_law(SHIPPED / f"{metric}-alone.json").law
+def shipped_alone(metric: str) -> Law | None:
+    """The law of the score alone that ships for a metric, if there is one."""
+    path = SHIPPED / f"{metric}-alone.json"
+    return load_law(path).law if path.exists() else None
 
 
 def load_law(path: Path) -> AdviceLaw:

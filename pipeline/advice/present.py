@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from mtl_laws.pipeline.advice.corpus import LayerProfile, Profile
 from mtl_laws.pipeline.advice.factors import FACTORS
-from mtl_laws.pipeline.advice.predict import AdviceLaw, Suggestion
+from mtl_laws.pipeline.advice.predict import AdviceLaw, GainErrors, Suggestion
 from mtl_laws.pipeline.advice.sizes import TokenCounts, same_sentences, too_many_tokens
 from mtl_laws.pipeline.io.templates import templates_in
 from mtl_laws.pipeline.laws.law import Law
@@ -62,6 +62,7 @@ class Advice:
     best : the best set, of one or more; None if none is predicted to help.
     warnings : limits of the predictions, in sentences.
     left_out : layers that were not considered, with the reason.
+    errors : of the law on corpora that it has not seen, which are part of the intervals.
     check : predicted against measured; None if nothing was trained.
     """
 
@@ -75,6 +76,7 @@ class Advice:
     best: Suggestion | None
     warnings: tuple[str, ...]
     left_out: Mapping[str, str]
+    errors: GainErrors | None = None
     check: Check | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -89,6 +91,7 @@ class Advice:
                 "target": self.target,
                 "expression": self.law.expression,
                 "scores": dict(self.law.scores),
+                "errors": self.errors and asdict(self.errors),
             },
             "suggestions": [asdict(suggestion) for suggestion in self.suggestions],
             "best": self.best and asdict(self.best),
@@ -231,7 +234,7 @@ def gains_table(advice: Advice) -> AdviceTable:
     uncertainty = advice.law.uncertainty
     # laws of older files have no intervals that include other forms of the law
     older = uncertainty is None or not (uncertainty.rivals or uncertainty.drift)
-    condition = ", if the form of the law is right" if older else ""
+    condition = ", if the form of the law is right" if older and not advice.errors else ""
     note = GAINS_NOTE.format(condition=condition)
     if any(one.outside for one in advice.sets):
         note += OUTSIDE_NOTE
