@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from mtl_laws.simulator.errors import SpecError
@@ -97,6 +97,14 @@ class TaskSpec:
     def sizes(self) -> tuple[int, ...]:
         """Requested training tokens of each task, (T,)."""
         return (self.tokens,) + (self.aux_tokens or self.tokens,) * self.auxiliaries
+
+    def alone(self) -> TaskSpec:
+        """Return the spec of the main task alone: nothing that it says of auxiliaries is left.
+
+        An option named `aux` says which tasks the auxiliaries are.
+        """
+        options = {name: value for name, value in self.options.items() if name != "aux"}
+        return replace(self, tasks=1, ami=None, aux_tokens=None, shared=False, options=options)
 
     def to_json(self) -> dict[str, JSON]:
         """Return the spec as JSON values; `from_json` is its inverse."""

@@ -17,21 +17,25 @@ import numpy as np
 from typing_extensions import Unpack
 
 from mtl_laws.pipeline.advice.corpus import CorpusFiles, choose_layers, open_corpus, profile
-from mtl_laws.pipeline.advice.factors import sources, token_counts
-from mtl_laws.pipeline.advice.predict import AdviceLaw, GainPredictor
+from mtl_laws.pipeline.advice.evidence import Evidence
+from mtl_laws.pipeline.advice.factors import sources
+from mtl_laws.pipeline.advice.predict import AdviceLaw, GainErrors, GainPredictor
 from mtl_laws.pipeline.advice.present import Advice, advice_html, cautions
-from mtl_laws.pipeline.advice.word_table import WordTable
+from mtl_laws.pipeline.advice.sizes import token_counts
 from mtl_laws.pipeline.columns import RESULTS_NAME
-from mtl_laws.pipeline.errors import UserError, check_settings
+from mtl_laws.pipeline.errors import UserError, check_settings, nearest
 from mtl_laws.pipeline.io.wholefile import make_folder, write_whole
+from mtl_laws.pipeline.laws.law import Law
 from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.training.spans import has_spans
 
 if TYPE_CHECKING:
     from mtl_laws.pipeline.advice.check import CheckPlan, StageProgress
 
-#: the laws of gains and of the score alone that ship (`benchmarks/advice_law.py`)
-SHIPPED = Path(str(resources.files("mtl_laws.pipeline") / "advice"))
-DEFAULT_LAWS, DEFAULT_ALONE = SHIPPED / "laws.json", SHIPPED / "alone.json"
+#: what ships for every metric: laws of the gain and of the score alone, and the errors of the
+#: former on corpora that were left out (`benchmarks/advice_law.py`)
+SHIPPED = Path(str(resources.files("mtl_laws.pipeline") / "advice" / "shipped"))
+METRICS = ("accuracy", "span_f1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,8 @@ class AdviceRequest:
     auxiliaries : layers to consider; every usable one if empty.
     laws : a ``laws.json``; None for the law that ships.
     n, n_aux : training tokens; None for what the corpus has.
+    metric : what a gain is measured in, of `METRICS`; None for span F1 where the labels of the main
+        layer mark spans, and accuracy elsewhere.
     """
 
     corpus: CorpusFiles
@@ -53,6 +59,7 @@ class AdviceRequest:
     laws: Path | None = None
     n: int | None = None
     n_aux: int | None = None
+    metric: str | None = None
 
 
 class AdviceSettings(TypedDict, total=False):
@@ -66,6 +73,7 @@ class AdviceSettings(TypedDict, total=False):
     word_column: str | int | None
     skip: Sequence[str]
     format: str | None
+    metric: str | None
 
 
 def advise(
@@ -83,7 +91,7 @@ def advise(
     main : layer of the main task.
     check : whether to train the top suggestions on the corpus as well.
     progress : called with stage, done and total.
-    settings : aux, laws, tokens, aux_tokens, columns, word_column, skip, format; see
+    settings : aux, laws, tokens, aux_tokens, columns, word_column, skip, format, metric; see
         `AdviceSettings`.
 
     Raises
@@ -108,6 +116,7 @@ def advise(
         laws=None if laws is None else Path(laws),
         n=settings.get("tokens"),
         n_aux=settings.get("aux_tokens"),
+        metric=settings.get("metric"),
     )
     plan = None
     if check:
@@ -132,33 +141,39 @@ def answer_request(
     UserError
         if the corpus, the law and the request do not fit together; the path is the argument.
     """
-    law = load_law(request.laws or DEFAULT_LAWS)
+    if request.metric not in (None, *METRICS):
+        raise UserError("metric", nearest(request.metric, METRICS), request.metric)
+    given = None if request.laws is None else load_law(request.laws)
     corpus = open_corpus(request.corpus)
     layers = choose_layers(corpus, request.main, request.auxiliaries)
+    spans = has_spans(corpus.layers[layers.main].names)
+    if request.metric == "span_f1" and not spans:
+        expected = f"accuracy: the labels of {layers.main} mark no spans (B-, I-, …)"
+        raise UserError("metric", expected, request.metric)
+    usual = "span_f1" if spans and given is None else "accuracy"
+    metric = request.metric or usual
+    law, alone = (given, None) if given else (shipped_law(metric), shipped_alone(metric))
     corpus_profile = profile(corpus, layers.main, layers.auxiliaries)
     sizes = token_counts(corpus_profile, request.n, request.n_aux)
-    predictor = GainPredictor(
-        law=law,
-        profile=corpus_profile,
-        words=WordTable(corpus, layers.main),
-        alone=load_law(DEFAULT_ALONE).law if request.laws is None else None,
-    )
-    singles = predictor.predict(sizes, [(name,) for name in layers.auxiliaries])
+    predictor = GainPredictor(law=law, evidence=Evidence(corpus, layers.main, sizes), alone=alone)
+    singles = predictor.predict([(name,) for name in layers.auxiliaries])
     if not any(np.isfinite(one.gain.value) for one in singles):
         expected = f"a law that has a value at n = {sizes.n} with and without auxiliaries"
-        raise UserError("laws", expected, str(request.laws or DEFAULT_LAWS))
-    best = predictor.best_set(sizes, singles)
+        raise UserError("laws", expected, str(request.laws or SHIPPED))
+    best = predictor.best_set(singles)
     order = sorted(singles, key=lambda one: (not np.isfinite(one.gain.value), -one.gain.value))
     advice = Advice(
         profile=corpus_profile,
         sizes=sizes,
         target=law.target,
+        metric=metric if given is None else law.target,
         law=law.law,
-        laws="the law that comes with mtl-laws" if request.laws is None else str(request.laws),
+        laws="the law that comes with mtl-laws" if given is None else str(request.laws),
         suggestions=tuple(order),
         best=best,
         warnings=tuple(cautions(law, corpus_profile, sizes, singles)),
         left_out=layers.left_out,
+        errors=law.errors,
     )
     if plan is None:
         return advice
@@ -167,7 +182,20 @@ def answer_request(
     sets = [one.auxiliaries for one in advice.sets if one == best or one in order[: plan.top]]
     options = request.corpus.options
     report = progress or (lambda stage, done, total: None)
-    return replace(advice, check=check(predictor, options, sizes, sets, plan, report))
+    plan = replace(plan, metric=metric)
+    return replace(advice, check=check(predictor, corpus_profile, options, sets, plan, report))
+
+
+def shipped_law(metric: str) -> AdviceLaw:
+    """The law of gains that ships for a metric, with its errors on corpora that were left out."""
+    errors = json.loads((SHIPPED / f"{metric}-errors.json").read_text(encoding="utf-8"))
+    return replace(load_law(SHIPPED / f"{metric}.json"), errors=GainErrors(**errors))
+
+
+def shipped_alone(metric: str) -> Law | None:
+    """The law of the score alone that ships for a metric, if there is one."""
+    path = SHIPPED / f"{metric}-alone.json"
+    return load_law(path).law if path.exists() else None
 
 
 def load_law(path: Path) -> AdviceLaw:

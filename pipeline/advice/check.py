@@ -10,24 +10,24 @@ Notation
 --------
 n, n_aux : training tokens of the main task; of each auxiliary, on sentences of their own
 ν : validation tokens per n
-gain : accuracy with the auxiliaries minus accuracy alone, paired by seed
+gain : score with the auxiliaries minus score alone, paired by seed
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, product
 from statistics import fmean, stdev
 
 from scipy.stats import t as student
 
 from mtl_laws.pipeline.advice.corpus import Profile
-from mtl_laws.pipeline.advice.factors import TokenCounts
-from mtl_laws.pipeline.advice.predict import GainPredictor, LayerSet, Suggestion
+from mtl_laws.pipeline.advice.evidence import Evidence, LayerSet
+from mtl_laws.pipeline.advice.predict import Estimate, GainPredictor, Suggestion
+from mtl_laws.pipeline.advice.sizes import TokenCounts
 from mtl_laws.pipeline.errors import UserError
-from mtl_laws.pipeline.study.trials import single_task
 from mtl_laws.pipeline.training import Job, Outcome, TrainingSettings, max_group, train_group
 from mtl_laws.simulator import TaskSpec, make_taskset
 from mtl_laws.simulator.spec import JSON
@@ -44,6 +44,7 @@ class CheckPlan:
     ----------
     seeds : trainings of each set.
     top : number of suggestions.
+    metric : the score that is compared.
     test_tokens, test_fraction : test tokens: at most so many, and at most this fraction of what
         the main layer labels.
     validation : ν.
@@ -54,6 +55,7 @@ class CheckPlan:
 
     seeds: int = 5
     top: int = 3
+    metric: str = "accuracy"
     test_tokens: int = 5_000
     test_fraction: float = 0.25
     validation: float = 0.2
@@ -102,7 +104,7 @@ class Setup:
             test_tokens=test_tokens,
             options={**options, "main": self.main, "aux": list(self.auxiliaries) or None},
         )
-        return spec if self.auxiliaries else single_task(spec)
+        return spec if self.auxiliaries else spec.alone()
 
 
 @dataclass(frozen=True)
@@ -155,9 +157,10 @@ class Comparison:
     Attributes
     ----------
     predicted : at the sizes of the check.
-    alone, together : mean accuracy over seeds.
+    alone, together : mean score over seeds.
     gain, gain_ci95 : mean over seeds, and its interval.
     seeds : seeds for which both trainings have a score.
+    updated : prediction and measurement together, each weighted by the inverse of its variance.
     """
 
     predicted: Suggestion
@@ -166,6 +169,7 @@ class Comparison:
     gain: float
     gain_ci95: tuple[float, float]
     seeds: int
+    updated: Estimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,8 +184,8 @@ class Check:
 
 def check(
     predictor: GainPredictor,
+    profile: Profile,
     options: Mapping[str, JSON],
-    sizes: TokenCounts,
     sets: Sequence[LayerSet],
     plan: CheckPlan,
     progress: StageProgress,
@@ -193,12 +197,15 @@ def check(
     UserError
         if the corpus is too small.
     """
-    setups, test_tokens = plan_setups(predictor.profile, sizes, sets, plan)
+    evidence = predictor.evidence
+    setups, test_tokens = plan_setups(profile, evidence.sizes, sets, plan)
     options = {**options, "min_overlap": plan.min_tokens}
     runner = TrainingRunner(options, TrainingSettings(), test_tokens)
-    scores = _accuracies(runner, setups, plan.seeds, progress)
+    scores = _scores(runner, setups, plan, progress)
     n, n_aux = setups[0].n, setups[0].n_aux
-    predicted = predictor.predict(TokenCounts(n, dict.fromkeys(sizes.n_aux, n_aux)), sets)
+    sizes = TokenCounts(n, dict.fromkeys(evidence.sizes.n_aux, n_aux))
+    known = Evidence(evidence.corpus, evidence.main, sizes, evidence.rules)
+    predicted = replace(predictor, evidence=known).predict(sets)
     results = [
         _comparison(suggestion, scores[setup.alone], scores[setup])
         for suggestion, setup in zip(predicted, setups, strict=True)
@@ -235,12 +242,15 @@ def plan_setups(
     return [Setup(profile.main.name, names, n, n_aux) for names in sets], test_tokens
 
 
-def _accuracies(
-    runner: TrainingRunner, setups: Sequence[Setup], seeds: int, progress: StageProgress
+def _scores(
+    runner: TrainingRunner,
+    setups: Sequence[Setup],
+    plan: CheckPlan,
+    progress: StageProgress,
 ) -> dict[Setup, dict[int, float]]:
-    """Accuracy by setup and seed, of the setups and of the main task alone."""
+    """Score by setup and seed, of the setups and of the main task alone."""
     trained = [setups[0].alone, *setups]
-    total, done = len(set(trained)) * seeds, 0
+    total, done = len(set(trained)) * plan.seeds, 0
 
     def tick(finished: int) -> None:
         nonlocal done
@@ -249,9 +259,9 @@ def _accuracies(
 
     scores: dict[Setup, dict[int, float]] = {setup: {} for setup in trained}
     progress("training", 0, total)
-    for setup, seed, outcome in runner.train(trained, range(seeds), tick):
+    for setup, seed, outcome in runner.train(trained, range(plan.seeds), tick):
         if outcome.status.scored:
-            scores[setup][seed] = outcome.scores["accuracy"]
+            scores[setup][seed] = outcome.scores[plan.metric]
     return scores
 
 
@@ -272,4 +282,15 @@ def _comparison(
         gain=mean,
         gain_ci95=(mean - half, mean + half),
         seeds=len(seeds),
+        updated=_updated(predicted.gain, mean, half),
     )
+
+
+def _updated(predicted: Estimate, mean: float, half: float) -> Estimate:
+    """A prediction and a measured mean with its half-width, weighted by their variances."""
+    if predicted.law is None or half == 0:
+        return Estimate(mean, (mean - half, mean + half))
+    own = (predicted.law[1] - predicted.law[0]) / 2
+    value = (predicted.value * half**2 + mean * own**2) / (own**2 + half**2)
+    joint = own * half / math.hypot(own, half)
+    return Estimate(value, (value - joint, value + joint))

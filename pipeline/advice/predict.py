@@ -9,39 +9,72 @@ gain : score with the auxiliaries minus score without
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
+from scipy.stats import t as student
 
-from mtl_laws.pipeline.advice.corpus import Profile
-from mtl_laws.pipeline.advice.factors import Situation, TokenCounts, columns_of
-from mtl_laws.pipeline.laws.bands import Bands
+from mtl_laws.pipeline.advice.evidence import Evidence, LayerSet, Statistics
+from mtl_laws.pipeline.laws.bands import WIDTH, Band, Bands
 from mtl_laws.pipeline.laws.law import Law
 
 Floats = NDArray[np.float64]
-LayerSet = tuple[str, ...]
 
-#: a law of this target predicts gains; of any other, scores
+#: a law whose target begins so predicts gains; any other one scores
 GAIN = "gain"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SetRules:
-    """Which sets of auxiliaries are tried.
+    """Which sets of auxiliaries are tried, and which is called best.
 
     Attributes
     ----------
     combined : auxiliaries, best first, that are combined.
     largest : auxiliaries in one set, at most.
+    margin : a larger set has to be better by so much in the score.
     min_gain : a smaller predicted gain counts as none.
     """
 
     combined: int = 6
-    largest: int = 3
+    largest: int = 2
+    margin: float = 0.005
     min_gain: float = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True)
+class GainErrors:
+    """Errors of a law of gains on whole corpora that were left out when it was fitted.
+
+    The standard deviation at n tokens of the main layer is the root of base² + by_token²/n.
+
+    Attributes
+    ----------
+    base, by_token : of the measured mean gain about the predicted one.
+    seed_base, seed_by_token : of a single pair of trainings about their mean.
+    corpora : number of corpora.
+    """
+
+    base: float
+    by_token: float
+    seed_base: float
+    seed_by_token: float
+    corpora: int
+
+    def deviations(self, n: Floats) -> tuple[Floats, Floats]:
+        """Standard deviations (N,) of the mean gain and of a single one, at n tokens (N,)."""
+        mean = np.hypot(self.base, self.by_token / np.sqrt(n))
+        seed = np.hypot(self.seed_base, self.seed_by_token / np.sqrt(n))
+        return mean, np.hypot(mean, seed)
+
+    def widened(self, gain: Bands, n: Floats) -> Bands:
+        """The bands of a law with these errors beside the law's own."""
+        width = float(student.ppf(0.975, self.corpora - 1))
+        law, run = (_widened(gain.mean, gain.law, width * sd) for sd in self.deviations(n))
+        return Bands(gain.mean, law, run, gain.outside, gain.distance)
 
 
 @dataclass(frozen=True)
@@ -51,6 +84,14 @@ class Estimate:
     value: float
     law: tuple[float, float] | None = None
     run: tuple[float, float] | None = None
+
+    @property
+    def helps(self) -> float | None:
+        """Probability that the mean is above 0, if its errors are normal; None without interval."""
+        if self.law is None or not np.isfinite([self.value, *self.law]).all():
+            return None
+        half = (self.law[1] - self.law[0]) / 2
+        return float(norm.cdf(WIDTH * self.value / half)) if half else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,22 +104,18 @@ class Suggestion:
     alone, together : predicted scores without and with them; None for a law of gains if there is
         no law of the score alone.
     gain : their difference.
+    helps : probability that training together helps at all; None if it is not known.
     outside : factors whose values lie beyond what the law was fitted on.
+    statistics : what the prediction was computed from.
     """
 
     auxiliaries: LayerSet
     alone: Estimate | None
     together: Estimate | None
     gain: Estimate
+    helps: float | None
     outside: tuple[str, ...]
-
-
-class WordAccuracy(Protocol):
-    """Accuracy of word tables, as `pipeline.advice.word_table.WordTable` computes it."""
-
-    def accuracy(self, n: int, n_aux: Mapping[str, int], sets: Sequence[LayerSet]) -> Floats:
-        """One accuracy for each set of auxiliaries."""
-        ...
+    statistics: Statistics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +128,7 @@ class AdviceLaw:
     sources : the entry of `factors.FACTORS` for each of its factors.
     family : the task family it was found on; empty if unknown.
     lower_is_better : if so, a gain is how far the target falls.
+    errors : on corpora that the law has not seen; None if they were not measured.
     """
 
     law: Law
@@ -98,6 +136,7 @@ class AdviceLaw:
     sources: Mapping[str, str]
     family: str = ""
     lower_is_better: bool = False
+    errors: GainErrors | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,55 +147,103 @@ class GainPredictor:
     ----------
     law : of gains or of scores.
     alone : a law of the score alone, beside a law of gains; None for none.
-    profile, words : the corpus.
+    evidence : the corpus as the user knows it.
     rules : which sets of auxiliaries are tried.
     """
 
     law: AdviceLaw
-    profile: Profile
-    words: WordAccuracy
+    evidence: Evidence
     alone: Law | None = None
     rules: SetRules = SetRules()
 
-    def predict(self, sizes: TokenCounts, sets: Sequence[LayerSet]) -> list[Suggestion]:
+    def predict(self, sets: Sequence[LayerSet]) -> list[Suggestion]:
         """One suggestion for each set, in order."""
-        lookup = [float(v) for v in self.words.accuracy(sizes.n, sizes.n_aux, [(), *sets])]
-        single = Situation(self.profile, sizes, (), lookup[0], lookup[0])
-        shared = [
-            Situation(self.profile, sizes, names, value, lookup[0])
-            for names, value in zip(sets, lookup[1:], strict=True)
-        ]
-        law, keys = self.law.law, self.law.sources
-        without, together = columns_of([single] * len(sets), keys), columns_of(shared, keys)
-        if self.law.target == GAIN:
-            return self._suggestions_of_gains(sets, law.bands(together), single)
-        first, second = (without, together) if self.law.lower_is_better else (together, without)
-        alone, both = (bounded(law, table) for table in (without, together))
-        gain = law.change(first, second)
+        law = self.law.law
+        known = [self.evidence.statistics(names) for names in sets]
+        single = self.evidence.statistics(())
+        together = self._columns(known)
+        alone: Bands | None = None
+        both: Bands | None = None
+        if self.law.target.startswith(GAIN):
+            gain = law.bands(together)
+            if self.law.errors is not None:
+                held = law.bands(self._held(together))
+                n = np.array([one.n for one in known], float)
+                gain = self.law.errors.widened(replace(held, outside=gain.outside), n)
+            if self.alone is not None:
+                columns = {name: _column([single], name) for name in self.alone.factors}
+                alone = bounded(self.alone, columns)
+        else:
+            without = self._columns([single] * len(sets))
+            first, second = (without, together) if self.law.lower_is_better else (together, without)
+            alone, both = (bounded(law, table) for table in (without, together))
+            gain = law.change(first, second)
         return [
-            Suggestion(
-                auxiliaries=auxiliaries,
-                alone=_estimate(alone, row),
-                together=_estimate(both, row),
-                gain=_estimate(gain, row),
-                outside=gain.outside[row],
-            )
-            for row, auxiliaries in enumerate(sets)
+            self._suggestion(names, one, row, gain, alone, both)
+            for row, (names, one) in enumerate(zip(sets, known, strict=True))
         ]
 
-    def best_set(self, sizes: TokenCounts, singles: Sequence[Suggestion]) -> Suggestion | None:
+    def best_set(self, singles: Sequence[Suggestion]) -> Suggestion | None:
         """The set of greatest predicted gain, of at most as many tasks as the law was fitted on.
 
-        Sets of one auxiliary are candidates too; None if no set is predicted to help.
+        A smaller set is taken where it is as good to within `rules.margin`. None if no set is
+        predicted to help.
         """
         ranked = sorted(singles, key=lambda single: -single.gain.value)
         names = [single.auxiliaries[0] for single in ranked[: self.rules.combined]]
         counts = range(2, 1 + min(self._most_auxiliaries(), len(names)))
         sets = [subset for count in counts for subset in combinations(names, count)]
-        candidates = [*ranked, *(self.predict(sizes, sets) if sets else [])]
+        candidates = [*ranked, *(self.predict(sets) if sets else [])]
         finite = [one for one in candidates if np.isfinite(one.gain.value)]
-        best = max(finite, key=lambda one: one.gain.value, default=None)
-        return best if best is not None and best.gain.value > self.rules.min_gain else None
+        most = max((one.gain.value for one in finite), default=0.0)
+        if most <= self.rules.min_gain:
+            return None
+        near = [one for one in finite if one.gain.value >= most - self.rules.margin]
+        helpful = [one for one in near if one.gain.value > self.rules.min_gain]
+        return min(helpful, key=lambda one: (len(one.auxiliaries), -one.gain.value))
+
+    def _suggestion(
+        self,
+        names: LayerSet,
+        known: Statistics,
+        row: int,
+        gain: Bands,
+        alone: Bands | None,
+        both: Bands | None,
+    ) -> Suggestion:
+        value = _estimate(gain, row)
+        first = None if alone is None else _estimate(alone, min(row, len(alone.mean) - 1))
+        together = None if both is None else _estimate(both, row)
+        if together is None and first is not None:
+            together = Estimate(float(np.clip(first.value + value.value, 0.0, 1.0)))
+        return Suggestion(
+            auxiliaries=names,
+            alone=first,
+            together=together,
+            gain=value,
+            helps=value.helps,
+            outside=gain.outside[row],
+            statistics=known,
+        )
+
+    def _columns(self, known: Sequence[Statistics]) -> dict[str, Floats]:
+        """Factor of the law -> values (N,)."""
+        return {name: _column(known, key) for name, key in self.law.sources.items()}
+
+    def _held(self, columns: Mapping[str, Floats]) -> dict[str, Floats]:
+        """The columns with n at the end of its fitted range, where it lies beyond.
+
+        Gains on real corpora were measured up to there, and they shrink with n: what they are at
+        the end bounds what they are beyond.
+        """
+        uncertainty = self.law.law.uncertainty
+        ranges = {} if uncertainty is None else uncertainty.ranges
+        return {
+            name: np.minimum(column, ranges[name][1])
+            if self.law.sources[name] == "n" and name in ranges
+            else column
+            for name, column in columns.items()
+        }
 
     def _most_auxiliaries(self) -> int:
         """The number of auxiliaries up to which T stays in the fitted region."""
@@ -166,30 +253,23 @@ class GainPredictor:
             return self.rules.largest
         return min(self.rules.largest, int(uncertainty.ranges[T][1]) - 1)
 
-    def _suggestions_of_gains(
-        self, sets: Sequence[LayerSet], gain: Bands, single: Situation
-    ) -> list[Suggestion]:
-        """Suggestions of a law of gains; the score together is the score alone plus the gain."""
-        alone = None
-        if self.alone is not None:
-            used = {name: name for name in self.alone.factors}
-            alone = _estimate(bounded(self.alone, columns_of([single], used)), 0)
-        return [
-            Suggestion(
-                auxiliaries=auxiliaries,
-                alone=alone,
-                together=alone and Estimate(float(np.clip(alone.value + gain.mean[row], 0.0, 1.0))),
-                gain=_estimate(gain, row),
-                outside=gain.outside[row],
-            )
-            for row, auxiliaries in enumerate(sets)
-        ]
-
 
 def bounded(law: Law, columns: Mapping[str, Floats]) -> Bands:
     """Predictions of a law, within the bounds of its target."""
     uncertainty = law.uncertainty
     return law.bands(columns).within(None if uncertainty is None else uncertainty.bounds)
+
+
+def _column(known: Sequence[Statistics], name: str) -> Floats:
+    return np.array([getattr(one, name) for one in known], dtype=float)
+
+
+def _widened(mean: Floats, band: Band | None, half: Floats) -> Band:
+    """A band with a further half-width, in quadrature."""
+    low, high = (half, half) if band is None else (mean - band[0], band[1] - mean)
+    if band is not None:
+        low, high = np.hypot(low, half), np.hypot(high, half)
+    return mean - low, mean + high
 
 
 def _estimate(bands: Bands, row: int) -> Estimate:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from mtl_laws.pipeline.advice.corpus import LayerProfile, Profile
-from mtl_laws.pipeline.advice.factors import FACTORS, TokenCounts, same_sentences
-from mtl_laws.pipeline.advice.predict import GAIN, AdviceLaw, Suggestion
+from mtl_laws.pipeline.advice.factors import FACTORS
+from mtl_laws.pipeline.advice.predict import AdviceLaw, GainErrors, Suggestion
+from mtl_laws.pipeline.advice.sizes import TokenCounts, same_sentences, too_many_tokens
 from mtl_laws.pipeline.io.templates import templates_in
 from mtl_laws.pipeline.io.textgrid import aligned
 from mtl_laws.pipeline.laws.law import Law
@@ -26,6 +27,9 @@ SCHEMA = 1
 TEMPLATES = Path(__file__).parent / "templates"
 #: characters of a line in the terminal
 WIDTH = 100
+#: probability of a gain from which training together is advised
+LIKELY = 0.8
+SCORES = {"span_f1": "span F1"}
 
 LAYERS_NOTE = (
     "AMI (adjusted mutual information): how much the labels of two layers say about each other, "
@@ -35,11 +39,15 @@ LAYERS_NOTE = (
 )
 GAINS_NOTE = (
     "Alone: the main layer is trained by itself. Together: it is trained with the auxiliaries. "
-    "Gain: the difference, with the 95 % interval of its mean{condition}. One training: 95 % of "
-    "single pairs of trainings, which also differ by chance, are expected in this interval."
+    "Gain: the difference, with the 95 % interval of its mean{condition}. Helps: the probability "
+    "that the mean gain is above zero. One training: 95 % of single pairs of trainings, which also "
+    "differ by chance, are expected in this interval."
 )
 OUTSIDE_NOTE = " Outside: factors that lie beyond the region the law was fitted on."
-CHECK_NOTE = "Measured gain: mean over seeds, with its 95 % interval."
+CHECK_NOTE = (
+    "Gains. Measured: mean over seeds, with its 95 % interval. Both: predicted and measured gain, "
+    "each weighted by the inverse of its variance."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,22 +58,26 @@ class Advice:
     ----------
     profile, sizes : the corpus, and the training tokens the advice is for.
     target, law, laws : what is predicted, by which law, of which file.
+    metric : the score that a gain is measured in.
     suggestions : one for each auxiliary, greatest predicted gain first.
     best : the best set, of one or more; None if none is predicted to help.
     warnings : limits of the predictions, in sentences.
     left_out : layers that were not considered, with the reason.
+    errors : of the law on corpora that it has not seen, which are part of the intervals.
     check : predicted against measured; None if nothing was trained.
     """
 
     profile: Profile
     sizes: TokenCounts
     target: str
+    metric: str
     law: Law
     laws: str
     suggestions: tuple[Suggestion, ...]
     best: Suggestion | None
     warnings: tuple[str, ...]
     left_out: Mapping[str, str]
+    errors: GainErrors | None = None
     check: Check | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -74,11 +86,13 @@ class Advice:
             "schema": SCHEMA,
             "corpus": asdict(self.profile),
             "sizes": asdict(self.sizes),
+            "metric": self.metric,
             "law": {
                 "file": self.laws,
                 "target": self.target,
                 "expression": self.law.expression,
                 "scores": dict(self.law.scores),
+                "errors": self.errors and asdict(self.errors),
             },
             "suggestions": [asdict(suggestion) for suggestion in self.suggestions],
             "best": self.best and asdict(self.best),
@@ -97,8 +111,8 @@ class Advice:
 
     @property
     def score(self) -> str:
-        """What is scored: a law of gains predicts gains in accuracy."""
-        return "accuracy" if self.target == GAIN else self.target
+        """What is scored, in words."""
+        return SCORES.get(self.metric, self.metric)
 
     def _repr_html_(self) -> str:
         return tables_html(self)
@@ -124,13 +138,20 @@ class AdviceTable:
 
 
 def headline(advice: Advice) -> str:
-    """The advice in one sentence."""
+    """The advice in one or two sentences."""
     best, main = advice.best, advice.profile.main.name
+    n = f"{advice.sizes.n:,} tokens"
     if best is None:
-        return f"Train {main} alone: no auxiliary layer is predicted to help."
+        return f"Train {main} alone: with {n}, no auxiliary layer is predicted to help."
     gain = f"{signed(best.gain.value)}{_interval(best.gain.law)} in {advice.score}"
-    doubt = "" if best.gain.law is None or best.gain.law[0] > 0 else "; it may be zero"
-    return f"Train {main} with {' and '.join(best.auxiliaries)}: predicted gain {gain}{doubt}."
+    names = " and ".join(best.auxiliaries)
+    if best.helps is not None and best.helps < LIKELY:
+        return (
+            f"There is not enough evidence that any layer helps {main} with {n}. The best guess is "
+            f"{names}: {gain}, above zero with a probability of {_percent(best.helps)}."
+        )
+    sure = "" if best.helps is None else f" It helps with a probability of {_percent(best.helps)}."
+    return f"Train {main} with {names}: predicted gain {gain}.{sure}"
 
 
 def cautions(
@@ -156,6 +177,12 @@ def cautions(
     outside = sorted({name for one in ranked for name in one.outside})
     if outside:
         yield f"The prediction extrapolates beyond the fitted region in {', '.join(outside)}."
+    excess = too_many_tokens(profile, sizes)
+    if excess:
+        yield (
+            f"{', '.join(excess)}: fewer tokens are labelled in this corpus than are asked for; "
+            "the statistics come from those that there are."
+        )
     same = same_sentences(profile, sizes)
     if same:
         yield (
@@ -189,7 +216,7 @@ def layers_table(advice: Advice) -> AdviceTable:
 def gains_table(advice: Advice) -> AdviceTable:
     """What the law predicts."""
     alone = f"{advice.score} alone"
-    heads = ("auxiliaries", "AMI", alone, "together", "gain", "one training", "outside")
+    heads = ("auxiliaries", "AMI", alone, "together", "gain", "helps", "one training", "outside")
     rows = []
     for one in advice.sets:
         amis = [advice.profile.pairs[name].ami for name in one.auxiliaries]
@@ -200,6 +227,7 @@ def gains_table(advice: Advice) -> AdviceTable:
                 "" if one.alone is None else f"{one.alone.value:.3f}",
                 "" if one.together is None else f"{one.together.value:.3f}",
                 f"{signed(one.gain.value)}{_interval(one.gain.law)}",
+                "" if one.helps is None else _percent(one.helps),
                 _interval(one.gain.run).strip(),
                 ", ".join(one.outside),
             )
@@ -207,7 +235,7 @@ def gains_table(advice: Advice) -> AdviceTable:
     uncertainty = advice.law.uncertainty
     # laws of older files have no intervals that include other forms of the law
     older = uncertainty is None or not (uncertainty.rivals or uncertainty.drift)
-    condition = ", if the form of the law is right" if older else ""
+    condition = ", if the form of the law is right" if older and not advice.errors else ""
     note = GAINS_NOTE.format(condition=condition)
     if any(one.outside for one in advice.sets):
         note += OUTSIDE_NOTE
@@ -217,12 +245,13 @@ def gains_table(advice: Advice) -> AdviceTable:
 
 def check_table(check: Check) -> AdviceTable:
     """Predicted against measured gains."""
-    heads = ("auxiliaries", "predicted gain", "measured gain", "alone", "together", "seeds")
+    heads = ("auxiliaries", "predicted", "measured", "both", "alone", "together", "seeds")
     rows = [
         (
             _name(one.predicted),
             f"{signed(one.predicted.gain.value)}{_interval(one.predicted.gain.law)}",
             f"{signed(one.gain)}{_interval(one.gain_ci95)}",
+            f"{signed(one.updated.value)}{_interval(one.updated.law)}",
             f"{one.alone:.3f}",
             f"{one.together:.3f}",
             str(one.seeds),
@@ -274,7 +303,7 @@ def advice_html(advice: Advice) -> str:
     from mtl_laws.pipeline.symbolic.typeset.mathml import left_side
 
     used = [name for name in advice.law.factors if advice.law.uses(name)]
-    meanings = [f"{name}: {FACTORS[name].meaning}" for name in used if name in FACTORS]
+    meanings = [f"{name}: {FACTORS[name]}" for name in used if name in FACTORS]
     page = templates_in(TEMPLATES).get_template("advice.html.j2")
     formula = left_side(advice.target) + formula_markup(advice.law.expression, digits=3)
     return page.render(
@@ -322,6 +351,11 @@ def signed(value: float) -> str:
         return "undefined"
     text = f"{value:+.3f}"
     return text if float(text) else text[1:]
+
+
+def _percent(probability: float) -> str:
+    """A probability as whole percent, never 0 or 100."""
+    return f"{min(max(round(100 * probability), 1), 99)} %"
 
 
 def _name(one: Suggestion) -> str:

@@ -63,6 +63,13 @@ def advise(
             metavar="FORMAT", help="conll, conllu or jsonl; default: detected from the content."
         ),
     ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METRIC",
+            help="accuracy or span_f1; default: span_f1 where the main labels mark spans (B-, I-).",
+        ),
+    ] = None,
     out: Out = Path("advice"),
     check: Annotated[
         bool, typer.Option("--check", help="Train the best suggestions on this corpus too.")
@@ -107,6 +114,7 @@ def advise(
         laws=laws,
         n=tokens,
         n_aux=aux_tokens,
+        metric=metric,
     )
     with SearchProgress() as progress:
         progress("reading corpus", 0, 0)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mtl_laws.pipeline.columns import MARK
+from mtl_laws.simulator import TaskSpec
 
 Description = Mapping[str, Any]
 
@@ -20,10 +21,10 @@ _PHASES = {"transfer": 2}
 def single_task_twin(description: Description) -> dict[str, Any]:
     """The single-task trial that a trial is paired with: same main task, n and seed.
 
-    Fields of the auxiliaries have their neutral value (`trials.single_task`).
+    Nothing that its task says of auxiliaries is left (`TaskSpec.alone`).
     """
-    neutral = {"tasks": 1, "ami": None, "aux_tokens": None, "shared": False}
-    return _changed(description, neutral, {"random_labels": False})
+    task = TaskSpec.from_json(description["task"]).alone()
+    return _changed(description, task.to_json(), {"random_labels": False})
 
 
 def with_updates(description: Description) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Study: a question, and the models that are trained to answer it, as a YAML file.
 
-A study is a full factorial design: all combinations of its factors' levels, times its seeds. The
-`description` of a field is the only place that says what a key accepts. Error messages and the
-reference in ``docs/study.md`` are generated from it (``python -m mtl_laws.pipeline.study.study``).
+A study is a full factorial design: all combinations of its cases and its factors' levels, times
+its seeds. The `description` of a field is the only place that says what a key accepts. Error
+messages and the reference in ``docs/study.md`` are generated from it
+(``python -m mtl_laws.pipeline.study.study``).
 
 `pipeline.study.trials.expand` checks what only the simulator or the trainer can judge: options of a
 family and training settings.
@@ -232,6 +233,11 @@ class Study(Block):
     family: FamilyBlock = Field(
         default_factory=FamilyBlock, description="a block of keys: how tasks are made"
     )
+    cases: tuple[dict[Name, JsonValue], ...] = Field(
+        default=(),
+        description="a list of blocks of options of the family that vary together, such as a "
+        "corpus and its layers; each block is combined with all levels of the factors",
+    )
     factors: FactorsBlock = Field(description="a block of keys: what is varied, and its levels")
     seeds: Annotated[
         tuple[Whole, ...],
@@ -309,6 +315,14 @@ class Study(Block):
             if block:
                 expected = f"levels here or a value in `{block}`, not both"
                 raise UserError(f"factors.{name}", expected, list(levels[name]))
+        for i, case in enumerate(self.cases):
+            for name, value in case.items():
+                elsewhere = self._fixed_in(f"options.{name}") or (
+                    "factors" if {name, f"options.{name}"} & set(levels) else None
+                )
+                if elsewhere:
+                    expected = f"a value here or in `{elsewhere}`, not both"
+                    raise UserError(f"cases[{i}].{name}", expected, value)
         low, high = self.laws.bounds
         if low is not None and high is not None and low >= high:
             raise UserError("laws.bounds", "[lowest, highest], in that order", [low, high])

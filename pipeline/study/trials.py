@@ -17,6 +17,8 @@ from functools import cached_property
 from itertools import product
 from typing import Any, cast
 
+from pydantic import JsonValue
+
 from mtl_laws.pipeline.columns import GLOSSARY, MARK
 from mtl_laws.pipeline.errors import UserError, from_simulator, nearest
 from mtl_laws.pipeline.study.controls import CONTROLS, marked
@@ -85,13 +87,8 @@ class Trial:
         return self.task.tasks * steps
 
 
-def single_task(spec: TaskSpec) -> TaskSpec:
-    """The spec of the main task alone; fields of the auxiliaries have their neutral value."""
-    return replace(spec, tasks=1, ami=None, aux_tokens=None, shared=False)
-
-
 def expand(study: Study) -> list[Trial]:
-    """Every trial of `study`, each once: the full factorial of its factors times its seeds.
+    """Every trial of `study`, each once: its cases, the full factorial of its factors, its seeds.
 
     At T = 1 there is no auxiliary task, so all levels of AMI and of auxiliary sizes are one trial,
     whose AMI is null. `stl` adds that trial at every level of the other factors. `controls` adds
@@ -142,6 +139,7 @@ def _controls(study: Study, ordinary: Sequence[Trial]) -> Iterator[Trial]:
 def _check_count(study: Study) -> None:
     levels = study.factors.levels()
     count = math.prod(len(level) for level in levels.values()) * len(study.seeds)
+    count *= max(1, len(study.cases))
     count *= 1 + len(study.controls)
     if count > MAX_TRIALS:
         raise UserError("factors", f"at most {MAX_TRIALS:,} trials", f"{count:,} trials")
@@ -164,7 +162,8 @@ def _check_names(study: Study) -> None:
 def _check_laws(study: Study) -> None:
     """Refuse a law search over columns that no table of results has."""
     columns = [column.name for column in GLOSSARY if column.dtype != "str"]
-    options = (*map(_bare, study.factors.extra()), *study.family.options)
+    in_cases = {name for case in study.cases for name in case}
+    options = (*map(_bare, study.factors.extra()), *study.family.options, *in_cases)
     names = {*columns, *TRAINING_KEYS, *options, *(f"option_{name}" for name in options)}
     if study.laws.target not in {*names, "span_f1"}:
         raise UserError("laws.target", nearest(study.laws.target, columns), study.laws.target)
@@ -228,32 +227,34 @@ def _specs(study: Study) -> Iterator[TaskSpec]:
     if study.stl and 1 not in levels["tasks"]:
         varied["tasks"] = (1, *levels["tasks"])
     seen: set[TaskSpec] = set()
-    for combination in _combinations(varied):
-        spec = _spec(study, combination)
+    for case, combination in product(study.cases or ({},), _combinations(varied)):
+        spec = _spec(study, case, combination)
         if spec not in seen:
             seen.add(spec)
             yield spec
 
 
-def _spec(study: Study, combination: Mapping[str, Scalar]) -> TaskSpec:
-    """The tasks of one combination of levels."""
+def _spec(
+    study: Study, case: Mapping[str, JsonValue], combination: Mapping[str, Scalar]
+) -> TaskSpec:
+    """The tasks of one case and one combination of levels."""
     block = study.family.model_dump(exclude_none=True, exclude={"name", "options"})
     direct = {name: level for name, level in combination.items() if name in TASK_KEYS}
     options = {_bare(name): level for name, level in combination.items() if name not in TASK_KEYS}
     record: dict[str, Any] = {"family": study.family.name, **block, **direct}
-    record["options"] = {**study.family.options, **options}
+    record["options"] = {**study.family.options, **case, **options}
     if study.test_tokens is not None:
         record["test_tokens"] = study.test_tokens
     try:
         spec = TaskSpec.from_json(record)
-        spec = single_task(spec) if spec.tasks == 1 else spec
+        spec = spec.alone() if spec.tasks == 1 else spec
         check_spec(spec)
     except SpecError as error:
-        raise _located(study, from_simulator(error), combination) from error
+        raise _located(study, from_simulator(error), {**case, **combination}) from error
     return spec
 
 
-def _located(study: Study, error: UserError, combination: Mapping[str, Scalar]) -> UserError:
+def _located(study: Study, error: UserError, combination: Mapping[str, JsonValue]) -> UserError:
     """The error of the simulator or the trainer, with the key of the study as its path."""
     for name in (error.path, _bare(error.path)):
         levels = study.factors.levels().get(name, ())
@@ -261,6 +262,10 @@ def _located(study: Study, error: UserError, combination: Mapping[str, Scalar]) 
             place = f"factors.{name}[{levels.index(combination[name])}]"
             hint = _hint(name) if error.path.startswith("options.") else ""
             return UserError(place, error.expected + hint, error.got)
+    option = error.path.removeprefix("options.")
+    for i, case in enumerate(study.cases):
+        if option in case and all(combination.get(key, one) == one for key, one in case.items()):
+            return error.at(f"cases[{i}].{option}")
     return error.at(_fixed_place(error.path))
 
 

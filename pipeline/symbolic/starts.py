@@ -82,7 +82,8 @@ def _from_logarithms(expression: Expression, sample: Sample, scales: Mapping[str
     columns = {name: part.columns[name] / scales.get(name, 1.0) for name in expression.factors}
     with np.errstate(all="ignore"):
         _, offset, basis = form.linear.evaluate(columns, np.zeros((1, 0)))
-        offset, basis = offset[0], basis[0]
+        offset = offset[0]
+        basis = np.broadcast_to(basis[0], (len(basis[0]), len(part)))  # also without factors
         fits = []
         for left in left_of_floors(part, form.floor):
             theta = _log_fit(np.log(left) - offset, basis, part, left)

@@ -96,12 +96,16 @@ class Kernel:
         self._call("adamw", tuple(buffers[0].shape), *buffers, scales, constants)
 
     def borrow(self, like: Tensor, numbers: int) -> Tensor:
-        """Uninitialised memory that was given back, or new: fresh pages cost more than the work."""
-        spare = self._spare.get(numbers)
-        return spare.pop() if spare else like.new_empty(numbers)
+        """Uninitialised memory that was given back, or new: fresh pages cost more than the work.
+
+        Sizes are powers of two, so that sentences of all lengths share a few pieces of memory.
+        """
+        size = 1 << (numbers - 1).bit_length()
+        spare = self._spare.get(size)
+        return spare.pop() if spare else like.new_empty(size)
 
     def give_back(self, *borrowed: Tensor) -> None:
-        """Let the next `borrow` of the same size have this memory."""
+        """Let the next `borrow` of about this size have this memory."""
         for tensor in borrowed:
             self._spare.setdefault(tensor.numel(), []).append(tensor)
 

@@ -1,4 +1,4 @@
-"""Spans of BIO and IO labels, counted for a whole stack at once by the rules of CoNLL.
+"""Spans of BIO, BIOES and IO labels, counted for a whole stack at once by the rules of CoNLL.
 
 Notation
 --------
@@ -13,10 +13,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 OUTSIDE = -1
+
+OPENING, INNER = ("B-", "S-", "U-"), ("I-", "E-", "L-")
+"""Marks of labels that open a span and of those that continue one, in BIO, BIOES and BILOU."""
+
+
+def has_spans(names: Sequence[str]) -> bool:
+    """Whether labels mark spans: O, and types that stand behind one of the marks."""
+    marked = [name for name in names if name != "O"]
+    return bool(marked) and all(name.startswith(OPENING + INNER) for name in marked)
 
 
 @dataclass(frozen=True)
@@ -34,13 +45,13 @@ class SpanLabels:
 
     @classmethod
     def read(cls, names: Sequence[str], device: torch.device) -> SpanLabels | None:
-        """Read the labels of a task; None unless they are O, B-<type> and I-<type>."""
-        marked = [name for name in names if name != "O"]
-        if not marked or any(name[:2] not in ("B-", "I-") for name in marked):
+        """Read the labels of a task; None for a task without spans."""
+        if not has_spans(names):
             return None
+        marked = [name for name in names if name != "O"]
         types = sorted({name[2:] for name in marked})
         kinds = [types.index(name[2:]) if name != "O" else OUTSIDE for name in names]
-        begins = [name.startswith("B-") for name in names]
+        begins = [name.startswith(OPENING) for name in names]
         return cls(torch.tensor(kinds, device=device), torch.tensor(begins, device=device))
 
     def count(self, gold: Tensor, predicted: Tensor) -> Tensor:
@@ -81,3 +92,27 @@ def span_f1(counts: Tensor) -> Tensor:
     right, predicted, gold = counts.double().unbind(-1)
     precision, recall = right / predicted.clamp(min=1), right / gold.clamp(min=1)
     return (2 * precision * recall / (precision + recall)).nan_to_num()
+
+
+def span_f1_of(
+    names: Sequence[str],
+    gold: NDArray[np.int64],
+    predicted: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+) -> float:
+    """Span F1 of sentences that stand one after another.
+
+    Parameters
+    ----------
+    names : (K,), of the labels.
+    gold, predicted : (N,).
+    lengths : tokens of each sentence, N together.
+    """
+    scheme = SpanLabels.read(names, torch.device("cpu"))
+    if scheme is None:
+        raise ValueError(f"labels without spans: {', '.join(names[:5])}")
+    filled = np.arange(lengths.max()) < lengths[:, None]
+    padded = np.full((2, *filled.shape), -1)
+    padded[:, filled] = gold, predicted
+    both = torch.from_numpy(padded)
+    return float(span_f1(scheme.count(both[0], both[1].clamp(min=0)).double()))

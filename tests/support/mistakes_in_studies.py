@@ -57,6 +57,12 @@ STUDIES: dict[str, Mistake] = {
     "endless seed": block("seeds: [99999999999999999999]", "seeds"),
     "negative seeds": block("seeds: [-1]", "seeds[0]"),
     "unknown family": block("family: {name: techer}", "family.name"),
+    "unknown option in a case": block("cases: [{zipf: 1}, {zipff: 1}]", "cases[1].zipff"),
+    "a case and a factor": study(FULL + ", zipf: [0, 1]}\ncases: [{zipf: 1}]\n", "cases[0].zipf"),
+    "a case and an option": block(
+        "family: {options: {zipf: 0}}\ncases: [{zipf: 1}]", "cases[0].zipf"
+    ),
+    "cases that are no blocks": block("cases: [zipf]", "cases[0]"),
     "unknown option": block("family: {options: {zipff: 1}}", "family.options.zipff"),
     "one label": block("family: {labels: 1}", "family.labels"),
     "all noise": block("family: {label_noise: 1}", "family.label_noise"),

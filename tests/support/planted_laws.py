@@ -11,7 +11,7 @@ from mtl_laws.pipeline.laws.law import Law
 
 HARBOUR = Path(__file__).parents[2] / "data" / "harbour.conll"
 
-RANGES = {"n": (10.0, 1e4), "T": (1.0, 3.0), "ami": (0.0, 1.0), "lookup": (0.0, 1.0)}
+RANGES = {"n": (10.0, 1e4), "T": (1.0, 3.0), "ami": (0.0, 1.0), "probe": (0.0, 1.0)}
 
 
 def record(expression: str, ranges: Mapping[str, tuple[float, float]] = RANGES) -> dict[str, Any]:
@@ -35,12 +35,12 @@ def record(expression: str, ranges: Mapping[str, tuple[float, float]] = RANGES) 
 
 
 def planted(expression: str, ranges: Mapping[str, tuple[float, float]] = RANGES) -> Law:
-    """The law of this expression in n, T, ami, lookup."""
+    """The law of this expression in n, T, ami, probe."""
     return Law.from_json({**record(expression, ranges), "factors": list(ranges)})
 
 
 def write_laws(path: Path, expression: str, target: str = "accuracy", **changed: object) -> Path:
-    """A `laws.json` whose selected law is this expression in n, T, ami, lookup."""
+    """A `laws.json` whose selected law is this expression in n, T, ami, probe."""
     selected = record(expression)
     document = {
         "schema": 2,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -44,25 +45,59 @@ def test_the_shipped_law_advises_out_of_the_box(
     assert stop.value.code == 0
     said = capsys.readouterr().out
     assert said.startswith("Train chunk with pos")
+    assert "in span F1. It helps with a probability of" in said, "BIO labels mark spans"
     assert re.search(r"^pos +12 +3,643 +2\.20 +0\.79 \[0\.\d\d, 0\.\d\d\]", said, re.MULTILINE)
-    assert "simulated annotation" in said, "the law's family differs: say so"
     record = json.loads((tmp_path / "advice.json").read_text(encoding="utf-8"))
     assert record["best"]["gain"]["value"] > 0
     assert record["corpus"]["pairs"]["pos"]["ami"] == pytest.approx(0.79, abs=0.01)
+    assert record["metric"] == "span_f1"
     best = record["suggestions"][0]
-    total = best["alone"]["value"] + best["gain"]["value"]
-    assert best["together"]["value"] == pytest.approx(total)
+    assert 0.5 < best["helps"] <= 1.0
+    assert best["statistics"]["ami"] > 0.5
+    assert best["alone"] is None, "no law of the span F1 alone ships"
 
 
 def test_fewer_tokens_of_the_main_layer_promise_more_gain() -> None:
-    few, many = (advice_of(HARBOUR, auxiliaries=("pos",), n=n).suggestions[0] for n in (100, 1_500))
+    few, many = (
+        advice_of(HARBOUR, auxiliaries=("pos",), n=n, metric="accuracy").suggestions[0]
+        for n in (100, 1_500)
+    )
     assert few.gain.value > many.gain.value
+
+
+def test_the_gain_can_be_recomputed_from_the_record() -> None:
+    advice = advice_of(HARBOUR, "pos", n=300)
+    record = advice.to_json()
+    assert record["metric"] == "accuracy"
+    for one in record["suggestions"]:
+        known = {name: value for name, value in one["statistics"].items() if value is not None}
+        value = eval(record["law"]["expression"], {"sqrt": math.sqrt}, known)
+        assert one["gain"]["value"] == pytest.approx(value)
+        total = one["alone"]["value"] + one["gain"]["value"]
+        assert one["together"]["value"] == pytest.approx(total)
+
+
+def test_little_evidence_is_called_that() -> None:
+    advice = advice_of(HARBOUR, "pos", n=100)
+    best = advice.suggestions[0]
+    doubtful = replace(advice, best=replace(best, helps=0.6))
+    assert headline(doubtful).startswith("There is not enough evidence that any layer helps pos")
+    assert "probability of 60 %" in headline(doubtful)
+    none = replace(advice, best=None)
+    assert headline(none).startswith("Train pos alone: with 100 tokens")
+
+
+def test_a_metric_needs_labels_that_have_it() -> None:
+    with pytest.raises(UserError, match="metric: expected accuracy: the labels of pos mark no"):
+        advice_of(HARBOUR, "pos", metric="span_f1")
+    with pytest.raises(UserError, match="the nearest is 'accuracy'"):
+        advice_of(HARBOUR, "pos", metric="acuracy")
 
 
 def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     hostile = tmp_path / "x<script>.conll"
     hostile.write_bytes(HARBOUR.read_bytes().replace(b" entity\n", b" <b>entity</b>\n"))
-    advice = advice_of(hostile, n=150)
+    advice = advice_of(hostile, n=150, metric="accuracy")
     write_advice(advice, tmp_path / "out")
     page = (tmp_path / "out" / "advice.html").read_text(encoding="utf-8")
     outside = [url for url in re.findall(r"https?://[^\s\"'<]+", page) if "w3.org" not in url]
@@ -71,7 +106,7 @@ def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     assert "<b>" not in page
     assert page.count("<table>") == 2
     assert "Predicted gain in accuracy over training chunk alone" in page
-    assert "transfer: gain in the accuracy of a word table" in page
+    assert "transfer: gain of the ridge probe" in page
     assert "Outside" not in page, "nothing is: no column and no word on it"
     assert ">outside<" not in page
     assert advice._repr_html_() in page
@@ -80,13 +115,15 @@ def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
 
 
 def test_only_the_interval_of_an_older_law_is_given_its_form() -> None:
-    advice = answer_request(SCARCE)
-    assert "if the form of the law is right" in gains_table(advice).note, "the law that ships"
+    shipped = answer_request(SCARCE)
+    assert "the 95 % interval of its mean. Helps" in gains_table(shipped).note
+    advice = replace(shipped, errors=None)
+    assert "if the form of the law is right" in gains_table(advice).note
     told = advice.law.uncertainty
     assert told is not None
     present = advice.law.model_copy(update={"uncertainty": told.model_copy(update={"drift": 0.1})})
     note = gains_table(replace(advice, law=present)).note
-    assert "the 95 % interval of its mean. One training" in note
+    assert "the 95 % interval of its mean. Helps" in note
 
 
 def test_the_family_of_a_law_and_what_is_outside_are_said(tmp_path: Path) -> None:
@@ -184,6 +221,9 @@ def test_a_check_measures_what_was_predicted() -> None:
     assert best.gain_ci95[0] < best.gain < best.gain_ci95[1]
     assert seen[-1][1] == seen[-1][2]
     assert "Check with n = 150" in as_text(advice)
+    assert best.updated.law is not None
+    low, high = sorted((best.gain, best.predicted.gain.value))
+    assert low <= best.updated.value <= high, "a weighted mean of both"
 
 
 def test_a_check_is_as_large_as_the_corpus_allows() -> None:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtl_laws.pipeline.advice.corpus import profile
-from mtl_laws.pipeline.advice.factors import FACTORS, Situation, TokenCounts, sources
-from mtl_laws.pipeline.advice.predict import AdviceLaw, GainPredictor
-from mtl_laws.pipeline.advice.word_table import WordTable
+from mtl_laws.pipeline.advice.evidence import Evidence
+from mtl_laws.pipeline.advice.factors import sources
+from mtl_laws.pipeline.advice.predict import (
+    AdviceLaw,
+    Estimate,
+    GainErrors,
+    GainPredictor,
+    SetRules,
+)
+from mtl_laws.pipeline.advice.sizes import TokenCounts
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.simulator import load_corpus
 from support.planted_laws import HARBOUR, RANGES, planted
 
-CORPUS = load_corpus(HARBOUR)
-KNOWN = profile(CORPUS, "entity", ["pos", "chunk"], resamples=0)
-SIZES = TokenCounts(500, {"pos": 2_000, "chunk": 1_000})
+KNOWN = Evidence(load_corpus(HARBOUR), "entity", TokenCounts(500, {"pos": 2_000, "chunk": 1_000}))
 SINGLES = [("pos",), ("chunk",)]
 
 
@@ -23,44 +27,69 @@ def predictor(
     expression: str,
     target: str = "accuracy",
     ranges: dict[str, tuple[float, float]] = RANGES,
+    errors: GainErrors | None = None,
 ) -> GainPredictor:
     law = planted(expression, ranges)
     used = sources([name for name in ranges if law.uses(name)], {}, "laws.json")
     return GainPredictor(
-        law=AdviceLaw(law=law, target=target, sources=used),
-        profile=KNOWN,
-        words=WordTable(CORPUS, "entity", splits=2),
+        law=AdviceLaw(law=law, target=target, sources=used, errors=errors), evidence=KNOWN
     )
 
 
 def test_a_gain_is_the_score_with_auxiliaries_minus_that_without() -> None:
-    pos, chunk = predictor("0.5 + 0.1*ami*(T - 1)").predict(SIZES, SINGLES)
-    for one, name in ((pos, "pos"), (chunk, "chunk")):
+    pos, chunk = predictor("0.5 + 0.1*ami*(T - 1)").predict(SINGLES)
+    for one in (pos, chunk):
         assert one.alone is not None
         assert one.together is not None
         assert one.alone.value == pytest.approx(0.5), "undefined AMI must not matter at T = 1"
         assert one.gain.value == pytest.approx(one.together.value - one.alone.value)
-        assert one.gain.value == pytest.approx(0.1 * KNOWN.pairs[name].ami)
+        assert one.gain.value == pytest.approx(0.1 * one.statistics.ami)
 
 
 def test_a_law_of_gains_gives_gains_only() -> None:
-    pos, _ = predictor("0.1*ami - 0.01", "gain").predict(SIZES, SINGLES)
-    assert pos.gain.value == pytest.approx(0.1 * KNOWN.pairs["pos"].ami - 0.01)
+    pos, _ = predictor("0.1*ami - 0.01", "gain").predict(SINGLES)
+    assert pos.gain.value == pytest.approx(0.1 * pos.statistics.ami - 0.01)
     assert pos.alone is None
     assert pos.together is None
 
 
-def test_what_tables_of_words_reach_is_a_factor() -> None:
-    pos, _ = predictor("0.9*lookup").predict(SIZES, SINGLES)
-    table = WordTable(CORPUS, "entity", splits=2)
-    alone, together = table.accuracy(500, SIZES.n_aux, [(), ("pos",)])
-    assert pos.gain.value == pytest.approx(0.9 * (together - alone))
+def test_what_the_probe_reaches_is_a_factor() -> None:
+    pos, _ = predictor("0.9*probe").predict(SINGLES)
+    assert pos.gain.value == pytest.approx(0.9 * pos.statistics.transfer)
+
+
+def test_errors_on_other_corpora_widen_the_interval_most_for_few_tokens() -> None:
+    errors = GainErrors(base=0.01, by_token=0.4, seed_base=0.0, seed_by_token=0.3, corpora=14)
+    one = predictor("0.1*ami", "gain", errors=errors).predict(SINGLES)[0]
+    assert one.gain.law is not None
+    assert one.gain.run is not None
+    half = (one.gain.law[1] - one.gain.law[0]) / 2
+    assert half == pytest.approx(2.16 * np.hypot(0.01, 0.4 / np.sqrt(500)), rel=0.01)
+    assert one.gain.run[1] - one.gain.run[0] > 2 * half
+    assert one.helps == pytest.approx(Estimate(one.gain.value, one.gain.law).helps)
+    assert one.helps is not None
+    assert 0.5 < one.helps < 1.0
+    mean, seed = errors.deviations(np.array([100.0, 1e9]))
+    assert mean[0] > mean[1] == pytest.approx(0.01)
+    assert (seed >= mean).all()
+
+
+def test_a_larger_set_has_to_be_better_by_a_margin() -> None:
+    one = predictor("0.1*ami + 0.001*T", "gain", ranges={**RANGES, "T": (1.0, 3.0)})
+    singles = one.predict(SINGLES)
+    small = one.best_set(singles)
+    assert small is not None
+    assert len(small.auxiliaries) == 1
+    eager = GainPredictor(law=predictor("0.05*T", "gain").law, evidence=KNOWN, rules=SetRules())
+    large = eager.best_set(eager.predict(SINGLES))
+    assert large is not None
+    assert len(large.auxiliaries) == 2
 
 
 def test_the_best_set_may_be_all_one_or_none() -> None:
     def best(expression: str, most: float = 3.0) -> tuple[str, ...] | None:
         one = predictor(expression, ranges={**RANGES, "T": (1.0, most)})
-        subset = one.best_set(SIZES, one.predict(SIZES, SINGLES))
+        subset = one.best_set(one.predict(SINGLES))
         return None if subset is None else subset.auxiliaries
 
     assert best("0.5 + 0.01*T") == ("chunk", "pos") or best("0.5 + 0.01*T") == ("pos", "chunk")
@@ -71,22 +100,9 @@ def test_the_best_set_may_be_all_one_or_none() -> None:
 
 def test_what_lies_outside_the_fitted_region_is_named() -> None:
     one = predictor("0.5 + 0.0001*n*T*ami", ranges={**RANGES, "n": (10.0, 400.0)})
-    assert one.predict(SIZES, SINGLES)[0].outside == ("n",)
+    assert one.predict(SINGLES)[0].outside == ("n",)
     inside = predictor("0.5 + 0.0001*n*T*ami")
-    assert inside.predict(SIZES, SINGLES)[0].outside == ()
-
-
-def test_every_factor_is_computed_and_undefined_for_one_task_where_it_should_be() -> None:
-    alone = Situation(KNOWN, SIZES, (), 0.6, 0.6)
-    both = Situation(KNOWN, SIZES, ("pos", "chunk"), 0.7, 0.6)
-    assert all(np.isfinite(factor.value(both)) for factor in FACTORS.values())
-    undefined = {name for name, factor in FACTORS.items() if np.isnan(factor.value(alone))}
-    assert undefined == {
-        *("n_aux", "ami", "explained", "h_aux", "h_main_given_aux", "h_aux_given_main")
-    }
-    assert FACTORS["n_aux"].value(both) == 1_500
-    assert FACTORS["T"].value(both) == 3
-    assert FACTORS["transfer"].value(both) == pytest.approx(0.1)
+    assert inside.predict(SINGLES)[0].outside == ()
 
 
 def test_a_factor_goes_by_its_column_or_its_own_name() -> None:

@@ -15,7 +15,7 @@ from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.study.controls import single_task_twin
 from mtl_laws.pipeline.study.digest import DIGEST_LENGTH, canonical, digest
 from mtl_laws.pipeline.study.study import Study
-from mtl_laws.pipeline.study.trials import MAX_TRIALS, Trial, expand, group, single_task
+from mtl_laws.pipeline.study.trials import MAX_TRIALS, Trial, expand, group
 from mtl_laws.pipeline.training import TrainingSettings
 from mtl_laws.simulator import TaskSpec
 
@@ -184,8 +184,43 @@ def test_the_single_task_twin_is_the_trial_that_is_trained() -> None:
     trained = {trial.digest for trial in trials if trial.task.tasks == 1}
     for trial in trials:
         twin = digest(single_task_twin(trial.to_json()))
-        assert twin == Trial(single_task(trial.task), trial.settings, trial.seed).digest
+        assert twin == Trial(trial.task.alone(), trial.settings, trial.seed).digest
         assert twin in trained
+
+
+LAYERS = """
+family: {name: layers, options: {corpus: data/harbour.conll, min_overlap: 10}}
+cases:
+  - {main: pos, aux: [chunk, entity]}
+  - {main: pos, aux: [entity, chunk]}
+  - {main: chunk, aux: [pos, entity]}
+seeds: 1
+"""
+
+
+def test_cases_are_combined_with_all_levels() -> None:
+    trials = expand(study("tasks: [2, 3], tokens: [40, 80], aux_tokens: [null, 60]", LAYERS))
+    together = [trial.task for trial in trials if trial.task.tasks > 1]
+    kinds = {f"{task.options['main']} {task.options['aux']}" for task in together}
+    assert kinds == {
+        "pos ['chunk', 'entity']",
+        "pos ['entity', 'chunk']",
+        "chunk ['pos', 'entity']",
+    }
+    assert len(together) == 3 * 2 * 2 * 2
+
+
+def test_cases_that_differ_in_auxiliaries_only_have_one_single_task_trial() -> None:
+    trials = expand(study("tasks: [2], tokens: [40, 80]", LAYERS))
+    alone = [trial for trial in trials if trial.task.tasks == 1]
+    assert [(trial.task.options["main"], trial.task.tokens) for trial in alone] == [
+        ("pos", 40),
+        ("pos", 80),
+        ("chunk", 40),
+        ("chunk", 80),
+    ]
+    twins = {digest(single_task_twin(trial.to_json())) for trial in trials}
+    assert twins == {trial.digest for trial in alone}
 
 
 REFUSED = [

@@ -101,3 +101,10 @@ def test_a_form_without_a_logarithm_starts_at_random() -> None:
     many = starts_of("c0 + c1*N**c2 + c3*D**c4", table, target(*ENDS["floor"], table), 12)
     assert np.isfinite(many).all()
     assert len(np.unique(many[:, 2])) == 12
+
+
+def test_a_form_whose_factors_are_gone_has_starts_too() -> None:
+    table = columns()
+    starts = starts_of("c0 + c1*exp(c2)", table, target(*ENDS["floor"], table), 5)
+    assert starts.shape[1] == 3
+    assert np.isfinite(starts).all()

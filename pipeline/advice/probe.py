@@ -1,0 +1,147 @@
+"""Ridge probes: what auxiliary labels are worth to a linear tagger, in closed form.
+
+A probe is a ridge regression from a token and its two neighbours to the labels of a layer. The main
+layer's probe is fitted on its n tokens, once without and once with the labels that the auxiliaries'
+own probes predict for the same tokens as further inputs. Every sentence is predicted by a probe
+that leaves it out, so no labels but the n of the user are needed. Nothing is trained.
+
+Notation
+--------
+n : tokens of the main layer;  V : word types;  K : labels;  r : labels of all auxiliaries together
+X : inputs (n, 3(V + 1)), sparse;  Y : one-hot labels less their frequencies, (n, K)
+A : labels of auxiliaries as their probes predict them, (n, r)
+λ : the ridge;  G = (X Xᵀ + λ)⁻¹, (n, n); with A it is G − G A (1 + Aᵀ G A)⁻¹ Aᵀ G (Woodbury)
+s : a sentence; the errors of its prediction from all others are (G_ss)⁻¹ (G Y)_s
+
+Source: Allen 1974 (PRESS), with sentences in place of single rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.linear_model import Ridge
+
+from mtl_laws.simulator.corpus import Text
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+Places = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeRules:
+    """Settings of probes.
+
+    Attributes
+    ----------
+    ridge : λ.
+    neighbour : weight of a neighbour's input; the token's own has 1.
+    softness : difference of two scores at which a label counts as 0.73 right, not 0.5.
+    tolerance : relative error of the auxiliaries' probes, which are solved by iteration.
+    """
+
+    ridge: float = 1.0
+    neighbour: float = 0.5
+    softness: float = 0.05
+    tolerance: float = 1e-3
+
+
+RULES = ProbeRules()
+
+
+def token_inputs(text: Text, types: int, rules: ProbeRules = RULES) -> csr_matrix:
+    """Inputs (N, 3(V + 1)) of every token: itself, the one before, the one after, one-hot.
+
+    The type V stands for a neighbour beyond the sentence.
+    """
+    N, width = text.size, types + 1
+    lengths = np.diff(text.bounds)
+    first, last = np.repeat(text.bounds[:-1], lengths), np.repeat(text.bounds[1:], lengths)
+    columns = np.empty((N, 3), dtype=np.int64)
+    for k, offset in enumerate((0, -1, 1)):
+        place = np.arange(N) + offset
+        inside = (place >= first) & (place < last)
+        ids = np.where(inside, text.tokens[np.clip(place, 0, N - 1)], types)
+        columns[:, k] = ids + k * width
+    weights = np.tile([1.0, rules.neighbour, rules.neighbour], N)
+    return csr_matrix((weights, columns.ravel(), np.arange(0, 3 * N + 1, 3)), (N, 3 * width))
+
+
+def predicted_labels(
+    inputs: csr_matrix, labels: Labels, classes: int, asked: csr_matrix, rules: ProbeRules = RULES
+) -> Floats:
+    """Scores (M, K) that a probe of `inputs` (N, D) and `labels` (N,) gives to `asked` (M, D)."""
+    frequencies = np.bincount(labels, minlength=classes) / len(labels)
+    target = np.eye(classes)[labels] - frequencies
+    probe = Ridge(
+        alpha=rules.ridge, fit_intercept=False, solver="sparse_cg", tol=rules.tolerance
+    ).fit(inputs, target)
+    return np.asarray(probe.predict(asked)).reshape(asked.shape[0], classes) + frequencies
+
+
+class MainProbe:
+    """The main layer's probe on n tokens; the expensive part is done once, for all auxiliaries.
+
+    Parameters
+    ----------
+    inputs : (n, D).
+    labels : (n,), 0 to K − 1.
+    lengths : labelled tokens of each sentence, which are n together.
+    classes : K.
+    """
+
+    def __init__(
+        self,
+        inputs: csr_matrix,
+        labels: Labels,
+        lengths: NDArray[np.int64],
+        classes: int,
+        rules: ProbeRules = RULES,
+    ) -> None:
+        self.labels = labels
+        self.frequencies = np.bincount(labels, minlength=classes) / len(labels)
+        self._bounds = np.concatenate([[0], np.cumsum(lengths)]).astype(int)
+        self._target = np.eye(classes)[labels] - self.frequencies
+        gram = (inputs @ inputs.T).toarray()
+        gram[np.diag_indices_from(gram)] += rules.ridge
+        self._inverse = np.linalg.inv(gram)
+        self._solved = self._inverse @ self._target
+
+    def scores(self, added: Floats | None = None) -> Floats:
+        """Scores (n, K) of the labels, those of each sentence from all other sentences.
+
+        Parameters
+        ----------
+        added : further inputs (n, r), A; None for none.
+        """
+        solved, left, right = self._solved, None, None
+        if added is not None:
+            left = self._inverse @ added
+            right = np.linalg.solve(np.eye(added.shape[1]) + added.T @ left, left.T)
+            solved = solved - right.T @ (added.T @ self._solved)
+        errors = np.empty_like(solved)
+        for start, stop in pairwise(self._bounds):
+            s = slice(start, stop)
+            block = self._inverse[s, s]
+            if left is not None and right is not None:
+                block = block - left[s] @ right[:, s]
+            errors[s] = np.linalg.solve(block, solved[s])
+        return np.asarray(self._target - errors + self.frequencies)
+
+
+def soft_accuracy(scores: Floats, labels: Labels, softness: float = RULES.softness) -> float:
+    """Fraction of labels that score highest, each counted by how clearly it does.
+
+    It tells small changes of a probe from few tokens, where the plain fraction of right labels
+    changes by whole tokens.
+    """
+    rows = np.arange(len(labels))
+    others = scores.copy()
+    others[rows, labels] = -np.inf
+    margin = scores[rows, labels] - others.max(axis=1)
+    return float(np.mean(1.0 / (1.0 + np.exp(-margin / softness))))
