@@ -20,6 +20,7 @@ from mtl_laws.simulator.families.base import read_options
 from mtl_laws.simulator.families.corpus_options import (
     CorpusOptions,
     annotated_sentences,
+    check_text,
     check_whole,
     names_of,
 )

@@ -11,8 +11,9 @@ checked against the file before a number is read. Nothing in the file is run: th
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tokenize import TokenError
@@ -198,3 +199,24 @@ def _mapped(
         raise CorpusError(str(path), f"{size:,} bytes", expected)
     order = "F" if header.by_column else "C"
     return np.memmap(path, header.dtype, "r", header.start, header.shape, order)
+
+
+def _npy_bytes(vectors: Vectors) -> bytes:
+    stream = io.BytesIO()
+    header = np.lib.format.header_data_from_array_1_0(vectors)
+    np.lib.format.write_array_header_1_0(stream, header)
+    return stream.getvalue()
+
+
+def _safetensors_bytes(vectors: Vectors) -> bytes:
+    entry = {"dtype": "F32", "shape": vectors.shape, "data_offsets": [0, vectors.nbytes]}
+    header = json.dumps({NAME: entry}).encode()
+    header += b" " * (-len(header) % 8)  # the numbers begin at a multiple of eight
+    return len(header).to_bytes(8, "little") + header
+
+
+HEADERS: Mapping[str, Callable[[Vectors], bytes]] = {
+    ".npy": _npy_bytes,
+    ".safetensors": _safetensors_bytes,
+}
+"""Ending of a file -> what stands in it before the numbers of some vectors, row after row."""

@@ -39,7 +39,7 @@ def update_on_meta(jobs: list[Job]) -> torch.Tensor:
     run.seeds = run.seeds.to(device)
     rows = torch.arange(len(jobs), device=device)
     numbers = sum(start.size for start in run.layout.values())
-    flat = torch.empty(len(jobs), numbers, device=device)
+    flat = torch.empty(len(jobs), numbers, device=device, dtype=torch.float64)
     stack = Stack(rows, flat, Moments.zeros_like(flat))
     parameters = Parameters(flat, run.layout)
     slots, chosen = run._plan(rows, torch.zeros_like(rows))
