@@ -23,6 +23,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from bisect import bisect_left, insort
 from pathlib import Path
 
 import torch
@@ -46,7 +47,7 @@ class Kernel:
 
     def __init__(self, library: Path) -> None:
         self._library = ctypes.CDLL(str(library))
-        self._spare: dict[int, list[Tensor]] = {}
+        self._spare: list[Tensor] = []  # by rising size
 
     def _call(self, name: str, shape: tuple[int, ...], *tensors: Tensor) -> None:
         sizes = (ctypes.c_long * 4)(*shape)
@@ -93,14 +94,21 @@ class Kernel:
         self._call("adamw", tuple(buffers[0].shape), *buffers, scales, constants)
 
     def borrow(self, like: Tensor, numbers: int) -> Tensor:
-        """Uninitialised memory that was given back, or new: fresh pages cost more than the work."""
-        spare = self._spare.get(numbers)
-        return spare.pop() if spare else like.new_empty(numbers)
+        """Uninitialised memory for `numbers`, or more: what was given back, as fresh pages cost more
+        than the work. Where that is too small a new one takes its place, so batches of ever other
+        sizes need no more memory than the largest.
+        """
+        place = bisect_left(self._spare, numbers, key=Tensor.numel)
+        if place < len(self._spare):
+            return self._spare.pop(place)
+        if self._spare:
+            self._spare.pop()
+        return like.new_empty(numbers)
 
     def give_back(self, *borrowed: Tensor) -> None:
-        """Let the next `borrow` of the same size have this memory."""
+        """Let the next `borrow` have this memory."""
         for tensor in borrowed:
-            self._spare.setdefault(tensor.numel(), []).append(tensor)
+            insort(self._spare, tensor, key=Tensor.numel)
 
 
 def find_kernel(like: Tensor, hidden: int = 1) -> Kernel | None:
