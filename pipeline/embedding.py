@@ -49,11 +49,13 @@ class EmbeddingRules:
     longest : pieces of a window at most, special ones included, whatever the encoder allows: the
         cost of attention grows with the square.
     spare : positions that are not used; RoBERTa counts its own from 2.
+    device : of torch.
     """
 
     batch: int = 32
     longest: int = 512
     spare: int = 2
+    device: str = "cpu"
 
 
 RULES = EmbeddingRules()
@@ -140,7 +142,6 @@ def embed_corpus(
     options: ReaderOptions,
     model: str,
     out: Path,
-    device: str = "cpu",
     rules: EmbeddingRules = RULES,
     progress: Progress | None = None,
 ) -> tuple[int, int]:
@@ -162,12 +163,16 @@ def embed_corpus(
     """
     if out.suffix not in HEADERS or out.is_dir():
         raise UserError("out", f"a file that ends in {' or '.join(HEADERS)}", str(out))
-    sentences = [part.words for content in read_parts(corpus, options) for part in content.sentences]
-    encoder = load_encoder(model, device, rules)
+    sentences = [
+        part.words for content in read_parts(corpus, options) for part in content.sentences
+    ]
+    encoder = load_encoder(model, rules)
     tokens = sum(map(len, sentences))
     needed, there = 4.0 * tokens * encoder.width, free_bytes()
     if needed > there:
-        expected = f"a smaller corpus: {needed / 1e9:,.1f} GB are needed, {there / 1e9:,.1f} are free"
+        expected = (
+            f"a smaller corpus: {needed / 1e9:,.1f} GB are needed, {there / 1e9:,.1f} are free"
+        )
         raise UserError("corpus", expected, f"{tokens:,} tokens")
     make_folder(out.parent)
     vectors = embed(sentences, encoder, rules, progress)
@@ -227,7 +232,7 @@ def cut_windows(pieces: Sequence[Pieces], most: int, first: int) -> list[Window]
     return windows
 
 
-def load_encoder(name: str, device: str = "cpu", rules: EmbeddingRules = RULES) -> Encoder:
+def load_encoder(name: str, rules: EmbeddingRules = RULES) -> Encoder:
     """A pretrained encoder, from a folder, from the cache of transformers, or from the hub.
 
     Raises
@@ -261,7 +266,7 @@ def load_encoder(name: str, device: str = "cpu", rules: EmbeddingRules = RULES) 
     if isinstance(positions, int) and positions > rules.spare:
         allowed.append(positions - rules.spare)
     most = max(1, min(allowed) - len(before) - len(after))
-    return Encoder(name, model.to(device).float().eval(), tokenizer, before, after, most)
+    return Encoder(name, model.to(rules.device).float().eval(), tokenizer, before, after, most)
 
 
 def _loaded(transformers: Any, name: str, **options: Any) -> tuple[Any, Any]:

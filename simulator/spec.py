@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from mtl_laws.simulator.errors import SpecError

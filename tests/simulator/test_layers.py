@@ -143,12 +143,16 @@ def test_every_token_has_the_vector_of_its_row(tmp_path: Path) -> None:
     for name, split in taskset.splits.items():
         rows = taskset.vectors.places[name]
         np.testing.assert_array_equal(corpus.text.tokens[rows], split.tokens)
-        labels = np.stack([corpus.layer(layer).labels[rows] for layer in ("pos", "chunk", "entity")])
+        labels = np.stack(
+            [corpus.layer(layer).labels[rows] for layer in ("pos", "chunk", "entity")]
+        )
         np.testing.assert_array_equal(labels, split.labels)
 
 
 def test_task_sets_share_one_table_of_vectors(tmp_path: Path) -> None:
-    several = [make_taskset(with_vectors(tmp_path, tokens=n), s) for n in (100, 400) for s in (0, 1)]
+    several = [
+        make_taskset(with_vectors(tmp_path, tokens=n), s) for n in (100, 400) for s in (0, 1)
+    ]
     tables = [taskset.vectors.table for taskset in several if taskset.vectors is not None]
     assert len(tables) == 4
     assert all(table is tables[0] for table in tables)

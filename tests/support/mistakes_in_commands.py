@@ -110,6 +110,7 @@ REPORTS: dict[str, Mistake] = {
     ),
 }
 
+
 def embed(path: str, corpus: str = "corpus.conll", **changed: str) -> Mistake:
     """`mtl-laws embed` of a sound corpus, but for what is `changed`."""
     given = {"model": "mine", "out": "v.npy", **changed}

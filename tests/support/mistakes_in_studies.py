@@ -81,9 +81,7 @@ STUDIES: dict[str, Mistake] = {
     "negative seeds": block("seeds: [-1]", "seeds[0]"),
     "unknown family": block("family: {name: techer}", "family.name"),
     "unknown option in a case": block("cases: [{zipf: 1}, {zipff: 1}]", "cases[1].zipff"),
-    "a case and a factor": study(
-        FULL + ", zipf: [0, 1]}\ncases: [{zipf: 1}]\n", "cases[0].zipf"
-    ),
+    "a case and a factor": study(FULL + ", zipf: [0, 1]}\ncases: [{zipf: 1}]\n", "cases[0].zipf"),
     "a case and an option": block(
         "family: {options: {zipf: 0}}\ncases: [{zipf: 1}]", "cases[0].zipf"
     ),
