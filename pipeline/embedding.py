@@ -14,6 +14,7 @@ overlap by half; a piece's vector comes from the window in which it has most con
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -245,6 +246,7 @@ def load_encoder(name: str, rules: EmbeddingRules = RULES) -> Encoder:
     transformers: Any = import_module("transformers")
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         try:
             tokenizer, model = _loaded(transformers, name, local_files_only=True)

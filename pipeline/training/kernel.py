@@ -23,7 +23,6 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from bisect import bisect_left, insort
 from pathlib import Path
 
 import torch
@@ -47,7 +46,7 @@ class Kernel:
 
     def __init__(self, library: Path) -> None:
         self._library = ctypes.CDLL(str(library))
-        self._spare: list[Tensor] = []  # by rising size
+        self._spare: dict[int, list[Tensor]] = {}
 
     def _call(self, name: str, shape: tuple[int, ...], *tensors: Tensor) -> None:
         sizes = (ctypes.c_long * 4)(*shape)
@@ -94,22 +93,18 @@ class Kernel:
         self._call("adamw", tuple(buffers[0].shape), *buffers, scales, constants)
 
     def borrow(self, like: Tensor, numbers: int) -> Tensor:
-        """Uninitialised memory for `numbers` or more, as it was given back; fresh pages are slower.
+        """Uninitialised memory that was given back, or new: fresh pages cost more than the work.
 
-        Where that is too small, new memory takes its place: batches of ever other sizes need no
-        more than the largest.
+        Sizes are powers of two, so that sentences of all lengths share a few pieces of memory.
         """
-        place = bisect_left(self._spare, numbers, key=Tensor.numel)
-        if place < len(self._spare):
-            return self._spare.pop(place)
-        if self._spare:
-            self._spare.pop()
-        return like.new_empty(numbers)
+        size = 1 << (numbers - 1).bit_length()
+        spare = self._spare.get(size)
+        return spare.pop() if spare else like.new_empty(size)
 
     def give_back(self, *borrowed: Tensor) -> None:
-        """Let the next `borrow` have this memory."""
+        """Let the next `borrow` of about this size have this memory."""
         for tensor in borrowed:
-            insort(self._spare, tensor, key=Tensor.numel)
+            self._spare.setdefault(tensor.numel(), []).append(tensor)
 
 
 def find_kernel(like: Tensor, hidden: int = 1) -> Kernel | None:

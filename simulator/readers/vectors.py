@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,8 +141,8 @@ def _npy_header(path: Path, stream: BinaryIO) -> _Header:
         (2, 0): np.lib.format.read_array_header_2_0,
     }
     try:
-        version = np.lib.format.read_magic(stream)
-        shape, by_column, dtype = readers[version](stream)
+        with warnings.catch_warnings(action="ignore"):  # of headers that are not quite regular
+            shape, by_column, dtype = readers[np.lib.format.read_magic(stream)](stream)
     except (KeyError, MemoryError, RecursionError, SyntaxError, TokenError, ValueError) as error:
         raise CorpusError(str(path), "a broken header", FORMATS) from error
     return _Header(dtype, tuple(shape), stream.tell(), by_column)
