@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,9 +83,11 @@ def open_vectors(path: str | Path, tokens: int | None = None) -> NDArray[np.floa
 
 
 def standardised(vectors: NDArray[np.floating[Any]], source: str) -> Vectors:
-    """Return vectors (N, W) with mean 0 and standard deviation 1 in every column, float32.
+    """Return vectors (N, W) with mean 0 and standard deviation 1/√W in every column, float32.
 
-    So neither the unit nor the offset of an encoder's numbers matters. A constant column is 0.
+    So neither the unit nor the offset of an encoder's numbers matters, and the mean squared length
+    of a vector is 1: an update of one learning rate moves wide and narrow models about equally. A
+    constant column is 0.
 
     Parameters
     ----------
@@ -113,7 +115,7 @@ def standardised(vectors: NDArray[np.floating[Any]], source: str) -> Vectors:
     mean = total / rows
     spread = np.sqrt(np.maximum(squares / rows - np.square(mean), 0.0))
     varies = spread > _CONSTANT * np.abs(mean + origin)
-    scale = np.divide(1.0, spread, out=np.zeros(width), where=varies)
+    scale = np.divide(width**-0.5, spread, out=np.zeros(width), where=varies)
     result = np.empty((rows, width), dtype=np.float32)
     for start, block in _blocks(vectors):
         result[start : start + len(block)] = (block - origin - mean) * scale
@@ -166,8 +168,8 @@ def _safetensors_header(path: Path, stream: BinaryIO, size: int) -> _Header:
 
 def _tensor(path: Path, entry: object, start: int) -> _Header:
     """The header of one tensor, whose numbers are counted from `start`."""
-    entry = entry if isinstance(entry, dict) else {}
-    dtype, shape, span = (entry.get(key) for key in ("dtype", "shape", "data_offsets"))
+    fields: dict[str, Any] = entry if isinstance(entry, dict) else {}
+    dtype, shape, span = (fields.get(key) for key in ("dtype", "shape", "data_offsets"))
     if isinstance(dtype, str) and dtype not in _TENSOR_TYPES:
         raise _wrong_type(path, dtype)
     if dtype is None or not _whole_numbers(shape) or not _whole_numbers(span) or len(span) != 2:
@@ -175,7 +177,7 @@ def _tensor(path: Path, entry: object, start: int) -> _Header:
     return _Header(np.dtype(_TENSOR_TYPES[dtype]), tuple(shape), start + span[0])
 
 
-def _whole_numbers(value: object) -> bool:
+def _whole_numbers(value: object) -> TypeGuard[list[int]]:
     return isinstance(value, list) and all(type(one) is int and one >= 0 for one in value)
 
 
@@ -198,8 +200,11 @@ def _mapped(
     if header.start + rows * width * header.dtype.itemsize > size:
         expected = f"a whole file of {rows:,} rows of {width:,} numbers"
         raise CorpusError(str(path), f"{size:,} bytes", expected)
-    order = "F" if header.by_column else "C"
-    return np.memmap(path, header.dtype, "r", header.start, header.shape, order)
+    order: Literal["C", "F"] = "F" if header.by_column else "C"
+    mapped: NDArray[np.floating[Any]] = np.memmap(
+        path, header.dtype, "r", header.start, header.shape, order
+    )
+    return mapped
 
 
 def _npy_bytes(vectors: Vectors) -> bytes:
