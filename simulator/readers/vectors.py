@@ -31,6 +31,9 @@ Vectors = NDArray[np.float32]
 NAME = "vectors"
 """The tensor that is read from a .safetensors file that holds several."""
 
+LENGTH = 4.0
+"""Root of the mean squared length of standardised vectors."""
+
 FORMATS = "a .npy or .safetensors file of one row of numbers per token"
 
 _NPY = b"\x93NUMPY"
@@ -83,11 +86,10 @@ def open_vectors(path: str | Path, tokens: int | None = None) -> NDArray[np.floa
 
 
 def standardised(vectors: NDArray[np.floating[Any]], source: str) -> Vectors:
-    """Return vectors (N, W) with mean 0 and standard deviation 1/√W in every column, float32.
+    """Return vectors (N, W) with mean 0 and standard deviation `LENGTH`/√W in every column, float32.
 
-    So neither the unit nor the offset of an encoder's numbers matters, and the mean squared length
-    of a vector is 1: an update of one learning rate moves wide and narrow models about equally. A
-    constant column is 0.
+    So neither the unit nor the offset of an encoder's numbers matters, and an update of one learning
+    rate moves models of wide and of narrow vectors about equally. A constant column is 0.
 
     Parameters
     ----------
@@ -115,7 +117,7 @@ def standardised(vectors: NDArray[np.floating[Any]], source: str) -> Vectors:
     mean = total / rows
     spread = np.sqrt(np.maximum(squares / rows - np.square(mean), 0.0))
     varies = spread > _CONSTANT * np.abs(mean + origin)
-    scale = np.divide(width**-0.5, spread, out=np.zeros(width), where=varies)
+    scale = np.divide(LENGTH * width**-0.5, spread, out=np.zeros(width), where=varies)
     result = np.empty((rows, width), dtype=np.float32)
     for start, block in _blocks(vectors):
         result[start : start + len(block)] = (block - origin - mean) * scale

@@ -139,7 +139,7 @@ def test_every_token_has_the_vector_of_its_row(tmp_path: Path) -> None:
     assert taskset.vectors is not None
     table = taskset.vectors.table
     places = np.arange(len(table)) - (len(table) - 1) / 2
-    np.testing.assert_allclose(table[:, 0], places / places.std() / 2**0.5, atol=1e-5)
+    np.testing.assert_allclose(table[:, 0], 4 * places / places.std() / 2**0.5, atol=1e-4)
     for name, split in taskset.splits.items():
         rows = taskset.vectors.places[name]
         np.testing.assert_array_equal(corpus.text.tokens[rows], split.tokens)

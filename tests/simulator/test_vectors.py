@@ -157,12 +157,12 @@ def test_any_bytes_are_vectors_or_refused(
             assert open_vectors(path, 9).shape[0] == 9
 
 
-def test_columns_count_alike_and_vectors_have_length_1() -> None:
+def test_columns_count_alike_and_vectors_have_one_length() -> None:
     numbers = standardised(DRAWN, "x")
     assert numbers.dtype == np.float32
     np.testing.assert_allclose(numbers.mean(axis=0), 0, atol=1e-6)
-    assert np.square(numbers).sum(axis=1).mean() == pytest.approx(1, abs=1e-5)
-    reference = (DRAWN - DRAWN.mean(axis=0)) / DRAWN.std(axis=0) / np.sqrt(7)
+    assert np.square(numbers).sum(axis=1).mean() == pytest.approx(16, abs=1e-4)
+    reference = (DRAWN - DRAWN.mean(axis=0)) / DRAWN.std(axis=0) * 4 / np.sqrt(7)
     np.testing.assert_allclose(numbers, reference, atol=1e-5)
 
 
