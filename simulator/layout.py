@@ -245,10 +245,6 @@ def assemble(
 ) -> TaskSet:
     """Make a TaskSet from (spec, seed), a layout and (clean, observed) labels (T, N)."""
     clean, observed = labels
-    parts = {
-        name: layout.split(part, observed if part == TRAIN else clean)
-        for name, part in SPLITS.items()
-    }
     spec, seed = request
     return TaskSet(
         spec,
@@ -257,7 +253,9 @@ def assemble(
         naming.labels,
         relatedness=relatedness,
         provenance=dict(provenance),
-        **parts,
+        train=layout.split(TRAIN, observed),
+        validation=layout.split(VALIDATION, clean),
+        test=layout.split(TEST, clean),
     )
 
 

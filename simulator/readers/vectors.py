@@ -86,10 +86,10 @@ def open_vectors(path: str | Path, tokens: int | None = None) -> NDArray[np.floa
 
 
 def standardised(vectors: NDArray[np.floating[Any]], source: str) -> Vectors:
-    """Return vectors (N, W) with mean 0 and standard deviation `LENGTH`/√W in every column, float32.
+    """Return vectors (N, W), float32, with mean 0 and standard deviation `LENGTH`/√W by column.
 
-    So neither the unit nor the offset of an encoder's numbers matters, and an update of one learning
-    rate moves models of wide and of narrow vectors about equally. A constant column is 0.
+    So neither unit nor offset of an encoder's numbers matters, and one learning rate suits wide and
+    narrow vectors. A constant column is 0.
 
     Parameters
     ----------

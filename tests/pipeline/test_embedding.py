@@ -100,10 +100,9 @@ def needs(package: str) -> pytest.MarkDecorator:
 @pytest.fixture(scope="module")
 def small_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT and a RoBERTa of two layers with random weights and tokenizers of a few pieces."""
-    import tokenizers
     import torch
-    import transformers
 
+    tokenizers, transformers = map(pytest.importorskip, ("tokenizers", "transformers"))
     folder = tmp_path_factory.mktemp("models")
     torch.manual_seed(0)
     pieces = [
@@ -152,8 +151,8 @@ class TestSmallModels:
     def test_vectors_are_those_of_the_model_itself(self, small_models: Path, name: str) -> None:
         """One sentence at a time, in the model's own way: no batch, no padding, no windows."""
         import torch
-        import transformers
 
+        transformers = pytest.importorskip("transformers")
         place, words = str(small_models / name), ["the", "ship", "unsailed", "ship"]
         more = {"add_prefix_space": True} if name == "roberta" else {}
         tokenizer = transformers.AutoTokenizer.from_pretrained(place, **more)
