@@ -71,7 +71,7 @@ _TASK = (
     _asked("options", "str", "", "all options of the family, as JSON"),
 )
 _TRAINING = (
-    _asked("encoder", "str", "", "bilstm, window or cnn"),
+    _asked("encoder", "str", "", "bilstm, window, cnn, vectors or vectors_bilstm"),
     _asked("sharing", "str", "", "hard, soft, private or transfer"),
     _asked("shared_layers", "int64", "layers", "k, fully connected layers shared by all tasks"),
     _asked("private_layers", "int64", "layers", "m, fully connected layers of each task's own"),

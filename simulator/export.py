@@ -99,5 +99,7 @@ def read_taskset(path: Path) -> TaskSet:
         header.label_names,
         relatedness=Relatedness(**matrices, tokens=record["pool_tokens"]),
         provenance=record["provenance"],
-        **splits,
+        train=splits["train"],
+        validation=splits["validation"],
+        test=splits["test"],
     )

@@ -29,12 +29,13 @@ from mtl_laws.simulator.relatedness import POOL_TOKENS, Relatedness, measure
 from mtl_laws.simulator.spec import JSON, TaskSpec
 from mtl_laws.simulator.streams import stream
 from mtl_laws.simulator.synthetic import TokenSource, nearest_count
-from mtl_laws.simulator.tasks import ALL_TASKS, Split, TaskSet
+from mtl_laws.simulator.tasks import ALL_TASKS, Split, TaskSet, TokenVectors
 
 Labels = NDArray[np.int16]
 Places = NDArray[np.int64]
 
 TRAIN, SPARE, VALIDATION, TEST = range(4)
+SPLITS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,15 @@ class Layout:
         """Yield the blocks of a part."""
         return (block for block in self.blocks if block.part == part)
 
+    def span(self, part: int) -> slice:
+        """Return the token range of a part."""
+        blocks = list(self.of_part(part))
+        return slice(blocks[0].tokens.start, blocks[-1].tokens.stop)
+
     def split(self, part: int, labels: Labels) -> Split:
         """Return a part as a `Split`; `labels` (T, N) covers the whole layout."""
         blocks = list(self.of_part(part))
-        tokens = slice(blocks[0].tokens.start, blocks[-1].tokens.stop)
+        tokens = self.span(part)
         counts = [block.sentences for block in blocks]
         tasks = np.array([block.task for block in blocks], dtype=np.int16)
         first = int(np.searchsorted(self.text.bounds, tokens.start))
@@ -239,11 +245,6 @@ def assemble(
 ) -> TaskSet:
     """Make a TaskSet from (spec, seed), a layout and (clean, observed) labels (T, N)."""
     clean, observed = labels
-    parts = {
-        "train": layout.split(TRAIN, observed),
-        "validation": layout.split(VALIDATION, clean),
-        "test": layout.split(TEST, clean),
-    }
     spec, seed = request
     return TaskSet(
         spec,
@@ -252,7 +253,17 @@ def assemble(
         naming.labels,
         relatedness=relatedness,
         provenance=dict(provenance),
-        **parts,
+        train=layout.split(TRAIN, observed),
+        validation=layout.split(VALIDATION, clean),
+        test=layout.split(TEST, clean),
+    )
+
+
+def token_vectors(layout: Layout, table: NDArray[np.float32]) -> TokenVectors:
+    """Return the vectors of a layout's splits, from a table of one row per token of its corpus."""
+    origin = np.asarray(layout.origin, dtype=np.int32)
+    return TokenVectors(
+        table, {name: origin[layout.span(part)].copy() for name, part in SPLITS.items()}
     )
 
 

@@ -5,6 +5,7 @@ Notation
 T : tasks, main first (index 0)
 S : sentences of a split
 N : tokens of a split
+R, W : rows and width of a table of vectors
 """
 
 from __future__ import annotations
@@ -75,6 +76,30 @@ class Split:
 
 
 @dataclass(frozen=True, eq=False)
+class TokenVectors:
+    """Vectors of the tokens of a TaskSet, as places in a table that its companions share.
+
+    Parameters
+    ----------
+    table : float32 (R, W), one row per token of the corpus. It is not to be changed: all TaskSets
+        of the corpus hold the same array.
+    places : int32 (N,) by name of a split, the row of each token.
+    """
+
+    table: NDArray[np.float32]
+    places: Mapping[str, NDArray[np.int32]]
+
+    def equals(self, other: TokenVectors) -> bool:
+        """Tell whether every token has the same vector."""
+        mine, theirs = self.places, other.places
+        return (
+            np.array_equal(self.table, other.table)
+            and mine.keys() == theirs.keys()
+            and all(np.array_equal(mine[name], theirs[name]) for name in mine)
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class TaskSet:
     """T tasks over one vocabulary, in three splits, with their measured relatedness.
 
@@ -87,6 +112,7 @@ class TaskSet:
         every test sentence is open to all tasks.
     relatedness : measured on the pool (at least 20,000 tokens).
     provenance : what the family solved for and where its text came from; JSON values.
+    vectors : of the tokens, where the family was given some; they are not exported.
     """
 
     spec: TaskSpec
@@ -98,6 +124,7 @@ class TaskSet:
     test: Split
     relatedness: Relatedness
     provenance: Mapping[str, JSON] = field(default_factory=dict)
+    vectors: TokenVectors | None = None
 
     @property
     def tasks(self) -> int:
@@ -139,6 +166,10 @@ class TaskSet:
             and dict(self.provenance) == dict(other.provenance)
         )
         mine, theirs = self.splits, other.splits
+        if self.vectors is None or other.vectors is None:
+            described = described and self.vectors is other.vectors
+        else:
+            described = described and self.vectors.equals(other.vectors)
         return (
             described
             and all(mine[name].equals(theirs[name]) for name in mine)

@@ -18,7 +18,7 @@ LAYERS = (
     {"symbolic", "training"},
     {"laws"},
     {"report"},
-    {"reference_data", "fit", "study"},
+    {"embedding", "reference_data", "fit", "study"},
     {"advice", "export"},
     {"cli", "testing", ""},
 )

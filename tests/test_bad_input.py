@@ -18,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mtl_laws.pipeline.cli.app import main
@@ -36,7 +37,7 @@ from support.mistakes_in_commands import (
     law,
     report,
 )
-from support.mistakes_in_studies import CORPORA, OPTIONS, STUDIES, WRONG_TYPES
+from support.mistakes_in_studies import CORPORA, OPTIONS, STUDIES, WRONG_TYPES, npy, vectors
 from support.mistakes_in_tables import GROUPS, TABLES, WORDS
 
 MISTAKES = {
@@ -92,7 +93,7 @@ class Answer:
 
 @contextmanager
 def no_work(folder: Path) -> Iterator[None]:
-    """Work in a folder, on a machine without Julia, where searching and training fail."""
+    """Work in a folder, on a machine without Julia and transformers, where work fails."""
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("work began before the mistake was named")
@@ -102,6 +103,7 @@ def no_work(folder: Path) -> Iterator[None]:
         patch.setattr(sys, "excepthook", sys.excepthook)  # `main` sets it
         patch.setattr("mtl_laws.pipeline.laws.search.find_laws", refuse)
         patch.setattr("mtl_laws.pipeline.study.train.outcomes", refuse)
+        patch.setattr("mtl_laws.pipeline.embedding.find_spec", lambda _: None)
         patch.setattr(PySR, "readiness", lambda _: Readiness(False, f"no Julia: {HINT}"))
         yield
 
@@ -214,6 +216,7 @@ class Trap:
 CODE = "__import__('os').mkdir('marker')"
 TRICKS = (CODE, "open('marker', 'w')", "[].append(open('marker', 'w'))", "exec('import this')")
 PICKLE = pickle.dumps(Trap())
+PICKLED_ARRAY = npy(np.array([[Trap()]] * 3000, dtype=object))
 TAG = "!!python/object/apply:os.mkdir ['marker']"
 HOSTILE: dict[str, Mistake] = {
     **{f"hold-out {trick}": held(trick) for trick in TRICKS},
@@ -235,6 +238,9 @@ HOSTILE: dict[str, Mistake] = {
     "pickled Parquet": table(PICKLE, name="mine.parquet"),
     "pickled rows": report(json.dumps(LAWS), rows=PICKLE.decode("latin-1")),
     "pickled laws": report(PICKLE.decode("latin-1")),
+    "pickled vectors": Mistake(
+        vectors("mine.npy").words, "", {**vectors("mine.npy").files, "mine.npy": PICKLED_ARRAY}
+    ),
     "pickled store": Mistake(("status", "mine"), "", {"mine/results.sqlite": PICKLE}),
     "pickled study": study(PICKLE),
     "tag": study(f"question: {TAG}\n"),

@@ -14,6 +14,7 @@ import typer
 
 from mtl_laws import __version__
 from mtl_laws.pipeline.cli.advise import advise
+from mtl_laws.pipeline.cli.embed import embed
 from mtl_laws.pipeline.cli.ending import Command, Commands, exit_code
 from mtl_laws.pipeline.cli.engines import engines
 from mtl_laws.pipeline.cli.export import export
@@ -36,6 +37,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     report,
     export,
     advise,
+    embed,
     simulate,
     engines,
 )

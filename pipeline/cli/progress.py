@@ -1,4 +1,4 @@
-"""Progress of a law search on standard error: bars on a terminal, a line now and then elsewhere."""
+"""Progress on standard error: bars on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -17,6 +17,64 @@ from rich.progress import (
 )
 
 from mtl_laws.pipeline.laws.search import RESUMED
+from mtl_laws.pipeline.study.progress import duration
+
+
+class RateProgress:
+    """Shows how much of one task is done, the rate, and the time left.
+
+    Parameters
+    ----------
+    unit : what is counted: ``tokens``.
+    console, clock, line_every : as of `SearchProgress`.
+    """
+
+    def __init__(
+        self,
+        unit: str,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        line_every: float = 10.0,
+    ) -> None:
+        self._unit, self._clock, self._line_every = unit, clock, line_every
+        self._console = console or Console(stderr=True)
+        self._bar = Progress(
+            SpinnerColumn(),
+            BarColumn(bar_width=30),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task: TaskID | None = None
+        self._start = self._last_line = 0.0
+
+    def __enter__(self) -> RateProgress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show that `done` of `total` are through; the first call starts the display."""
+        now = self._clock()
+        if self._task is None:
+            self._start = self._last_line = now
+            self._bar.start()
+            self._task = self._bar.add_task("", total=total)
+        line = self.line(done, total, now - self._start)
+        self._bar.update(self._task, completed=done, total=total, description=line)
+        if not self._console.is_terminal and now - self._last_line >= self._line_every:
+            self._last_line = now
+            self._console.print(line, highlight=False, soft_wrap=True)
+
+    def line(self, done: int, total: int, seconds: float) -> str:
+        """The state in one line."""
+        parts = [f"{done:,} of {total:,} {self._unit}"]
+        if done and seconds > 0:
+            rate = done / seconds
+            parts += [f"{rate:,.0f} per second", f"{duration((total - done) / rate)} left"]
+        return ", ".join(parts)
 
 
 class SearchProgress:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from mtl_laws.pipeline.errors import UserError
@@ -40,18 +41,18 @@ def make_folder(out: Path) -> None:
         raise _not_writable(out, error) from error
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write `content` to `path` by way of a temporary file in the same folder.
+def write_whole(path: Path, *content: str | bytes | memoryview) -> None:
+    """Write the parts of `content` to `path` by way of a temporary file in the same folder.
 
     Raises
     ------
     UserError
         if the folder cannot be made or written.
     """
-    data = content.encode("utf-8") if isinstance(content, str) else content
+    parts = [part.encode("utf-8") if isinstance(part, str) else part for part in content]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, data)
+        _replace(path, parts)
     except OSError as error:
         raise _not_writable(path, error) from error
 
@@ -61,11 +62,11 @@ def _not_writable(path: Path, error: OSError) -> UserError:
     return UserError("out", f"a writable folder ({reason.lower()})", str(path))
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _replace(path: Path, parts: Sequence[bytes | memoryview]) -> None:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
+            stream.writelines(parts)
         os.chmod(name, 0o644)
         os.replace(name, path)
     except OSError:

@@ -56,7 +56,7 @@ class RunOptions:
         if isinstance(self.jobs, bool) or not isinstance(self.jobs, int) or self.jobs == 0:
             raise UserError("jobs", "a number of processes, or -1 for one per core", self.jobs)
         _check_backend(self.backend, self.address)
-        _check_device(self.device)
+        check_device(self.device)
 
     @property
     def processes(self) -> int:
@@ -236,7 +236,7 @@ def _check_backend(name: str, address: str | None) -> None:
         raise UserError("address", "an address only with the backend dask", address)
 
 
-def _check_device(name: str) -> None:
+def check_device(name: str) -> None:
     """Refuse a device that torch does not know or that this machine lacks."""
     if name == "cpu":
         return

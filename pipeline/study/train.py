@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
-from hashlib import sha256
+from hashlib import file_digest
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,8 @@ MIXED = (
     "these models are trained by {new} loops, earlier rows of this run by {old} ones: they may "
     "differ in the last bits (column loops)"
 )
+FILE_OPTIONS = ("corpus", "vectors")
+"""Options of a family that name files."""
 
 _log = logging.getLogger(__name__)
 
@@ -132,15 +134,17 @@ def _made(result: Result) -> dict[str, Any]:
 
 
 def input_digests(trials: Iterable[Trial]) -> dict[str, str]:
-    """SHA-256 of every file besides the study that the trials depend on: corpora and plug-ins."""
+    """SHA-256 of every file besides the study that trials depend on: corpora, vectors, plug-ins."""
     paths = {name for name in loaded() if name.endswith(".py")}
     for trial in trials:
-        corpus = trial.task.options.get("corpus")
-        paths.update(map(str, corpus if isinstance(corpus, list | tuple) else [corpus or ""]))
+        for option in FILE_OPTIONS:
+            names = trial.task.options.get(option)
+            paths.update(map(str, names if isinstance(names, list | tuple) else [names or ""]))
     digests = {}
     for path in sorted(paths - {""}):
         try:
-            digests[path] = sha256(Path(path).read_bytes()).hexdigest()
+            with Path(path).open("rb") as stream:
+                digests[path] = file_digest(stream, "sha256").hexdigest()
         except OSError as error:
             reason = (error.strerror or type(error).__name__).lower()
             raise UserError(path, f"a readable file ({reason})", "no such file") from error

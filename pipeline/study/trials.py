@@ -25,6 +25,7 @@ from mtl_laws.pipeline.study.controls import CONTROLS, marked
 from mtl_laws.pipeline.study.digest import Json, canonical, digest
 from mtl_laws.pipeline.study.study import SHORT_NAMES, FamilyBlock, Scalar, Study, unknown_factor
 from mtl_laws.pipeline.training import TrainingSettings, max_group
+from mtl_laws.pipeline.training.encoders import vector_encoders
 from mtl_laws.simulator import SpecError, TaskSpec, check_spec
 
 MAX_TRIALS = 1_000_000
@@ -103,6 +104,7 @@ def expand(study: Study) -> list[Trial]:
     _check_names(study)
     _check_laws(study)
     ordinary = list(_ordinary(study))
+    _check_vectors(study, ordinary)
     planned = [*ordinary, *_controls(study, ordinary)]
     return [replace(trial, seed=seed) for trial, seed in product(planned, study.seeds)]
 
@@ -186,6 +188,22 @@ def _check_laws(study: Study) -> None:
         if name not in {*names, *texts}:
             expected = nearest(name, (*texts, *columns), "a column of results")
             raise UserError("laws.groups", expected, name)
+
+
+def _check_vectors(study: Study, trials: Sequence[Trial]) -> None:
+    """Refuse an encoder of vectors without any, and vectors of layers that no encoder reads."""
+    readers = vector_encoders()
+    reading = {trial.settings.encoder for trial in trials}.intersection(readers)
+    for trial in trials:
+        vectors, encoder = trial.task.options.get("vectors"), trial.settings.encoder
+        if vectors is None and encoder in reading:
+            expected = "an encoder of token ids, or the option `vectors` of the family layers"
+            names = dict.fromkeys(("encoder", "training.encoder"), encoder)
+            raise _located(study, UserError("training.encoder", expected, encoder), names)
+        if vectors is not None and trial.task.family == "layers" and not reading:
+            expected = f"no vectors with the encoder {encoder}; encoders of vectors: "
+            error = UserError("options.vectors", expected + ", ".join(readers), vectors)
+            raise _located(study, error, trial.task.options)
 
 
 def _is_training(factor: str) -> bool:

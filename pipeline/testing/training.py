@@ -10,6 +10,7 @@ B models, T tasks, A slots of a batch, S sentences, L tokens, V vocabulary, D fe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -19,13 +20,14 @@ import torch
 from torch import Tensor
 
 from mtl_laws.pipeline.training import Job, Outcome, Status, TrainingSettings, train_group
-from mtl_laws.pipeline.training.encoders import ENCODERS
+from mtl_laws.pipeline.training.encoders import ENCODERS, VectorEncoder
 from mtl_laws.pipeline.training.parameters import Layout, Views, draw_start, views
 from mtl_laws.pipeline.training.sizes import Sizes
 from mtl_laws.pipeline.training.weighting import WEIGHTINGS
 from mtl_laws.simulator import TaskSet, TaskSpec, make_taskset
+from mtl_laws.simulator.tasks import TokenVectors
 
-SIZES = Sizes(vocabulary=7, labels=(3, 3), embedding=4, hidden=3)
+SIZES = Sizes(vocabulary=7, labels=(3, 3), embedding=4, hidden=3, vectors=5)
 SEEDS = (1, 2)
 
 
@@ -37,6 +39,13 @@ def small_taskset(seed: int, tasks: int) -> TaskSet:
         tasks=tasks, ami=ami, tokens=40 + 20 * seed, test_tokens=60, vocabulary=30, labels=3
     )
     return make_taskset(spec, seed)
+
+
+def with_vectors(taskset: TaskSet) -> TaskSet:
+    """The tasks with a vector for every token, which only its type tells."""
+    table = np.random.default_rng(0).normal(size=(len(taskset.vocabulary), 6)).astype(np.float32)
+    places = {name: split.tokens for name, split in taskset.splits.items()}
+    return replace(taskset, vectors=TokenVectors(table, places))
 
 
 def starting_views(layout: Layout, seeds: Sequence[int] = SEEDS) -> Views:
@@ -59,7 +68,7 @@ class TrainingContract:
         settings = TrainingSettings(
             **{**small, "patience": 0, "precision": "float64", **self.settings()}
         )
-        return train_group([Job(small_taskset(s, tasks), settings, s) for s in seeds])
+        return train_group([Job(with_vectors(small_taskset(s, tasks)), settings, s) for s in seeds])
 
     def test_an_outcome_does_not_depend_on_its_companions(self) -> None:
         together = self.train((1, 2, 3))
@@ -87,7 +96,11 @@ class EncoderContract(TrainingContract):
 
     def encode(self, start: Views, tokens: Tensor) -> Tensor:
         """Features of tokens (B, S, L)."""
-        return ENCODERS[self.name].encode(start, tokens, SIZES)
+        encoder = ENCODERS[self.name]
+        if isinstance(encoder, VectorEncoder):
+            table = np.random.default_rng(0).normal(size=(SIZES.vocabulary, SIZES.vectors))
+            encoder = encoder.reading(torch.from_numpy(table))
+        return encoder.encode(start, tokens, SIZES)
 
     @pytest.fixture
     def start(self) -> Views:

@@ -5,7 +5,7 @@ architecture here and in a stack, in float64, and holds the two together.
 
 Notation
 --------
-T tasks, L tokens of one sentence, E embedding, D features, K labels.
+T tasks, L tokens of one sentence, E embedding, W width of a token's vector, D features, K labels.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Protocol, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -35,10 +36,10 @@ Piece = tuple[str, Index, Tensor]
 
 
 class TwinEncoder(Protocol):
-    """Features (L, D) of a sentence (L,), and where its parameters are in the stack."""
+    """Features (L, D) of a sentence, and where its parameters are in the stack."""
 
     def __call__(self, tokens: Tensor) -> Tensor:
-        """Features of a sentence."""
+        """Features of a sentence: its token ids (L,), or its vectors (L, W)."""
         ...
 
     def pieces(self) -> Iterator[Piece]:
@@ -52,10 +53,7 @@ class TwinBiLSTM(nn.Module):
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         self.embedding = nn.Embedding(sizes.vocabulary, sizes.embedding)
-        self.lstm = nn.LSTM(sizes.embedding, sizes.hidden, bidirectional=True)
-        for name in ("bias_hh_l0", "bias_hh_l0_reverse"):
-            # A second bias would do nothing but double the first one's learning rate.
-            nn.init.zeros_(getattr(self.lstm, name)).requires_grad_(False)
+        self.lstm = _lstm(sizes.embedding, sizes.hidden)
 
     @override
     def forward(self, tokens: Tensor) -> Tensor:
@@ -63,13 +61,26 @@ class TwinBiLSTM(nn.Module):
 
     def pieces(self) -> Iterator[Piece]:
         """See `TwinEncoder`."""
-        gates = 4 * self.lstm.hidden_size
         yield "embedding", (), self.embedding.weight
-        for direction, suffix in enumerate(("", "_reverse")):
-            own = slice(direction * gates, (direction + 1) * gates)
-            yield "input", (slice(None), own), getattr(self.lstm, f"weight_ih_l0{suffix}").T
-            yield "bias", (own,), getattr(self.lstm, f"bias_ih_l0{suffix}")
-            yield "recurrent", (direction,), getattr(self.lstm, f"weight_hh_l0{suffix}").T
+        yield from _lstm_pieces(self.lstm)
+
+
+def _lstm(inputs: int, hidden: int) -> nn.LSTM:
+    """A bidirectional layer with one bias: two would only double its learning rate."""
+    lstm = nn.LSTM(inputs, hidden, bidirectional=True)
+    for name in ("bias_hh_l0", "bias_hh_l0_reverse"):
+        nn.init.zeros_(getattr(lstm, name)).requires_grad_(False)
+    return lstm
+
+
+def _lstm_pieces(lstm: nn.LSTM) -> Iterator[Piece]:
+    """Every parameter of the layer."""
+    gates = 4 * lstm.hidden_size
+    for direction, suffix in enumerate(("", "_reverse")):
+        own = slice(direction * gates, (direction + 1) * gates)
+        yield "input", (slice(None), own), getattr(lstm, f"weight_ih_l0{suffix}").T
+        yield "bias", (own,), getattr(lstm, f"bias_ih_l0{suffix}")
+        yield "recurrent", (direction,), getattr(lstm, f"weight_hh_l0{suffix}").T
 
 
 class TwinWindow(nn.Module):
@@ -118,10 +129,45 @@ class TwinCNN(nn.Module):
             yield f"{name}.bias", (), cast(Tensor, layer.bias)
 
 
+class TwinVectors(nn.Module):
+    """`nn.Linear` over the vectors."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.layer = nn.Linear(sizes.vectors, sizes.features)
+
+    @override
+    def forward(self, vectors: Tensor) -> Tensor:
+        return cast(Tensor, self.layer(vectors))
+
+    def pieces(self) -> Iterator[Piece]:
+        """See `TwinEncoder`."""
+        yield "vectors.weight", (), self.layer.weight.T
+        yield "vectors.bias", (), self.layer.bias
+
+
+class TwinVectorBiLSTM(nn.Module):
+    """`nn.LSTM` over the vectors."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.lstm = _lstm(sizes.vectors, sizes.hidden)
+
+    @override
+    def forward(self, vectors: Tensor) -> Tensor:
+        return cast(Tensor, self.lstm(vectors)[0])
+
+    def pieces(self) -> Iterator[Piece]:
+        """See `TwinEncoder`."""
+        yield from _lstm_pieces(self.lstm)
+
+
 TWIN_ENCODERS: Mapping[str, Callable[[Sizes], TwinEncoder]] = {
     "bilstm": TwinBiLSTM,
     "window": TwinWindow,
     "cnn": TwinCNN,
+    "vectors": TwinVectors,
+    "vectors_bilstm": TwinVectorBiLSTM,
 }
 OWN_TRUNKS: Mapping[str, bool] = {"hard": False, "transfer": False, "private": True, "soft": True}
 
@@ -294,7 +340,7 @@ class TwinRun:
         return [turns[step % len(turns)]]
 
     def _batch_loss(self, task: int, step: int) -> Tensor:
-        split, size = self.job.taskset.train, self.job.settings.batch_sentences
+        split, size = self.job.split("train"), self.job.settings.batch_sentences
         own = self._bucket(split, task, step)
         drawn = [own[draw_one(len(own), self.job.seed, task, step, i)] for i in range(size)]
         return self._mean_loss(split, drawn, task)
@@ -322,24 +368,31 @@ class TwinRun:
         logits, labels = [], []
         for s in sentences:
             span = slice(split.bounds[s], split.bounds[s + 1])
-            logits.append(self.model(torch.tensor(np.array(split.tokens[span])), task))
+            logits.append(self.model(self._inputs(split.tokens[span]), task))
             labels.append(torch.tensor(split.labels[task, span].astype(np.int64)))
         return nn.functional.cross_entropy(torch.cat(logits), torch.cat(labels), ignore_index=-1)
+
+    def _inputs(self, tokens: NDArray[np.int32]) -> Tensor:
+        """What the encoder reads of a sentence: token ids (L,), or vectors (L, W)."""
+        if self.job.vectors is None:
+            return torch.tensor(np.array(tokens))
+        precision = next(self.model.parameters()).dtype
+        return torch.tensor(self.job.vectors.table[tokens], dtype=precision)
 
     @torch.no_grad()
     def validation_loss(self, tasks: Sequence[int]) -> float:
         """Mean over tasks of the loss per validation token."""
-        split = self.job.taskset.validation
+        split = self.job.split("validation")
         losses = [self._mean_loss(split, split.of_task(task).tolist(), task) for task in tasks]
         return float(torch.stack(losses).mean())
 
     @torch.no_grad()
     def accuracy(self) -> float:
         """Share of the main task's test tokens labelled right."""
-        split, right, total = self.job.taskset.test, 0, 0
+        split, right, total = self.job.split("test"), 0, 0
         for s in split.of_task(0):
             span = slice(split.bounds[s], split.bounds[s + 1])
-            predicted = self.model(torch.tensor(np.array(split.tokens[span])), 0).argmax(1)
+            predicted = self.model(self._inputs(split.tokens[span]), 0).argmax(1)
             right += int((predicted.numpy() == split.labels[0, span]).sum())
             total += len(predicted)
         return right / total

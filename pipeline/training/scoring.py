@@ -18,7 +18,7 @@ from mtl_laws.pipeline.training.metrics import accuracy, confusion_counts, macro
 from mtl_laws.pipeline.training.parameters import Views
 from mtl_laws.pipeline.training.sentences import stack_sentences
 from mtl_laws.pipeline.training.spans import SpanLabels, span_f1
-from mtl_laws.pipeline.training.width import sentences_at_once
+from mtl_laws.pipeline.training.width import numbers_per_token, sentences_at_once
 
 MODELS = 8
 """Scored at a time on a CPU: few enough for the cache."""
@@ -44,7 +44,7 @@ class _Test:
 
     def __init__(self, tagger: Tagger, jobs: Sequence[Job], device: torch.device) -> None:
         self.tagger, sizes = tagger, tagger.sizes
-        splits = [job.taskset.test for job in jobs]
+        splits = [job.split("test") for job in jobs]
         test = stack_sentences(splits, range(sizes.tasks), sizes.vocabulary)
         self.sentences = test.to(device)
         self.rows = torch.arange(len(jobs), device=device)
@@ -57,9 +57,8 @@ class _Test:
         counts = torch.zeros(*slots.shape, labels, labels, dtype=torch.long, device=slots.device)
         spans = torch.zeros(*slots.shape, 3, dtype=torch.long, device=slots.device)
         length = self.sentences.labels.shape[3]
-        size = sentences_at_once(
-            self.rows.device, slots.numel() * length * self.tagger.sizes.hidden
-        )
+        numbers = slots.numel() * length * numbers_per_token(self.tagger.sizes)
+        size = sentences_at_once(self.rows.device, numbers)
         for tokens, gold in self.sentences.chunks(self.rows, size):
             predicted = self.tagger.logits(views, tokens, slots).argmax(-1).view(gold.shape)
             counts += confusion_counts(gold.flatten(2), predicted.flatten(2), labels)

@@ -60,7 +60,8 @@ class TrainingSettings:
 
     Attributes
     ----------
-    encoder : `bilstm`, `window` or `cnn`.
+    encoder : `bilstm`, `window` or `cnn` of learned embeddings; `vectors` or `vectors_bilstm` of
+        frozen vectors, which the tasks must bring along.
     sharing : `hard`, `soft`, `private` or `transfer`.
     embedding, hidden : width of the token embeddings; units per direction of the encoder.
     shared_layers, private_layers : k and m fully connected layers above the encoder; the last
@@ -124,8 +125,11 @@ class TrainingSettings:
                 raise UserError("training", nearest(key, names, "a training setting"), key)
         return cls(**given)
 
-    def sizes(self, vocabulary: int, labels: tuple[int, ...]) -> Sizes:
-        """Shape of a model for V token types and these label counts (main task first)."""
+    def sizes(self, vocabulary: int, labels: tuple[int, ...], vectors: int = 0) -> Sizes:
+        """Shape of a model for V token types and these label counts (main task first).
+
+        vectors : width of a token's vector, where the encoder reads vectors.
+        """
         return Sizes(
             vocabulary=vocabulary,
             labels=labels,
@@ -136,6 +140,7 @@ class TrainingSettings:
             window=self.window,
             embedding_sd=self.embedding_sd,
             relu=self.activation == "relu",
+            vectors=vectors,
         )
 
 

@@ -3,7 +3,7 @@
 Notation
 --------
 V vocabulary, T tasks, K labels of the task that has most, E embedding, H hidden units per
-direction, D = 2H features per token as every encoder returns them.
+direction, D = 2H features per token as every encoder returns them, W width of a token's vector.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ class Sizes:
 
     Attributes
     ----------
-    vocabulary : V; token ids run from 0 to V − 1, and V itself is the padding token.
+    vocabulary : V; token ids run from 0 to V − 1, and V itself is the padding token. Of an encoder
+        of vectors, an id is a row of their table, and V the number of rows.
     labels : label count of every task, main task first; their number is T.
     embedding, hidden : E and H.
     shared_layers, private_layers : k and m fully connected layers above the encoder.
     window : tokens to either side that the windowed encoders see.
     embedding_sd : standard deviation of the initial embeddings.
     relu : whether the fully connected layers below the heads are rectified.
+    vectors : W; 0 where the encoder reads no vectors.
     """
 
     vocabulary: int
@@ -35,6 +37,7 @@ class Sizes:
     window: int = 1
     embedding_sd: float = 0.1
     relu: bool = True
+    vectors: int = 0
 
     @property
     def tasks(self) -> int:

@@ -25,7 +25,7 @@ from mtl_laws.pipeline.training.architectures import SHARINGS, Phase, Tagger, ev
 from mtl_laws.pipeline.training.buckets import Buckets
 from mtl_laws.pipeline.training.capture import Inputs, captured
 from mtl_laws.pipeline.training.draws import draw_below
-from mtl_laws.pipeline.training.encoders import ENCODERS
+from mtl_laws.pipeline.training.encoders import ENCODERS, VectorEncoder
 from mtl_laws.pipeline.training.job import Job, check_alike
 from mtl_laws.pipeline.training.kernel import loops_used
 from mtl_laws.pipeline.training.modules import token_losses
@@ -37,18 +37,26 @@ from mtl_laws.pipeline.training.schedules import SCHEDULES
 from mtl_laws.pipeline.training.scoring import score
 from mtl_laws.pipeline.training.sentences import by_length, stack_sentences
 from mtl_laws.pipeline.training.settings import TrainingSettings
-from mtl_laws.pipeline.training.sizes import Sizes
 from mtl_laws.pipeline.training.stack import Stack
 from mtl_laws.pipeline.training.weighting import WEIGHTINGS
-from mtl_laws.pipeline.training.width import sentences_at_once, stack_width
+from mtl_laws.pipeline.training.width import numbers_per_token, sentences_at_once, stack_width
 from mtl_laws.simulator.tasks import Split
 
 Progress = Callable[[int], None]
 
 
-def build_tagger(settings: TrainingSettings, sizes: Sizes) -> Tagger:
-    """Encoder and sharing of the settings, at these sizes."""
-    return Tagger(ENCODERS[settings.encoder], SHARINGS[settings.sharing], sizes)
+def build_tagger(job: Job, device: str | torch.device = "cpu") -> Tagger:
+    """Encoder and sharing of a job and of all that are like it; frozen vectors on the device."""
+    encoder = ENCODERS[job.settings.encoder]
+    if isinstance(encoder, VectorEncoder) and job.vectors is not None:
+        table = torch.from_numpy(job.vectors.table)
+        encoder = encoder.reading(table.to(device, precision_of(job.settings)))
+    return Tagger(encoder, SHARINGS[job.settings.sharing], job.sizes)
+
+
+def precision_of(settings: TrainingSettings) -> torch.dtype:
+    """The type of every number of a model."""
+    return torch.float64 if settings.precision == "float64" else torch.float32
 
 
 def train_group(
@@ -87,10 +95,9 @@ def _one_thread() -> Iterator[None]:
 
 def _train(jobs: Sequence[Job], device: str, progress: Progress | None) -> list[Outcome]:
     sizes, settings = jobs[0].sizes, jobs[0].settings
-    tagger = build_tagger(settings, sizes)
+    tagger = build_tagger(jobs[0], device)
     layout = tagger.layout() | WEIGHTINGS[settings.weighting].layout(sizes)
-    precision = torch.float64 if settings.precision == "float64" else torch.float32
-    flat = draw_start(layout, [job.seed for job in jobs]).to(device, precision)
+    flat = draw_start(layout, [job.seed for job in jobs]).to(device, precision_of(settings))
     phases = tagger.sharing.phases(sizes.tasks)
     for phase in phases:
         last = phase is phases[-1]
@@ -133,8 +140,8 @@ class PhaseRun:
     def _read(self, jobs: Sequence[Job]) -> None:
         vocabulary, tasks = self.tagger.sizes.vocabulary, range(self.tagger.sizes.tasks)
         seeds = [job.seed if self.settings.random_labels else None for job in jobs]
-        training = [job.taskset.train for job in jobs]
-        validation = [job.taskset.validation for job in jobs]
+        training = [job.split("train") for job in jobs]
+        validation = [job.split("validation") for job in jobs]
         self.training = stack_sentences(training, tasks, vocabulary, seeds)
         self.buckets = self._cut(training)
         self.validation = stack_sentences(validation, self.phase.validate, vocabulary)
@@ -286,7 +293,8 @@ class PhaseRun:
         total = torch.zeros(*slots.shape, dtype=parameters.flat.dtype, device=rows.device)
         words = torch.zeros_like(total)
         length = self.validation.labels.shape[3]
-        size = sentences_at_once(rows.device, slots.numel() * length * self.tagger.sizes.hidden)
+        numbers = slots.numel() * length * numbers_per_token(self.tagger.sizes)
+        size = sentences_at_once(rows.device, numbers)
         for tokens, labels in self.validation.chunks(rows, size):
             logits = self.tagger.logits(parameters.views, tokens, slots)
             sums, counts = token_losses(logits, labels.flatten(2))

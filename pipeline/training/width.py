@@ -24,10 +24,15 @@ PER_UNIT = 16
 """Numbers per token and hidden unit: gates, cell, its tanh and state, in two directions."""
 
 
+def numbers_per_token(sizes: Sizes) -> int:
+    """Numbers that one model keeps of a token: its vector, if it has one, and what follows."""
+    return PER_UNIT * sizes.hidden + sizes.vectors
+
+
 def activations(settings: TrainingSettings, sizes: Sizes, length: int = TOKENS) -> int:
     """Numbers that one model keeps between the forward and the backward pass, roughly."""
     tokens = settings.batch_sentences * sizes.tasks * length
-    return tokens * PER_UNIT * sizes.hidden
+    return tokens * numbers_per_token(sizes)
 
 
 def stack_width(
@@ -52,14 +57,14 @@ def free_numbers(device: torch.device) -> int:
     return int(GPU_SHARE * (torch.cuda.mem_get_info(device)[0] + spare) / 4)
 
 
-def sentences_at_once(device: torch.device, units: int) -> int:
+def sentences_at_once(device: torch.device, numbers: int) -> int:
     """Sentences of each task that an evaluation reads in one forward pass.
 
-    units : models × tasks × tokens of the longest sentence × hidden units.
+    numbers : kept of one sentence of each task: models × tasks × tokens × `numbers_per_token`.
     """
     if device.type != "cuda":
         return 32
-    return max(1, min(GPU_SENTENCES, free_numbers(device) // (units * PER_UNIT)))
+    return max(1, min(GPU_SENTENCES, free_numbers(device) // numbers))
 
 
 def max_group(settings: TrainingSettings, tasks: int, device: str = "cpu") -> int:

@@ -43,7 +43,7 @@ class CorpusOptions:
 
     def __post_init__(self) -> None:
         for name in ("main", "separator", "words", "format", "licence"):
-            _check_text(name, getattr(self, name))
+            check_text(name, getattr(self, name))
         for name in ("columns", "skip"):
             object.__setattr__(self, name, names_of(name, getattr(self, name)))
         if not isinstance(self.corpus, str | None):
@@ -108,7 +108,8 @@ def check_whole(option: str, value: object, least: int) -> None:
         raise SpecError(f"options.{option}", value, f"a whole number of at least {least}")
 
 
-def _check_text(option: str, value: object) -> None:
+def check_text(option: str, value: object) -> None:
+    """Refuse what is neither None nor a string with content."""
     if value is not None and (not isinstance(value, str) or not value):
         raise SpecError(f"options.{option}", value, "a string that is not empty")
 

@@ -7,16 +7,20 @@ T : tasks;  S : sentences;  N : tokens of the corpus
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from mtl_laws.simulator.corpus import Corpus, Layer
-from mtl_laws.simulator.errors import SpecError
+from mtl_laws.simulator.errors import CorpusError, SpecError
 from mtl_laws.simulator.families.base import read_options
 from mtl_laws.simulator.families.corpus_options import (
     CorpusOptions,
     annotated_sentences,
+    check_text,
     check_whole,
     names_of,
 )
@@ -26,8 +30,11 @@ from mtl_laws.simulator.layout import (
     corpus_layout,
     noise_offsets,
     pool_relatedness,
+    token_vectors,
     with_noise,
 )
+from mtl_laws.simulator.memory_bounded_cache import memory_bounded_cache
+from mtl_laws.simulator.readers.vectors import Vectors, open_vectors, standardised
 from mtl_laws.simulator.spec import JSON, TaskSpec
 from mtl_laws.simulator.tasks import TaskSet
 
@@ -40,15 +47,38 @@ class LayersOptions(CorpusOptions):
     ----------
     aux : layers of the auxiliary tasks, of which the first T − 1 are taken; None takes any others.
     min_overlap : tokens that two layers must both label for their AMI to be measured.
+    vectors : path of a .npy or .safetensors file with a vector for each token of the corpus, in its
+        order, for encoders that read vectors.
     """
 
     aux: tuple[str, ...] | None = None
     min_overlap: int = 1000
+    vectors: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "aux", names_of("aux", self.aux))
         check_whole("min_overlap", self.min_overlap, 0)
+        check_text("vectors", self.vectors)
+
+    def check_vectors(self) -> None:
+        """Refuse a file of vectors that is missing or broken, without reading its numbers."""
+        if self.vectors is not None:
+            with _at_option():
+                open_vectors(self.vectors)
+
+    def table(self, corpus: Corpus) -> Vectors | None:
+        """Return the standardised vectors of a corpus, (N, W), or None without a file.
+
+        Raises
+        ------
+        SpecError : the file does not have one row of finite numbers for each token.
+        """
+        if self.vectors is None:
+            return None
+        with _at_option():
+            open_vectors(self.vectors, corpus.text.size)
+            return _table(self.vectors, Path(self.vectors).stat().st_mtime_ns)
 
     def layers(self, corpus: Corpus, auxiliaries: int) -> list[tuple[str, Layer]]:
         """Return the layers of all tasks by name, main first."""
@@ -62,6 +92,23 @@ class LayersOptions(CorpusOptions):
         return [main, *((name, corpus.layers[name]) for name in others)]
 
 
+@memory_bounded_cache(megabytes=1000)
+def _table(path: str, stamp: int) -> Vectors:
+    """The standardised vectors of a file; read once while it does not change."""
+    del stamp  # part of the key only
+    return standardised(open_vectors(path), path)
+
+
+@contextmanager
+def _at_option() -> Iterator[None]:
+    """Raise an error in a file of vectors as one of the option that names it."""
+    try:
+        yield
+    except CorpusError as error:
+        value = f"{error.field}: {error.value}"
+        raise SpecError("options.vectors", value, error.accepted) from error
+
+
 class LayersFamily:
     """See the module."""
 
@@ -73,11 +120,13 @@ class LayersFamily:
         if not options.paths:
             raise SpecError("options.corpus", None, "the path of a corpus file")
         options.check_files()
+        options.check_vectors()
 
     def build(self, spec: TaskSpec, seed: int) -> TaskSet:
         """Build the TaskSet from the corpus's own annotation."""
         options = read_options(LayersOptions, spec.options)
         corpus = options.opened()
+        table = options.table(corpus)
         chosen = options.layers(corpus, spec.auxiliaries)
         check_overlap(chosen, options.min_overlap)
         usable = np.stack([annotated_sentences(corpus, layer) for _, layer in chosen])
@@ -94,7 +143,8 @@ class LayersFamily:
         record["layers"] = names
         labels = clean, observed
         measured = pool_relatedness(layout, naming.sizes, labels)
-        return assemble((spec, seed), layout, naming, labels, measured, record)
+        taskset = assemble((spec, seed), layout, naming, labels, measured, record)
+        return taskset if table is None else replace(taskset, vectors=token_vectors(layout, table))
 
 
 def check_overlap(chosen: list[tuple[str, Layer]], least: int) -> None:

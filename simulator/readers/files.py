@@ -51,10 +51,7 @@ def load_corpus(
     """
     paths = [Path(path)] if isinstance(path, str | Path) else [Path(one) for one in path]
     options = options or ReaderOptions()
-    _check_once(paths)
-    contents = [read_file(one, options) for one in paths]
-    for one, other in pairwise(contents):
-        _check_alike(one, other)
+    contents = read_parts(paths, options)
     features = frozenset().union(*(content.features for content in contents))
     records = [
         (sentence.words, _with_features(sentence, features if content.features else frozenset()))
@@ -66,6 +63,20 @@ def load_corpus(
     if not corpus.layers:
         raise CorpusError(source, "no labels", "at least one label layer beside the tokens")
     return corpus
+
+
+def read_parts(paths: Sequence[Path], options: ReaderOptions) -> list[FileContent]:
+    """Return the contents of files that are parts of one corpus.
+
+    Raises
+    ------
+    CorpusError : as of `load_corpus`, but for files without labels.
+    """
+    _check_once(paths)
+    contents = [read_file(one, options) for one in paths]
+    for one, other in pairwise(contents):
+        _check_alike(one, other)
+    return contents
 
 
 def read_file(path: Path, options: ReaderOptions) -> FileContent:

@@ -121,3 +121,56 @@ def test_a_corpus_too_small_for_the_test_says_so_by_its_name() -> None:
     with pytest.raises(SpecError, match="fewer for the test") as caught:
         make_taskset(spec, 0)
     assert caught.value.field == "test_tokens"
+
+
+def with_vectors(folder: Path, rows: int = 3643, **changes: object) -> TaskSpec:
+    """The layers of our own corpus, with vectors from which the place of a token can be told."""
+    path = folder / "vectors.npy"
+    if not path.exists():
+        places = np.arange(rows, dtype=np.float64)
+        np.save(path, np.stack([places, np.sin(places)], axis=1))
+    options = {"corpus": HARBOUR, "main": "pos", "aux": ["chunk", "entity"], "vectors": str(path)}
+    return layers_spec(options=options, **changes)
+
+
+def test_every_token_has_the_vector_of_its_row(tmp_path: Path) -> None:
+    taskset = make_taskset(with_vectors(tmp_path), 0)
+    corpus = load_corpus(HARBOUR)
+    assert taskset.vectors is not None
+    table = taskset.vectors.table
+    places = np.arange(len(table)) - (len(table) - 1) / 2
+    np.testing.assert_allclose(table[:, 0], 4 * places / places.std() / 2**0.5, atol=1e-4)
+    for name, split in taskset.splits.items():
+        rows = taskset.vectors.places[name]
+        np.testing.assert_array_equal(corpus.text.tokens[rows], split.tokens)
+        labels = np.stack(
+            [corpus.layer(layer).labels[rows] for layer in ("pos", "chunk", "entity")]
+        )
+        np.testing.assert_array_equal(labels, split.labels)
+
+
+def test_task_sets_share_one_table_of_vectors(tmp_path: Path) -> None:
+    several = [
+        make_taskset(with_vectors(tmp_path, tokens=n), s) for n in (100, 400) for s in (0, 1)
+    ]
+    tables = [taskset.vectors.table for taskset in several if taskset.vectors is not None]
+    assert len(tables) == 4
+    assert all(table is tables[0] for table in tables)
+    assert several[0].equals(make_taskset(with_vectors(tmp_path, tokens=100), 0))
+    assert not several[0].equals(make_taskset(layers_spec(tokens=100), 0))
+
+
+def test_a_changed_file_of_vectors_is_read_again(tmp_path: Path) -> None:
+    before = make_taskset(with_vectors(tmp_path), 0)
+    np.save(tmp_path / "vectors.npy", np.random.default_rng(0).normal(size=(3643, 3)))
+    after = make_taskset(with_vectors(tmp_path), 0)
+    assert before.vectors is not None
+    assert after.vectors is not None
+    assert (before.vectors.table.shape, after.vectors.table.shape) == ((3643, 2), (3643, 3))
+
+
+def test_vectors_of_another_corpus_are_refused(tmp_path: Path) -> None:
+    spec = with_vectors(tmp_path, rows=3642)
+    with pytest.raises(SpecError, match=r"vectors\.npy: 3,642 rows.*3,643 rows") as caught:
+        make_taskset(spec, 0)
+    assert caught.value.field == "options.vectors"

@@ -174,7 +174,20 @@ ANSWERS: dict[str, Mistake] = {
     "out in a file": ask("--out", "--at", "n=1", "--out", "table.csv/answers.csv"),
 }
 
+
+def embed(path: str, corpus: str = "corpus.conll", **changed: str) -> Mistake:
+    """`mtl-laws embed` of a sound corpus, but for what is `changed`."""
+    given = {"model": "mine", "out": "v.npy", **changed}
+    words = [word for name, value in given.items() for word in (f"--{name}", value)]
+    return Mistake(("embed", corpus, *words), path)
+
+
 OTHERS: dict[str, Mistake] = {
+    "transformers not installed": embed("--model"),
+    "vectors as text": embed("--out", out="v.txt"),
+    "vectors of no corpus": embed("none.conll", corpus="none.conll"),
+    "vectors of no sentence": embed("--batch", batch="0"),
+    "vectors on no device": embed("--device", device="tpu"),
     "AMI above 1": simulate("--ami", ami="1.5"),
     "AMI below 0": simulate("--ami", ami="-0.1"),
     "AMI not a number": simulate("--ami", ami="nan"),

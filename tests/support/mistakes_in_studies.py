@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from support.mistakes import CORPUS, OUT, STUDY, Mistake, corpus, run, study
+import io
+import json
+
+import numpy as np
+from numpy.typing import NDArray
+
+from support.mistakes import CORPUS, LAYERS, OUT, STUDY, Mistake, corpus, run, study
 
 FULL = "question: q\nfactors: {tasks: [1, 2], tokens: [40, 80, 160], ami: [0.1, 0.5]"
 
@@ -15,6 +21,23 @@ def factors(text: str, path: str = "") -> Mistake:
 def block(text: str, path: str = "") -> Mistake:
     """A sound study with one more line."""
     return study(STUDY + text + "\n", path)
+
+
+def npy(array: NDArray[np.generic]) -> bytes:
+    """The content of a .npy file."""
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+def tensors(dtype: str = "F32", **shapes: tuple[int, int]) -> bytes:
+    """The content of a .safetensors file of zeros."""
+    entries = {
+        name: {"dtype": dtype, "shape": shape, "data_offsets": [0, 4 * shape[0] * shape[1]]}
+        for name, shape in shapes.items()
+    }
+    header = json.dumps(entries).encode()
+    return len(header).to_bytes(8, "little") + header + bytes(30_000)
 
 
 STUDIES: dict[str, Mistake] = {
@@ -121,6 +144,54 @@ CORPORA: dict[str, Mistake] = {
     "unknown layer": corpus(CORPUS, "layer", options=", main: pos"),
     "unknown option": corpus(CORPUS, "family.options.man", options=", man: x"),
     "too little overlap": corpus(CORPUS, "layers", options=", min_overlap: 9999"),
+}
+
+VECTORS = {
+    "v.npy": npy(np.zeros((3000, 2), dtype=np.float32)),
+    "short.npy": npy(np.zeros((2990, 2), dtype=np.float32)),
+    "flat.npy": npy(np.zeros(3000, dtype=np.float32)),
+    "whole.npy": npy(np.zeros((3000, 2), dtype=np.int32)),
+    "infinite.npy": npy(np.full((3000, 2), np.inf, dtype=np.float32)),
+    "cut.npy": npy(np.zeros((3000, 2), dtype=np.float32))[:-4],
+    "huge.npy": npy(np.zeros((3000, 2), dtype=np.float32)).replace(b"(3000, 2), ", b"(3000, 2**9)"),
+    "several.safetensors": tensors(a=(3000, 2), b=(3000, 2)),
+    "half.safetensors": tensors(a=(3000, 2), dtype="BF16"),
+}
+CASES = (
+    LAYERS + "family: {name: layers}\n"
+    "cases: [{corpus: corpus.conll}, {corpus: corpus.conll, vectors: v.npy}]\n"
+)
+AT_VECTORS = "family.options.vectors"
+
+
+def vectors(name: str, path: str = AT_VECTORS, encoder: str = "vectors") -> Mistake:
+    """`mtl-laws run` on a study whose encoder reads the vectors of a file."""
+    family = f"family: {{name: layers, options: {{corpus: corpus.conll, vectors: {name}}}}}\n"
+    wrong = study(f"{LAYERS}{family}training: {{encoder: {encoder}}}\n", path)
+    content = VECTORS.get(name)
+    return wrong if content is None else Mistake(wrong.words, path, {**wrong.files, name: content})
+
+
+CORPORA |= {
+    "no vectors": vectors("none.npy"),
+    "vectors that are text": vectors("corpus.conll"),
+    "vectors of another corpus": vectors("short.npy"),
+    "vectors in one dimension": vectors("flat.npy"),
+    "vectors of whole numbers": vectors("whole.npy"),
+    "vectors that are not finite": vectors("infinite.npy"),
+    "vectors cut off": vectors("cut.npy"),
+    "vectors with a formula": vectors("huge.npy"),
+    "several tensors": vectors("several.safetensors"),
+    "numbers of another type": vectors("half.safetensors"),
+    "vectors without a name": vectors("[]"),
+    "vectors that nothing reads": vectors("v.npy", encoder="bilstm"),
+    "an encoder without vectors": block("training: {encoder: vectors}", "training.encoder"),
+    "a level without vectors": study(
+        FULL + ", encoder: [bilstm, vectors_bilstm]}\n", "factors.encoder[1]"
+    ),
+    "a case with vectors that nothing reads": Mistake(
+        study("").words, "cases[1].vectors", {"mine.yaml": CASES, "v.npy": VECTORS["v.npy"]}
+    ),
 }
 
 OPTIONS: dict[str, Mistake] = {

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from mtl_laws.pipeline.training import Job, TrainingSettings
 from mtl_laws.simulator import Relatedness, Split, TaskSet, TaskSpec, make_taskset
+from mtl_laws.simulator.tasks import TokenVectors
+
+_DRAWN = np.random.default_rng(0).normal(size=(11, 40, 6))
+TABLE = (_DRAWN[0] + 0.3 * _DRAWN[1:]).reshape(400, 6).astype(np.float32)
+"""Vectors that all task sets here share: row 40·k + v is that of token type v, with some noise."""
 
 
 @functools.cache
@@ -18,6 +24,16 @@ def small_taskset(seed: int, tokens: int = 60, tasks: int = 2, **options: Any) -
     defaults: dict[str, Any] = {"vocabulary": 30, "labels": 3, "test_tokens": 200}
     spec = TaskSpec(tokens=tokens, tasks=tasks, ami=ami, **(defaults | options))
     return make_taskset(spec, seed)
+
+
+def with_vectors(taskset: TaskSet) -> TaskSet:
+    """The task set with a vector for each token: one of the ten of its type."""
+    rng = np.random.default_rng(taskset.seed)
+    places = {
+        name: (split.tokens + 40 * rng.integers(0, 10, len(split.tokens))).astype(np.int32)
+        for name, split in taskset.splits.items()
+    }
+    return replace(taskset, vectors=TokenVectors(TABLE, places))
 
 
 def small_job(seed: int, settings: dict[str, Any] | None = None, **options: Any) -> Job:
@@ -31,7 +47,7 @@ def small_job(seed: int, settings: dict[str, Any] | None = None, **options: Any)
         "patience": 0,
         "precision": "float64",
     } | (settings or {})
-    return Job(small_taskset(seed, **options), TrainingSettings(**chosen), seed)
+    return Job(with_vectors(small_taskset(seed, **options)), TrainingSettings(**chosen), seed)
 
 
 def ragged_split(rng: np.random.Generator, sentences: int, shared: bool) -> Split:
@@ -62,8 +78,9 @@ def ragged_taskset(seed: int, sentences: int = 15) -> TaskSet:
     )
 
 
-def ragged_job(seed: int, sentences: int = 15) -> Job:
+def ragged_job(seed: int, sentences: int = 15, encoder: str = "bilstm") -> Job:
     settings = TrainingSettings(
+        encoder=encoder,
         embedding=4,
         hidden=4,
         batch_sentences=2,
@@ -72,4 +89,4 @@ def ragged_job(seed: int, sentences: int = 15) -> Job:
         patience=0,
         precision="float64",
     )
-    return Job(ragged_taskset(seed, sentences), settings, seed)
+    return Job(with_vectors(ragged_taskset(seed, sentences)), settings, seed)

@@ -149,3 +149,18 @@ def test_any_width_and_length(hidden: int, monkeypatch: pytest.MonkeyPatch) -> N
         found.append((features.detach(), *gradients))
     for compiled, plain in zip(*found, strict=True):
         torch.testing.assert_close(compiled, plain, rtol=1e-4, atol=1e-5)
+
+
+def test_batches_of_ever_other_sizes_share_their_memory(fresh: Path) -> None:
+    built(fresh)
+    loops = kernel.find_kernel(torch.zeros(1), 4)
+    assert loops is not None
+    like, taken = torch.zeros(1), []
+    for size in (*range(1, 100), 5000, *range(100, 1, -1)):
+        pair = loops.borrow(like, 2 * size), loops.borrow(like, size)
+        assert pair[0].numel() >= 2 * size
+        assert pair[1].numel() >= size
+        assert pair[0].data_ptr() != pair[1].data_ptr()
+        loops.give_back(*pair)
+        taken.append(sum(t.numel() for pieces in loops._spare.values() for t in pieces))
+    assert max(taken) <= 4 * 2 * 5000

@@ -12,7 +12,7 @@ import torch
 from mtl_laws.pipeline.training.architectures import SHARINGS
 from mtl_laws.pipeline.training.buckets import cut_buckets
 from mtl_laws.pipeline.training.draws import draw_below
-from mtl_laws.pipeline.training.encoders import ENCODERS
+from mtl_laws.pipeline.training.encoders import ENCODERS, vector_encoders
 from mtl_laws.pipeline.training.job import Job
 from mtl_laws.pipeline.training.parameters import draw_start, views
 from mtl_laws.pipeline.training.reference import OWN_TRUNKS, TWIN_ENCODERS, build_twin, draw_one
@@ -38,6 +38,8 @@ VARIANTS: list[dict[str, Any]] = [
     {"sharing": "soft", "shared_layers": 1, "encoder": "window"},
     {"sharing": "private", "schedule": "sequential", "weighting": "uncertainty"},
     {"sharing": "transfer", "encoder": "cnn", "hidden": 3},
+    {"sharing": "private", "encoder": "vectors"},
+    {"sharing": "soft", "encoder": "vectors_bilstm"},
     {"max_steps": 100, "patience": 2, "evaluate_every": 5},
 ]
 
@@ -45,7 +47,7 @@ VARIANTS: list[dict[str, Any]] = [
 def trained(job: Job, companions: list[Job]) -> tuple[dict[str, torch.Tensor], list[Any]]:
     """Best parameters of `job` by name, trained between companions, and its last curve."""
     jobs = [*companions, job]
-    tagger = build_tagger(job.settings, job.sizes)
+    tagger = build_tagger(job)
     layout = tagger.layout() | WEIGHTINGS[job.settings.weighting].layout(job.sizes)
     flat = draw_start(layout, [each.seed for each in jobs])
     for phase in tagger.sharing.phases(job.taskset.tasks):
@@ -55,7 +57,7 @@ def trained(job: Job, companions: list[Job]) -> tuple[dict[str, torch.Tensor], l
 
 
 def started(job: Job) -> dict[str, torch.Tensor]:
-    tagger = build_tagger(job.settings, job.sizes)
+    tagger = build_tagger(job)
     layout = tagger.layout() | WEIGHTINGS[job.settings.weighting].layout(job.sizes)
     return {name: v[0] for name, v in views(draw_start(layout, [job.seed]), layout).items()}
 
@@ -94,16 +96,20 @@ def test_training_moves_what_is_compared() -> None:
     assert all((stacked[name] - before[name]).abs().max() > 1e-3 for name in stacked)
 
 
-def test_scores_are_those_of_the_twin() -> None:
-    job = small_job(4, tasks=2, tokens=200)
+@pytest.mark.parametrize("encoder", ["bilstm", *vector_encoders()])
+def test_scores_are_those_of_the_twin(encoder: str) -> None:
+    job = small_job(4, {"encoder": encoder}, tasks=2, tokens=200)
     twin = build_twin(job).train(started(job))
     outcome = train_group([job])[0]
     assert outcome.scores["accuracy"] == pytest.approx(twin.accuracy(), abs=1e-12)
     assert outcome.best_step == twin.best_step
 
 
-def test_unlike_label_counts_and_sentence_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert_same(ragged_job(7), [ragged_job(8)], monkeypatch)
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_unlike_label_counts_and_sentence_lengths(
+    encoder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert_same(ragged_job(7, encoder=encoder), [ragged_job(8, encoder=encoder)], monkeypatch)
 
 
 def test_sentences_in_buckets_of_length(monkeypatch: pytest.MonkeyPatch) -> None:
