@@ -202,6 +202,4 @@ def test_the_columns_asked_for_are_those_of_the_table() -> None:
 
 @pytest.mark.parametrize("path", shipped_studies().values(), ids=list(shipped_studies()))
 def test_the_studies_that_ship_are_accepted(path: Path) -> None:
-    if path.stem.startswith("real-gains"):
-        pytest.skip("its corpora do not come with the project")
     assert problems(path.read_text(encoding="utf-8")) == []

@@ -191,8 +191,6 @@ def test_any_values_are_a_study_or_an_input_error(content: dict[str, object]) ->
 @pytest.mark.parametrize("name", sorted(shipped_studies()))
 def test_every_shipped_study_can_be_run(name: str) -> None:
     study = Study.load(shipped_studies()[name])
-    if name.startswith("real-gains"):
-        pytest.skip("its corpora do not come with the project")
     assert expand(study)
     assert study.laws.hold_out is None or study.laws.hold_out.strip()
 
