@@ -15,6 +15,7 @@ from typing import Any
 
 from mtl_laws.pipeline.io.wholefile import write_whole
 from mtl_laws.pipeline.reference_data import reference_manifest
+from mtl_laws.pipeline.study.study import shipped_studies
 from reference_study.sections import DIRECT, SEARCHED, Section
 
 FACTS_NAME = "facts.json"
@@ -30,8 +31,10 @@ def compute(sections: Mapping[str, Section] | None = None) -> dict[str, Any]:
 
 
 def tables() -> dict[str, Any]:
-    """Subset, controls and digest of every reference table, and their sums."""
-    studies = reference_manifest()["studies"]
+    """Subset, controls and digest of every table of simulated tasks, and their sums."""
+    simulated = shipped_studies()
+    tables = reference_manifest()["studies"]
+    studies = {name: record for name, record in tables.items() if name in simulated}
     kept = ("rows", "controls", "sha256", "minutes_of_training")
     return {
         "studies": {name: {key: study[key] for key in kept} for name, study in studies.items()},
