@@ -61,9 +61,9 @@ def fit(table: Path, out: Path, fault: Fault | None = None, *more: str) -> int |
 
 
 def record(out: Path) -> dict[str, Any]:
-    """``laws.json`` but for dates and times."""
+    """``laws.json`` but for dates and times, and the commit of a checkout at work."""
     laws: dict[str, Any] = json.loads((out / LAWS_NAME).read_text(encoding="utf-8"))
-    for name in ("created", "seconds", "command", "title"):
+    for name in ("commit", "created", "seconds", "command", "title"):
         laws["provenance"].pop(name)
     return laws
 

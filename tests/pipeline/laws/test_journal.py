@@ -257,6 +257,8 @@ def keep_on_a_full_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Journal(path, {}) as journal:
         journal.begin(("n",), 1)
         journal.stage("searching", 2)
+        assert journal._file is not None
+        journal._file.close()
         monkeypatch.setattr(journal, "_file", Full())
         journal.add("searching", 2, 0, ["n"] * 99, 1.0)
 
