@@ -141,12 +141,8 @@ def _template(request: Request, version: Version) -> Part:
         spec["variable_names"] = [*names, "category"]
         spec["parameters"] = {"p": int(group.max()) + 1}
     message = _message(design, sample.target / scale, sample.weight, settings(request, version))
-
-    def read(equation: str) -> str | None:
-        text = compose(equation, scales)
-        return None if text is None else _scaled(text, scale)
-
-    return Part({**message, "template": spec}, read)
+    message["template"] = spec
+    return Part(message, lambda equation: compose(equation, scales, scale))
 
 
 def _link(request: Request, version: Version) -> Part:
@@ -320,8 +316,8 @@ def _scaled(text: str, scale: float) -> str:
     return f"{scale!r} * ({text})"
 
 
-def compose(equation: str, scales: Mapping[str, float]) -> str | None:
-    """The expression of ``f = …; g = …; p = […]``: f of g, and of the parameter's mean.
+def compose(equation: str, scales: Mapping[str, float], scale: float) -> str | None:
+    """The expression of ``f = …; g = …; p = […]``: f of g, and of the parameter as a constant.
 
     ``#1`` is the first argument of f or g.
     """
@@ -342,9 +338,9 @@ def compose(equation: str, scales: Mapping[str, float]) -> str | None:
         }
     except UserError:
         return None
-    numbers = [float(number) for number in pieces.get("p", "[]").strip("[]").split(",") if number]
-    parameter = Tree.number(float(np.mean(numbers)) if numbers else 1.0)
-    return outer.replace({"a1": size.replace(factors), "a2": parameter}).text
+    whole = outer.replace({"a1": size.replace(factors), "a2": Tree.constant("c0")})
+    tree = Tree("*", (Tree.number(scale), whole))
+    return (parametrized(tree) if whole.constants else tree).text
 
 
 def _numbered(text: str) -> str:
