@@ -76,9 +76,9 @@ class SearchSettings(TypedDict, total=False):
     """Optional settings; each means the same as the option of `mtl-laws fit` with its name.
 
     ``engine_options`` is a dictionary of options of the engine's own, such as
-    ``{"parsimony": 0.001}`` for ``pysr``; ``domain`` is {factor: (low, high)}; ``groups`` is a list of columns, or one column; ``forms``
-    is a list of formulas, or one formula; ``rules`` are thresholds of the method that differ from
-    the default.
+    ``{"parsimony": 0.001}`` for ``pysr``; ``domain`` is {factor: (low, high)}; ``groups`` is a list
+    of columns, or one column; ``forms`` is a list of formulas, or one formula; ``rules`` are
+    thresholds of the method that differ from the default.
     """
 
     domain: Mapping[str, tuple[float, float]]

@@ -150,7 +150,7 @@ class SearchResult:
     outliers: Outliers | None
     forms: dict[Tree, Scored | None] = field(default_factory=dict)
     seed: int = 0
-    effort: Effort = field(default_factory=lambda: Effort())
+    effort: Effort = field(default_factory=Effort)
 
     @cached_property
     def outside(self) -> Outside:

@@ -336,7 +336,11 @@ def at_study_keys(question: Question, engine: str | None) -> Iterator[None]:
         yield
     except UserError as error:
         head, _, name = error.path.partition(".")
-        valid = not name or head == "engine_options" or (head in {"factors", "domain"} and name in getattr(question, head))
+        valid = (
+            not name
+            or head == "engine_options"
+            or (head in {"factors", "domain"} and name in getattr(question, head))
+        )
         if head.partition("[")[0] not in keys or not valid or (head == "engine" and engine):
             raise
         raise error.at(f"laws.{error.path}") from error

@@ -16,16 +16,39 @@ from typing import Any
 #: versions of pysr with the juliacall that each pins
 GENERATIONS = {"1.5.10": "0.9.26", "2.7.2": "0.9.36"}
 
-COMMON = (
-    "binary_operators unary_operators expression_spec niterations populations population_size "
-    "max_evals maxsize timeout_in_seconds constraints nested_constraints complexity_of_operators "
-    "parsimony annealing ncycles_per_iteration crossover_probability parallelism batching precision "
-    "random_state deterministic warm_start verbosity progress logger_spec input_stream "
-    "temp_equation_file delete_tempfiles"
-).split()
+COMMON = [
+    "binary_operators",
+    "unary_operators",
+    "expression_spec",
+    "niterations",
+    "populations",
+    "population_size",
+    "max_evals",
+    "maxsize",
+    "timeout_in_seconds",
+    "constraints",
+    "nested_constraints",
+    "complexity_of_operators",
+    "parsimony",
+    "annealing",
+    "ncycles_per_iteration",
+    "crossover_probability",
+    "parallelism",
+    "batching",
+    "precision",
+    "random_state",
+    "deterministic",
+    "warm_start",
+    "verbosity",
+    "progress",
+    "logger_spec",
+    "input_stream",
+    "temp_equation_file",
+    "delete_tempfiles",
+]
 LATER = ("guesses", "tempdir", "weight_backsolve")
 
-SOURCE = '''
+SOURCE = """
 import json, os, re, signal, sys, tempfile, time, types, warnings
 from pathlib import Path
 HERE = Path(__file__).parents[1]
@@ -66,7 +89,7 @@ class TemplateExpressionSpec:
     def __init__(self, combine, *, expressions, variable_names, parameters=None):
         self.asked = dict(combine=combine, expressions=expressions,
                           variable_names=variable_names, parameters=parameters)
-'''
+"""
 ENGINE = """
 def record(regressor, X, y, weights):
     settings = {k: v for k, v in regressor.settings.items()
@@ -109,7 +132,7 @@ def fit(self, X, y, weights=None):
         limit = settings["timeout_in_seconds"]
         time.sleep(PLAN["search"] if limit is None else min(PLAN["search"], limit))
     made = settings["max_evals"]
-    if settings["timeout_in_seconds"] is not None and PLAN["search"] > settings["timeout_in_seconds"]:
+    if PLAN["search"] > (settings["timeout_in_seconds"] or float("inf")):
         made //= 2
     logger = settings.get("logger_spec")
     if logger is not None:

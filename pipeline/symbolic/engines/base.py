@@ -13,7 +13,6 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from mtl_laws.pipeline.errors import UserError
-
 from mtl_laws.pipeline.symbolic.fit import Indices, Sample
 from mtl_laws.pipeline.symbolic.kinds import is_size
 from mtl_laws.pipeline.symbolic.program import Columns, Expression

@@ -1,4 +1,4 @@
-"""The processes that PySR lives in: what befalls them is no harm to a search; PySR is a stand-in."""
+"""The processes that PySR lives in: what befalls them does no harm; PySR is a stand-in."""
 
 from __future__ import annotations
 

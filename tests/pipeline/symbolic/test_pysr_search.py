@@ -26,8 +26,9 @@ from mtl_laws.pipeline.symbolic.engines import ENGINES
 from mtl_laws.pipeline.symbolic.engines.pysr import PySR
 from mtl_laws.pipeline.symbolic.engines.pysr.engine import PySR as Engine
 from mtl_laws.pipeline.symbolic.engines.registry import choose
+from mtl_laws.pipeline.testing import EngineContract
 from support.planted import planted_table
-from support.pysr_stand_in import StandIn, paths
+from support.pysr_stand_in import GENERATIONS, StandIn, paths
 from support.rows import posed
 from support.tiny_runs import STUDY, study
 
@@ -120,9 +121,7 @@ def test_the_laws_do_not_depend_on_the_number_of_workers(make: Maker) -> None:
     assert len(stand_in.starts()) == 1 + 3, "one process a worker"
 
 
-def test_it_starts_while_the_grammar_searches(
-    make: Maker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_starts_while_the_grammar_searches(make: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in = make(start=0.3)
     real, begun = search_module._in_parallel, threading.Event()
 
@@ -160,7 +159,7 @@ def test_folds_never_see_guesses_from_other_rows(make: Maker) -> None:
     assert len(set(map(str, texts.values()))) == len(texts)
 
 
-# --- time limits -----------------------------------------------------------------------------------
+# --- time limits ---------------------------------------------------------------------------------
 
 
 def test_a_limit_that_is_over_before_it_has_started_is_told(make: Maker, tmp_path: Path) -> None:
@@ -193,7 +192,7 @@ def test_a_search_that_the_limit_ends_is_told_and_keeps_its_laws(make: Maker) ->
     assert request["settings"]["timeout_in_seconds"] < 0.55 * 12.0
 
 
-# --- auto ------------------------------------------------------------------------------------------
+# --- auto ----------------------------------------------------------------------------------------
 
 
 def test_auto_goes_on_with_operon_where_it_fails_at_its_start(make: Maker) -> None:
@@ -233,7 +232,7 @@ def test_asked_for_by_name_it_has_no_substitute(make: Maker) -> None:
     assert search(RAISES).failures == FAILURES[:1]
 
 
-# --- its own options -------------------------------------------------------------------------------
+# --- its own options -----------------------------------------------------------------------------
 
 
 def test_options_reach_it_from_every_face_and_are_recorded(make: Maker) -> None:
@@ -271,7 +270,7 @@ def test_a_study_refuses_an_option_that_the_version_lacks(make: Maker) -> None:
         )
 
 
-# --- interruption ----------------------------------------------------------------------------------
+# --- interruption --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -299,6 +298,18 @@ def test_an_interrupted_fit_ends_at_once_leaves_nothing_and_promises_nothing(
     assert process.returncode == 130
     assert printed.splitlines()[-1] == "mtl-laws: interrupted"
     assert not [path for path in temporary.iterdir() if "pysr" in path.name]
+
+
+@pytest.mark.parametrize("version", GENERATIONS)
+class TestContract(EngineContract):
+    """The contract of all engines; `test_engines.py` has the real one where it is ready."""
+
+    name = "pysr"
+    least_r2 = 0.3  # the stand-in looks at no row
+
+    @pytest.fixture(autouse=True)
+    def _stand_in(self, make: Maker, version: str) -> None:
+        make(version=version)
 
 
 @pytest.mark.slow

@@ -36,7 +36,8 @@ PKG_OFFLINE = "PYTHON_JULIAPKG_OFFLINE"
 #: what a failed download names: the address, or the host alone
 ADDRESS = re.compile(r"https?://([^/\s\"'`:)\]]+)|[Rr]esolve host:? ['\"]?([\w.-]+\w)")
 UNREACHED = re.compile(
-    r"URLError|gaierror|[Cc]ould not resolve|[Nn]ame resolution|[Cc]onnection (?:refused|timed|reset)"
+    r"URLError|gaierror|[Cc]ould not resolve|[Nn]ame resolution"
+    r"|[Cc]onnection (?:refused|timed|reset)"
     r"|[Tt]imed out|[Nn]etwork is unreachable|HTTPError|RequestError|Tunnel connection failed"
 )
 
@@ -222,4 +223,3 @@ def _advice(lines: list[str]) -> str:
     hosts = [m[1] or m[2] for line in reversed(lines) for m in ADDRESS.finditer(line)]
     host = hosts[0] if hosts else "Julia's servers"
     return f"a machine that reaches {host}; {unreached[-1].strip()[:120]}; {by_hand}"
-

@@ -31,7 +31,9 @@ START_LIMIT, GRACE = 900.0, 2.0
 #: seconds for a process that has closed its answers to be gone
 ENDING = 10.0
 #: a line of standard error that tells of an error: Python's last line, Julia's, the system's
-ERROR = re.compile(r"^(?:[\w.]*(?:Error|Exception)\b.*|ERROR: .*|signal \(?\d+.*|.*Segmentation.*)$")
+ERROR = re.compile(
+    r"^(?:[\w.]*(?:Error|Exception)\b.*|ERROR: .*|signal \(?\d+.*|.*Segmentation.*)$"
+)
 
 Reply = dict[str, Any]
 #: the request for the time that is left, in seconds; None where there is no limit
@@ -60,7 +62,7 @@ class Worker:
         self._folder = tempfile.TemporaryDirectory(
             prefix="mtl-laws-pysr-", ignore_cleanup_errors=True
         )
-        self._log = tempfile.TemporaryFile()  # has no name, so that nothing remains
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - without a name: nothing remains
         self._process = self._popen(command)
         self._answers: Queue[str] = Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -56,11 +56,36 @@ EDGE = 1e-3
 MOST_GROUPS, MOST_GUESSES = 50, 20
 
 OWN = frozenset(
-    "binary_operators complexity_of_operators constraints delete_tempfiles deterministic "
-    "expression_spec guesses input_stream logger_spec max_evals maxsize nested_constraints "
-    "niterations operators output_directory parallelism precision procs progress random_state "
-    "run_id temp_equation_file tempdir timeout_in_seconds type_spec unary_operators verbosity "
-    "warm_start".split()
+    [
+        "binary_operators",
+        "complexity_of_operators",
+        "constraints",
+        "delete_tempfiles",
+        "deterministic",
+        "expression_spec",
+        "guesses",
+        "input_stream",
+        "logger_spec",
+        "max_evals",
+        "maxsize",
+        "nested_constraints",
+        "niterations",
+        "operators",
+        "output_directory",
+        "parallelism",
+        "precision",
+        "procs",
+        "progress",
+        "random_state",
+        "run_id",
+        "temp_equation_file",
+        "tempdir",
+        "timeout_in_seconds",
+        "type_spec",
+        "unary_operators",
+        "verbosity",
+        "warm_start",
+    ]
 )
 """Arguments of ``PySRRegressor`` that mtl-laws sets itself."""
 
@@ -83,7 +108,10 @@ class Part:
         if left is None:
             return dict(self.message)
         limit = max(left - min(MARGIN * left, MOST_MARGIN), 0.1)
-        return {**self.message, "settings": {**self.message["settings"], "timeout_in_seconds": limit}}
+        return {
+            **self.message,
+            "settings": {**self.message["settings"], "timeout_in_seconds": limit},
+        }
 
 
 def parts(request: Request, version: Version) -> list[Part]:
@@ -321,11 +349,11 @@ def compose(equation: str, scales: Mapping[str, float], scale: float) -> str | N
 
     ``#1`` is the first argument of f or g.
     """
-    pieces = dict(
-        (name.strip(), body.strip())
+    pieces = {
+        name.strip(): body.strip()
         for name, mark, body in (piece.partition("=") for piece in equation.split(";"))
         if mark
-    )
+    }
     if not {"f", "g"} <= pieces.keys():
         return None
     arguments = [f"a{k}" for k in range(1, len(scales) + 1)]
