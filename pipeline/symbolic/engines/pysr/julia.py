@@ -59,8 +59,8 @@ class Julia:
 
     def key(self) -> str:
         """A digest of all that decides whether PySR works: paths, their dates, versions."""
-        manifest = Path(self.project) / "Manifest.toml"
-        files = [f"{path} {_stamp(path)}" for path in (Path(self.executable), manifest)]
+        manifests = sorted(Path(self.project).glob("*Manifest*.toml"))
+        files = [f"{path} {_stamp(path)}" for path in (Path(self.executable), *manifests)]
         facts = [*asdict(self).values(), *files, sys.executable]
         facts += [os.environ.get(name, "") for name in ("JULIA_DEPOT_PATH", PKG_OFFLINE)]
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()
@@ -136,10 +136,7 @@ def _in_folder(folder: str | None) -> str | None:
 
 
 def _stamp(path: Path) -> str:
-    try:
-        status = path.stat()
-    except OSError:
-        return "absent"
+    status = path.stat()
     return f"{status.st_size} {status.st_mtime_ns}"
 
 
