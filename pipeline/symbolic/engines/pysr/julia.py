@@ -196,12 +196,14 @@ def install() -> None:
     command = [sys.executable, "-c", "import pysr"]
     environment = {k: v for k, v in os.environ.items() if k != PKG_OFFLINE}
     lines: list[str] = []
+    failed = False
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
     ) as process:
         for line in process.stdout or ():
             lines.append(line.rstrip())
-            if not any(text.startswith("Traceback") for text in lines):
+            failed |= line.startswith(("Traceback", "ERROR:"))
+            if not failed:
                 print(lines[-1], file=sys.stderr, flush=True)
     if process.returncode:
         raise EngineNotReadyError("install", _advice(lines), "pysr")
