@@ -30,7 +30,9 @@ def engines(
         typer.echo(f"pysr      installed: {pysr.install()}")
         return
     for name, engine in ENGINES.items():
-        again = check and isinstance(engine, pysr.PySR)
-        readiness = engine.check() if again else engine.readiness()
+        if check and isinstance(engine, pysr.PySR):
+            readiness = engine.check()
+        else:
+            readiness = engine.readiness()
         state = "ready" if readiness.ready else "not ready"
         typer.echo(f"{name:<9} {state:<10} {readiness.reason}")

@@ -187,10 +187,10 @@ def test_an_installation_without_a_network_ends_with_one_line(
     real = subprocess.Popen
 
     def popen(command: list[str], **settings: object) -> object:
-        return real([sys.executable, "-c", FAILED_DOWNLOAD], **settings)  # type: ignore[call-overload]
+        return real([sys.executable, "-c", FAILED_DOWNLOAD], **settings)
 
     make()
-    monkeypatch.setattr(julia_module.subprocess, "Popen", popen)
+    monkeypatch.setattr(subprocess, "Popen", popen)
     with pytest.raises(EngineNotReadyError) as error:
         install()
     printed = capfd.readouterr().err

@@ -187,14 +187,13 @@ def test_a_limit_that_is_over_before_it_has_started_is_told(make: Maker, tmp_pat
     assert "before Julia had started" in text
 
 
-def test_a_search_that_the_limit_ends_is_told_and_keeps_its_laws(make: Maker) -> None:
+def test_a_search_that_the_limit_ends_is_told_and_no_failure(make: Maker) -> None:
     stand_in = make(search=30.0)
     assert choose("pysr").used == "pysr"  # its trial leaves a warm process
     result = search(1, time_limit=8.0)
     assert result.cut
     assert not result.failures
     assert result.effort.made == result.effort.asked // 2
-    assert "pysr" in {law.fitted.candidate.origin for law in result.laws}
     (request,) = stand_in.requests()
     assert request["settings"]["timeout_in_seconds"] < 0.55 * 8.0
 
