@@ -22,7 +22,7 @@ from mtl_laws.pipeline.laws.question import Question
 from mtl_laws.pipeline.laws.rules import BUDGETS
 from mtl_laws.pipeline.laws.search import SearchOptions, SearchResult, find_laws
 from mtl_laws.pipeline.study.preflight import find_problems
-from mtl_laws.pipeline.symbolic.engines import ENGINES
+from mtl_laws.pipeline.symbolic.engines import ENGINES, Request
 from mtl_laws.pipeline.symbolic.engines.pysr import PySR
 from mtl_laws.pipeline.symbolic.engines.pysr.engine import PySR as Engine
 from mtl_laws.pipeline.symbolic.engines.registry import choose
@@ -137,7 +137,7 @@ def test_it_starts_while_the_grammar_searches(make: Maker, monkeypatch: pytest.M
             while not stand_in.starts():
                 begun.wait(0.05)
             assert not stand_in.requests()
-        return real(stage, *rest)  # type: ignore[arg-type]
+        return real(stage, *rest)
 
     monkeypatch.setattr(search_module, "_in_parallel", in_parallel)
     assert not search(1).failures
@@ -220,11 +220,12 @@ def test_auto_goes_on_with_operon_where_it_fails_at_its_start(make: Maker) -> No
 def test_operon_searches_with_its_own_budget(make: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
     make(fails_at="first fit")
     asked: list[int] = []
-    monkeypatch.setattr(
-        type(ENGINES["operon"]),
-        "search",
-        lambda self, request: asked.append(request.evaluations) or ["0.5 + 0.1*log(n)"],
-    )
+
+    def operon(_: object, request: Request) -> list[str]:
+        asked.append(request.evaluations)
+        return ["0.5 + 0.1*log(n)"]
+
+    monkeypatch.setattr(type(ENGINES["operon"]), "search", operon)
     result = search(1, fallback="operon")
     assert asked == [BUDGETS["tiny"].engine]
     assert result.effort.engine == "operon"
