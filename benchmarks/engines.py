@@ -129,8 +129,10 @@ def page(rows: Sequence[Row]) -> str:
         "| engine | tables | processor seconds | R² selected | R² best | front | valid |",
         "|---|---|---|---|---|---|---|",
     ]
+    tables = [{r["table"] for r in rows if r["engine"] == engine} for engine in NAMES]
+    common = set.intersection(*filter(None, tables))  # means over other tables do not compare
     for engine in NAMES:
-        mine = [row for row in rows if row["engine"] == engine]
+        mine = [row for row in rows if row["engine"] == engine and row["table"] in common]
         if not mine:
             lines.append(f"| `{engine}` | {NOT_RUN} | | | | | |")
             continue
