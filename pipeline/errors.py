@@ -138,6 +138,10 @@ class EngineError(PipelineError):
     """A symbolic-regression engine failed; the search goes on with the others and says so."""
 
 
+class OutOfTimeError(EngineError):
+    """The time limit left an engine no time, or ended its search before there was an answer."""
+
+
 class EngineNotReadyError(UserError):
     """The requested engine cannot run on this machine."""
 

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from typing_extensions import Unpack
 
@@ -28,7 +28,7 @@ from mtl_laws.pipeline.plugins import loaded
 from mtl_laws.pipeline.provenance import provenance
 from mtl_laws.pipeline.study.lock import RunLock
 from mtl_laws.pipeline.study.storefile import STORE_NAME
-from mtl_laws.pipeline.symbolic.engines.registry import Choice, choose
+from mtl_laws.pipeline.symbolic.engines.registry import Choice, choose_with
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,9 +90,10 @@ Bounds = tuple[float | None, float | None]
 class SearchSettings(TypedDict, total=False):
     """Optional settings; each means the same as the option of `mtl-laws fit` with its name.
 
-    ``domain`` is {factor: (low, high)}; ``groups`` is a list of columns, or one column; ``forms``
-    is a list of formulas, or one formula; ``rules`` are thresholds of the method that differ from
-    the default.
+    ``engine_options`` is a dictionary of options of the engine's own, such as
+    ``{"parsimony": 0.001}`` for ``pysr``; ``domain`` is {factor: (low, high)}; ``groups`` is a list
+    of columns, or one column; ``forms`` is a list of formulas, or one formula; ``rules`` are
+    thresholds of the method that differ from the default.
     """
 
     domain: Mapping[str, tuple[float, float]]
@@ -109,6 +110,7 @@ class SearchSettings(TypedDict, total=False):
     loss: str
     forms: Sequence[str]
     rules: Rules
+    engine_options: Mapping[str, Any]
 
 
 def fit_laws(
@@ -130,7 +132,7 @@ def fit_laws(
     bounds : lowest and highest value the target can take, None for none.
     progress : called with stage, done and total.
     settings : domain, hold_out, engine, budget, time_limit, seed, jobs, where, groups, sd, weights,
-        loss, forms, rules; see `SearchSettings`.
+        loss, forms, rules, engine_options; see `SearchSettings`.
 
     Raises
     ------
@@ -231,7 +233,7 @@ def fit_question(
     begin = time.monotonic()
     report_stage = progress or (lambda stage, done, total: None)
     report_stage("preparing", 0, 0)
-    choice = choose(question.engine)
+    choice = choose_with(question.engine, question.engine_options)
     problem = pose(table, question, source.name)
     ready()
     options = SearchOptions(
@@ -245,6 +247,8 @@ def fit_question(
         progress=report_stage,
         forms=question.own_forms(),
         journal=journal,
+        engine_options=question.engine_options,
+        fallback=choice.fallback,
     )
     result = find_laws(problem.data, problem.held_out, options)
     report_stage("evidence", 0, 0)
@@ -431,7 +435,14 @@ def _provenance(
         command=source.command,
         title=source.title,
         question=source.question,
-        engine=EngineRecord(requested=choice.requested, used=choice.used, reason=choice.reason),
+        engine=EngineRecord(
+            requested=choice.requested,
+            used=result.effort.engine or choice.used,
+            reason=choice.reason,
+            options=dict(question.engine_options),
+            evaluations_asked=result.effort.asked,
+            evaluations_made=result.effort.made,
+        ),
         seed=question.seed,
         budget=question.budget,
         time_limit=question.time_limit,

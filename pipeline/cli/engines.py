@@ -13,6 +13,9 @@ def engines(
     install: Annotated[
         str | None, typer.Option(metavar="NAME", help="Engine to install: pysr (downloads Julia).")
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Try PySR again instead of trusting an earlier trial.")
+    ] = False,
 ) -> None:
     """Show which symbolic-regression engines are ready, or install one.
 
@@ -27,6 +30,9 @@ def engines(
         typer.echo(f"pysr      installed: {pysr.install()}")
         return
     for name, engine in ENGINES.items():
-        readiness = engine.readiness()
+        if check and isinstance(engine, pysr.PySR):
+            readiness = engine.check()
+        else:
+            readiness = engine.readiness()
         state = "ready" if readiness.ready else "not ready"
         typer.echo(f"{name:<9} {state:<10} {readiness.reason}")

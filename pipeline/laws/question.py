@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -62,6 +62,7 @@ class Question:
     forms : formulas in the factors that take part in the search and are always reported; every
         other name in them is a constant.
     rules : thresholds of the method.
+    engine_options : options of the engine's own, by name.
     """
 
     target: str
@@ -82,6 +83,7 @@ class Question:
     where: str | None = None
     forms: Sequence[str] = ()
     rules: Rules = field(default_factory=Rules)
+    engine_options: Mapping[str, Any] = field(default_factory=dict)
 
     def own_forms(self) -> tuple[Tree, ...]:
         """The templates of `forms`, each once.

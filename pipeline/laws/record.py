@@ -393,11 +393,21 @@ class DataRecord(Record):
 
 
 class EngineRecord(Record):
-    """The engine that was asked for, the one that was used, and why."""
+    """The engine that was asked for, the one that was used, and why.
+
+    Attributes
+    ----------
+    options : options of its own that were given.
+    evaluations_asked : evaluations that the budget gives to all its runs together.
+    evaluations_made : evaluations that it made; None where it does not count.
+    """
 
     requested: str = ""
     used: str = ""
     reason: str = ""
+    options: dict[str, Any] = {}
+    evaluations_asked: int | None = None
+    evaluations_made: int | None = None
 
 
 class Provenance(Record):

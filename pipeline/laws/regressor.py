@@ -41,7 +41,7 @@ from mtl_laws.pipeline.laws.rows import Indices, Rows, infer_domains, number_cel
 from mtl_laws.pipeline.laws.rules import Rules
 from mtl_laws.pipeline.laws.score import Scored
 from mtl_laws.pipeline.laws.search import SearchOptions, SearchResult, find_laws
-from mtl_laws.pipeline.symbolic.engines.registry import choose
+from mtl_laws.pipeline.symbolic.engines.registry import choose_with
 from mtl_laws.pipeline.symbolic.tree import Floats, format_number
 from mtl_laws.pipeline.symbolic.typeset import formula_latex
 
@@ -87,6 +87,8 @@ class LawRegressor(RegressorMixin, BaseEstimator):
     ----------
     engine : ``"grammar"``, ``"operon"``, ``"pysr"``, ``"gplearn"`` or ``"auto"``; the grammar and
         the theory catalogue always join.
+    engine_options : options of the engine's own, such as ``{"parsimony": 0.001}`` for ``"pysr"``;
+        None for none.
     budget : a key of `pipeline.laws.rules.BUDGETS`; ``"tiny"`` is for tests and first looks.
     bounds : lowest and highest value the target can take, None for none.
     domains : feature name -> (low, high) where the law must be valid; inferred where missing.
@@ -123,6 +125,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         self,
         *,
         engine: str = "grammar",
+        engine_options: Mapping[str, Any] | None = None,
         budget: str = "standard",
         bounds: tuple[float | None, float | None] = (None, None),
         domains: Mapping[str, tuple[float, float]] | None = None,
@@ -135,6 +138,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         rules: Rules | None = None,
     ) -> None:
         self.engine = engine
+        self.engine_options = engine_options
         self.budget = budget
         self.bounds = bounds
         self.domains = domains
@@ -302,7 +306,7 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         )
         try:
             check_question(self._question(int(seed)))
-            choose(self.engine)
+            choose_with(self.engine, self.engine_options or {})
         except UserError as error:
             head, dot, rest = error.path.partition(".")
             path = f"{PARAMETERS.get(head, head)}{dot}{rest}"
@@ -373,8 +377,9 @@ class LawRegressor(RegressorMixin, BaseEstimator):
 
     def _search(self, data: Rows, small: Rows | None, seed: int, notes: list[str]) -> str:
         """Run the search and store laws and notes; returns why there is no law, or empty."""
+        choice = choose_with(self.engine, self.engine_options or {})
         options = SearchOptions(
-            choose(self.engine).used,
+            choice.used,
             self.budget,
             self.time_limit,
             seed,
@@ -382,6 +387,8 @@ class LawRegressor(RegressorMixin, BaseEstimator):
             self.loss,
             data.rules.search,
             forms=self._question(seed).own_forms(),
+            engine_options=self.engine_options or {},
+            fallback=choice.fallback,
         )
         result = find_laws(data, None, options)
         notes += result.failures

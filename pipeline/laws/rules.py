@@ -219,6 +219,8 @@ class SearchRules:
     prune_loss : factor by which a shorter variant may raise the error.
     prune_starts, prune_iterations : starts and steps of a shorter variant's fit.
     grammar_fold_share : fraction of a fold's evaluations that the grammar spends.
+    first_engine_time : fraction of a time limit by which grammar and surfaces end if an engine with
+        processes of its own follows them.
     engine_time, pruning_time, screening_time, fitting_time : fraction of a time limit by which a
         stage ends.
     """
@@ -241,6 +243,7 @@ class SearchRules:
     prune_starts: int = 0
     prune_iterations: int = 8
     grammar_fold_share: float = 0.25
+    first_engine_time: float = 0.25
     engine_time: float = 0.55
     pruning_time: float = 0.75
     screening_time: float = 0.8

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,7 +21,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 import numpy as np
 from joblib import cpu_count
 
-from mtl_laws.pipeline.errors import EngineError
+from mtl_laws.pipeline.errors import EngineError, OutOfTimeError
 from mtl_laws.pipeline.laws.catalogue import theory
 from mtl_laws.pipeline.laws.checks import Domain
 from mtl_laws.pipeline.laws.folds import Fold, extrapolation_folds, random_folds
@@ -42,11 +43,14 @@ from mtl_laws.pipeline.laws.score import (
 )
 from mtl_laws.pipeline.laws.select import front, select
 from mtl_laws.pipeline.processes import in_processes
-from mtl_laws.pipeline.symbolic.engines import ENGINES, Engine, Request
+from mtl_laws.pipeline.symbolic.engines import ENGINES, Answer, Engine, Prepared, Request
+from mtl_laws.pipeline.symbolic.engines.base import pace, wants_guesses
 from mtl_laws.pipeline.symbolic.engines.surfaces import SURFACES
-from mtl_laws.pipeline.symbolic.fit import Sample
+from mtl_laws.pipeline.symbolic.fit import Sample, fit_constants
 from mtl_laws.pipeline.symbolic.kinds import classify
+from mtl_laws.pipeline.symbolic.program import compiled
 from mtl_laws.pipeline.symbolic.scaling import is_unit_free
+from mtl_laws.pipeline.symbolic.starts import propose_starts
 from mtl_laws.pipeline.symbolic.templates import to_template
 from mtl_laws.pipeline.symbolic.tree import Tree
 
@@ -58,6 +62,9 @@ RESUMED = "resumed"
 
 OWN_SOURCES = ("grammar", "surface")
 """Sources of candidates in every search, beside its engine."""
+
+GUESSES = 150
+"""Most templates of the grammar that are fitted to be an engine's guesses."""
 
 MEAN = Candidate(Tree.constant("c0"), "mean")
 """No factor matters: a law has to beat this."""
@@ -77,6 +84,8 @@ class SearchOptions:
     Attributes
     ----------
     engine : symbolic-regression engine that joins the grammar and the theory catalogue.
+    engine_options : its own options, checked.
+    fallback : engine that takes over if all searches of `engine` fail; empty for none.
     budget : a key of `BUDGETS`.
     time_limit : seconds, None for none.
     jobs : workers; −1 for all cores.
@@ -96,6 +105,24 @@ class SearchOptions:
     progress: Progress = field(default=lambda stage, done, total: None)
     forms: Sequence[Tree] = ()
     journal: Journal | None = None
+    engine_options: Mapping[str, Any] = field(default_factory=dict)
+    fallback: str = ""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What the engine of a search did.
+
+    Attributes
+    ----------
+    engine : the one that took part, `SearchOptions.fallback` where that took over.
+    asked : evaluations of all its runs together.
+    made : evaluations that it counted; None where it does not count.
+    """
+
+    engine: str = ""
+    asked: int = 0
+    made: int | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +143,7 @@ class SearchResult:
     data : the rows of the search, with the weights of the loss.
     outliers : rows that lie far from every good law; None where the loss is squares.
     seed : of the search.
+    effort : what the engine did.
     """
 
     laws: list[Scored]
@@ -130,6 +158,7 @@ class SearchResult:
     outliers: Outliers | None
     forms: dict[Tree, Scored | None] = field(default_factory=dict)
     seed: int = 0
+    effort: Effort = field(default_factory=Effort)
 
     @cached_property
     def outside(self) -> Outside:
@@ -181,7 +210,7 @@ def find_laws(data: Rows, held_out: Rows | None, options: SearchOptions) -> Sear
     data = data.subsample(rules.data.max_cells, options.seed)
     folds = random_folds(data, options.seed), extrapolation_folds(data)
     domain = Domain.of(data, held_out)
-    candidates, failures = _candidates(data, folds[1], options, clock)
+    candidates, failures, effort = _candidates(data, folds[1], options, clock)
     own_candidates = [
         Candidate(tree, OWN) for tree in options.forms if set(tree.factors) <= {*data.factors}
     ]
@@ -223,6 +252,7 @@ def find_laws(data: Rows, held_out: Rows | None, options: SearchOptions) -> Sear
         data=data,
         outliers=outliers,
         seed=options.seed,
+        effort=effort,
     )
 
 
@@ -324,65 +354,187 @@ def _best_of_each(
             yield fit
 
 
+@dataclass(frozen=True)
+class Run:
+    """One search of an engine.
+
+    Attributes
+    ----------
+    engine : its name.
+    data : rows to search.
+    place : 0 for all rows, k for the training rows of fold k.
+    guesses : templates of the grammar on the same rows.
+    """
+
+    engine: str
+    data: Rows
+    evaluations: int
+    seed: int
+    place: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+    guesses: Sequence[Tree] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a run found: templates; what failed; what it did."""
+
+    run: Run
+    trees: Sequence[Tree]
+    failures: Sequence[str] = ()
+    evaluations: int | None = None
+    cut: bool = False
+
+
 def _candidates(
     data: Rows, folds: Sequence[Fold], options: SearchOptions, clock: Clock
-) -> tuple[list[Candidate], list[str]]:
+) -> tuple[list[Candidate], list[str], Effort]:
     """Templates of every engine on all rows and on each fold's training rows, each once."""
-    tasks = _engine_tasks(data, folds, options)
-    exclusive = [task for task in tasks if _source(task[0]).own_process]
-    parallel = [task for task in tasks if not _source(task[0]).own_process]
-    answers = _in_parallel(SEARCHING, _run_engine, parallel, options, clock)
-    one_job = replace(options, jobs=1)
-    answers += _in_parallel(SEARCHING, _run_engine, exclusive, one_job, clock)
+    runs = _engine_runs(data, folds, options)
+    found = _run_all(runs, options, clock)
+    failures = [failure for one in found for failure in one.failures]
+    own = [one for one in found if one.run.engine == options.engine]
+    engine = options.engine
+    if options.fallback and own and not any(one.trees or one.cut for one in own):
+        engine = options.fallback
+        failures.append(f"{engine} searched in place of {options.engine}")
+        instead = replace(options, engine=engine, fallback="", engine_options={})
+        runs = [run for run in _engine_runs(data, folds, instead) if run.engine not in OWN_SOURCES]
+        own = _run_all(runs, instead, clock)
+        failures += [failure for one in own for failure in one.failures]
+        found += own
+    clock.cut |= any(one.cut for one in found)
     candidates: dict[Tree, Candidate] = {}
-    failures: dict[str, None] = {}
-    for trees, origin, failure in answers:
-        if failure:
-            failures[failure] = None
-        for tree in trees:
-            candidates.setdefault(tree, Candidate(tree, origin))
-    return list(candidates.values()), list(failures)
+    for one in found:
+        for tree in one.trees:
+            candidates.setdefault(tree, Candidate(tree, one.run.engine))
+    counts = [one.evaluations for one in own]
+    made = [count for count in counts if count is not None]
+    asked = sum(run.evaluations for run in runs if run.engine == engine)
+    effort = Effort(engine, asked, sum(made) if made else None)
+    return list(candidates.values()), list(dict.fromkeys(failures)), effort
 
 
-def _engine_tasks(
-    data: Rows, folds: Sequence[Fold], options: SearchOptions
-) -> list[tuple[str, Rows, int, int]]:
-    """Engine, rows, evaluations and seed of every run; all rows first: a limit cuts folds."""
-    budget = BUDGETS[options.budget]
-    seeds = range(budget.seeds) if options.engine != "grammar" else range(0)
-    tasks = [(name, data, budget.grammar, options.seed) for name in OWN_SOURCES]
-    tasks += [(options.engine, data, budget.engine, options.seed + k) for k in seeds]
-    for fold in folds if budget.fold_share else ():
-        train, fraction = data.take(~fold.test), budget.fold_share
-        tasks.append(
-            (
-                "grammar",
-                train,
-                int(data.rules.search.grammar_fold_share * fraction * budget.grammar),
-                options.seed,
-            )
-        )
-        if options.engine != "grammar":
-            tasks.append((options.engine, train, int(fraction * budget.engine), options.seed))
-    return tasks
-
-
-def _run_engine(
-    task: tuple[str, Rows, int, int], limit: float | None
-) -> tuple[list[Tree], str, str]:
-    """One engine run: templates, origin, and what failed."""
-    name, data, evaluations, seed = task
-    engine = _source(name)
-    sample = data.sample if engine.knows_groups else _standardise(data)
-    size = data.rules.search.max_complexity - 3
+def _run_all(runs: Sequence[Run], options: SearchOptions, clock: Clock) -> list[Found]:
+    """What the runs found: ours first, while an engine's own processes start."""
+    exclusive = [run for run in runs if _source(run.engine).own_process]
+    parallel = [run for run in runs if not _source(run.engine).own_process]
+    engine = _source(exclusive[0].engine) if exclusive else None
+    stage = SEARCHING_FIRST if exclusive and parallel else SEARCHING
+    if not isinstance(engine, Prepared):
+        found = _found(parallel, _in_parallel(stage, _run_engine, parallel, options, clock))
+        one_job = replace(options, jobs=1)
+        answers = _in_parallel(SEARCHING, _run_engine, exclusive, one_job, clock)
+        return found + _found(exclusive, answers)
     try:
-        texts = engine.search(Request(sample, evaluations, seed, size, limit, data.undefined_rows))
+        engine.prepare(min(_jobs(options), len(exclusive)))
+        found = _found(parallel, _in_parallel(stage, _run_engine, parallel, options, clock))
+        guesses = {one.run.place: one.trees for one in found if one.run.engine == "grammar"}
+        exclusive = [replace(run, guesses=guesses.get(run.place, ())) for run in exclusive]
+        return found + _found(exclusive, _in_threads(SEARCHING, exclusive, options, clock))
     except EngineError as error:
-        return [], name, str(error)
-    trees = (to_template(text, data.factors) for text in texts)
+        found = _found(parallel, _in_parallel(SEARCHING, _run_engine, parallel, options, clock))
+        return found + [Found(run, (), (str(error),)) for run in exclusive]
+    except BaseException:
+        engine.close()
+        raise
+
+
+def _found(runs: Sequence[Run], answers: Sequence[EngineAnswer]) -> list[Found]:
+    """Runs with their answers; the last runs may have none."""
+    return [Found(run, *answer) for run, answer in zip(runs, answers, strict=False)]
+
+
+def _in_threads(
+    stage: Stage, runs: Sequence[Run], options: SearchOptions, clock: Clock
+) -> list[EngineAnswer]:
+    """Answers to runs that wait for processes of their engine, in order."""
+    journal, results = options.journal, []
+    if journal is not None:
+        results, seconds = journal.stage(stage.name, len(runs))
+        if seconds is not None:
+            clock.resume(seconds)
+    left = clock.left(getattr(options.rules, stage.rule))
+    limit = None if left is None else max(left, 1.0)
+    options.progress(stage.name, len(results), len(runs))
+    with ThreadPoolExecutor(len(runs)) as threads:
+        futures = [threads.submit(_run_engine, run, limit) for run in runs[len(results) :]]
+        try:
+            for future in futures:
+                answer, place = future.result(), (stage.name, len(runs), len(results))
+                kept = answer if journal is None else journal.add(*place, answer, clock.seconds)
+                results.append(kept)
+                options.progress(stage.name, len(results), len(runs))
+        except BaseException:  # the threads wait for the processes
+            for source in {run.engine: _source(run.engine) for run in runs}.values():
+                if isinstance(source, Prepared):
+                    source.close()
+            raise
+    return results
+
+
+def _engine_runs(data: Rows, folds: Sequence[Fold], options: SearchOptions) -> list[Run]:
+    """The runs of the search; all rows first: a limit cuts folds."""
+    budget, name, seed = BUDGETS[options.budget], options.engine, options.seed
+    if name == "grammar":
+        seeds, most = range(0), 0.0
+    else:
+        seeds, most = range(budget.seeds), budget.engine * pace(_source(name))
+    own = options.engine_options
+    runs = [Run(source, data, budget.grammar, seed, 0) for source in OWN_SOURCES]
+    runs += [Run(name, data, int(most), seed + k, 0, own) for k in seeds]
+    for place, fold in enumerate(folds if budget.fold_share else (), 1):
+        train, fraction = data.take(~fold.test), budget.fold_share
+        share = data.rules.search.grammar_fold_share * fraction
+        runs.append(Run("grammar", train, int(share * budget.grammar), seed, place))
+        if name != "grammar":
+            runs.append(Run(name, train, int(fraction * most), seed, place, own))
+    return runs
+
+
+EngineAnswer: TypeAlias = tuple[list[Tree], tuple[str, ...], int | None, bool]
+"""What a run found but for the run itself: the fields of `Found` that a journal keeps."""
+
+
+def _run_engine(run: Run, limit: float | None) -> EngineAnswer:
+    """One engine run."""
+    engine, data = _source(run.engine), run.data
+    sample = data.sample if engine.knows_groups else _standardise(data)
+    request = Request(
+        sample,
+        run.evaluations,
+        run.seed,
+        data.rules.search.max_complexity - 3,
+        limit,
+        data.undefined_rows,
+        bounds=data.bounds,
+        group=None if engine.knows_groups else data.sample.group,
+        options=run.options,
+        guesses=_with_numbers(run.guesses, sample, run.seed) if wants_guesses(engine) else (),
+    )
+    try:
+        answer = engine.search(request)
+    except EngineError as error:
+        return [], (str(error),), None, isinstance(error, OutOfTimeError)
+    trees = (to_template(text, data.factors) for text in answer)
     sizes = classify(data.columns).measured
     templates = (tree for tree in trees if tree and is_unit_free(tree, sizes))
-    return list(dict.fromkeys(templates)), name, ""
+    distinct = list(dict.fromkeys(templates))
+    if not isinstance(answer, Answer):
+        return distinct, (), None, False
+    return distinct, tuple(answer.failures), answer.evaluations, answer.cut
+
+
+def _with_numbers(trees: Sequence[Tree], sample: Sample, seed: int) -> list[str]:
+    """The best templates of a run, constants fitted, as the expressions of a guess."""
+    fits: list[tuple[float, str]] = []
+    for tree in trees[:GUESSES]:
+        expression = compiled(tree)
+        fit = fit_constants(expression, sample, propose_starts(expression, sample, 2, seed), 10)
+        if fit is not None:
+            values = dict(zip(expression.constants, map(float, fit.theta), strict=True))
+            fits.append((fit.error, tree.with_constants(values).text))
+    return [text for _, text in sorted(fits)]
 
 
 def _source(name: str) -> Engine:
@@ -496,6 +648,10 @@ def _chunks(items: Sequence[Result], size: int) -> list[Sequence[Result]]:
     return [items[k : k + size] for k in range(0, len(items), size)]
 
 
+def _jobs(options: SearchOptions) -> int:
+    return cpu_count() if options.jobs == -1 else max(options.jobs, 1)
+
+
 @dataclass(frozen=True)
 class Stage:
     """A named step of the search and the rule that says by when it must be over."""
@@ -505,6 +661,7 @@ class Stage:
 
 
 SEARCHING, FITTING = Stage("searching", "engine_time"), Stage("fitting", "fitting_time")
+SEARCHING_FIRST = Stage("searching", "first_engine_time")
 PRUNING, SCORING = Stage("shortening", "pruning_time"), Stage("scoring")
 SCREENING = Stage("screening", "screening_time")
 SHARING = Stage("sharing constants")
@@ -523,7 +680,7 @@ def _in_parallel(
     round always runs, so that a hopeless limit still gives an answer. Answers in the journal are
     taken from there, and the clock goes on from the time when they were given.
     """
-    jobs = cpu_count() if options.jobs == -1 else max(options.jobs, 1)
+    jobs = _jobs(options)
     share = getattr(options.rules, stage.rule) if stage.rule else 1.0
     results: list[Result] = []
     journal = options.journal

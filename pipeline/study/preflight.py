@@ -25,7 +25,7 @@ from mtl_laws.pipeline.laws.record import SEPARATOR
 from mtl_laws.pipeline.study.digest import canonical
 from mtl_laws.pipeline.study.table import asked_values
 from mtl_laws.pipeline.study.trials import TRAINING_KEYS, Trial, at_study_key, expand
-from mtl_laws.pipeline.symbolic.engines.registry import choose
+from mtl_laws.pipeline.symbolic.engines.registry import choose_with
 from mtl_laws.simulator import SpecError, TaskSpec, UnreachableAMIError, make_taskset
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _law_checks(question: Question, ordinary: Sequence[Trial]) -> Iterator[Calla
     numeric = [("target", question.target), *factors]
     numeric += [(path, column) for path, column in weighting if column is not None]
     columns = asked_table(ordinary, [*(column for _, column in numeric), *question.groups])
-    yield partial(choose, question.engine)
+    yield partial(choose_with, question.engine, question.engine_options)
     yield partial(check_question, question)
     if question.hold_out is not None:
         longest = max(trial.task.sentence_length for trial in ordinary)
@@ -336,7 +336,11 @@ def at_study_keys(question: Question, engine: str | None) -> Iterator[None]:
         yield
     except UserError as error:
         head, _, name = error.path.partition(".")
-        valid = not name or (head in {"factors", "domain"} and name in getattr(question, head))
+        valid = (
+            not name
+            or head == "engine_options"
+            or (head in {"factors", "domain"} and name in getattr(question, head))
+        )
         if head.partition("[")[0] not in keys or not valid or (head == "engine" and engine):
             raise
         raise error.at(f"laws.{error.path}") from error
@@ -361,4 +365,5 @@ def question_of(study: Study, jobs: int, engine: str | None) -> Question:
         weights=laws.weights,
         loss=laws.loss,
         forms=laws.forms,
+        engine_options=dict(laws.engine_options),
     )

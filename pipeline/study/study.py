@@ -215,6 +215,11 @@ class LawsBlock(Block):
         default="auto",
         description="the symbolic-regression engine: auto, pysr, operon, gplearn, grammar",
     )
+    engine_options: dict[Identifier, JsonValue] = Field(
+        default_factory=dict,
+        description="options of the engine's own, `name: value`, such as {parsimony: 0.001} for "
+        "pysr",
+    )
     budget: Literal["tiny", "quick", "standard", "thorough"] = Field(
         default="quick", description="how long to search: tiny, quick, standard or thorough"
     )

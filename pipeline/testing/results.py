@@ -67,6 +67,11 @@ class EngineContract:
         request = Request(planted_sample(), 10_000, seed=3, max_complexity=12)
         assert list(engine.search(request)) == list(engine.search(request))
 
+    def test_a_time_limit_ends_it(self, engine: Engine) -> None:
+        """Its evaluations would take hours."""
+        request = Request(planted_sample(), 10**9, seed=2, max_complexity=12, time_limit=1.0)
+        assert len(engine.search(request)) > 0
+
     def test_factors_may_have_any_name(self, engine: Engine) -> None:
         names = ("N", "beta", "S")
         request = Request(planted_sample(names), 10_000, seed=0, max_complexity=12)

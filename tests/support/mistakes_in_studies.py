@@ -122,6 +122,10 @@ STUDIES: dict[str, Mistake] = {
     "unknown loss": block("laws: {loss: foo}", "laws.loss"),
     "unknown engine": block("laws: {engine: pyser}", "laws.engine"),
     "engine not ready": block("laws: {engine: pysr}", "laws.engine"),
+    "options of no engine": block(
+        "laws: {engine: operon, engine_options: {parsimony: 1}}", "laws.engine_options"
+    ),
+    "options without values": block("laws: {engine_options: parsimony}", "laws.engine_options"),
     "unknown budget": block("laws: {budget: huge}", "laws.budget"),
     "no time": block("laws: {time_limit: 0}", "laws.time_limit"),
 }

@@ -50,6 +50,8 @@ class GPLearn:
     """Plain genetic programming; the best programs of every length are the answer."""
 
     name = "gplearn"
+    #: some 3,700 evaluations a second on 193 rows: a search as long as the grammar's
+    pace = 0.3
     own_process = False
     knows_groups = False
 

@@ -5,10 +5,12 @@ A new engine is one file and one line here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from mtl_laws.pipeline.errors import EngineNotReadyError, UserError, one_of
-from mtl_laws.pipeline.symbolic.engines.base import Engine
+from mtl_laws.pipeline.symbolic.engines.base import Engine, check_options
 from mtl_laws.pipeline.symbolic.engines.gplearn import GPLearn
 from mtl_laws.pipeline.symbolic.engines.grammar import Grammar
 from mtl_laws.pipeline.symbolic.engines.operon import Operon
@@ -29,11 +31,17 @@ def register_engine(engine: Engine) -> None:
 
 @dataclass(frozen=True)
 class Choice:
-    """The requested engine, the one that runs, and the reason."""
+    """The requested engine, the one that runs, and the reason.
+
+    Attributes
+    ----------
+    fallback : engine that takes over if the chosen one fails; empty where it was asked for by name.
+    """
 
     requested: str
     used: str
     reason: str
+    fallback: str = ""
 
 
 def choose(requested: str) -> Choice:
@@ -58,12 +66,28 @@ def choose(requested: str) -> Choice:
     return Choice(requested, requested, readiness.reason)
 
 
+def choose_with(requested: str, options: Mapping[str, Any]) -> Choice:
+    """The engine for a request, which has all the options.
+
+    Raises
+    ------
+    UserError
+        at ``engine``, as `choose` does, or at ``engine_options``.
+    """
+    choice = choose(requested)
+    check_options(ENGINES[choice.used], options)
+    return choice
+
+
 def _first_ready() -> Choice:
     skipped: list[str] = []
     for name in PREFERENCE:
         readiness = ENGINES[name].readiness()
         if readiness.ready:
-            return Choice("auto", name, "; ".join([*skipped, f"{name}: {readiness.reason}"]))
+            rest = PREFERENCE[PREFERENCE.index(name) + 1 :]
+            fallback = next((other for other in rest if ENGINES[other].readiness().ready), "")
+            reason = "; ".join([*skipped, f"{name}: {readiness.reason}"])
+            return Choice("auto", name, reason, fallback)
         skipped.append(f"{name}: {readiness.reason}")
     raise EngineNotReadyError(
         "engine", f"an engine that is ready here; {'; '.join(skipped)}", "auto"
