@@ -259,7 +259,8 @@ def find_laws(data: Rows, held_out: Rows | None, options: SearchOptions) -> Sear
 def _open(journal: Journal, data: Rows, held_out: Rows | None, options: SearchOptions) -> None:
     """Open the journal of this search: answers depend on all options but jobs and progress."""
     forms = [form.text for form in options.forms]
-    effort = (options.engine, options.budget, options.time_limit, options.seed)
+    engine = (options.engine, dict(options.engine_options), options.fallback)
+    effort = (*engine, options.budget, options.time_limit, options.seed)
     journal.begin(data.factors, data, held_out, *effort, options.loss, options.rules, forms)
     if journal.resumed:
         options.progress(RESUMED, journal.resumed, journal.resumed)
@@ -449,7 +450,8 @@ def _in_threads(
     stage: Stage, runs: Sequence[Run], options: SearchOptions, clock: Clock
 ) -> list[EngineAnswer]:
     """Answers to runs that wait for processes of their engine, in order."""
-    journal, results = options.journal, []
+    journal = options.journal
+    results: list[EngineAnswer] = []
     if journal is not None:
         results, seconds = journal.stage(stage.name, len(runs))
         if seconds is not None:
