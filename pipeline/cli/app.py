@@ -19,6 +19,7 @@ from mtl_laws.pipeline.cli.engines import engines
 from mtl_laws.pipeline.cli.export import export
 from mtl_laws.pipeline.cli.fit import fit
 from mtl_laws.pipeline.cli.init import init
+from mtl_laws.pipeline.cli.next import next_trials
 from mtl_laws.pipeline.cli.plan import plan
 from mtl_laws.pipeline.cli.report import report
 from mtl_laws.pipeline.cli.run import run
@@ -31,6 +32,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     run,
     status,
     fit,
+    next_trials,
     report,
     export,
     advise,
