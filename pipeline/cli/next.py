@@ -30,7 +30,7 @@ def next_trials(
         Path,
         typer.Argument(
             metavar="SOURCE",
-            help="Folder or laws.json of `fit` or `run`; or a table of results, perhaps an empty one.",
+            help="Folder or laws.json of `fit` or `run`; or a table of results, even an empty one.",
         ),
     ],
     candidates: Annotated[
