@@ -36,7 +36,7 @@ from mtl_laws.pipeline.laws.design.pool import Pool, costs_of
 from mtl_laws.pipeline.laws.design.proposal import catalogue_forms
 from mtl_laws.pipeline.laws.rows import Rows
 from mtl_laws.pipeline.provenance import provenance
-from mtl_laws.pipeline.symbolic.fit import Sample, descend, fit_constants
+from mtl_laws.pipeline.symbolic.fit import descend, fit_constants
 from mtl_laws.pipeline.symbolic.program import Expression, compiled
 from mtl_laws.pipeline.symbolic.starts import propose_starts
 from mtl_laws.pipeline.symbolic.tree import Floats, Tree

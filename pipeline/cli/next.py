@@ -190,7 +190,7 @@ def _known(
         seed=seed,
     )
     check_question(question)
-    return Known.of_table(read_source(source), question, str(source))
+    return Known.of_table(read_source(source, empty=True), question, str(source))
 
 
 def _lines(proposal: Proposal) -> list[str]:

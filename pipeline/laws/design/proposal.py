@@ -196,6 +196,7 @@ class Request:
     goal : rows at which the law shall predict well; None for ranges.
     domain : factor -> (low, high) of such ranges; where missing, the domain of the laws.
     repeats : whether trials that were run may be proposed again.
+    replicates : whether some trials are replicates while the noise is not known.
     """
 
     candidates: pd.DataFrame
@@ -206,6 +207,7 @@ class Request:
     goal: pd.DataFrame | None = None
     domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     repeats: bool = False
+    replicates: bool = True
     seed: int = 0
 
 
@@ -281,13 +283,16 @@ def propose(known: Known, request: Request, rules: DesignRules = RULES) -> Propo
     places = np.flatnonzero(free)
     if not known.forms:
         rows = None if known.rows is None else known.rows.columns
-        chosen = first_plan(pool.take(free), rows, replicates=True, rules=rules, **limits)
+        chosen = first_plan(
+            pool.take(free), rows, replicates=request.replicates, rules=rules, **limits
+        )
         chosen = replace(chosen, order=tuple(int(places[k]) for k in chosen.order))
         return _proposal(known, request, pool, chosen, [])
     assert known.rows is not None
     believed = beliefs(known.forms, known.rows, pool, request.seed, rules)
     chosen = plan(believed, pool, available=free, rules=rules, **limits)
-    if known.rows.replicate_variance is None and len(chosen.order) >= rules.replicates:
+    unknown = known.rows.replicate_variance is None
+    if request.replicates and unknown and len(chosen.order) >= rules.replicates:
         cheapest = min(chosen.order[:-1], key=lambda k: pool.cost[k])
         chosen = replace(chosen, order=(*chosen.order[:-1], cheapest))
     return _proposal(known, request, pool, chosen, believed)
