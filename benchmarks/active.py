@@ -362,7 +362,7 @@ def in_markdown(rows: Sequence[Row]) -> str:
         lines.append(f"| {name} | {' | '.join(cells)} |")
     everything = [two(score.get((t, "all", 1.0))) for t in tables]
     lines.append(f"| all rows | {' | '.join(everything)} |")
-    reported = [" / ".join(two(v) for v in PUBLISHED[t]["active-sl"]) for t in tables]  # type: ignore[attr-defined]
+    reported = [" / ".join(two(v) for v in PUBLISHED[t]) for t in tables]
     lines.append(f"| active-sl, as reported | {' | '.join(reported)} |")
     own = [t for t in tables if (t, "own", 0.10) in score]
     if own:
@@ -400,7 +400,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
                     (r["share"], r["r2"]) for r in rows if (r["table"], r["way"]) == (name, way)
                 )
                 axes.plot(*np.array(points).T, style, marker="o", color=colour, label=NAMES[way])
-            axes.plot(SHARES, PUBLISHED[name]["active-sl"], "x", color="#333333", label="active-sl")  # type: ignore[arg-type]
+            axes.plot(SHARES, PUBLISHED[name], "x", color="#333333", label="active-sl")
             axes.set_xscale("log")
             axes.set_xticks(SHARES, ["1 %", "5 %", "10 %"])
             axes.minorticks_off()

@@ -96,12 +96,12 @@ def train_rounds(study: Study, trials: Sequence[Trial], run: Runner) -> list[Rou
     for one in rounds:  # one by one: the groups are those of an undisturbed run
         run.train([by_digest[name] for name in one.trials if name in by_digest])
     while True:
-        one = _next_round(study, trials, rounds, run)
-        if one is None:
+        following = _next_round(study, trials, rounds, run)
+        if following is None:
             return rounds
-        rounds.append(one)
+        rounds.append(following)
         write_whole(run.folder / DESIGN_NAME, _text(rounds))
-        run.train([by_digest[name] for name in one.trials])
+        run.train([by_digest[name] for name in following.trials])
 
 
 def read_rounds(folder: Path) -> list[Round]:

@@ -25,6 +25,7 @@ from typing import ClassVar
 import numpy as np
 
 from mtl_laws.pipeline.laws.design.pool import Pool
+from mtl_laws.pipeline.laws.region import Region
 from mtl_laws.pipeline.laws.rows import Indices, Rows
 from mtl_laws.pipeline.laws.score import seed_of
 from mtl_laws.pipeline.symbolic.fit import Sample, descend
@@ -42,8 +43,10 @@ class DesignRules:
     draws, steps : draws of every form, and steps of their fits.
     temper : by how much the likelihood of a draw is flattened.
     least_noise : standard deviation of a trial about its law, at least this fraction of the range.
-    unknown_noise : the same where there are no more rows than constants.
-    reach : predictions further than this many ranges of the target beyond the rows count as there.
+    unknown_noise, prior_rows : the fraction that is expected before any rows, which counts as so
+        many rows.
+    reach : predictions further than this many ranges of the target beyond the rows count as there;
+        in proportion more outside the region of the rows.
     discrepancy : standard deviation of the discrepancy of a form, in those of a trial, …
     length : … over this distance, in widths of the candidates, …
     waves : … as a sum of so many random waves.
@@ -58,11 +61,12 @@ class DesignRules:
     starts : starts of the fits that rank published forms.
     """
 
-    draws: int = 100
+    draws: int = 200
     steps: int = 15
     temper: float = 3.0
     least_noise: float = 0.005
     unknown_noise: float = 0.01
+    prior_rows: float = 2.0
     reach: float = 1.0
     discrepancy: float = 3.0
     length: float = 1.0
@@ -203,10 +207,8 @@ def _belief(
     )
     low, high = float(rows.target.min()), float(rows.target.max())
     extent = (high - low) or max(abs(high), 1e-9)
-    ends = (
-        max(low - rules.reach * extent, data.bounds[0]),
-        min(high + rules.reach * extent, data.bounds[1]),
-    )
+    away = rules.reach * extent * (1.0 + Region.of(rows.columns).distance(points))
+    ends = np.maximum(low - away, data.bounds[0]), np.minimum(high + away, data.bounds[1])
     form = np.repeat(np.arange(len(thetas)), [len(theta) for theta in thetas])
     error, predicted = [], []
     for expression, theta in zip(expressions, thetas, strict=True):
@@ -241,10 +243,10 @@ def _filled(points: Mapping[str, Floats], data: Rows) -> dict[str, Floats]:
 
 def _noise(rows: Rows, error: Floats, freedom: Indices, extent: float, rules: DesignRules) -> float:
     """Variance of one trial: that of replicates and of the best draw about the rows."""
-    enough = (freedom > 0) & np.isfinite(error)
-    if not enough.any():
-        return (rules.unknown_noise * extent) ** 2
-    least = float(np.min(error[enough] / freedom[enough]))
+    prior = rules.prior_rows * (rules.unknown_noise * extent) ** 2
+    estimates = (error + prior) / (np.maximum(freedom, 0) + rules.prior_rows)
+    least = float(np.min(estimates[np.isfinite(estimates)], initial=np.inf))
+    least = least if np.isfinite(least) else prior / rules.prior_rows
     return max(least, rows.replicate_variance or 0.0, (rules.least_noise * extent) ** 2)
 
 

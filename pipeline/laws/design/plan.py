@@ -93,7 +93,9 @@ def _greedy(
         inside[places] = np.arange(len(places))
         drop[places] = state.drops()
     free, left = available.copy(), np.inf if budget is None else budget * (1 + 1e-9)
-    worth, order, drops = pool.cost**power, [], []
+    worth = pool.cost**power
+    order: list[int] = []
+    drops: list[float] = []
     while len(order) < (len(pool) if count is None else count):
         affordable = free & (pool.cost <= left)
         if not affordable.any():

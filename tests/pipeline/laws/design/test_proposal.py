@@ -89,10 +89,11 @@ def test_an_empty_table_gets_a_first_design() -> None:
 
 
 def test_asking_and_telling_makes_the_law_certain() -> None:
-    table = measured(candidates().iloc[::2])
+    table, form = measured(candidates().iloc[::2]), ("a + b*(n*(1 + c*(T - 1)))**d",)
     widths = []
     for seed in range(3):
-        made = propose(known(table), Request(candidates=candidates(), count=2, repeats=True))
+        request = Request(candidates=candidates(), count=6, repeats=True)
+        made = propose(known(table, form), request)
         assert made.after < made.before
         widths.append(made.before)
         table = pd.concat([table, measured(made.trials, seed=seed + 1)])
