@@ -65,7 +65,7 @@ class DesignRules:
     steps: int = 15
     temper: float = 3.0
     least_noise: float = 0.005
-    unknown_noise: float = 0.01
+    unknown_noise: float = 0.005
     prior_rows: float = 2.0
     reach: float = 1.0
     discrepancy: float = 3.0
