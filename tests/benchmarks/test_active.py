@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ def test_rows_replace_those_that_were_measured_before(tmp_path: Path) -> None:
     bench.add([{**row, "r2": 0.7}, {**row, "share": 0.05}], tmp_path / "active.json")
     page = tmp_path / "next.md"
     page.write_text(f"a\n{bench.BEGIN}\nold\n{bench.END}\nb\n", encoding="utf-8")
-    rows = pd.read_json(tmp_path / "active.json")["rows"].tolist()
+    rows = json.loads((tmp_path / "active.json").read_text(encoding="utf-8"))["rows"]
     bench.write_page(rows, page)
     text = page.read_text(encoding="utf-8")
     assert "| mtl-laws | – / 0.50 / 0.70 |" in text

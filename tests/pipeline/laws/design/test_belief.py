@@ -33,11 +33,6 @@ def offered(cost: Floats | None = None) -> Pool:
     return Pool.of({"n": SIZES}, np.ones(25) if cost is None else cost, {"n": FAR})
 
 
-def test_more_rows_make_the_goal_more_certain() -> None:
-    errors = [beliefs([POWER], rows(SIZES[::k], 0.02), offered(), 0)[0].error for k in (6, 3, 1)]
-    assert errors[0] > errors[1] > errors[2]
-
-
 def test_the_truth_is_within_a_few_deviations() -> None:
     believed = beliefs([POWER], rows(SIZES, 0.02), offered(), 0)[0]
     assert abs(believed.mean[-1] - law(FAR)[0]) < 3 * np.sqrt(believed.error)
