@@ -72,8 +72,12 @@ def load_reference(name: str) -> pd.DataFrame:
     return read_table(FOLDER / studies[wanted]["file"])
 
 
-def read_source(source: Path) -> pd.DataFrame:
+def read_source(source: Path, empty: bool = False) -> pd.DataFrame:
     """A table to find laws in: the file at `source`, or ``reference:NAME``; ours without controls.
+
+    Parameters
+    ----------
+    empty : whether a table without rows is accepted.
 
     Raises
     ------
@@ -83,4 +87,4 @@ def read_source(source: Path) -> pd.DataFrame:
     from mtl_laws.pipeline.io.tablefile import read_table
 
     named = str(source).startswith(PREFIX)
-    return ordinary_rows(load_reference(str(source)) if named else read_table(source))
+    return ordinary_rows(load_reference(str(source)) if named else read_table(source, empty))

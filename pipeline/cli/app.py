@@ -20,6 +20,7 @@ from mtl_laws.pipeline.cli.engines import engines
 from mtl_laws.pipeline.cli.export import export
 from mtl_laws.pipeline.cli.fit import fit
 from mtl_laws.pipeline.cli.init import init
+from mtl_laws.pipeline.cli.next import next_trials
 from mtl_laws.pipeline.cli.plan import plan
 from mtl_laws.pipeline.cli.predict import predict
 from mtl_laws.pipeline.cli.report import report
@@ -34,6 +35,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     status,
     fit,
     predict,
+    next_trials,
     report,
     export,
     advise,

@@ -44,11 +44,15 @@ EXAMPLES = "examples"
 """Key of `DataFrame.attrs`: {ambiguous column: a cell that can be read in two ways}."""
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path, empty: bool = False) -> pd.DataFrame:
     """The table in a file.
 
     Columns in which every value is a number are float64 or int64; missing values are NaN. Where a
     file has lines, ``table.attrs["lines"]`` holds the line of each row, for error messages.
+
+    Parameters
+    ----------
+    empty : whether a table without rows is accepted.
 
     Raises
     ------
@@ -64,7 +68,7 @@ def read_table(path: Path) -> pd.DataFrame:
     else:
         text = _decoded(path, raw)
         table = _json_lines(path, text) if text.lstrip()[:1] == "{" else _csv(path, text)
-    if table.empty:
+    if table.empty and not (empty and len(table.columns)):
         raise FileError(str(path), "one row or more", f"{len(table.columns)} columns, no rows")
     return table
 

@@ -90,6 +90,10 @@ def find_problems(
         return
     trials = expand(study)
     ordinary = [trial for trial in trials if trial.control is None]
+    if study.design.kind == "active":
+        from mtl_laws.pipeline.study.active import check_active
+
+        check_active(study, ordinary)
     question = question_of(study, 1, engine)
     least = question.rules.data.min_rows
     if len(ordinary) < least:

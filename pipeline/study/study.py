@@ -231,6 +231,40 @@ class LawsBlock(Block):
     seed: Whole = Field(default=0, description="seed of the search, a whole number, 0 or more")
 
 
+class DesignBlock(Block):
+    """Which of the trials are trained. `design: active` is short for `design: {kind: active}`."""
+
+    kind: Literal["full", "active"] = Field(
+        default="full",
+        description="full: all trials; active: those that make the law certain, in rounds",
+    )
+    budget: Count | None = Field(
+        default=None,
+        description="active: trials at most, a whole number, 1 or more; null for a quarter of all",
+    )
+    seconds: Number | None = Field(
+        default=None,
+        gt=0,
+        description="active, instead of a budget: seconds of training at most, above 0, or null",
+    )
+    batch: Count | None = Field(
+        default=None,
+        description="active: trials of a round, a whole number, 1 or more; null for a fifth of the "
+        "budget",
+    )
+    until: Number | None = Field(
+        default=None,
+        gt=0,
+        description="active: the rounds end early once half the width of the 95 % interval of the "
+        "law, over all trials, is at most this; above 0, or null",
+    )
+
+
+def _design(value: object) -> object:
+    """The block for the short form `design: active`."""
+    return {"kind": value} if isinstance(value, str) else value
+
+
 class Study(Block):
     """One study: the content of its file."""
 
@@ -267,6 +301,10 @@ class Study(Block):
     )
     training: dict[Name, JsonValue] = Field(
         default_factory=dict, description="a block of training settings, as `name: value`"
+    )
+    design: Annotated[DesignBlock, BeforeValidator(_design)] = Field(
+        default_factory=DesignBlock,
+        description="full, active, or a block of keys: which trials are trained",
     )
     laws: LawsBlock = Field(
         default_factory=LawsBlock, description="a block of keys: the law search"
@@ -328,6 +366,8 @@ class Study(Block):
                 if elsewhere:
                     expected = f"a value here or in `{elsewhere}`, not both"
                     raise UserError(f"cases[{i}].{name}", expected, value)
+        if self.design.budget is not None and self.design.seconds is not None:
+            raise UserError("design.seconds", "seconds or a budget, not both", self.design.seconds)
         low, high = self.laws.bounds
         if low is not None and high is not None and low >= high:
             raise UserError("laws.bounds", "[lowest, highest], in that order", [low, high])

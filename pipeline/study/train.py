@@ -29,6 +29,7 @@ from mtl_laws.pipeline.io.tablefile import write_parquet
 from mtl_laws.pipeline.io.wholefile import drop_parts, make_folder
 from mtl_laws.pipeline.plugins import loaded
 from mtl_laws.pipeline.provenance import provenance
+from mtl_laws.pipeline.study.active import Runner, train_rounds
 from mtl_laws.pipeline.study.backends import RunOptions, check_cluster
 from mtl_laws.pipeline.study.digest import digest
 from mtl_laws.pipeline.study.dispatch import outcomes
@@ -82,11 +83,28 @@ def train_study(study: Study, out: Path, options: RunOptions | None = None) -> p
         with _logging_to(out / LOG_NAME):
             if options.retry_failed:
                 store.drop_failed()
-            _train_missing(trials, store, options)
+            if study.design.kind == "active":
+                _train_active(study, trials, store, options, out)
+            else:
+                _train_missing(trials, store, options)
             table = outcomes_table(store.rows(curves=False), store.runs())
             drop_parts(out / TABLE_NAME)
             write_parquet(table, out / TABLE_NAME)
     return table
+
+
+def _train_active(
+    study: Study, trials: Sequence[Trial], store: ResultStore, options: RunOptions, out: Path
+) -> None:
+    train_rounds(
+        study,
+        trials,
+        Runner(
+            train=lambda part: _train_missing(part, store, options),
+            table=lambda: outcomes_table(store.rows(curves=False), store.runs()),
+            folder=out,
+        ),
+    )
 
 
 def study_digest(trials: Iterable[Trial]) -> str:
@@ -105,7 +123,7 @@ def _train_missing(trials: Sequence[Trial], store: ResultStore, options: RunOpti
     store.start_run(record)
     _log.info("%d of %d trials to train", len(missing), len(trials))
     cost = sum(trial.cost for trial in missing.values())
-    progress = RunProgress(len(trials), len(done), cost, shown=options.progress)
+    progress = RunProgress(len(trials), len(trials) - len(missing), cost, shown=options.progress)
     parent = os.getpid() if options.backend == "loky" else 0
     loops = store.loops()
 

@@ -350,6 +350,51 @@ def advised_by(change: Mapping[str, Any], path: str = "") -> Mistake:
     return advise(path, files=files, laws="laws.json")
 
 
+OFFERS = {
+    "offer.csv": "n,T,g,price\n160,2,a,1\n320,4,c,0\n",
+    "goal.csv": "n,m\n1,2\n",
+    "mine.json": json.dumps(LAWS),
+    "grouped.csv": "g,n,T,f1\n"
+    + "".join(f"{g},{n},{t},{n / 999}\n" for g in "ab" for n in (10, 20, 40) for t in (1, 2)),
+}
+
+
+def following(path: str, *more: str, **changed: str) -> Mistake:
+    """`mtl-laws next` on a sound table, but for what is `changed` and `more`."""
+    given = {"target": "f1", "factors": "n,T", "levels": "n=10,160 T=1,2", "count": "2", **changed}
+    words = ["next", given.pop("source", "table.csv")]
+    for name, value in given.items():
+        words += [f"--{name}", value] if value else []
+    return Mistake((*words, *more), path, OFFERS)
+
+
+OTHERS |= {
+    "next without candidates": following("--candidates", levels=""),
+    "next of both kinds": following("--candidates", candidates="offer.csv"),
+    "next without a number": following("--count", count=""),
+    "next of none": following("--count", count="0"),
+    "next for nothing": following("--budget", budget="0"),
+    "next without a target": following("--target", target=""),
+    "next without factors": following("--factors", factors=""),
+    "next of an unknown target": following("--target", target="f2"),
+    "next with levels of nothing": following("--levels", levels="m=1"),
+    "next without some levels": following("--levels", levels="n=10"),
+    "next with a level of text": following("--levels", levels="n=ten T=1"),
+    "next with no candidate left": following("--levels", levels="n=10,20 T=1,2"),
+    "next at a cost of zero": following("--cost", levels="", candidates="offer.csv", cost="price"),
+    "next at a negative cost": following("--cost", cost="n - 100"),
+    "next at a cost of nothing": following("--cost", cost="hours"),
+    "next with a small budget": following("--budget", budget="5", cost="n"),
+    "next in an unknown group": following(
+        "--candidates", levels="", candidates="offer.csv", groups="g", source="grouped.csv"
+    ),
+    "next with a domain of nothing": following("--domain", domain="m=1:2"),
+    "next with a goal without factors": following("--goal", goal="goal.csv"),
+    "next by laws and a target": following(
+        "--target", source="mine.json", factors="", levels="n=10 T=1"
+    ),
+    "next by no laws": following("none.json", source="none.json", target="", factors=""),
+}
 OVERLAP = {
     "factors": ["n", "phi"],
     "selected": {**LAW, "expression": "0.5 + phi"},

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,8 +109,11 @@ def test_the_laws_do_not_depend_on_the_number_of_workers(
     """Nor do the requests: only which of the processes answers which."""
     stand_in = make()
 
-    def in_turn(work: Callable[..., object], batch: list[tuple[object, ...]], jobs: int) -> object:
-        return [work(*arguments) for arguments in batch]  # only PySR has several processes here
+    def in_turn(
+        work: Callable[..., object], batch: list[tuple[object, ...]], jobs: int
+    ) -> Generator[object, None, None]:
+        for arguments in batch:  # only PySR has several processes here
+            yield work(*arguments)
 
     monkeypatch.setattr(search_module, "in_processes", in_turn)
     alone = search(2, "many", jobs=1)
@@ -281,7 +284,7 @@ def test_a_study_refuses_an_option_that_the_version_lacks(make: Maker) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_fit_ends_at_once_leaves_nothing_and_promises_nothing(
+def test_an_interrupted_fit_ends_at_once_and_leaves_only_what_it_resumes_from(
     make: Maker, tmp_path: Path, number: signal.Signals
 ) -> None:
     stand_in = make()
@@ -303,7 +306,9 @@ def test_an_interrupted_fit_ends_at_once_leaves_nothing_and_promises_nothing(
         process.send_signal(number)
         _, printed = process.communicate()
     assert process.returncode == 130
-    assert printed.splitlines()[-1] == "mtl-laws: interrupted"
+    said = "mtl-laws: interrupted: run the same command again to resume"
+    assert printed.splitlines()[-1] == said
+    assert (tmp_path / "out" / "search.partial").is_file()
     assert not [path for path in temporary.iterdir() if "pysr" in path.name]
 
 

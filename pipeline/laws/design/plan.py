@@ -1,0 +1,217 @@
+"""Plan: the trials to run next, in order, and what they are expected to tell.
+
+Trials are chosen one after the other: that with the largest expected drop of the squared error at
+the goal, over its cost to a power. After each choice the belief is updated as if it had been run,
+so that a batch does not ask the same question twice. Where a budget is given, several powers are
+tried, and the plan with the least expected error at its end is taken.
+
+Notation
+--------
+C : candidates.    K : points of the goal.    G : groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mtl_laws.pipeline.laws.design.belief import RULES, Belief, DesignRules
+from mtl_laws.pipeline.laws.design.pool import Pool
+from mtl_laws.pipeline.symbolic.tree import Floats, Mask
+
+WIDTH = 1.96
+"""Half of a 95 % interval, in standard deviations."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Trials in order.
+
+    Attributes
+    ----------
+    order : places of the candidates; one that occurs twice is a replicate.
+    drops : expected drop of the squared error at the goal by each, given those before it; nan in a
+        first design, which knows no laws.
+    before, after : half the width of the 95 % interval at the goal, root mean square over its
+        points; nan likewise.
+    """
+
+    order: tuple[int, ...]
+    drops: tuple[float, ...]
+    before: float = float("nan")
+    after: float = float("nan")
+
+    def within(self, cost: Floats, share: float) -> tuple[int, ...]:
+        """The first trials of the plan whose cost together is at most `share`; at least one."""
+        spent = np.cumsum(cost[list(self.order)])
+        return self.order[: max(int((spent <= share * (1 + 1e-9)).sum()), 1)]
+
+
+def plan(
+    beliefs: Sequence[Belief],
+    pool: Pool,
+    *,
+    count: int | None = None,
+    budget: float | None = None,
+    available: Mask | None = None,
+    rules: DesignRules = RULES,
+) -> Plan:
+    """The trials to run next; each candidate at most once.
+
+    Parameters
+    ----------
+    beliefs : one for each group of the pool.
+    count : most trials; None for no limit.
+    budget : cost of all of them together at most; None for no limit.
+    available : (C,) candidates that may be chosen; all where None.
+    """
+    free = np.ones(len(pool), bool) if available is None else available
+    powers = rules.cost_powers if budget is not None else rules.cost_powers[:1]
+    ways = [_greedy(beliefs, pool, count, budget, free, power) for power in powers]
+    order, drops, error = min(ways, key=lambda way: way[2])
+    before = sum(belief.error for belief in beliefs)
+    before, after = (WIDTH * float(np.sqrt(max(e, 0.0))) for e in (before, error))
+    return Plan(order=tuple(order), drops=tuple(drops), before=before, after=after)
+
+
+def _greedy(
+    beliefs: Sequence[Belief],
+    pool: Pool,
+    count: int | None,
+    budget: float | None,
+    available: Mask,
+    power: float,
+) -> tuple[list[int], list[float], float]:
+    """Places, drops and the error that remains."""
+    states = [_State(belief) for belief in beliefs]
+    members = [np.flatnonzero(pool.group == group) for group in range(len(beliefs))]
+    inside = np.zeros(len(pool), np.int64)
+    drop = np.zeros(len(pool))
+    for state, places in zip(states, members, strict=True):
+        inside[places] = np.arange(len(places))
+        drop[places] = state.drops()
+    free, left = available.copy(), np.inf if budget is None else budget * (1 + 1e-9)
+    worth = pool.cost**power
+    order: list[int] = []
+    drops: list[float] = []
+    while len(order) < (len(pool) if count is None else count):
+        affordable = free & (pool.cost <= left)
+        if not affordable.any():
+            break
+        best = int(np.argmax(np.where(affordable, drop / worth, -np.inf)))
+        group = int(pool.group[best])
+        order.append(best)
+        drops.append(float(drop[best]))
+        free[best], left = False, left - pool.cost[best]
+        states[group].observe(int(inside[best]))
+        drop[members[group]] = states[group].drops()
+    return order, drops, sum(state.error for state in states)
+
+
+class _State:
+    """A belief that is updated in place; equal to `Belief.after`, without its covariances anew."""
+
+    def __init__(self, belief: Belief) -> None:
+        self.deviations, self.noise = belief.deviations.copy(), belief.noise
+        self.weight, self.candidates = belief.weight, belief.candidates
+        self.covariance = belief.covariance
+        self.variance = (self.deviations**2).sum(axis=0)
+
+    @property
+    def error(self) -> float:
+        return float(self.weight @ self.variance[self.candidates :])
+
+    def drops(self) -> Floats:
+        """As `Belief.drops`."""
+        variance = np.maximum(self.variance[: self.candidates], 0.0)
+        return np.asarray(self.weight @ self.covariance**2 / (variance + self.noise))
+
+    def observe(self, candidate: int) -> None:
+        """As `Belief.after`."""
+        column = self.deviations[:, candidate].copy()
+        row = column @ self.deviations
+        total = max(float(row[candidate]), 0.0) + self.noise
+        shrink = 1.0 / (1.0 + np.sqrt(self.noise / total))
+        self.deviations -= np.outer(column, shrink * row / total)
+        self.covariance -= np.outer(row[self.candidates :], row[: self.candidates] / total)
+        self.variance -= row**2 / total
+
+
+def plain_plan(belief: Belief, cost: Floats, count: int, power: float) -> list[int]:
+    """What `plan` does for one group and one power, in full covariances: its readable twin."""
+    size = belief.candidates
+    covariance = belief.deviations.T @ belief.deviations
+    order: list[int] = []
+    for _ in range(count):
+        drops = np.zeros(size)
+        for c in range(size):
+            informed = covariance[size:, c] ** 2 / (covariance[c, c] + belief.noise)
+            drops[c] = belief.weight @ informed
+        drops[order] = -np.inf
+        best = int(np.argmax(drops / cost**power))
+        order.append(best)
+        seen = covariance[:, best] / (covariance[best, best] + belief.noise)
+        covariance = covariance - np.outer(seen, covariance[best])
+    return order
+
+
+def first_plan(
+    pool: Pool,
+    known: Mapping[str, Floats] | None = None,
+    *,
+    count: int | None = None,
+    budget: float | None = None,
+    replicates: bool = False,
+    rules: DesignRules = RULES,
+) -> Plan:
+    """A first design, where no law is known: cheap trials that fill the space.
+
+    The cheapest candidate comes first; then, again and again, that with the largest distance from
+    all before it, over its cost to a power. Distances are in widths of the candidates, of sizes in
+    their logarithm.
+
+    Parameters
+    ----------
+    known : factor name -> (N,) of rows that were run already.
+    replicates : whether every few trials the cheapest is repeated, so that noise becomes known.
+    """
+    candidates, _, rows = pool.places(known)
+    distance = np.full(len(pool), np.inf)
+    for row in rows:
+        distance = np.minimum(distance, np.linalg.norm(candidates - row, axis=1))
+    distance = np.where(np.isinf(distance), 2.0 * np.sqrt(candidates.shape[1]), distance)
+    left = np.inf if budget is None else budget * (1 + 1e-9)
+    distance_of_group = [
+        np.where(pool.group == g, distance, np.inf) for g in range(len(pool.levels))
+    ]
+    order: list[int] = []
+    free = np.ones(len(pool), bool)
+    start = _cheapest(pool, candidates) if not len(rows) else None
+    while len(order) < (len(pool) if count is None else count):
+        affordable = pool.cost <= left
+        if replicates and len(order) % rules.replicates == rules.replicates - 1:
+            chosen = min(order, key=lambda c: pool.cost[c])
+        else:
+            open_ = affordable & free
+            if not open_.any():
+                break
+            near = np.min(distance_of_group, axis=0)
+            score = np.where(open_, (near + 1e-9) / pool.cost**rules.first_power, -np.inf)
+            chosen = start if start is not None and not order else int(np.argmax(score))
+        if not affordable[chosen]:
+            break
+        order.append(chosen)
+        free[chosen], left = False, left - pool.cost[chosen]
+        group = int(pool.group[chosen])
+        away = np.linalg.norm(candidates - candidates[chosen], axis=1)
+        distance_of_group[group] = np.minimum(
+            distance_of_group[group], np.where(pool.group == group, away, np.inf)
+        )
+    return Plan(order=tuple(order), drops=(float("nan"),) * len(order))
+
+
+def _cheapest(pool: Pool, places: Floats) -> int:
+    """The cheapest candidate; of several, that with the smallest factors."""
+    return int(np.lexsort((places.sum(axis=1), pool.cost))[0])

@@ -1,0 +1,234 @@
+"""Pool: the trials that can be run, what each costs, and where predictions are wanted.
+
+Notation
+--------
+C : candidates.    K : points of the goal.    F : factors.    G : groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from mtl_laws.pipeline.errors import UserError, nearest
+from mtl_laws.pipeline.io.tablefile import numbers
+from mtl_laws.pipeline.laws.region import Region
+from mtl_laws.pipeline.laws.rows import Indices
+from mtl_laws.pipeline.symbolic.kinds import classify
+from mtl_laws.pipeline.symbolic.program import compiled
+from mtl_laws.pipeline.symbolic.tree import Floats, Mask, Tree
+
+GOAL_LEVELS = 4
+"""Levels of each factor of a goal that is given by ranges."""
+
+MAX_GOAL = 1_024
+"""Most points of such a goal."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """Candidates, their cost, and the goal: points at which the law shall predict well.
+
+    Attributes
+    ----------
+    candidates, goal : factor name -> (C,) and (K,); nan where a factor is undefined.
+    cost : (C,) more than 0, in any unit.
+    weight : (K,) how much each point of the goal counts; the sum is 1.
+    group, goal_group : (C,) and (K,) places of the groups in `levels`; zeros without groups.
+    levels : (G,) names of the groups; one empty name without groups.
+    """
+
+    candidates: Mapping[str, Floats]
+    cost: Floats
+    goal: Mapping[str, Floats]
+    weight: Floats
+    group: Indices
+    goal_group: Indices
+    levels: tuple[str, ...] = ("",)
+
+    @staticmethod
+    def of(candidates: Mapping[str, Floats], cost: Floats, goal: Mapping[str, Floats]) -> Pool:
+        """A pool without groups, all points of the goal alike."""
+        count, points = len(cost), len(next(iter(goal.values())))
+        return Pool(
+            candidates=candidates,
+            cost=cost,
+            goal=goal,
+            weight=np.full(points, 1.0 / points),
+            group=np.zeros(count, np.int64),
+            goal_group=np.zeros(points, np.int64),
+        )
+
+    def __len__(self) -> int:
+        return len(self.cost)
+
+    def take(self, rows: Mask | Indices) -> Pool:
+        """The same goal with some of the candidates."""
+        return replace(
+            self,
+            candidates={name: column[rows] for name, column in self.candidates.items()},
+            cost=self.cost[rows],
+            group=self.group[rows],
+        )
+
+    def places(self, known: Mapping[str, Floats] | None = None) -> tuple[Floats, Floats, Floats]:
+        """Places (C, F), (K, F) and (N, F) of candidates, goal and known rows.
+
+        A factor runs from 0 to 1 over the candidates, a size by its logarithm.
+        """
+        region = Region.of(self.candidates)
+        tables = (self.candidates, self.goal, known or {})
+        placed = (region.places(table) for table in tables)
+        one, two, three = (
+            np.column_stack([part[name] for name in region.axes]) if part else np.zeros((0, 1))
+            for part in placed
+        )
+        return one, two, three
+
+
+def read_levels(text: str, factors: Sequence[str], groups: Sequence[str] = ()) -> pd.DataFrame:
+    """Every combination of levels: ``n=100,300 T=1,2`` has four rows.
+
+    Parameters
+    ----------
+    groups : columns whose levels are names.
+
+    Raises
+    ------
+    UserError
+        at ``levels``, if a part is not ``FACTOR=LEVEL,LEVEL``, or factors are missing or unknown.
+    """
+    levels: dict[str, list[float] | list[str]] = {}
+    for part in text.split():
+        name, _, values = part.partition("=")
+        if name not in (*factors, *groups):
+            raise UserError("levels", nearest(name, (*factors, *groups), "a factor"), name)
+        if name in levels:
+            raise UserError("levels", f"each factor once; {name} is there twice", text)
+        if name in groups:
+            levels[name] = values.split(",")
+            continue
+        try:
+            numbers_of = [float(value) for value in values.split(",")]
+        except ValueError:
+            numbers_of = [np.nan]
+        if not np.isfinite(numbers_of).all():
+            raise UserError("levels", "FACTOR=LEVEL,LEVEL …, as in 'n=100,300 T=1,2'", part)
+        levels[name] = numbers_of
+    missing = [name for name in (*factors, *groups) if name not in levels]
+    if missing:
+        raise UserError("levels", f"levels of every factor; {missing[0]} has none", text)
+    return pd.DataFrame(list(product(*levels.values())), columns=list(levels))
+
+
+def factor_columns(
+    table: pd.DataFrame, factors: Mapping[str, str], source: str
+) -> dict[str, Floats]:
+    """The factors of a table (N,), by their own name where that is a column, else by the user's.
+
+    Raises
+    ------
+    UserError
+        if a column is missing or does not hold numbers.
+    """
+    columns = {}
+    for name, column in factors.items():
+        chosen = name if name in table.columns else column
+        if chosen not in table.columns:
+            expected = nearest(chosen, map(str, table.columns), f"a column for the factor {name}")
+            raise UserError(source, expected, chosen)
+        columns[name] = np.asarray(numbers(table, chosen, source), dtype=float)
+    return columns
+
+
+def costs_of(table: pd.DataFrame, expression: str | None, source: str) -> Floats:
+    """Cost (C,) of every candidate: 1 each without an expression.
+
+    Parameters
+    ----------
+    expression : a column of the table, or a formula in its columns, such as ``6*N*D``.
+
+    Raises
+    ------
+    UserError
+        at ``cost``, if it is no such formula, or some cost is not a number above 0.
+    """
+    if expression is None:
+        return np.ones(len(table))
+    if expression in table.columns:
+        values = np.asarray(numbers(table, expression, source), dtype=float)
+    else:
+        names = [str(name) for name in table.columns if str(name).isidentifier()]
+        try:
+            tree = Tree.parse(expression, names)
+        except UserError as error:
+            raise UserError(
+                "cost", f"a column or a formula in {', '.join(names)}", expression
+            ) from error
+        if tree.constants:
+            expected = nearest(tree.constants[0], names, "a column of the candidates")
+            raise UserError("cost", expected, tree.constants[0])
+        columns = {name: np.asarray(numbers(table, name, source), float) for name in tree.factors}
+        rows = columns or {"": np.zeros(len(table))}
+        values = np.array(compiled(tree).evaluate(rows))
+    wrong = ~(np.isfinite(values) & (values > 0))
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        expected = f"a number above 0 for every candidate; candidate {row + 1} has another cost"
+        raise UserError("cost", expected, float(values[row]))
+    return values
+
+
+def goal_of_ranges(
+    ranges: Mapping[str, tuple[float, float]], kinds: Mapping[str, Floats]
+) -> dict[str, Floats]:
+    """Points (K,) spread evenly over ranges of the factors, of sizes by their logarithm.
+
+    Parameters
+    ----------
+    kinds : factor name -> values from which its kind is known.
+    """
+    sizes = classify(kinds).sizes
+    count = GOAL_LEVELS
+    while count > 2 and count ** len(ranges) > MAX_GOAL:
+        count -= 1
+    axes = [
+        np.geomspace(low, high, count)
+        if name in sizes and low > 0
+        else np.linspace(low, high, count)
+        for name, (low, high) in ranges.items()
+    ]
+    if 2 ** len(ranges) > MAX_GOAL:  # too many corners: both ends of one factor at a time
+        middle = [float(np.median(axis)) for axis in axes]
+        points = [
+            [*middle[:k], end, *middle[k + 1 :]] for k, axis in enumerate(axes) for end in axis
+        ]
+    else:
+        points = [list(point) for point in product(*axes)]
+    return dict(zip(ranges, np.array(points, dtype=float).T, strict=True))
+
+
+def check_within(
+    columns: Mapping[str, Floats], domain: Mapping[str, tuple[float, float]], path: str
+) -> None:
+    """Refuse candidates outside the domain, where a law says nothing.
+
+    Raises
+    ------
+    UserError
+        at `path`.
+    """
+    for name, column in columns.items():
+        low, high = domain.get(name, (-np.inf, np.inf))
+        slack = 1e-9 * max(abs(low), abs(high)) if np.isfinite([low, high]).all() else 0.0
+        outside = (column < low - slack) | (column > high + slack)
+        if outside.any():
+            row = int(np.flatnonzero(outside)[0])
+            expected = f"{name} from {low:g} to {high:g}, the domain of the laws"
+            raise UserError(
+                path, f"{expected}, in every row; row {row + 1} has another", float(column[row])
+            )

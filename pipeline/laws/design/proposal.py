@@ -1,0 +1,422 @@
+"""Proposal: from laws or a table, and candidates, to the trials to run next.
+
+Notation
+--------
+N : rows with a target.    C : candidates.    F : factors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from mtl_laws.pipeline.errors import UserError, nearest
+from mtl_laws.pipeline.io.tablefile import numbers
+from mtl_laws.pipeline.laws.catalogue import theory
+from mtl_laws.pipeline.laws.design.belief import RULES, Belief, DesignRules, beliefs
+from mtl_laws.pipeline.laws.design.plan import Plan, first_plan, plan
+from mtl_laws.pipeline.laws.design.pool import (
+    Pool,
+    check_within,
+    costs_of,
+    factor_columns,
+    goal_of_ranges,
+)
+from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.laws.question import Question, pose
+from mtl_laws.pipeline.laws.record import SEPARATOR
+from mtl_laws.pipeline.laws.rows import Indices, Rows, infer_domains, number_cells
+from mtl_laws.pipeline.laws.rules import Rules
+from mtl_laws.pipeline.laws.score import seed_of
+from mtl_laws.pipeline.symbolic.fit import fit_constants
+from mtl_laws.pipeline.symbolic.program import compiled
+from mtl_laws.pipeline.symbolic.starts import propose_starts
+from mtl_laws.pipeline.symbolic.tree import Floats, Mask, Tree
+from mtl_laws.pipeline.symbolic.typeset.plain import formula_text
+
+CANDIDATES = "candidates"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What is known before the next trials.
+
+    Attributes
+    ----------
+    factors : factor name -> column.
+    groups : columns whose levels have constants of their own.
+    rows : trials that were run; None without any.
+    forms : templates of the laws that fit them about equally well; empty where none is known.
+    domain : factor -> (low, high) in which the laws are valid; empty where nothing is known.
+    open_rows : rows of the table without a target; None without any.
+    """
+
+    factors: Mapping[str, str]
+    groups: tuple[str, ...] = ()
+    rows: Rows | None = None
+    forms: tuple[Tree, ...] = ()
+    domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    open_rows: pd.DataFrame | None = None
+
+    @staticmethod
+    def of_laws(laws: LawSet, rules: DesignRules = RULES) -> Known:
+        """The laws of a search, with the rows that they were fitted to.
+
+        Raises
+        ------
+        UserError
+            if the rows are not there, or no law has constants.
+        """
+        table = laws.rows[laws.rows["role"] == "fit"].reset_index(drop=True)
+        columns = {name: table[name].to_numpy(float) for name in laws.factors}
+        levels = () if laws.groups is None else laws.groups.levels
+        rows = Rows(
+            columns,
+            table[laws.target].to_numpy(float),
+            table["cell"].to_numpy(np.int64),
+            laws.target,
+            _ends(laws.data.bounds or (None, None)),
+            domains=dict(laws.data.domain),
+            group=pd.Index(levels).get_indexer(table["group"].astype(str)) if levels else None,
+            levels=tuple(levels),
+        )
+        forms = equal_forms(laws, rules)
+        if not forms:
+            raise UserError("laws", "laws with constants that can be fitted again", laws.target)
+        return Known(
+            factors={name: laws.data.columns.get(name, name) for name in laws.factors},
+            groups=() if laws.groups is None else laws.groups.columns,
+            rows=rows,
+            forms=forms,
+            domain=dict(laws.data.domain),
+        )
+
+    @staticmethod
+    def of_table(
+        table: pd.DataFrame, question: Question, source: str, rules: DesignRules = RULES
+    ) -> Known:
+        """A table of results, which may still be empty.
+
+        Where there are too few rows for a law, no form is known. Otherwise the forms are the user's
+        own; without any, those of the catalogue that fit the rows best.
+
+        Raises
+        ------
+        UserError
+            if the question does not fit the table; the path is an attribute of `Question`.
+        """
+        if question.target not in table.columns:
+            expected = nearest(question.target, map(str, table.columns), "a column of the table")
+            raise UserError("target", expected, question.target)
+        target = np.asarray(numbers(table, question.target, source), dtype=float)
+        open_rows = table[np.isnan(target)]
+        known = Known(
+            factors=dict(question.factors),
+            groups=tuple(question.groups),
+            open_rows=open_rows if len(open_rows) else None,
+        )
+        run = table[~np.isnan(target)].reset_index(drop=True)
+        columns = factor_columns(run, question.factors, source)
+        if _too_few(columns, target[~np.isnan(target)], question.rules):
+            group, levels = groups_of(run, known.groups)
+            rows = Rows(columns, target[~np.isnan(target)], number_cells(columns), question.target)
+            if known.groups:
+                rows = replace(rows, group=group, levels=levels)
+            return replace(known, rows=rows if len(run) else None)
+        problem = pose(table, question, source)
+        rows = problem.data
+        forms = question.own_forms() or catalogue_forms(rows, question.seed, rules)
+        return replace(known, rows=rows, forms=forms)
+
+
+def _too_few(columns: Mapping[str, Floats], target: Floats, rules: Rules) -> bool:
+    """Whether there are too few rows for laws, or a factor or the target does not vary yet."""
+    alike = any(len(np.unique(c[~np.isnan(c)])) < 2 for c in (*columns.values(), target))
+    return len(target) < rules.data.min_rows or alike
+
+
+def _ends(bounds: Sequence[float | None]) -> tuple[float, float]:
+    low, high = bounds
+    return -np.inf if low is None else low, np.inf if high is None else high
+
+
+def equal_forms(laws: LawSet, rules: DesignRules = RULES) -> tuple[Tree, ...]:
+    """Templates of the selected law and of the valid laws that score about as well, best first."""
+    pool = [law for law in (*laws.front, *laws.forms, *laws.theory) if law.valid and law.fitted]
+    first = [laws.law]
+    limit = rules.equal_error * _error(laws.law)
+    ranked = sorted((law for law in pool if _error(law) <= limit), key=_error)
+    trees = [Tree.parse(law.template, laws.factors).renumber() for law in (*first, *ranked)]
+    return tuple(dict.fromkeys(tree for tree in trees if tree.constants))[: rules.forms]
+
+
+def _error(law: Law) -> float:
+    """Error of a law: on extrapolation folds, else on random folds, else on its rows."""
+    for name in ("rmse_extrapolation", "rmse_cv", "rmse_train"):
+        value = law.scores.get(name)
+        if value is not None:
+            return value
+    return float("inf")
+
+
+def catalogue_forms(rows: Rows, seed: int, rules: DesignRules = RULES) -> tuple[Tree, ...]:
+    """The published forms that fit the rows best, by the Bayesian information criterion."""
+    scores: dict[Tree, float] = {}
+    count = len(rows)
+    for form in theory(rows):
+        expression = compiled(form.tree)
+        constants = len(expression.constants) * max(len(rows.levels), 1)
+        if constants < count:
+            starts = propose_starts(
+                expression, rows.sample, rules.starts, seed_of(expression.text, seed)
+            )
+            fit = fit_constants(expression, rows.sample, starts, rules.steps)
+            if fit is not None:
+                deviance = count * np.log(max(fit.error, 1e-300))
+                scores[form.tree] = float(deviance + constants * np.log(count))
+    ranked = sorted(scores, key=lambda tree: (scores[tree], tree.text))
+    return tuple(ranked[: rules.forms])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Which trials are wanted.
+
+    Attributes
+    ----------
+    candidates : one row per trial that can be run, with a column for every factor and group.
+    path : what to call them in messages: ``candidates`` or ``levels``.
+    cost : column or formula; None where every trial costs 1.
+    count, budget : most trials, and most cost; at least one of them is given.
+    goal : rows at which the law shall predict well; None for ranges.
+    domain : factor -> (low, high) of such ranges; where missing, the domain of the laws.
+    repeats : whether trials that were run may be proposed again.
+    replicates : whether some trials are replicates while the noise is not known.
+    """
+
+    candidates: pd.DataFrame
+    path: str = CANDIDATES
+    cost: str | None = None
+    count: int | None = None
+    budget: float | None = None
+    goal: pd.DataFrame | None = None
+    domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    repeats: bool = False
+    replicates: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tells:
+    """What a trial tells apart.
+
+    Attributes
+    ----------
+    kind : ``space`` in a first design, ``noise`` for a replicate, ``forms`` where forms differ,
+        ``constants`` where one form is not certain of its constants.
+    forms : the two forms that differ most there, and what they predict.
+    """
+
+    kind: Literal["space", "noise", "forms", "constants"]
+    forms: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """The trials to run next.
+
+    Attributes
+    ----------
+    trials : rows of the candidates, in order, as the user wrote them.
+    cost : (M,) of each trial.
+    drops : (M,) expected drop of the squared error at the goal by each; nan in a first design.
+    tells : what each tells apart.
+    before, after : half the width of the interval at the goal; nan in a first design.
+    forms : the forms that were compared.
+    """
+
+    trials: pd.DataFrame
+    cost: Floats
+    drops: Floats
+    tells: tuple[Tells, ...]
+    before: float
+    after: float
+    forms: tuple[str, ...]
+
+    def table(self) -> pd.DataFrame:
+        """One row per trial: order, its factors, cost, cost so far, and what it is for."""
+        table = self.trials.reset_index(drop=True)
+        table.insert(0, "order", np.arange(1, len(table) + 1))
+        added = {"cost": self.cost, "spent": np.cumsum(self.cost), "drop": self.drops}
+        for name, values in added.items():
+            table[name if name not in self.trials else f"{name}_"] = values
+        table["tells"] = [
+            " | ".join([each.kind, *(name for name, _ in each.forms)]) for each in self.tells
+        ]
+        return table
+
+
+def propose(known: Known, request: Request, rules: DesignRules = RULES) -> Proposal:
+    """The trials to run next, in order.
+
+    Raises
+    ------
+    UserError
+        if a candidate is outside the domain or of an unknown group, a cost is not above 0, no
+        candidate is left, or the budget pays for none.
+    """
+    pool = _pool(known, request)
+    free = ~_was_run(pool, known) if not request.repeats else np.ones(len(pool), bool)
+    if not free.any():
+        count = f"all {len(pool)} were run already" if len(pool) else "there are none"
+        expected = f"at least one candidate that was not run yet; {count}"
+        raise UserError(request.path, expected, len(pool))
+    if request.budget is not None and request.budget < pool.cost[free].min():
+        expected = f"at least {pool.cost[free].min():g}, the cost of the cheapest candidate"
+        raise UserError("budget", expected, request.budget)
+    limits = {"count": request.count, "budget": request.budget}
+    places = np.flatnonzero(free)
+    if not known.forms:
+        rows = None if known.rows is None else known.rows.columns
+        chosen = first_plan(
+            pool.take(free), rows, replicates=request.replicates, rules=rules, **limits
+        )
+        chosen = replace(chosen, order=tuple(int(places[k]) for k in chosen.order))
+        return _proposal(known, request, pool, chosen, [])
+    assert known.rows is not None
+    believed = beliefs(known.forms, known.rows, pool, request.seed, rules)
+    chosen = plan(believed, pool, available=free, rules=rules, **limits)
+    unknown = known.rows.replicate_variance is None
+    if request.replicates and unknown and len(chosen.order) >= rules.replicates:
+        cheapest = min(chosen.order[:-1], key=lambda k: pool.cost[k])
+        chosen = replace(chosen, order=(*chosen.order[:-1], cheapest))
+    return _proposal(known, request, pool, chosen, believed)
+
+
+def _pool(known: Known, request: Request) -> Pool:
+    table = request.candidates.reset_index(drop=True)
+    columns = factor_columns(table, known.factors, request.path)
+    check_within(columns, known.domain, request.path)
+    levels = () if known.rows is None else known.rows.levels
+    group, levels = groups_of(table, known.groups, levels, request.path)
+    goal, goal_group = _goal(known, request, columns, levels)
+    points = len(goal_group)
+    return Pool(
+        candidates=columns,
+        cost=costs_of(table, request.cost, request.path),
+        goal=goal,
+        weight=np.full(points, 1.0 / points),
+        group=group,
+        goal_group=goal_group,
+        levels=levels or ("",),
+    )
+
+
+def _goal(
+    known: Known, request: Request, candidates: Mapping[str, Floats], levels: tuple[str, ...]
+) -> tuple[dict[str, Floats], Indices]:
+    """Points of the goal and their groups: rows that are given, else ranges in every group."""
+    rows = known.open_rows if request.goal is None else request.goal
+    if rows is not None and not request.domain:
+        if not len(rows):
+            raise UserError("goal", "a table with at least one row", "no rows")
+        columns = factor_columns(rows, known.factors, "goal")
+        return columns, groups_of(rows, known.groups, levels, "goal")[0]
+    unknown = [name for name in request.domain if name not in known.factors]
+    if unknown:
+        raise UserError("domain", nearest(unknown[0], known.factors, "a factor"), unknown[0])
+    run = {} if known.rows is None else known.rows.columns
+    values = {
+        name: np.concatenate([column, run.get(name, np.zeros(0))])
+        for name, column in candidates.items()
+    }
+    ranges = {**infer_domains(values), **known.domain, **request.domain}
+    goal = goal_of_ranges({name: ranges[name] for name in known.factors}, values)
+    count, points = max(len(levels), 1), len(next(iter(goal.values())))
+    repeated = {name: np.tile(column, count) for name, column in goal.items()}
+    return repeated, np.repeat(np.arange(count), points)
+
+
+def groups_of(
+    table: pd.DataFrame,
+    columns: Sequence[str],
+    levels: tuple[str, ...] = (),
+    path: str = CANDIDATES,
+) -> tuple[Indices, tuple[str, ...]]:
+    """Group (C,) of every row and the levels' names; zeros without groups.
+
+    Raises
+    ------
+    UserError
+        at `path`, if a column is missing, or a row is of a group that `levels` does not have.
+    """
+    if not columns:
+        return np.zeros(len(table), np.int64), ()
+    for column in columns:
+        if column not in table.columns:
+            expected = nearest(column, map(str, table.columns), "the column of the groups")
+            raise UserError(path, expected, column)
+    joined = table[columns[0]].astype(str)
+    for column in columns[1:]:
+        joined = joined + SEPARATOR + table[column].astype(str)
+    names = levels or tuple(dict.fromkeys(joined))
+    codes = pd.Index(names).get_indexer(joined)
+    if (codes < 0).any():
+        level = joined[codes < 0].iloc[0]
+        raise UserError(path, nearest(level, names, "a group that has rows"), level)
+    return codes.astype(np.int64), names
+
+
+def _was_run(pool: Pool, known: Known) -> Mask:
+    """Which candidates (C,) have a row already."""
+    if known.rows is None:
+        return np.zeros(len(pool), bool)
+    names = list(pool.candidates)
+    rows = _keys([known.rows.columns[name] for name in names], known.rows.group_index)
+    candidates = _keys([pool.candidates[name] for name in names], pool.group)
+    done = set(rows)
+    return np.array([key in done for key in candidates], bool)
+
+
+def _keys(columns: Sequence[Floats], group: Indices) -> list[tuple[object, ...]]:
+    """A key of every row; an undefined factor is like any other."""
+    texts = [["" if np.isnan(v) else f"{v:.9g}" for v in column] for column in columns]
+    return list(zip(*texts, group.tolist(), strict=True))
+
+
+def _proposal(
+    known: Known, request: Request, pool: Pool, chosen: Plan, believed: Sequence[Belief]
+) -> Proposal:
+    names = tuple(formula_text(form.text) for form in known.forms)
+    order = list(chosen.order)
+    seen: set[int] = set()
+    tells = []
+    for k in order:
+        tells.append(Tells(kind="noise") if k in seen else _tells(k, pool, believed, names))
+        seen.add(k)
+    return Proposal(
+        trials=request.candidates.reset_index(drop=True).iloc[order],
+        cost=pool.cost[order],
+        drops=np.array(chosen.drops[: len(order)]),
+        tells=tuple(tells),
+        before=chosen.before,
+        after=chosen.after,
+        forms=names,
+    )
+
+
+def _tells(candidate: int, pool: Pool, believed: Sequence[Belief], names: Sequence[str]) -> Tells:
+    if not believed:
+        return Tells(kind="space")
+    group = int(pool.group[candidate])
+    place = int(np.flatnonzero(np.flatnonzero(pool.group == group) == candidate)[0])
+    means, between = believed[group].of_forms(place)
+    if between < 0.5 or len(means) < 2:
+        return Tells(kind="constants")
+    low, high = min(means, key=lambda f: means[f]), max(means, key=lambda f: means[f])
+    return Tells(kind="forms", forms=((names[low], means[low]), (names[high], means[high])))

@@ -1,0 +1,241 @@
+"""Active design: a study that trains its trials in rounds, the most telling ones first.
+
+Every round chooses trials by the rows so far, and records them in `DESIGN_NAME` before it trains
+them. The choice depends only on the rows of the rounds before and on the study. A run that was
+killed therefore resumes with the same trials, in the same groups, as an undisturbed run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mtl_laws.pipeline.columns import ordinary_rows
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.io.wholefile import write_whole
+from mtl_laws.pipeline.study.controls import CONTROLS, marked, single_task_twin
+from mtl_laws.pipeline.study.digest import digest
+from mtl_laws.pipeline.study.preflight import asked_table, question_of
+
+if TYPE_CHECKING:
+    from mtl_laws.pipeline.laws.design.proposal import Known, Proposal
+    from mtl_laws.pipeline.study.study import Study
+    from mtl_laws.pipeline.study.trials import Trial
+
+DESIGN_NAME = "design.json"
+"""File in the folder of a run: the trials of every round of an active design."""
+
+FULL_SHARE = 0.25
+"""Fraction of all trials that an active design trains where the study gives no budget."""
+
+BATCHES = 5
+"""Rounds in which that budget is spent where the study gives no batch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """One round of an active design.
+
+    Attributes
+    ----------
+    trials : digests of what it trains.
+    width : half the width of the 95 % interval at the goal when it began; None in a first design.
+    share : cost of all rounds up to this one, as a fraction of that of all trials.
+    """
+
+    trials: tuple[str, ...]
+    width: float | None
+    share: float
+
+
+@dataclass(frozen=True)
+class Runner:
+    """What the rounds need of the run.
+
+    Attributes
+    ----------
+    train : trains those of the trials that have no row yet.
+    table : the results of all rows, with controls.
+    folder : of the run.
+    """
+
+    train: Callable[[Sequence[Trial]], None]
+    table: Callable[[], pd.DataFrame]
+    folder: Path
+
+
+def check_active(study: Study, trials: Sequence[Trial]) -> None:
+    """Refuse an active design that could not choose.
+
+    Raises
+    ------
+    UserError
+        at ``design``, if rows are held out, or laws use a factor that only training measures.
+    """
+    if study.laws.hold_out is not None:
+        expected = "full where `laws.hold_out` keeps out rows: they would never be trained"
+        raise UserError("design", expected, "active")
+    question = question_of(study, 1, None)
+    known = asked_table(trials, [*question.factors.values(), *question.groups])
+    for name in (*question.factors.values(), *question.groups):
+        if name not in known:
+            expected = f"full where laws use a column that only training measures, as {name}"
+            raise UserError("design", expected, "active")
+
+
+def train_rounds(study: Study, trials: Sequence[Trial], run: Runner) -> list[Round]:
+    """Choose and train, round by round, until the budget is spent or the law is certain enough."""
+    by_digest = {trial.digest: trial for trial in trials}
+    rounds = read_rounds(run.folder)
+    for one in rounds:  # one by one: the groups are those of an undisturbed run
+        run.train([by_digest[name] for name in one.trials if name in by_digest])
+    while True:
+        following = _next_round(study, trials, rounds, run)
+        if following is None:
+            return rounds
+        rounds.append(following)
+        write_whole(run.folder / DESIGN_NAME, _text(rounds))
+        run.train([by_digest[name] for name in following.trials])
+
+
+def read_rounds(folder: Path) -> list[Round]:
+    """The rounds that a folder records; none without a file.
+
+    Raises
+    ------
+    UserError
+        if the file is not one that a run wrote.
+    """
+    path = folder / DESIGN_NAME
+    if not path.exists():
+        return []
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return [
+            Round(
+                trials=tuple(map(str, one["trials"])),
+                width=None if one["width"] is None else float(one["width"]),
+                share=float(one["share"]),
+            )
+            for one in content["rounds"]
+        ]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(str(path), "the rounds that a run recorded", "another content") from error
+
+
+def _text(rounds: Sequence[Round]) -> str:
+    records: list[dict[str, Any]] = [
+        {"trials": list(one.trials), "width": one.width, "share": one.share} for one in rounds
+    ]
+    return json.dumps({"rounds": records}, indent=1) + "\n"
+
+
+def _next_round(
+    study: Study, trials: Sequence[Trial], rounds: Sequence[Round], run: Runner
+) -> Round | None:
+    """The trials of the next round; None where there is nothing left to do."""
+    chosen = {name for one in rounds for name in one.trials}
+    ordinary = [trial for trial in trials if trial.control is None]
+    free = [trial for trial in ordinary if trial.digest not in chosen]
+    table = run.table()
+    spent = float(table["seconds"].sum()) if study.design.seconds else float(len(chosen))
+    limit = study.design.seconds or study.design.budget or max(FULL_SHARE * len(trials), 1.0)
+    if not free or spent >= limit:
+        return None
+    known = _known(study, table)
+    budget, count = _batch(study, limit, spent, table, chosen, trials)
+    proposal = _proposal(study, known, ordinary, free, count, budget)
+    if proposal is None:
+        return None
+    width = float(proposal.before) if np.isfinite(proposal.before) else None
+    if width is not None and study.design.until is not None and width <= study.design.until:
+        return None
+    names = [free[k].digest for k in proposal.trials.index]
+    wanted = {name for k in proposal.trials.index for name in _companions(free[k], study)}
+    available = {trial.digest for trial in trials} - chosen - set(names)
+    names += sorted(wanted & available)
+    total = sum(trial.cost for trial in trials)
+    done = sum(trial.cost for trial in trials if trial.digest in chosen | set(names))
+    return Round(trials=tuple(dict.fromkeys(names)), width=width, share=done / total)
+
+
+def _batch(
+    study: Study,
+    limit: float,
+    spent: float,
+    table: pd.DataFrame,
+    chosen: set[str],
+    trials: Sequence[Trial],
+) -> tuple[float | None, int]:
+    """Cost and trials of the next round."""
+    share = max(round((study.design.budget or FULL_SHARE * len(trials)) / BATCHES), 1)
+    count = study.design.batch or share
+    if study.design.seconds is None:
+        return None, int(min(count, np.ceil(limit - spent)))
+    cost = sum(trial.cost for trial in trials if trial.digest in chosen)
+    per_unit = float(table["seconds"].sum()) / cost if cost else 0.0
+    return ((limit - spent) / per_unit if per_unit else None), count
+
+
+def _known(study: Study, table: pd.DataFrame) -> Known:
+    """What the rows so far say, by the user's own forms and the published ones."""
+    from dataclasses import replace
+
+    from mtl_laws.pipeline.laws.design.proposal import Known
+
+    question = replace(question_of(study, 1, None), forms=())
+    rows = ordinary_rows(table) if len(table) else table
+    known = Known.of_table(rows, question, "results")
+    own = question_of(study, 1, None).own_forms()
+    forms = tuple(dict.fromkeys([*own, *known.forms])) if known.forms else ()
+    return replace(known, forms=forms, open_rows=None)
+
+
+def _proposal(
+    study: Study,
+    known: Known,
+    ordinary: Sequence[Trial],
+    free: Sequence[Trial],
+    count: int,
+    budget: float | None,
+) -> Proposal | None:
+    from mtl_laws.pipeline.laws.design.proposal import Request, propose
+
+    names = [*known.factors.values(), *known.groups]
+    candidates = asked_table(free, names)
+    candidates["cost"] = [trial.cost for trial in free]
+    cheapest = float(candidates["cost"].min())
+    if budget is not None and budget < cheapest:
+        return None
+    goal = asked_table(ordinary, names).drop_duplicates(ignore_index=True)
+    request = Request(
+        candidates=candidates,
+        cost="cost",
+        count=count,
+        budget=budget,
+        goal=None if study.laws.domain else goal,
+        domain=dict(study.laws.domain),
+        repeats=True,
+        replicates=False,
+        seed=study.laws.seed,
+    )
+    return propose(known, request)
+
+
+def _companions(trial: Trial, study: Study) -> list[str]:
+    """Digests of the trials that a gain of this one is measured against."""
+    target = study.laws.target
+    if not target.startswith("gain") or trial.task.tasks == 1:
+        return []
+    description = trial.to_json()
+    if target == "gain":
+        return [digest(single_task_twin(description))]
+    name = target.removeprefix("gain_")
+    plain = CONTROLS[name](description)
+    return [digest(marked(name, plain)), digest(plain)]

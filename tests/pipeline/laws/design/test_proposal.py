@@ -1,0 +1,145 @@
+"""Proposals: candidates, cost and goal as a user writes them, and the loop of ask and tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.laws.design.pool import check_within, costs_of, goal_of_ranges, read_levels
+from mtl_laws.pipeline.laws.design.proposal import Known, Request, groups_of, propose
+from mtl_laws.pipeline.laws.question import Question
+
+LEVELS = "n=100,200,400,800,1600 T=1,2,4"
+
+
+def candidates() -> pd.DataFrame:
+    return read_levels(LEVELS, ["n", "T"])
+
+
+def measured(table: pd.DataFrame, noise: float = 0.003, seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    size = table["n"] * (1 + 0.5 * (table["T"] - 1))
+    return table.assign(y=0.9 - 1.5 / np.sqrt(size) + rng.normal(0, noise, len(table)))
+
+
+def known(table: pd.DataFrame, forms: tuple[str, ...] = ()) -> Known:
+    question = Question("y", {"n": "n", "T": "T"}, forms=forms)
+    return Known.of_table(table, question, "table.csv")
+
+
+def test_levels_are_combined() -> None:
+    table = read_levels("n=1,2,3 g=a,b", ["n"], ["g"])
+    assert len(table) == 6
+    assert sorted(set(table["g"])) == ["a", "b"]
+
+
+@pytest.mark.parametrize("text", ["n=1,2", "n=1,x T=1", "n=1 n=2 T=1", "m=1 T=1", "n T=1"])
+def test_levels_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(UserError) as caught:
+        read_levels(text, ["n", "T"])
+    assert caught.value.path == "levels"
+
+
+def test_a_cost_is_a_column_or_a_formula() -> None:
+    table = candidates().assign(**{"GPU hours": 2.0})
+    np.testing.assert_allclose(costs_of(table, "6*n*T", "it"), 6 * table["n"] * table["T"])
+    np.testing.assert_allclose(costs_of(table, "GPU hours", "it"), 2.0)
+    np.testing.assert_allclose(costs_of(table, None, "it"), 1.0)
+    np.testing.assert_allclose(costs_of(table, "3", "it"), 3.0)
+
+
+@pytest.mark.parametrize("text", ["n - 100", "-n", "0", "m*n", "c0*n", "n ^ 2", "log(T - 1)"])
+def test_a_cost_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UserError) as caught:
+        costs_of(candidates(), text, "it")
+    assert caught.value.path == "cost"
+
+
+def test_a_goal_of_ranges_holds_its_corners() -> None:
+    ranges = {"n": (10.0, 1000.0), "T": (1.0, 4.0)}
+    goal = goal_of_ranges(ranges, {"n": np.array([10.0, 1e4]), "T": np.array([1.0, 8.0])})
+    assert len(goal["n"]) == 16
+    assert {(10.0, 1.0), (1000.0, 4.0)} <= set(zip(goal["n"].round(6), goal["T"], strict=True))
+
+
+def test_candidates_outside_the_domain_are_refused() -> None:
+    with pytest.raises(UserError) as caught:
+        check_within({"n": np.array([5.0, 50.0])}, {"n": (0.0, 10.0)}, "candidates")
+    assert (caught.value.path, caught.value.got) == ("candidates", 50.0)
+
+
+def test_a_group_without_rows_is_refused() -> None:
+    table = pd.DataFrame({"g": ["a", "c"]})
+    with pytest.raises(UserError) as caught:
+        groups_of(table, ["g"], ("a", "b"))
+    assert caught.value.got == "c"
+
+
+def test_an_empty_table_gets_a_first_design() -> None:
+    empty = pd.DataFrame({"n": [], "T": [], "y": []}, dtype=float)
+    made = propose(known(empty), Request(candidates=candidates(), count=6, cost="n*T"))
+    assert made.forms == ()
+    assert [each.kind for each in made.tells] == [*["space"] * 4, "noise", "space"]
+    assert made.trials.iloc[0].to_dict() == {"n": 100.0, "T": 1.0}
+    assert np.isnan(made.before)
+
+
+def test_asking_and_telling_goes_on() -> None:
+    table, form = measured(candidates().iloc[::2]), ("a + b*(n*(1 + c*(T - 1)))**d",)
+    for seed in range(3):
+        request = Request(candidates=candidates(), count=6, repeats=True)
+        made = propose(known(table, form), request)
+        assert len(made.trials) == 6
+        assert made.after < made.before
+        assert np.all(made.drops > 0)
+        table = pd.concat([table, measured(made.trials, seed=seed + 1)])
+
+
+def test_what_was_run_is_not_proposed_again() -> None:
+    table = measured(candidates().iloc[:12])
+    request = Request(candidates=candidates(), count=10, replicates=False)
+    made = propose(known(table), request)
+    assert sorted(made.trials.index) == [12, 13, 14]
+    with pytest.raises(UserError) as caught:
+        propose(known(measured(candidates())), request)
+    assert caught.value.path == "candidates"
+
+
+def test_own_forms_are_the_only_ones() -> None:
+    table = measured(candidates().iloc[:12])
+    made = propose(
+        known(table, ("a + b*n**c", "a + b*log(n*T)")), Request(candidates=candidates(), count=2)
+    )
+    assert len(made.forms) == 2
+
+
+def test_rows_without_a_target_are_the_goal() -> None:
+    table = measured(candidates())
+    table.loc[14, "y"] = np.nan
+    found = known(table)
+    assert found.open_rows is not None
+    assert found.open_rows["n"].tolist() == [1600.0]
+    assert found.rows is not None
+    assert len(found.rows) == 14
+
+
+def test_a_budget_below_every_cost_is_refused() -> None:
+    with pytest.raises(UserError) as caught:
+        propose(
+            known(measured(candidates().iloc[:12])),
+            Request(candidates=candidates(), cost="n", budget=50.0),
+        )
+    assert caught.value.path == "budget"
+
+
+def test_the_table_of_a_proposal_keeps_the_users_columns(tmp_path: Path) -> None:
+    table = measured(candidates().iloc[:12])
+    offer = candidates().assign(cost=1.0, name="x")
+    made = propose(known(table), Request(candidates=offer, count=3, cost="n")).table()
+    made.to_csv(tmp_path / "next.csv", index=False)
+    names = ["order", "n", "T", "cost", "name", "cost_", "spent", "drop", "tells"]
+    assert list(made.columns) == names
