@@ -132,9 +132,9 @@ def next_trials(
         raise UserError("budget", "a number above 0", budget)
     known = _known(source, target, factors, groups, bounds, tuple(form or ()), seed)
     table = (
-        read_levels(levels, tuple(known.factors), known.groups)
-        if candidates is None
-        else read_table(candidates)
+        read_table(candidates)
+        if levels is None and candidates is not None
+        else read_levels(levels or "", tuple(known.factors), known.groups)
     )
     proposal = propose(
         known,

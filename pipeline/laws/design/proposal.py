@@ -82,7 +82,9 @@ class Known:
             laws.target,
             _ends(laws.data.bounds or (None, None)),
             domains=dict(laws.data.domain),
-            group=pd.Index(levels).get_indexer(table["group"].astype(str)) if levels else None,
+            group=pd.Index(levels).get_indexer(pd.Index(table["group"].astype(str)))
+            if levels
+            else None,
             levels=tuple(levels),
         )
         forms = equal_forms(laws, rules)
@@ -261,6 +263,11 @@ class Proposal:
         return table
 
 
+def _codes(names: Sequence[str], values: pd.Series[str]) -> Indices:
+    """The place of every value among the names; −1 for one that is not there."""
+    return pd.Index(names).get_indexer(pd.Index(values.astype(str))).astype(np.int64)
+
+
 def propose(known: Known, request: Request, rules: DesignRules = RULES) -> Proposal:
     """The trials to run next, in order.
 
@@ -273,24 +280,29 @@ def propose(known: Known, request: Request, rules: DesignRules = RULES) -> Propo
     pool = _pool(known, request)
     free = ~_was_run(pool, known) if not request.repeats else np.ones(len(pool), bool)
     if not free.any():
-        count = f"all {len(pool)} were run already" if len(pool) else "there are none"
-        expected = f"at least one candidate that was not run yet; {count}"
+        why = f"all {len(pool)} were run already" if len(pool) else "there are none"
+        expected = f"at least one candidate that was not run yet; {why}"
         raise UserError(request.path, expected, len(pool))
     if request.budget is not None and request.budget < pool.cost[free].min():
         expected = f"at least {pool.cost[free].min():g}, the cost of the cheapest candidate"
         raise UserError("budget", expected, request.budget)
-    limits = {"count": request.count, "budget": request.budget}
     places = np.flatnonzero(free)
     if not known.forms:
         rows = None if known.rows is None else known.rows.columns
         chosen = first_plan(
-            pool.take(free), rows, replicates=request.replicates, rules=rules, **limits
+            pool.take(free),
+            rows,
+            count=request.count,
+            budget=request.budget,
+            replicates=request.replicates,
+            rules=rules,
         )
         chosen = replace(chosen, order=tuple(int(places[k]) for k in chosen.order))
         return _proposal(known, request, pool, chosen, [])
     assert known.rows is not None
     believed = beliefs(known.forms, known.rows, pool, request.seed, rules)
-    chosen = plan(believed, pool, available=free, rules=rules, **limits)
+    count, budget = request.count, request.budget
+    chosen = plan(believed, pool, count=count, budget=budget, available=free, rules=rules)
     unknown = known.rows.replicate_variance is None
     if request.replicates and unknown and len(chosen.order) >= rules.replicates:
         cheapest = min(chosen.order[:-1], key=lambda k: pool.cost[k])
@@ -365,7 +377,7 @@ def groups_of(
     for column in columns[1:]:
         joined = joined + SEPARATOR + table[column].astype(str)
     names = levels or tuple(dict.fromkeys(joined))
-    codes = pd.Index(names).get_indexer(joined)
+    codes = _codes(names, joined)
     if (codes < 0).any():
         level = joined[codes < 0].iloc[0]
         raise UserError(path, nearest(level, names, "a group that has rows"), level)
