@@ -27,7 +27,7 @@ from mtl_laws.pipeline.errors import UserError, check_settings, nearest
 from mtl_laws.pipeline.io.wholefile import make_folder, write_whole
 from mtl_laws.pipeline.laws.law import Law
 from mtl_laws.pipeline.laws.lawset import LawSet
-from mtl_laws.pipeline.training.spans import has_spans
+from mtl_laws.simulator.span_marks import has_spans
 
 if TYPE_CHECKING:
     from mtl_laws.pipeline.advice.check import CheckPlan, StageProgress

@@ -30,9 +30,9 @@ from mtl_laws.pipeline.advice.probe import (
     token_inputs,
 )
 from mtl_laws.pipeline.advice.sizes import TokenCounts
-from mtl_laws.pipeline.training.spans import has_spans, span_f1_of
 from mtl_laws.simulator.corpus import Corpus
 from mtl_laws.simulator.relatedness import ami_of_table, contingency, entropy_of
+from mtl_laws.simulator.span_marks import has_spans
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -218,6 +218,8 @@ class Evidence:
         names = self.corpus.layers[self.main].names
         if not has_spans(names):
             return soft, np.nan
+        from mtl_laws.pipeline.training.spans import span_f1_of  # loads torch
+
         return soft, span_f1_of(names, self._labels, scores.argmax(axis=1), self._lengths)
 
     def _relation(self, auxiliary: str) -> Relation:

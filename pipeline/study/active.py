@@ -70,25 +70,6 @@ class Runner:
     folder: Path
 
 
-def check_active(study: Study, trials: Sequence[Trial]) -> None:
-    """Refuse an active design that could not choose.
-
-    Raises
-    ------
-    UserError
-        at ``design``, if rows are held out, or laws use a factor that only training measures.
-    """
-    if study.laws.hold_out is not None:
-        expected = "full where `laws.hold_out` keeps out rows: they would never be trained"
-        raise UserError("design", expected, "active")
-    question = question_of(study, 1, None)
-    known = asked_table(trials, [*question.factors.values(), *question.groups])
-    for name in (*question.factors.values(), *question.groups):
-        if name not in known:
-            expected = f"full where laws use a column that only training measures, as {name}"
-            raise UserError("design", expected, "active")
-
-
 def train_rounds(study: Study, trials: Sequence[Trial], run: Runner) -> list[Round]:
     """Choose and train, round by round, until the budget is spent or the law is certain enough."""
     by_digest = {trial.digest: trial for trial in trials}

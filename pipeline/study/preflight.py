@@ -91,8 +91,6 @@ def find_problems(
     trials = expand(study)
     ordinary = [trial for trial in trials if trial.control is None]
     if study.design.kind == "active":
-        from mtl_laws.pipeline.study.active import check_active
-
         check_active(study, ordinary)
     question = question_of(study, 1, engine)
     least = question.rules.data.min_rows
@@ -108,6 +106,25 @@ def find_problems(
     if not started:
         yield from _equal_sizes(study, ordinary)
         yield from _impossible_tasks(study, trials)
+
+
+def check_active(study: Study, trials: Sequence[Trial]) -> None:
+    """Refuse an active design that could not choose.
+
+    Raises
+    ------
+    UserError
+        at ``design``, if rows are held out, or laws use a factor that only training measures.
+    """
+    if study.laws.hold_out is not None:
+        expected = "full where `laws.hold_out` keeps out rows: they would never be trained"
+        raise UserError("design", expected, "active")
+    question = question_of(study, 1, None)
+    known = asked_table(trials, [*question.factors.values(), *question.groups])
+    for name in (*question.factors.values(), *question.groups):
+        if name not in known:
+            expected = f"full where laws use a column that only training measures, as {name}"
+            raise UserError("design", expected, "active")
 
 
 def _law_checks(question: Question, ordinary: Sequence[Trial]) -> Iterator[Callable[[], object]]:

@@ -5,7 +5,8 @@ Notation
 K labels of a task; sentences of L tokens, any leading axes before them.
 
 Source: conlleval (Tjong Kim Sang and Buchholz 2000), as `seqeval` computes it by default: a span
-starts at B-, after O, or where the type changes, so that IO labels and stray I- are spans too.
+starts at B-, after O, after E- or where the type changes, so that IO labels and stray I- are spans
+too.
 """
 
 from __future__ import annotations
@@ -18,16 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mtl_laws.simulator.span_marks import CLOSING, OPENING, has_spans
+
 OUTSIDE = -1
-
-OPENING, INNER = ("B-", "S-", "U-"), ("I-", "E-", "L-")
-"""Marks of labels that open a span and of those that continue one, in BIO, BIOES and BILOU."""
-
-
-def has_spans(names: Sequence[str]) -> bool:
-    """Whether labels mark spans: O, and types that stand behind one of the marks."""
-    marked = [name for name in names if name != "O"]
-    return bool(marked) and all(name.startswith(OPENING + INNER) for name in marked)
 
 
 @dataclass(frozen=True)
@@ -38,10 +32,12 @@ class SpanLabels:
     ----------
     kinds : (K,), number of the span type, −1 outside.
     begins : (K,), whether the label opens a span whatever stands before it.
+    closes : (K,), whether the label closes its span whatever stands behind it.
     """
 
     kinds: Tensor
     begins: Tensor
+    closes: Tensor
 
     @classmethod
     def read(cls, names: Sequence[str], device: torch.device) -> SpanLabels | None:
@@ -52,7 +48,8 @@ class SpanLabels:
         types = sorted({name[2:] for name in marked})
         kinds = [types.index(name[2:]) if name != "O" else OUTSIDE for name in names]
         begins = [name.startswith(OPENING) for name in names]
-        return cls(torch.tensor(kinds, device=device), torch.tensor(begins, device=device))
+        closes = [name.startswith(CLOSING) for name in names]
+        return cls(*(torch.tensor(values, device=device) for values in (kinds, begins, closes)))
 
     def count(self, gold: Tensor, predicted: Tensor) -> Tensor:
         """Spans found right, predicted, and in gold: (…, C, L) twice -> (…, 3).
@@ -70,10 +67,11 @@ class SpanLabels:
         """Whether a span starts, and whether one ends, at each token (…, L)."""
         kinds = self.kinds[labels].masked_fill(hidden, OUTSIDE)
         around = torch.nn.functional.pad(kinds, (1, 1), value=OUTSIDE)
-        opens = self.begins[labels]
-        starts = (kinds != OUTSIDE) & (opens | (around[..., :-2] != kinds))
+        opens, closes = self.begins[labels], self.closes[labels]
+        closed_before = torch.nn.functional.pad(closes[..., :-1], (1, 0), value=False)
+        starts = (kinds != OUTSIDE) & (opens | closed_before | (around[..., :-2] != kinds))
         opens_next = torch.nn.functional.pad(opens[..., 1:], (0, 1), value=False)
-        ends = (kinds != OUTSIDE) & (opens_next | (around[..., 2:] != kinds))
+        ends = (kinds != OUTSIDE) & (closes | opens_next | (around[..., 2:] != kinds))
         return starts, ends
 
 

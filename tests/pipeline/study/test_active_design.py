@@ -10,7 +10,8 @@ import pytest
 
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.study import workers
-from mtl_laws.pipeline.study.active import DESIGN_NAME, check_active, read_rounds
+from mtl_laws.pipeline.study.active import DESIGN_NAME, read_rounds
+from mtl_laws.pipeline.study.preflight import check_active
 from mtl_laws.pipeline.study.study import Study
 from mtl_laws.pipeline.study.train import train_study
 from mtl_laws.pipeline.study.trials import Trial, expand

@@ -140,6 +140,18 @@ def test_span_f1_is_that_of_seqeval_to_the_last_digit(names: tuple[str, ...]) ->
         assert our_f1(names, case) == seqeval.f1_score(*named)
 
 
-@pytest.mark.parametrize("names", [("A", "B"), ("O", "B-X", "E-X"), ("O",)])
+@pytest.mark.parametrize("names", [("A", "B"), ("O", "B-X", "Q-X"), ("O",)])
 def test_labels_that_are_not_spans_have_no_span_f1(names: tuple[str, ...]) -> None:
     assert SpanLabels.read(names, torch.device("cpu")) is None
+
+
+def test_bioes_and_bilou_labels_are_spans_that_close() -> None:
+    names = ("O", "B-X", "I-X", "E-X", "S-X")
+    gold = [1, 2, 3, 4, 4, 0, 1, 3]  # B I E, S, S, O, B E: four spans
+    assert our_f1(names, ([gold], [gold])) == 1.0
+    apart = [1, 2, 3, 4, 2, 0, 1, 3]  # the second S is read as I: still a span, of its own
+    assert our_f1(names, ([gold], [apart])) == 1.0
+    joined = [1, 2, 2, 2, 4, 0, 1, 3]  # B I I I is one span instead of two
+    assert our_f1(names, ([gold], [joined])) == pytest.approx(2 * (2 / 3) * (2 / 4) / (7 / 6))
+    bilou = ("O", "B-X", "I-X", "L-X", "U-X")
+    assert our_f1(bilou, ([gold], [joined])) == our_f1(names, ([gold], [joined]))
