@@ -84,18 +84,8 @@ def outline(html: str) -> Outline:
 def test_every_section_is_there(outline: Outline) -> None:
     sections = {attributes["id"] for attributes in outline.all("section")}
     assert sections == {
-        *(
-            "answer",
-            "law",
-            "appendix",
-            "front",
-            "curves",
-            "gain",
-            "fit",
-            "constants",
-            "evidence",
-            "theory",
-        ),
+        *("answer", "law", "appendix"),
+        *("front", "curves", "gain", "fit", "constants", "evidence", "theory"),
         *("residuals", "learning", "data", "reproduce"),
     }
     linked = {str(a["href"])[1:] for a in outline.all("a") if str(a["href"]).startswith("#")}
