@@ -136,7 +136,7 @@ def _harm_text(laws: LawSet, surface: Surface, roles: Roles) -> str:
     harm = laws.harm
     if harm is not None and 0.0 < harm.lowered < 1.0 and not laws.law.levels:
         texts.append(
-            f"It predicts harm on {percent(harm.lowered)} of the fitted ranges, most at "
+            f"The law predicts harm on {percent(harm.lowered)} of the fitted ranges, most at "
             f"{point_text(harm.at)}."
         )
     return " ".join(text for text in texts if text)
