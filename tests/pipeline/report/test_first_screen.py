@@ -215,16 +215,6 @@ def _general_surface(expression: str) -> Surface:
     return Surface(laws.law, laws.target, table, laws.data)
 
 
-def test_groups_are_named_and_compared() -> None:
-    from test_report_groups import grouped_laws, grouped_rows
-
-    page = build_page(grouped_laws(), grouped_rows(), ReportContext("t", "c"))
-    text = " ".join(page.answer)
-    assert "These numbers are of group cnn, one of 3." in text
-    low, high = 0.9 - 8 / 320**0.5, 0.9 - 3 / 320**0.5
-    assert f"the groups go from {low:.3f} (lstm) to {high:.3f} (bilstm)." in text
-
-
 def test_the_law_is_shown_with_its_effective_quantity(tmp_path: Path) -> None:
     laws = LawSet.from_json(planted_laws())
     page = build_page(laws, report_table(), ReportContext("t", "c"))
