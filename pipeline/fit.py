@@ -338,8 +338,8 @@ def summary(laws: LawSet) -> str:
     )
 
     law = laws.law
-    formula, score = readable(law.shown), scores_in_words(law.scores)
-    lines = [f"law:    {laws.target} = {formula}"]
+    score = scores_in_words(law.scores)
+    lines = [f"law:    {laws.line()}"]
     if laws.groups is not None:
         lines.append(f"groups: {groups_text(law, laws.groups)}")
     lines.append(f"score:  {score}")

@@ -284,7 +284,7 @@ def ending(words: Sequence[str], codes: Sequence[int]) -> str:
         if stop.code not in codes:
             return f"exit {stop.code}: {lines[-1:]}"
         mistakes = [line for line in lines if line.startswith("mtl-laws: ")]
-        most = 20 if words[0] in ("plan", "run") else 1  # a study is told all its problems, one a line
+        most = 20 if words[0] in ("plan", "run") else 1  # a study: all its problems, one a line
         if stop.code and not (0 < len(mistakes) <= most and max(map(len, mistakes)) <= 1500):
             return f"{len(mistakes)} lines of {[len(line) for line in lines]} characters: {lines}"
         return ""

@@ -85,18 +85,22 @@ SELECTION = (
 )
 
 
+LONGEST_WORDS = 26
+"""Letters of a column's name that fit beside a factor's name on an axis."""
+
+
 # --- sections ------------------------------------------------------------------------------------
 
 TITLES = {
-    "front": ("Simpler and longer rivals", "Rivals"),
-    "forms": ("Your forms", "Your forms"),
-    "groups": ("Group by group", "Groups"),
     "curves": ("One factor at a time", "Curves"),
     "gain": ("Where training together helps", "Gain"),
+    "groups": ("Group by group", "Groups"),
     "fit": ("Inside and outside", "Fit"),
-    "constants": ("Constants", "Constants"),
-    "outliers": ("Outliers", "Outliers"),
     "evidence": ("Evidence for each factor", "Evidence"),
+    "outliers": ("Outliers", "Outliers"),
+    "forms": ("Your forms", "Your forms"),
+    "front": ("Simpler and longer rivals", "Rivals"),
+    "constants": ("Constants", "Constants"),
     "theory": ("What theory would have said", "Theory"),
     "residuals": ("What the law misses", "Residuals"),
     "learning": ("How the models were trained", "Training"),
@@ -104,6 +108,9 @@ TITLES = {
     "reproduce": ("How to reproduce this", "Reproduce"),
 }
 """Title of every section and its short name for links, in the order of the page."""
+
+APPENDIX = ("constants", "theory", "residuals", "learning", "data", "reproduce")
+"""Sections that most readers do not need."""
 
 INTROS = {
     "groups": (
@@ -306,6 +313,20 @@ def front_alt(
 
 
 # --- figures -------------------------------------------------------------------------------------
+
+
+def axis_text(surface: Surface, factor: str) -> str:
+    """The name of a factor on an axis, with its column or its part: ``n (amount of data)``."""
+    column, roles = surface.data.columns.get(factor, factor), surface.multitask
+    parts: dict[str, str] = {}
+    if roles is not None:
+        parts = {
+            roles.size: "amount of data",
+            roles.tasks: "tasks trained together",
+            roles.relatedness: "relatedness",
+        }
+    words = parts.get(factor, "") if column.lower() == factor.lower() else column
+    return f"{factor} ({words})" if 0 < len(words) <= LONGEST_WORDS else factor
 
 
 def curve_caption(

@@ -10,8 +10,9 @@ import pandas as pd
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.laws.law import Law
 from mtl_laws.pipeline.laws.lawset import LawSet
-from mtl_laws.pipeline.report import data_tables, tables
+from mtl_laws.pipeline.report import data_tables, first_screen, tables
 from mtl_laws.pipeline.report.figure_text import (
+    APPENDIX,
     CAPTIONS,
     EVIDENCE_COLUMNS,
     Heading,
@@ -36,6 +37,7 @@ from mtl_laws.pipeline.report.text import (
     main_reach_text,
     relatedness_text,
 )
+from mtl_laws.pipeline.symbolic.effective import EffectiveForm
 
 #: factors by which measured against predicted is coloured
 MOST_FITS = 3
@@ -69,10 +71,16 @@ class Page:
     Attributes
     ----------
     law : the selected law; None where no valid law was found.
+    title : the question, or what is predicted from what.
+    answer, trust : the first sentences: what the law says in numbers, how far it can be trusted.
+    terms : what the measure of relatedness is; empty where the table has none.
+    form : the law with its effective quantity under a name.
     words, notes : sentences beside the law: what it says, and what speaks against it.
     scores : name, R², RMSE and rows of each score.
-    sections : the headings of the sections below the law, in order.
-    figures : figures by section; the first of ``curves`` stands beside the law.
+    sections, appendix : the headings of the sections below the law, in order; those of the appendix
+        are further down and closed at first.
+    figures : figures by section; the first of ``curves`` stands beside the
+        answer.
     grids : tables by name.
     forms : the constants of each of the user's own forms that could be fitted.
     findings : for each factor which way it moves the law, and its evidence in words.
@@ -84,10 +92,16 @@ class Page:
     laws: LawSet
     law: Law | None
     front: Front
+    title: str
+    answer: tuple[str, ...]
+    trust: str
+    terms: str
+    form: EffectiveForm | None
     words: tuple[str, ...]
     notes: tuple[str, ...]
     scores: tuple[tuple[str, str, str, str], ...]
     sections: Mapping[str, Heading]
+    appendix: Mapping[str, Heading]
     figures: Mapping[str, tuple[Drawing, ...]]
     grids: Mapping[str, Grid]
     forms: tuple[Grid, ...]
@@ -123,15 +137,24 @@ def build_page(laws: LawSet, table: pd.DataFrame, context: ReportContext) -> Pag
     front = build_front(laws.front, laws.selected)
     figures = _figures(laws, front, surface, groups, context)
     grids = _grids(laws, table, front, surface if groups is None else groups.surface)
+    grids["predictions"] = first_screen.predictions_grid(surface)
+    sections = _sections(laws, front, surface, figures, grids)
+    law, roles = laws.selected, laws.data.roles
     return Page(
         context=context,
         laws=laws,
-        law=laws.selected,
+        law=law,
         front=front,
+        title=first_screen.title_text(context.question, laws),
+        answer=first_screen.answer(laws, surface),
+        trust=first_screen.trust(laws, data_tables.few_levels(laws, table)),
+        terms="" if surface is None else relatedness_text(surface),
+        form=None if law is None else law.effective(roles.size if roles else ""),
         words=_words(laws, surface),
         notes=(*context.notes, *_notes(laws, table)),
-        scores=tuple(tables.score_rows(laws.selected)) if laws.selected else (),
-        sections=_sections(laws, front, surface, figures, grids),
+        scores=() if law is None else tuple(tables.score_rows(law)),
+        sections={key: heading for key, heading in sections.items() if key not in APPENDIX},
+        appendix={key: heading for key, heading in sections.items() if key in APPENDIX},
         figures=figures,
         grids=grids,
         forms=tuple(
@@ -159,7 +182,7 @@ def _words(laws: LawSet, surface: Surface | None) -> tuple[str, ...]:
     """The law in words, and how far it can be trusted."""
     if surface is None:
         return ()
-    sentences = (*describe(surface), relatedness_text(surface), main_reach_text(laws))
+    sentences = (*describe(surface), main_reach_text(laws))
     return tuple(sentence for sentence in sentences if sentence)
 
 
@@ -196,7 +219,7 @@ def _sections(
     filled = {"front", "data", "reproduce"}
     filled |= {name for name, section in grids.items() if section}
     filled |= {name for name, drawings in figures.items() if drawings}
-    if len(figures.get("curves", ())) < 2:  # the first one stands beside the law
+    if len(figures.get("curves", ())) < 2:  # the first one stands beside the answer
         filled.discard("curves")
     leads = [entry.leads for entry in front.entries]
     held_out = surface is not None and not surface.inside.all()

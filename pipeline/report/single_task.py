@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from mtl_laws.pipeline.laws.bands import Bands
 from mtl_laws.pipeline.laws.levels import Floats
 from mtl_laws.pipeline.laws.record import Roles
 from mtl_laws.pipeline.report.surface import SPREAD, Surface
@@ -85,6 +86,49 @@ def equivalent_data(surface: Surface, roles: Roles, tasks: float) -> float | Gap
     fraction = (level - first) / (second - first)
     size = sizes[place] * (sizes[place + 1] / sizes[place]) ** fraction
     return float(size / surface.reference[roles.size])
+
+
+def sides(
+    surface: Surface, roles: Roles, tasks: float, sizes: Floats
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """Points (S,) of `tasks` together and of the main task alone; other factors at their middle."""
+    points = {name: np.full(len(sizes), value) for name, value in surface.reference.items()}
+    points |= {roles.size: sizes, roles.tasks: np.full(len(sizes), tasks)}
+    single = {roles.tasks: np.ones(len(sizes)), roles.relatedness: np.full(len(sizes), np.nan)}
+    return points, {**points, **single}
+
+
+def gains(surface: Surface, roles: Roles, tasks: float, sizes: Floats) -> Bands:
+    """The gain (S,) of `tasks` over one task, with intervals; a fall where lower is better."""
+    several, single = sides(surface, roles, tasks, sizes)
+    return surface.law.change(*((single, several) if surface.sign < 0 else (several, single)))
+
+
+def equivalent_interval(
+    surface: Surface, roles: Roles, tasks: float
+) -> tuple[float | None, float | None]:
+    """The 95 % interval of `equivalent_data`; an end is None where it is not known.
+
+    It holds every size of one task at which the interval of the difference from `tasks` contains
+    0, without a break around the size at which the law says that they are equal.
+    """
+    times = equivalent_data(surface, roles, tasks)
+    if not isinstance(times, float):
+        return None, None
+    sizes, size = followed_sizes(surface, roles), surface.reference[roles.size]
+    several, _ = sides(surface, roles, tasks, np.full(len(sizes), size))
+    _, single = sides(surface, roles, tasks, sizes)
+    band = surface.law.change(several, single).law
+    if band is None:
+        return None, None
+    equal = (band[0] <= 0.0) & (band[1] >= 0.0)
+    place = int(np.searchsorted(sizes, times * size))
+    below = np.flatnonzero(~equal[:place])
+    above = np.flatnonzero(~equal[place:])
+    # the ends lie between the last size that differs and the first that does not
+    low = min(float(sizes[below[-1]] / size), times) if len(below) else None
+    high = max(float(sizes[place + above[0]] / size), times) if len(above) else None
+    return low, high
 
 
 def middle_and_most_tasks(surface: Surface, roles: Roles) -> list[float]:

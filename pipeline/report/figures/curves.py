@@ -26,7 +26,7 @@ from matplotlib.patches import Patch
 
 from mtl_laws.pipeline.laws.bands import Bands
 from mtl_laws.pipeline.laws.levels import UNDEFINED, Floats, scaled
-from mtl_laws.pipeline.report.figure_text import curve_alt, curve_caption
+from mtl_laws.pipeline.report.figure_text import axis_text, curve_alt, curve_caption
 from mtl_laws.pipeline.report.figures.canvas import (
     FONT_SIZE,
     MUTED,
@@ -272,7 +272,7 @@ def draw_curves(surface: Surface, x: str) -> Drawing:
     for line, colour in zip(piece.lines, colours, strict=True):
         _draw_line(axes, line, colour)
     axes.set_ylim(*_limits(surface, piece))
-    label_axes(axes, x, surface.target)
+    label_axes(axes, axis_text(surface, x), surface.target)
     shade_outside(axes, surface.fitted_range(x))
     _label_lines(axes, piece, colours)
     _legend(figure, piece)

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from mtl_laws.pipeline.laws.levels import NOWHERE, UNDEFINED, Floats
 from mtl_laws.pipeline.report.figure_text import (
+    axis_text,
     fit_alt,
     residual_alt,
     residual_caption,
@@ -138,7 +139,7 @@ def draw_residuals(surface: Surface, factor: str | None) -> Drawing:
     means = _running_mean(surface, x, defined & surface.inside, factor)
     axes.plot(*means, color=INK.light, linewidth=1.6, marker="_", markersize=9)
     _residual_limits(axes, surface, defined)
-    name = f"{surface.target} predicted" if factor is None else factor
+    name = f"{surface.target} predicted" if factor is None else axis_text(surface, factor)
     label_axes(axes, name, f"{surface.target}: measured − predicted")
     if factor is not None:
         shade_outside(axes, surface.fitted_range(factor))

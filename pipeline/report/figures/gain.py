@@ -22,7 +22,7 @@ from matplotlib.patches import Rectangle
 
 from mtl_laws.pipeline.laws.levels import Floats
 from mtl_laws.pipeline.laws.record import GainCell, PooledGain, Roles
-from mtl_laws.pipeline.report.figure_text import gain_alt, gain_caption
+from mtl_laws.pipeline.report.figure_text import axis_text, gain_alt, gain_caption
 from mtl_laws.pipeline.report.figures.canvas import (
     DIVERGING,
     FONT_SIZE,
@@ -141,7 +141,7 @@ def _draw_map(surface: Surface, roles: Roles, gain_map: GainMap) -> Drawing:
         axes.contour(*grid, levels=[0.0], colors=[INK.light], linewidths=1.6)
     _hatch(axes, surface, roles, gain_map.cells)
     _mark(axes, roles, gain_map.cells)
-    label_axes(axes, roles.size, roles.relatedness)
+    label_axes(axes, *(axis_text(surface, name) for name in (roles.size, roles.relatedness)))
     axes.set_ylim(gain_map.relatedness[0], gain_map.relatedness[-1])
     return Drawing(
         name=f"gain-{number(gain_map.tasks).replace(',', '')}",

@@ -47,11 +47,12 @@ window.addEventListener("load", () => {
     line: box(page.querySelector("#law .formula mn")).height,
     maths: [...page.querySelectorAll("section > .formula math, table.laws math")]
       .filter(shown).map(e => box(e).width * box(e).height),
-    drawings: [...page.querySelectorAll("svg.drawing")].map(e => [box(e).width, box(e).height]),
-    text: Math.min(...[...page.querySelectorAll("#law svg text")].map(e => box(e).height)),
+    drawings: [...page.querySelectorAll("svg.drawing")].filter(shown)
+      .map(e => [box(e).width, box(e).height]),
+    text: Math.min(...[...page.querySelectorAll("#answer svg text")].map(e => box(e).height)),
     ink: view.getComputedStyle(page.body).color,
     paper: view.getComputedStyle(page.body).backgroundColor,
-    axis: view.getComputedStyle(page.querySelector("#law svg text")).fill,
+    axis: view.getComputedStyle(page.querySelector("#answer svg text")).fill,
     mark: marks[0].id, before, after,
     labels: [...page.querySelectorAll("#front svg text")].map(e => e.textContent.trim()),
     rows: [...page.querySelectorAll("#front tbody tr")].filter(shown)

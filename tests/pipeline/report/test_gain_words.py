@@ -157,7 +157,7 @@ def test_a_scaling_law_of_a_loss_has_no_word_of_tasks(tmp_path: Path) -> None:
     assert LawSet.load(laws.save(tmp_path)).data.lower_is_better
     write_report(tmp_path, laws, problem.rows, ReportContext("a loss", "mtl-laws fit"))
     report = (tmp_path / "report.md").read_text(encoding="utf-8")
-    head, _, _ = report.partition("## What theory would have said")
+    head, _, _ = report.partition("### What theory would have said")
     sentences = [line for line in head.splitlines() if "theoretical forms" not in line]
     text = "\n".join(sentences)
     for word in ("tasks", "single-task", "negative transfer", "harm", "training together"):

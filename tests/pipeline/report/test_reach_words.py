@@ -121,7 +121,7 @@ def test_the_report_and_the_terminal_say_how_far(
 ) -> None:
     write_report(tmp_path, known, table, ReportContext("t", "c"))
     markdown = (tmp_path / "report.md").read_text(encoding="utf-8").replace("\\", "")
-    first = markdown.partition("## Simpler and longer rivals")[0]
+    first = markdown.partition("## One factor at a time")[0]
     assert f"- {reach_text(FAR)}" in first
     assert "12,800" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "grows outside the fitted region" in markdown

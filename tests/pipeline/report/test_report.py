@@ -84,11 +84,13 @@ def outline(html: str) -> Outline:
 def test_every_section_is_there(outline: Outline) -> None:
     sections = {attributes["id"] for attributes in outline.all("section")}
     assert sections == {
-        *("law", "front", "curves", "gain", "fit", "constants", "evidence", "theory"),
+        *("answer", "law", "appendix"),
+        *("front", "curves", "gain", "fit", "constants", "evidence", "theory"),
         *("residuals", "learning", "data", "reproduce"),
     }
     linked = {str(a["href"])[1:] for a in outline.all("a") if str(a["href"]).startswith("#")}
-    assert linked - {"main"} == sections - {"law"}
+    further = {"constants", "theory", "residuals", "learning", "data", "reproduce"}
+    assert linked - {"main"} == sections - {"answer", "law", *further}
 
 
 def test_figures_are_left_as_svg_and_png(written: Path) -> None:
@@ -205,7 +207,9 @@ def test_what_was_found_on_each_factor_is_said_in_both_reports(written: Path, ht
 
 def test_every_section_says_what_to_see_in_both_reports(written: Path, html: str) -> None:
     text = (written / "report.md").read_text(encoding="utf-8").replace("\\", "")
-    sections = re.findall(r'<section id="(\w+)"[^>]*>\s*<h2[^>]*>[^<]*</h2>\s*<p>(.*?)</p>', html)
+    sections = re.findall(
+        r'<section id="(\w+)"[^>]*>\s*<h[23][^>]*>[^<]*</h[23]>\s*<p>(.*?)</p>', html
+    )
     assert {name for name, _ in sections} == {
         *("front", "curves", "gain", "fit", "constants", "evidence", "theory"),
         *("residuals", "learning", "data", "reproduce"),

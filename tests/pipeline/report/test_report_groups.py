@@ -17,6 +17,7 @@ from mtl_laws.pipeline.report import ReportContext, write_report
 from mtl_laws.pipeline.report.data_tables import assumed_fractions, region_grid
 from mtl_laws.pipeline.report.figures.canvas import shorten_label
 from mtl_laws.pipeline.report.figures.groups import MOST_PANELS, draw_groups, main_factor
+from mtl_laws.pipeline.report.first_screen import answer
 from mtl_laws.pipeline.report.page import build_page
 from mtl_laws.pipeline.report.surface import grouped
 from mtl_laws.pipeline.report.tables import constants_grid
@@ -244,3 +245,12 @@ def test_a_fraction_or_a_size_by_its_values_is_not_noted(
     laws, table = assumed("rate", values, domain)
     assert assumed_fractions(laws, table) == {}
     assert not any("rate=LOW:HIGH" in note for note in build_page(laws, table, CONTEXT).notes)
+
+
+def test_the_answer_names_its_group_and_compares_the_others() -> None:
+    groups = grouped(grouped_laws(), grouped_rows())
+    assert groups is not None
+    text = " ".join(answer(grouped_laws(), groups.of("cnn")))
+    assert "These numbers are of group cnn, one of 3." in text
+    low, high = 0.9 - 8 / 320**0.5, 0.9 - 3 / 320**0.5
+    assert f"the groups go from {low:.3f} (lstm) to {high:.3f} (bilstm)." in text
