@@ -172,7 +172,8 @@ class GainPredictor:
                 gain = self.law.errors.widened(replace(held, outside=gain.outside), n)
             if self.alone is not None:
                 columns = {name: _column([single], name) for name in self.alone.factors}
-                alone = bounded(self.alone, columns)
+                score = bounded(self.alone, columns)
+                alone = None if "n" in score.outside[0] else score  # a probe sees no more tokens
         else:
             without = self._columns([single] * len(sets))
             first, second = (without, together) if self.law.lower_is_better else (together, without)

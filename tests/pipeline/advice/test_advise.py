@@ -77,6 +77,14 @@ def test_the_gain_can_be_recomputed_from_the_record() -> None:
         assert one["together"]["value"] == pytest.approx(total)
 
 
+def test_beyond_the_tokens_that_were_measured_no_score_is_claimed() -> None:
+    advice = advice_of(HARBOUR, "pos", n=50_000)
+    first = advice.suggestions[0]
+    assert (first.alone, first.together) == (None, None)
+    assert "n" in first.outside
+    assert abs(first.gain.value) < 0.02
+
+
 def test_little_evidence_is_called_that() -> None:
     advice = advice_of(HARBOUR, "pos", n=100)
     best = advice.suggestions[0]
