@@ -460,8 +460,8 @@ def _in_threads(
     limit = None if left is None else max(left, 1.0)
     options.progress(stage.name, len(results), len(runs))
     with ThreadPoolExecutor(len(runs)) as threads:
-        futures = [threads.submit(_run_engine, run, limit) for run in runs[len(results) :]]
         try:
+            futures = [threads.submit(_run_engine, run, limit) for run in runs[len(results) :]]
             for future in futures:
                 answer, place = future.result(), (stage.name, len(runs), len(results))
                 kept = answer if journal is None else journal.add(*place, answer, clock.seconds)

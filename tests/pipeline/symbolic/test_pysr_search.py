@@ -42,8 +42,9 @@ FAILURES = [
     "pysr: its process was killed by signal 9, twice",
 ]
 COMMAND = """
-import sys
+import signal
 from mtl_laws.pipeline.cli.app import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background work ignores it
 main()
 """
 
