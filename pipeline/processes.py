@@ -39,6 +39,7 @@ def in_processes(
     `ATTEMPTS` losses this process does the work itself, one piece after another.
     """
     call, done = joblib.delayed(in_worker), 0
+    _mute_manager_thread()
     for _ in range(ATTEMPTS if jobs > 1 else 0):
         try:
             tasks = [call(os.getpid(), loaded(), work, *arguments) for arguments in batch[done:]]
@@ -53,6 +54,22 @@ def in_processes(
             get_reusable_executor().shutdown(wait=True, kill_workers=True)
     for arguments in batch[done:]:
         yield work(*arguments)
+
+
+@cache
+def _mute_manager_thread() -> None:
+    """Print no traceback of loky's own thread, which may fail while its workers are being ended.
+
+    What it has lost, `in_processes` is told by `BrokenProcessPool`.
+    """
+    usual = threading.excepthook
+
+    def hook(failure: threading.ExceptHookArgs) -> None:
+        thread = failure.thread
+        if thread is None or not thread.name.startswith("ExecutorManagerThread"):
+            usual(failure)
+
+    threading.excepthook = hook
 
 
 @contextmanager
