@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from mtl_laws.pipeline import processes
 from mtl_laws.pipeline.processes import ATTEMPTS, in_processes
 
 SHORT = 600.0
@@ -50,6 +52,7 @@ def test_work_that_kills_every_worker_is_done_by_the_parent(
 
 SEARCH = """
 import sys
+import threading
 import numpy as np, pandas as pd
 from mtl_laws import fit_laws
 
@@ -93,3 +96,19 @@ def test_no_worker_of_a_search_outlives_a_killed_parent() -> None:
     while alive(workers) and time.monotonic() - begin < SHORT:
         time.sleep(0.2)
     assert alive(workers) == set()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_only_the_thread_of_the_pool_ends_without_a_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
+    processes._mute_manager_thread.cache_clear()
+    assert list(in_processes(abs, [(-1,)], 1)) == [1]
+    for name in ("ExecutorManagerThread", "another"):
+        thread = threading.Thread(target=lambda: 1 / 0, name=name)
+        thread.start()
+        thread.join()
+    error = capsys.readouterr().err
+    assert error.count("ZeroDivisionError") == 1
+    assert "another" in error
