@@ -170,8 +170,8 @@ def _deviation(errors: Floats, n: Floats) -> tuple[float, float]:
         variance = np.exp(2 * x[0]) + np.exp(2 * x[1]) / n
         return float(np.sum(np.log(variance) + errors**2 / variance))
 
-    found = minimize(loss, np.log([0.01, 0.3]), method="Nelder-Mead").x
-    return float(np.exp(found[0])), float(np.exp(found[1]))
+    fitted = minimize(loss, np.log([0.01, 0.3]), method="Nelder-Mead").x
+    return float(np.exp(fitted[0])), float(np.exp(fitted[1]))
 
 
 def agreement(cells: pd.DataFrame, predicted: Floats) -> dict[str, float]:
@@ -190,15 +190,15 @@ def agreement(cells: pd.DataFrame, predicted: Floats) -> dict[str, float]:
 
 def coverage(cells: pd.DataFrame, predicted: Floats) -> float:
     """Fraction of mean gains in the 95 % interval, its widths from the other corpora."""
-    held = np.empty(len(cells), dtype=bool)
+    inside = np.empty(len(cells), dtype=bool)
     corpus, gain = cells["corpus"].to_numpy(), cells["gain"].to_numpy(float)
     for name in np.unique(corpus):
         own = corpus == name
         errors = gain_errors(cells[~own], predicted[~own])
         sd, _ = errors.deviations(cells.loc[own, "n_request"].to_numpy(float))
         half = student.ppf(0.975, errors.corpora - 1) * sd
-        held[own] = np.abs(gain[own] - predicted[own]) <= half
-    return float(held.mean())
+        inside[own] = np.abs(gain[own] - predicted[own]) <= half
+    return float(inside.mean())
 
 
 def regret(cells: pd.DataFrame, scores: Mapping[str, Floats]) -> dict[str, float]:
@@ -237,7 +237,7 @@ def main() -> None:
     parser.add_argument("--table", type=Path, help="the table, if it is not the one that ships")
     given = parser.parse_args()
     table = pd.read_parquet(given.table) if given.table else load_reference("real-gains")
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for metric in METRICS:
         cells = cell_table(table, metric)
         print(f"\n{metric.score}: {len(cells)} rows, {cells['corpus'].nunique()} corpora")
@@ -259,7 +259,7 @@ def main() -> None:
             "transfer": cells[transfer].to_numpy(float),
             "entropy": -(cells["h_main"] * cells["h_aux"] / cells["n"]).to_numpy(float),
         }
-        found[metric.score] = {
+        results[metric.score] = {
             "law": law.expression,
             "coverage": coverage(cells, predicted),
             "errors": asdict(errors),
@@ -274,7 +274,7 @@ def main() -> None:
                 for n, part in cells.groupby("n_request")
             },
         }
-        print(json.dumps(found[metric.score], indent=1))
+        print(json.dumps(results[metric.score], indent=1))
         if given.ship:
             ship(metric.score, laws, law, cells)
             if metric.alone:
@@ -284,7 +284,7 @@ def main() -> None:
                 ship(f"{metric.score}-alone", laws_alone, laws_alone.law, alone)
             text = json.dumps(asdict(errors), indent=1)
             (SHIPPED / f"{metric.score}-errors.json").write_text(text + "\n", encoding="utf-8")
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -29,22 +29,22 @@ ESTIMATED = ("ami", "h_main", "h_aux", "h_main_given_aux", "h_aux_given_main")
 """Those that they have, measured on the whole corpus: here they are estimated from n labels."""
 
 
-def with_statistics(table: pd.DataFrame, kept: Path) -> pd.DataFrame:
+def with_statistics(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
     """The outcomes with the statistics of their set, sizes and seed.
 
     Parameters
     ----------
     table : outcomes; `corpus` is a list of files as JSON text, `aux` one of layers.
-    kept : folder for the statistics of one corpus and seed each, which take a while.
+    folder : of the statistics of one corpus and seed each, which take a while to compute.
     """
-    kept.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     files = table["corpus"].map(json.loads)
     named = table.assign(corpus=files.map(lambda paths: Path(paths[0]).parts[0]))
     layers = named["aux"].map(lambda text: [] if pd.isna(text) else json.loads(text))
     named["aux"] = ["+".join(names[: T - 1]) for names, T in zip(layers, named["T"], strict=True)]
     parts = []
     for (corpus, seed), rows in named.groupby(["corpus", "seed"]):
-        path = kept / f"{corpus}-{seed}.parquet"
+        path = folder / f"{corpus}-{seed}.parquet"
         if not path.exists():
             paths = tuple(map(Path, files[rows.index[0]]))
             write_parquet(pd.DataFrame(list(_described(rows, paths, int(seed)))), path)
@@ -67,7 +67,7 @@ def _described(rows: pd.DataFrame, paths: tuple[Path, ...], seed: int) -> Iterat
             sizes = TokenCounts(int(n), dict.fromkeys(corpus.layers, int(n_aux)))
             evidence = Evidence(corpus, str(main), sizes, EvidenceRules(seed=seed))
             for aux in same["aux"].unique():
-                known = asdict(evidence.statistics(tuple(aux.split("+")) if aux else ()))
-                sized = {"n_request": n, "n_aux_request": n_aux or None, "T": known.pop("T")}
-                del known["n"], known["n_aux"]
-                yield {"main": main, "aux": aux, **sized, **known}
+                statistics = asdict(evidence.statistics(tuple(aux.split("+")) if aux else ()))
+                sized = {"n_request": n, "n_aux_request": n_aux or None, "T": statistics.pop("T")}
+                del statistics["n"], statistics["n_aux"]
+                yield {"main": main, "aux": aux, **sized, **statistics}

@@ -12,7 +12,6 @@ nan : undefined, as everything about auxiliaries is at T = 1
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import fmean
@@ -22,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from mtl_laws.pipeline.advice.factors import FACTORS
 from mtl_laws.pipeline.advice.probe import (
     MainProbe,
     predicted_labels,
@@ -137,7 +135,7 @@ class Evidence:
         """The statistics of one set of auxiliaries; () for the main layer alone."""
         counts = np.bincount(self._labels)
         alone, f1_alone = self._alone
-        found = Statistics(
+        result = Statistics(
             n=self.sizes.n,
             T=1 + len(auxiliaries),
             h_main=entropy_of(counts),
@@ -150,14 +148,17 @@ class Evidence:
             transfer_f1=0.0 * f1_alone,
         )
         if not auxiliaries:
-            return found
-        pairs = [self._relation(name) for name in auxiliaries]
+            return result
+        for name in auxiliaries:
+            if name not in self.relations:
+                self.relations[name] = self._relate(name)
+        pairs = [self.relations[name] for name in auxiliaries]
         added = np.concatenate([pair.scores for pair in pairs], axis=1)
         together, f1_together = self._scored(self._probe.scores(added))
         decay = max(1.0, self.sizes.n / self.rules.most) ** -self.rules.decay
         transfer = (together - alone) * decay
         return replace(
-            found,
+            result,
             n_aux=fmean(self.sizes.n_aux[name] for name in auxiliaries),
             ami=fmean(pair.ami for pair in pairs),
             explained=fmean(pair.explained for pair in pairs),
@@ -168,11 +169,6 @@ class Evidence:
             transfer=transfer,
             transfer_f1=(f1_together - f1_alone) * decay,
         )
-
-    def columns(self, sets: Sequence[LayerSet]) -> dict[str, Floats]:
-        """Factor -> values (N,), one for each set."""
-        rows = [self.statistics(names) for names in sets]
-        return {name: np.array([getattr(row, name) for row in rows], float) for name in FACTORS}
 
     @cached_property
     def _sentences(self) -> Places:
@@ -221,11 +217,6 @@ class Evidence:
         from mtl_laws.pipeline.training.spans import span_f1_of  # loads torch
 
         return soft, span_f1_of(names, self._labels, scores.argmax(axis=1), self._lengths)
-
-    def _relation(self, auxiliary: str) -> Relation:
-        if auxiliary not in self.relations:
-            self.relations[auxiliary] = self._relate(auxiliary)
-        return self.relations[auxiliary]
 
     def _relate(self, auxiliary: str) -> Relation:
         """What one auxiliary says; its own tokens are on other sentences where there are enough."""

@@ -159,16 +159,16 @@ class GainPredictor:
     def predict(self, sets: Sequence[LayerSet]) -> list[Suggestion]:
         """One suggestion for each set, in order."""
         law = self.law.law
-        known = [self.evidence.statistics(names) for names in sets]
+        statistics = [self.evidence.statistics(names) for names in sets]
         single = self.evidence.statistics(())
-        together = self._columns(known)
+        together = self._columns(statistics)
         alone: Bands | None = None
         both: Bands | None = None
         if self.law.target.startswith(GAIN):
             gain = law.bands(together)
             if self.law.errors is not None:
                 held = law.bands(self._held(together))
-                n = np.array([one.n for one in known], float)
+                n = np.array([one.n for one in statistics], float)
                 gain = self.law.errors.widened(replace(held, outside=gain.outside), n)
             if self.alone is not None:
                 columns = {name: _column([single], name) for name in self.alone.factors}
@@ -181,7 +181,7 @@ class GainPredictor:
             gain = law.change(first, second)
         return [
             self._suggestion(names, one, row, gain, alone, both)
-            for row, (names, one) in enumerate(zip(sets, known, strict=True))
+            for row, (names, one) in enumerate(zip(sets, statistics, strict=True))
         ]
 
     def best_set(self, singles: Sequence[Suggestion]) -> Suggestion | None:
@@ -206,7 +206,7 @@ class GainPredictor:
     def _suggestion(
         self,
         names: LayerSet,
-        known: Statistics,
+        statistics: Statistics,
         row: int,
         gain: Bands,
         alone: Bands | None,
@@ -224,12 +224,12 @@ class GainPredictor:
             gain=value,
             helps=value.helps,
             outside=gain.outside[row],
-            statistics=known,
+            statistics=statistics,
         )
 
-    def _columns(self, known: Sequence[Statistics]) -> dict[str, Floats]:
+    def _columns(self, statistics: Sequence[Statistics]) -> dict[str, Floats]:
         """Factor of the law -> values (N,)."""
-        return {name: _column(known, key) for name, key in self.law.sources.items()}
+        return {name: _column(statistics, key) for name, key in self.law.sources.items()}
 
     def _held(self, columns: Mapping[str, Floats]) -> dict[str, Floats]:
         """The columns with n at the end of its fitted range, where it lies beyond.
@@ -261,8 +261,8 @@ def bounded(law: Law, columns: Mapping[str, Floats]) -> Bands:
     return law.bands(columns).within(None if uncertainty is None else uncertainty.bounds)
 
 
-def _column(known: Sequence[Statistics], name: str) -> Floats:
-    return np.array([getattr(one, name) for one in known], dtype=float)
+def _column(statistics: Sequence[Statistics], name: str) -> Floats:
+    return np.array([getattr(one, name) for one in statistics], dtype=float)
 
 
 def _widened(mean: Floats, band: Band | None, half: Floats) -> Band:

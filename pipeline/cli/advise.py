@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mtl_laws.pipeline.cli.options import Out
+from mtl_laws.pipeline.cli.options import CorpusColumns, CorpusFormat, Out, WordColumn
 
 
 def advise(
@@ -42,27 +42,13 @@ def advise(
             metavar="N", help="Further tokens of each auxiliary task; default: all in the corpus."
         ),
     ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(metavar="NAME,…", help="Names of the columns of a CoNLL file."),
-    ] = None,
-    word_column: Annotated[
-        str | None,
-        typer.Option(
-            metavar="K",
-            help="Column of the words, by number from 1 or by name; default: the first with words.",
-        ),
-    ] = None,
+    columns: CorpusColumns = None,
+    word_column: WordColumn = None,
     skip: Annotated[
         list[str] | None,
         typer.Option(metavar="LAYER", help="Column that is not a label layer; repeatable."),
     ] = None,
-    format: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FORMAT", help="conll, conllu or jsonl; default: detected from the content."
-        ),
-    ] = None,
+    format: CorpusFormat = None,
     metric: Annotated[
         str | None,
         typer.Option(

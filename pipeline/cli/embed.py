@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mtl_laws.pipeline.cli.options import CorpusColumns, CorpusFormat, WordColumn
 from mtl_laws.pipeline.errors import UserError
 
 
@@ -29,23 +30,9 @@ def embed(
     device: Annotated[
         str, typer.Option(metavar="NAME", help="Device to run on: cpu, cuda or cuda:NUMBER.")
     ] = "cpu",
-    columns: Annotated[
-        str | None,
-        typer.Option(metavar="NAME,…", help="Names of the columns of a CoNLL file."),
-    ] = None,
-    word_column: Annotated[
-        str | None,
-        typer.Option(
-            metavar="K",
-            help="Column of the words, by number from 1 or by name; default: the first with words.",
-        ),
-    ] = None,
-    format: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FORMAT", help="conll, conllu or jsonl; default: detected from the content."
-        ),
-    ] = None,
+    columns: CorpusColumns = None,
+    word_column: WordColumn = None,
+    format: CorpusFormat = None,
 ) -> None:
     """Write a vector for each token of a corpus, by a pretrained encoder.
 

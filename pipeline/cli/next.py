@@ -20,7 +20,7 @@ from mtl_laws.pipeline.cli.options import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mtl_laws.pipeline.laws.design.proposal import Known, Proposal, Tells
+    from mtl_laws.pipeline.laws.design.proposal import Knowledge, Proposal, Tells
 
 LEVELS = "FACTOR=LEVEL,… …"
 
@@ -130,14 +130,14 @@ def next_trials(
         raise UserError("count", "a whole number above 0", count)
     if budget is not None and not budget > 0:
         raise UserError("budget", "a number above 0", budget)
-    known = _known(source, target, factors, groups, bounds, tuple(form or ()), seed)
+    knowledge = _knowledge(source, target, factors, groups, bounds, tuple(form or ()), seed)
     table = (
         read_table(candidates)
         if levels is None and candidates is not None
-        else read_levels(levels or "", tuple(known.factors), known.groups)
+        else read_levels(levels or "", tuple(knowledge.factors), knowledge.groups)
     )
     proposal = propose(
-        known,
+        knowledge,
         Request(
             candidates=table,
             path="levels" if candidates is None else "candidates",
@@ -156,7 +156,7 @@ def next_trials(
         typer.echo(f"table: {out}")
 
 
-def _known(
+def _knowledge(
     source: Path,
     target: str | None,
     factors: str | None,
@@ -164,10 +164,10 @@ def _known(
     bounds: str,
     forms: tuple[str, ...],
     seed: int,
-) -> Known:
+) -> Knowledge:
     """What the source says: laws, or a table with a question."""
     from mtl_laws.pipeline.errors import MissingError, UserError
-    from mtl_laws.pipeline.laws.design.proposal import Known
+    from mtl_laws.pipeline.laws.design.proposal import Knowledge
     from mtl_laws.pipeline.laws.lawset import LawSet
     from mtl_laws.pipeline.laws.question import Question, check_question
     from mtl_laws.pipeline.reference_data import read_source
@@ -177,7 +177,7 @@ def _known(
         given = next((name for name, value in asked.items() if value is not None), None)
         if given is not None:
             raise UserError(given, "no such option: the laws say it", asked[given])
-        return Known.of_laws(LawSet.load(source))
+        return Knowledge.of_laws(LawSet.load(source))
     if target is None or factors is None:
         name = "target" if target is None else "factors"
         raise MissingError(name, "a table does not say which columns are meant", None)
@@ -190,7 +190,7 @@ def _known(
         seed=seed,
     )
     check_question(question)
-    return Known.of_table(read_source(source, empty=True), question, str(source))
+    return Knowledge.of_table(read_source(source, empty=True), question, str(source))
 
 
 def _lines(proposal: Proposal) -> list[str]:

@@ -54,6 +54,24 @@ TimeLimit = Annotated[
 ]
 
 
+CorpusColumns = Annotated[
+    str | None, typer.Option(metavar="NAME,…", help="Names of the columns of a CoNLL file.")
+]
+WordColumn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="K",
+        help="Column of the words, by number from 1 or by name; default: the first with words.",
+    ),
+]
+CorpusFormat = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FORMAT", help="conll, conllu or jsonl; default: detected from the content."
+    ),
+]
+
+
 def parse_factors(text: str) -> dict[str, str]:
     """``n=tokens,T=tasks`` as {factor: column}; a bare column is a factor of its own name.
 

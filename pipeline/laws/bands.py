@@ -73,7 +73,9 @@ class Bands:
 
     def within(self, bounds: tuple[float | None, float | None] | None) -> Bands:
         """The same predictions with their mean inside the target's bounds, as its intervals are."""
-        return self if bounds is None else replace(self, mean=np.clip(self.mean, *_ends(bounds)))
+        if bounds is None:
+            return self
+        return replace(self, mean=np.clip(self.mean, *bound_ends(bounds)))
 
     @staticmethod
     def joined(parts: Sequence[tuple[npt.NDArray[np.intp], Bands]], size: int) -> Bands:
@@ -467,11 +469,11 @@ def _clip(band: Band | None, bounds: tuple[float | None, float | None]) -> Band 
     return (
         None
         if band is None
-        else (np.clip(band[0], *_ends(bounds)), np.clip(band[1], *_ends(bounds)))
+        else (np.clip(band[0], *bound_ends(bounds)), np.clip(band[1], *bound_ends(bounds)))
     )
 
 
-def _ends(bounds: tuple[float | None, float | None]) -> tuple[float, float]:
+def bound_ends(bounds: tuple[float | None, float | None]) -> tuple[float, float]:
     """The bounds with infinite ends where there are none."""
     low, high = bounds
     return -np.inf if low is None else low, np.inf if high is None else high

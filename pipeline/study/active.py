@@ -24,7 +24,7 @@ from mtl_laws.pipeline.study.digest import digest
 from mtl_laws.pipeline.study.preflight import asked_table, question_of
 
 if TYPE_CHECKING:
-    from mtl_laws.pipeline.laws.design.proposal import Known, Proposal
+    from mtl_laws.pipeline.laws.design.proposal import Knowledge, Proposal
     from mtl_laws.pipeline.study.study import Study
     from mtl_laws.pipeline.study.trials import Trial
 
@@ -129,9 +129,9 @@ def _next_round(
     limit = study.design.seconds or study.design.budget or max(FULL_SHARE * len(trials), 1.0)
     if not free or spent >= limit:
         return None
-    known = _known(study, table)
+    knowledge = _knowledge(study, table)
     budget, count = _batch(study, limit, spent, table, chosen, trials)
-    proposal = _proposal(study, known, ordinary, free, count, budget)
+    proposal = _proposal(study, knowledge, ordinary, free, count, budget)
     if proposal is None:
         return None
     width = float(proposal.before) if np.isfinite(proposal.before) else None
@@ -164,23 +164,23 @@ def _batch(
     return ((limit - spent) / per_unit if per_unit else None), count
 
 
-def _known(study: Study, table: pd.DataFrame) -> Known:
+def _knowledge(study: Study, table: pd.DataFrame) -> Knowledge:
     """What the rows so far say, by the user's own forms and the published ones."""
     from dataclasses import replace
 
-    from mtl_laws.pipeline.laws.design.proposal import Known
+    from mtl_laws.pipeline.laws.design.proposal import Knowledge
 
     question = replace(question_of(study, 1, None), forms=())
     rows = ordinary_rows(table) if len(table) else table
-    known = Known.of_table(rows, question, "results")
+    knowledge = Knowledge.of_table(rows, question, "results")
     own = question_of(study, 1, None).own_forms()
-    forms = tuple(dict.fromkeys([*own, *known.forms])) if known.forms else ()
-    return replace(known, forms=forms, open_rows=None)
+    forms = tuple(dict.fromkeys([*own, *knowledge.forms])) if knowledge.forms else ()
+    return replace(knowledge, forms=forms, open_rows=None)
 
 
 def _proposal(
     study: Study,
-    known: Known,
+    knowledge: Knowledge,
     ordinary: Sequence[Trial],
     free: Sequence[Trial],
     count: int,
@@ -188,7 +188,7 @@ def _proposal(
 ) -> Proposal | None:
     from mtl_laws.pipeline.laws.design.proposal import Request, propose
 
-    names = [*known.factors.values(), *known.groups]
+    names = [*knowledge.factors.values(), *knowledge.groups]
     candidates = asked_table(free, names)
     candidates["cost"] = [trial.cost for trial in free]
     cheapest = float(candidates["cost"].min())
@@ -206,7 +206,7 @@ def _proposal(
         replicates=False,
         seed=study.laws.seed,
     )
-    return propose(known, request)
+    return propose(knowledge, request)
 
 
 def _companions(trial: Trial, study: Study) -> list[str]:

@@ -165,7 +165,9 @@ def beliefs(
     expressions = [compiled(form) for form in forms]
     sample = data.sample
     draws = [_draws(expression, sample, seed, rules) for expression in expressions]
-    parts = zip(*(_of_groups(theta, len(pool.levels)) for theta in draws), strict=True)
+    groups = range(len(pool.levels))
+    by_group = ([t] if t.ndim == 2 else [t[:, k] for k in groups] for t in draws)
+    parts = zip(*by_group, strict=True)
     return [
         _belief(expressions, list(thetas), data, pool, group, rules)
         for group, thetas in enumerate(parts)
@@ -182,10 +184,6 @@ def _draws(expression: Expression, sample: Sample, seed: int, rules: DesignRules
         theta, error = descend(expression, sample.weighted(weight), starts, rules.steps)
     sound = np.isfinite(error) & np.isfinite(theta).reshape(len(theta), -1).all(axis=1)
     return theta[sound]
-
-
-def _of_groups(theta: Floats, groups: int) -> list[Floats]:
-    return [theta] if theta.ndim == 2 else [theta[:, k] for k in range(groups)]
 
 
 def _belief(

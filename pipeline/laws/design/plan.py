@@ -159,7 +159,7 @@ def plain_plan(belief: Belief, cost: Floats, count: int, power: float) -> list[i
 
 def first_plan(
     pool: Pool,
-    known: Mapping[str, Floats] | None = None,
+    past: Mapping[str, Floats] | None = None,
     *,
     count: int | None = None,
     budget: float | None = None,
@@ -174,10 +174,10 @@ def first_plan(
 
     Parameters
     ----------
-    known : factor name -> (N,) of rows that were run already.
+    past : factor name -> (N,) of rows that were run already.
     replicates : whether every few trials the cheapest is repeated, so that noise becomes known.
     """
-    candidates, _, rows = pool.places(known)
+    candidates, _, rows = pool.places(past)
     distance = np.full(len(pool), np.inf)
     for row in rows:
         distance = np.minimum(distance, np.linalg.norm(candidates - row, axis=1))
@@ -188,7 +188,9 @@ def first_plan(
     ]
     order: list[int] = []
     free = np.ones(len(pool), bool)
-    start = _cheapest(pool, candidates) if not len(rows) else None
+    start = None  # the cheapest candidate; of several, that with the smallest factors
+    if not len(rows):
+        start = int(np.lexsort((candidates.sum(axis=1), pool.cost))[0])
     while len(order) < (len(pool) if count is None else count):
         affordable = pool.cost <= left
         if replicates and len(order) % rules.replicates == rules.replicates - 1:
@@ -210,8 +212,3 @@ def first_plan(
             distance_of_group[group], np.where(pool.group == group, away, np.inf)
         )
     return Plan(order=tuple(order), drops=(float("nan"),) * len(order))
-
-
-def _cheapest(pool: Pool, places: Floats) -> int:
-    """The cheapest candidate; of several, that with the smallest factors."""
-    return int(np.lexsort((places.sum(axis=1), pool.cost))[0])

@@ -75,13 +75,13 @@ class Pool:
             group=self.group[rows],
         )
 
-    def places(self, known: Mapping[str, Floats] | None = None) -> tuple[Floats, Floats, Floats]:
+    def places(self, past: Mapping[str, Floats] | None = None) -> tuple[Floats, Floats, Floats]:
         """Places (C, F), (K, F) and (N, F) of candidates, goal and known rows.
 
         A factor runs from 0 to 1 over the candidates, a size by its logarithm.
         """
         region = Region.of(self.candidates)
-        tables = (self.candidates, self.goal, known or {})
+        tables = (self.candidates, self.goal, past or {})
         placed = (region.places(table) for table in tables)
         one, two, three = (
             np.column_stack([part[name] for name in region.axes]) if part else np.zeros((0, 1))

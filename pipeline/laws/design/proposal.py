@@ -16,6 +16,7 @@ import pandas as pd
 
 from mtl_laws.pipeline.errors import UserError, nearest
 from mtl_laws.pipeline.io.tablefile import numbers
+from mtl_laws.pipeline.laws.bands import bound_ends
 from mtl_laws.pipeline.laws.catalogue import theory
 from mtl_laws.pipeline.laws.design.belief import RULES, Belief, DesignRules, beliefs
 from mtl_laws.pipeline.laws.design.plan import Plan, first_plan, plan
@@ -43,7 +44,7 @@ CANDIDATES = "candidates"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class Knowledge:
     """What is known before the next trials.
 
     Attributes
@@ -64,7 +65,7 @@ class Known:
     open_rows: pd.DataFrame | None = None
 
     @staticmethod
-    def of_laws(laws: LawSet, rules: DesignRules = RULES) -> Known:
+    def of_laws(laws: LawSet, rules: DesignRules = RULES) -> Knowledge:
         """The laws of a search, with the rows that they were fitted to.
 
         Raises
@@ -80,17 +81,15 @@ class Known:
             table[laws.target].to_numpy(float),
             table["cell"].to_numpy(np.int64),
             laws.target,
-            _ends(laws.data.bounds or (None, None)),
+            bound_ends(laws.data.bounds or (None, None)),
             domains=dict(laws.data.domain),
-            group=pd.Index(levels).get_indexer(pd.Index(table["group"].astype(str)))
-            if levels
-            else None,
+            group=_codes(levels, table["group"]) if levels else None,
             levels=tuple(levels),
         )
         forms = equal_forms(laws, rules)
         if not forms:
             raise UserError("laws", "laws with constants that can be fitted again", laws.target)
-        return Known(
+        return Knowledge(
             factors={name: laws.data.columns.get(name, name) for name in laws.factors},
             groups=() if laws.groups is None else laws.groups.columns,
             rows=rows,
@@ -101,7 +100,7 @@ class Known:
     @staticmethod
     def of_table(
         table: pd.DataFrame, question: Question, source: str, rules: DesignRules = RULES
-    ) -> Known:
+    ) -> Knowledge:
         """A table of results, which may still be empty.
 
         Where there are too few rows for a law, no form is known. Otherwise the forms are the user's
@@ -117,7 +116,7 @@ class Known:
             raise UserError("target", expected, question.target)
         target = np.asarray(numbers(table, question.target, source), dtype=float)
         open_rows = table[np.isnan(target)]
-        known = Known(
+        knowledge = Knowledge(
             factors=dict(question.factors),
             groups=tuple(question.groups),
             open_rows=open_rows if len(open_rows) else None,
@@ -125,26 +124,21 @@ class Known:
         run = table[~np.isnan(target)].reset_index(drop=True)
         columns = factor_columns(run, question.factors, source)
         if _too_few(columns, target[~np.isnan(target)], question.rules):
-            group, levels = groups_of(run, known.groups)
+            group, levels = groups_of(run, knowledge.groups)
             rows = Rows(columns, target[~np.isnan(target)], number_cells(columns), question.target)
-            if known.groups:
+            if knowledge.groups:
                 rows = replace(rows, group=group, levels=levels)
-            return replace(known, rows=rows if len(run) else None)
+            return replace(knowledge, rows=rows if len(run) else None)
         problem = pose(table, question, source)
         rows = problem.data
         forms = question.own_forms() or catalogue_forms(rows, question.seed, rules)
-        return replace(known, rows=rows, forms=forms)
+        return replace(knowledge, rows=rows, forms=forms)
 
 
 def _too_few(columns: Mapping[str, Floats], target: Floats, rules: Rules) -> bool:
     """Whether there are too few rows for laws, or a factor or the target does not vary yet."""
     alike = any(len(np.unique(c[~np.isnan(c)])) < 2 for c in (*columns.values(), target))
     return len(target) < rules.data.min_rows or alike
-
-
-def _ends(bounds: Sequence[float | None]) -> tuple[float, float]:
-    low, high = bounds
-    return -np.inf if low is None else low, np.inf if high is None else high
 
 
 def equal_forms(laws: LawSet, rules: DesignRules = RULES) -> tuple[Tree, ...]:
@@ -268,7 +262,7 @@ def _codes(names: Sequence[str], values: pd.Series[str]) -> Indices:
     return pd.Index(names).get_indexer(pd.Index(values.astype(str))).astype(np.int64)
 
 
-def propose(known: Known, request: Request, rules: DesignRules = RULES) -> Proposal:
+def propose(knowledge: Knowledge, request: Request, rules: DesignRules = RULES) -> Proposal:
     """The trials to run next, in order.
 
     Raises
@@ -277,8 +271,8 @@ def propose(known: Known, request: Request, rules: DesignRules = RULES) -> Propo
         if a candidate is outside the domain or of an unknown group, a cost is not above 0, no
         candidate is left, or the budget pays for none.
     """
-    pool = _pool(known, request)
-    free = ~_was_run(pool, known) if not request.repeats else np.ones(len(pool), bool)
+    pool = _pool(knowledge, request)
+    free = ~_was_run(pool, knowledge) if not request.repeats else np.ones(len(pool), bool)
     if not free.any():
         why = f"all {len(pool)} were run already" if len(pool) else "there are none"
         expected = f"at least one candidate that was not run yet; {why}"
@@ -287,8 +281,8 @@ def propose(known: Known, request: Request, rules: DesignRules = RULES) -> Propo
         expected = f"at least {pool.cost[free].min():g}, the cost of the cheapest candidate"
         raise UserError("budget", expected, request.budget)
     places = np.flatnonzero(free)
-    if not known.forms:
-        rows = None if known.rows is None else known.rows.columns
+    if not knowledge.forms:
+        rows = None if knowledge.rows is None else knowledge.rows.columns
         chosen = first_plan(
             pool.take(free),
             rows,
@@ -298,25 +292,25 @@ def propose(known: Known, request: Request, rules: DesignRules = RULES) -> Propo
             rules=rules,
         )
         chosen = replace(chosen, order=tuple(int(places[k]) for k in chosen.order))
-        return _proposal(known, request, pool, chosen, [])
-    assert known.rows is not None
-    believed = beliefs(known.forms, known.rows, pool, request.seed, rules)
+        return _proposal(knowledge, request, pool, chosen, [])
+    assert knowledge.rows is not None
+    believed = beliefs(knowledge.forms, knowledge.rows, pool, request.seed, rules)
     count, budget = request.count, request.budget
     chosen = plan(believed, pool, count=count, budget=budget, available=free, rules=rules)
-    unknown = known.rows.replicate_variance is None
+    unknown = knowledge.rows.replicate_variance is None
     if request.replicates and unknown and len(chosen.order) >= rules.replicates:
         cheapest = min(chosen.order[:-1], key=lambda k: pool.cost[k])
         chosen = replace(chosen, order=(*chosen.order[:-1], cheapest))
-    return _proposal(known, request, pool, chosen, believed)
+    return _proposal(knowledge, request, pool, chosen, believed)
 
 
-def _pool(known: Known, request: Request) -> Pool:
+def _pool(knowledge: Knowledge, request: Request) -> Pool:
     table = request.candidates.reset_index(drop=True)
-    columns = factor_columns(table, known.factors, request.path)
-    check_within(columns, known.domain, request.path)
-    levels = () if known.rows is None else known.rows.levels
-    group, levels = groups_of(table, known.groups, levels, request.path)
-    goal, goal_group = _goal(known, request, columns, levels)
+    columns = factor_columns(table, knowledge.factors, request.path)
+    check_within(columns, knowledge.domain, request.path)
+    levels = () if knowledge.rows is None else knowledge.rows.levels
+    group, levels = groups_of(table, knowledge.groups, levels, request.path)
+    goal, goal_group = _goal(knowledge, request, columns, levels)
     points = len(goal_group)
     return Pool(
         candidates=columns,
@@ -330,25 +324,28 @@ def _pool(known: Known, request: Request) -> Pool:
 
 
 def _goal(
-    known: Known, request: Request, candidates: Mapping[str, Floats], levels: tuple[str, ...]
+    knowledge: Knowledge,
+    request: Request,
+    candidates: Mapping[str, Floats],
+    levels: tuple[str, ...],
 ) -> tuple[dict[str, Floats], Indices]:
     """Points of the goal and their groups: rows that are given, else ranges in every group."""
-    rows = known.open_rows if request.goal is None else request.goal
+    rows = knowledge.open_rows if request.goal is None else request.goal
     if rows is not None and not request.domain:
         if not len(rows):
             raise UserError("goal", "a table with at least one row", "no rows")
-        columns = factor_columns(rows, known.factors, "goal")
-        return columns, groups_of(rows, known.groups, levels, "goal")[0]
-    unknown = [name for name in request.domain if name not in known.factors]
+        columns = factor_columns(rows, knowledge.factors, "goal")
+        return columns, groups_of(rows, knowledge.groups, levels, "goal")[0]
+    unknown = [name for name in request.domain if name not in knowledge.factors]
     if unknown:
-        raise UserError("domain", nearest(unknown[0], known.factors, "a factor"), unknown[0])
-    run = {} if known.rows is None else known.rows.columns
+        raise UserError("domain", nearest(unknown[0], knowledge.factors, "a factor"), unknown[0])
+    run = {} if knowledge.rows is None else knowledge.rows.columns
     values = {
         name: np.concatenate([column, run.get(name, np.zeros(0))])
         for name, column in candidates.items()
     }
-    ranges = {**infer_domains(values), **known.domain, **request.domain}
-    goal = goal_of_ranges({name: ranges[name] for name in known.factors}, values)
+    ranges = {**infer_domains(values), **knowledge.domain, **request.domain}
+    goal = goal_of_ranges({name: ranges[name] for name in knowledge.factors}, values)
     count, points = max(len(levels), 1), len(next(iter(goal.values())))
     repeated = {name: np.tile(column, count) for name, column in goal.items()}
     return repeated, np.repeat(np.arange(count), points)
@@ -384,12 +381,12 @@ def groups_of(
     return codes.astype(np.int64), names
 
 
-def _was_run(pool: Pool, known: Known) -> Mask:
+def _was_run(pool: Pool, knowledge: Knowledge) -> Mask:
     """Which candidates (C,) have a row already."""
-    if known.rows is None:
+    if knowledge.rows is None:
         return np.zeros(len(pool), bool)
     names = list(pool.candidates)
-    rows = _keys([known.rows.columns[name] for name in names], known.rows.group_index)
+    rows = _keys([knowledge.rows.columns[name] for name in names], knowledge.rows.group_index)
     candidates = _keys([pool.candidates[name] for name in names], pool.group)
     done = set(rows)
     return np.array([key in done for key in candidates], bool)
@@ -402,9 +399,9 @@ def _keys(columns: Sequence[Floats], group: Indices) -> list[tuple[object, ...]]
 
 
 def _proposal(
-    known: Known, request: Request, pool: Pool, chosen: Plan, believed: Sequence[Belief]
+    knowledge: Knowledge, request: Request, pool: Pool, chosen: Plan, believed: Sequence[Belief]
 ) -> Proposal:
-    names = tuple(formula_text(form.text) for form in known.forms)
+    names = tuple(formula_text(form.text) for form in knowledge.forms)
     order = list(chosen.order)
     seen: set[int] = set()
     tells = []

@@ -77,7 +77,8 @@ def find_julia() -> Julia | Readiness:
         return Readiness(False, "juliacall is not installed: pip install pysr")
     call = metadata.version("juliacall")
     environment = os.environ
-    executable = environment.get(CALL_EXE) or _in_folder(environment.get(CALL_BIN))
+    folder = environment.get(CALL_BIN)
+    executable = environment.get(CALL_EXE) or (str(Path(folder) / "julia") if folder else None)
     project = environment.get(CALL_PROJECT)
     if numbers(call) >= OWN_VARIABLES and (executable or project):
         if not (executable and project):
@@ -129,10 +130,6 @@ def _default_project() -> str:
     depot = os.environ.get("JULIA_DEPOT_PATH", "").split(os.pathsep)[0]
     folder = Path(depot) if depot else Path.home() / ".julia"
     return str(folder.absolute() / "environments" / "pyjuliapkg")
-
-
-def _in_folder(folder: str | None) -> str | None:
-    return str(Path(folder) / "julia") if folder else None
 
 
 def _stamp(path: Path) -> str:

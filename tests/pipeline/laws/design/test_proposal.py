@@ -10,7 +10,7 @@ import pytest
 
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.laws.design.pool import check_within, costs_of, goal_of_ranges, read_levels
-from mtl_laws.pipeline.laws.design.proposal import Known, Request, groups_of, propose
+from mtl_laws.pipeline.laws.design.proposal import Knowledge, Request, groups_of, propose
 from mtl_laws.pipeline.laws.question import Question
 
 LEVELS = "n=100,200,400,800,1600 T=1,2,4"
@@ -26,9 +26,9 @@ def measured(table: pd.DataFrame, noise: float = 0.003, seed: int = 0) -> pd.Dat
     return table.assign(y=0.9 - 1.5 / np.sqrt(size) + rng.normal(0, noise, len(table)))
 
 
-def known(table: pd.DataFrame, forms: tuple[str, ...] = ()) -> Known:
+def knowledge(table: pd.DataFrame, forms: tuple[str, ...] = ()) -> Knowledge:
     question = Question("y", {"n": "n", "T": "T"}, forms=forms)
-    return Known.of_table(table, question, "table.csv")
+    return Knowledge.of_table(table, question, "table.csv")
 
 
 def test_levels_are_combined() -> None:
@@ -81,7 +81,7 @@ def test_a_group_without_rows_is_refused() -> None:
 
 def test_an_empty_table_gets_a_first_design() -> None:
     empty = pd.DataFrame({"n": [], "T": [], "y": []}, dtype=float)
-    made = propose(known(empty), Request(candidates=candidates(), count=6, cost="n*T"))
+    made = propose(knowledge(empty), Request(candidates=candidates(), count=6, cost="n*T"))
     assert made.forms == ()
     assert [each.kind for each in made.tells] == [*["space"] * 4, "noise", "space"]
     assert made.trials.iloc[0].to_dict() == {"n": 100.0, "T": 1.0}
@@ -92,7 +92,7 @@ def test_asking_and_telling_goes_on() -> None:
     table, form = measured(candidates().iloc[::2]), ("a + b*(n*(1 + c*(T - 1)))**d",)
     for seed in range(3):
         request = Request(candidates=candidates(), count=6, repeats=True)
-        made = propose(known(table, form), request)
+        made = propose(knowledge(table, form), request)
         assert len(made.trials) == 6
         assert made.after < made.before
         assert np.all(made.drops > 0)
@@ -102,17 +102,18 @@ def test_asking_and_telling_goes_on() -> None:
 def test_what_was_run_is_not_proposed_again() -> None:
     table = measured(candidates().iloc[:12])
     request = Request(candidates=candidates(), count=10, replicates=False)
-    made = propose(known(table), request)
+    made = propose(knowledge(table), request)
     assert sorted(made.trials.index) == [12, 13, 14]
     with pytest.raises(UserError) as caught:
-        propose(known(measured(candidates())), request)
+        propose(knowledge(measured(candidates())), request)
     assert caught.value.path == "candidates"
 
 
 def test_own_forms_are_the_only_ones() -> None:
     table = measured(candidates().iloc[:12])
     made = propose(
-        known(table, ("a + b*n**c", "a + b*log(n*T)")), Request(candidates=candidates(), count=2)
+        knowledge(table, ("a + b*n**c", "a + b*log(n*T)")),
+        Request(candidates=candidates(), count=2),
     )
     assert len(made.forms) == 2
 
@@ -120,7 +121,7 @@ def test_own_forms_are_the_only_ones() -> None:
 def test_rows_without_a_target_are_the_goal() -> None:
     table = measured(candidates())
     table.loc[14, "y"] = np.nan
-    found = known(table)
+    found = knowledge(table)
     assert found.open_rows is not None
     assert found.open_rows["n"].tolist() == [1600.0]
     assert found.rows is not None
@@ -130,7 +131,7 @@ def test_rows_without_a_target_are_the_goal() -> None:
 def test_a_budget_below_every_cost_is_refused() -> None:
     with pytest.raises(UserError) as caught:
         propose(
-            known(measured(candidates().iloc[:12])),
+            knowledge(measured(candidates().iloc[:12])),
             Request(candidates=candidates(), cost="n", budget=50.0),
         )
     assert caught.value.path == "budget"
@@ -139,7 +140,7 @@ def test_a_budget_below_every_cost_is_refused() -> None:
 def test_the_table_of_a_proposal_keeps_the_users_columns(tmp_path: Path) -> None:
     table = measured(candidates().iloc[:12])
     offer = candidates().assign(cost=1.0, name="x")
-    made = propose(known(table), Request(candidates=offer, count=3, cost="n")).table()
+    made = propose(knowledge(table), Request(candidates=offer, count=3, cost="n")).table()
     made.to_csv(tmp_path / "next.csv", index=False)
     names = ["order", "n", "T", "cost", "name", "cost_", "spent", "drop", "tells"]
     assert list(made.columns) == names
