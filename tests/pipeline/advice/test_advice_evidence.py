@@ -63,6 +63,18 @@ def test_only_n_main_labels_are_looked_at() -> None:
     assert repr(changed) == repr(before)
 
 
+def test_auxiliaries_are_learned_on_other_sentences_where_there_are_enough() -> None:
+    corpus = lexical()
+    sizes = TokenCounts(400, {"same": 3_000})
+    before = Evidence(corpus, "tag", sizes)
+    transfer = before.statistics(("same",)).transfer
+    labels = corpus.layers["same"].labels.copy()
+    labels[before._places] = 0  # what the auxiliary says of the main layer's own sentences
+    layers = {**corpus.layers, "same": Layer(labels, NAMES)}
+    changed = Evidence(replace(corpus, layers=layers), "tag", sizes)
+    assert changed.statistics(("same",)).transfer == transfer
+
+
 def test_every_statistic_is_a_factor_and_undefined_where_it_should_be() -> None:
     known = Evidence(load_corpus(HARBOUR), "entity", TokenCounts(500, {"pos": 2_000, "chunk": 999}))
     both, alone = asdict(known.statistics(("pos", "chunk"))), asdict(known.statistics(()))

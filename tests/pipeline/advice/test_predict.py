@@ -74,8 +74,19 @@ def test_errors_on_other_corpora_widen_the_interval_most_for_few_tokens() -> Non
     assert (seed >= mean).all()
 
 
+def test_beyond_the_measured_tokens_a_shipped_law_is_held_at_their_end() -> None:
+    errors = GainErrors(base=0.01, by_token=0.1, seed_base=0.0, seed_by_token=0.1, corpora=14)
+    ranges = {**RANGES, "n": (10.0, 400.0)}
+    held = predictor("0.001*n", "gain", ranges, errors).predict(SINGLES)[0]
+    assert held.gain.value == pytest.approx(0.4), "n = 500 counts as 400"
+    assert held.outside == ("n",)
+    free = predictor("0.001*n", "gain", ranges).predict(SINGLES)[0]
+    assert free.gain.value == pytest.approx(0.5), "a law of the user's own is not held"
+
+
 def test_a_larger_set_has_to_be_better_by_a_margin() -> None:
-    one = predictor("0.1*ami + 0.001*T", "gain", ranges={**RANGES, "T": (1.0, 3.0)})
+    one = predictor("0.001*T", "gain", ranges={**RANGES, "T": (1.0, 3.0)})
+    assert one.predict([("pos", "chunk")])[0].gain.value > one.predict(SINGLES)[0].gain.value
     singles = one.predict(SINGLES)
     small = one.best_set(singles)
     assert small is not None

@@ -172,6 +172,9 @@ def test_a_line_of_another_hand_is_worked_out_again(
     [
         (replace(TINY, seed=1), "1"),
         (replace(TINY, budget="quick"), "1"),
+        (replace(TINY, engine="operon"), "1"),
+        (replace(TINY, engine_options={"parsimony": 0.1}), "1"),
+        (replace(TINY, fallback="operon"), "1"),
         (replace(TINY, forms=(Tree.parse("c0 + c1*n", ("n",)),)), "1"),
         (TINY, "2"),
     ],

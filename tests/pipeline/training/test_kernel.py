@@ -164,3 +164,4 @@ def test_batches_of_ever_other_sizes_share_their_memory(fresh: Path) -> None:
         loops.give_back(*pair)
         taken.append(sum(t.numel() for pieces in loops._spare.values() for t in pieces))
     assert max(taken) <= 4 * 2 * 5000
+    assert sum(len(pieces) for pieces in loops._spare.values()) <= 2 * 14, "not one a length"
