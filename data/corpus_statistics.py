@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from mtl_laws.pipeline.advice.corpus import CorpusFiles, open_corpus
+from mtl_laws.pipeline.advice.corpus import CorpusFiles, frozen_vectors, open_corpus
 from mtl_laws.pipeline.advice.evidence import Evidence, EvidenceRules
 from mtl_laws.pipeline.advice.sizes import TokenCounts
 from mtl_laws.pipeline.io.tablefile import write_parquet
@@ -34,7 +34,8 @@ def with_statistics(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
 
     Parameters
     ----------
-    table : outcomes; `corpus` is a list of files as JSON text, `aux` one of layers.
+    table : outcomes; `corpus` is a list of files as JSON text, `aux` one of layers, `vectors` the
+        file of frozen vectors, if taggers start from them.
     folder : of the statistics of one corpus and seed each, which take a while to compute.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -46,8 +47,9 @@ def with_statistics(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
     for (corpus, seed), rows in named.groupby(["corpus", "seed"]):
         path = folder / f"{corpus}-{seed}.parquet"
         if not path.exists():
-            paths = tuple(map(Path, files[rows.index[0]]))
-            write_parquet(pd.DataFrame(list(_described(rows, paths, int(seed)))), path)
+            vectors = None if "vectors" not in rows else Path(rows["vectors"].iloc[0])
+            read = CorpusFiles(paths=tuple(map(Path, files[rows.index[0]])), vectors=vectors)
+            write_parquet(pd.DataFrame(list(_described(rows, read, int(seed)))), path)
         parts.append(pd.read_parquet(path).assign(corpus=corpus, seed=seed))
     statistics = pd.concat(parts, ignore_index=True)
     wanted = [name for name in statistics if name in (*KEYS, *ADDED, *ESTIMATED)]
@@ -59,13 +61,14 @@ def with_statistics(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
     return joined.sort_values("trial", ignore_index=True)
 
 
-def _described(rows: pd.DataFrame, paths: tuple[Path, ...], seed: int) -> Iterator[dict[str, Any]]:
+def _described(rows: pd.DataFrame, files: CorpusFiles, seed: int) -> Iterator[dict[str, Any]]:
     """Statistics of every set and size of one corpus and seed."""
-    corpus = open_corpus(CorpusFiles(paths=paths))
+    corpus = open_corpus(files)
+    vectors = frozen_vectors(files, corpus)
     for (main, n), alike in rows.groupby(["main", "n_request"]):
         for n_aux, same in alike.groupby(alike["n_aux_request"].fillna(0)):
             sizes = TokenCounts(int(n), dict.fromkeys(corpus.layers, int(n_aux)))
-            evidence = Evidence(corpus, str(main), sizes, EvidenceRules(seed=seed))
+            evidence = Evidence(corpus, str(main), sizes, EvidenceRules(seed=seed), vectors)
             for aux in same["aux"].unique():
                 statistics = asdict(evidence.statistics(tuple(aux.split("+")) if aux else ()))
                 sized = {"n_request": n, "n_aux_request": n_aux or None, "T": statistics.pop("T")}

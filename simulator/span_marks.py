@@ -9,9 +9,11 @@ OPENING = ("B-", "S-", "U-")
 CLOSING = ("E-", "S-", "L-", "U-")
 """Marks of labels that close one."""
 MARKS = (*OPENING, *CLOSING, "I-")
+OUTSIDE = ("O", "_")
+"""Labels of tokens in no span; CoNLL-U writes `_` where nothing is said."""
 
 
 def has_spans(names: Sequence[str]) -> bool:
-    """Whether labels mark spans: all but O are types behind one of the marks."""
-    marked = [name for name in names if name != "O"]
+    """Whether labels mark spans: all that are not outside are types behind one of the marks."""
+    marked = [name for name in names if name not in OUTSIDE]
     return bool(marked) and all(name.startswith(MARKS) for name in marked)

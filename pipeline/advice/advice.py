@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 from typing_extensions import Unpack
 
-from mtl_laws.pipeline.advice.corpus import CorpusFiles, choose_layers, open_corpus, profile
+from mtl_laws.pipeline.advice.corpus import (
+    CorpusFiles,
+    choose_layers,
+    frozen_vectors,
+    open_corpus,
+    profile,
+)
 from mtl_laws.pipeline.advice.evidence import Evidence
 from mtl_laws.pipeline.advice.factors import sources
 from mtl_laws.pipeline.advice.predict import AdviceLaw, GainErrors, GainPredictor
@@ -32,8 +38,8 @@ from mtl_laws.simulator.span_marks import has_spans
 if TYPE_CHECKING:
     from mtl_laws.pipeline.advice.check import CheckPlan, StageProgress
 
-#: what ships for every metric: laws of the gain and of the score alone, and the errors of the
-#: former on corpora that were left out (`benchmarks/advice_law.py`)
+#: what ships for every metric, without and with frozen vectors: laws of the gain and of the score
+#: alone, and the errors of the former on corpora that were left out (`benchmarks/advice_law.py`)
 SHIPPED = Path(str(resources.files("mtl_laws.pipeline") / "advice" / "shipped"))
 METRICS = ("accuracy", "span_f1")
 
@@ -74,6 +80,7 @@ class AdviceSettings(TypedDict, total=False):
     skip: Sequence[str]
     format: str | None
     metric: str | None
+    vectors: Path | str | None
 
 
 def advise(
@@ -91,8 +98,8 @@ def advise(
     main : layer of the main task.
     check : whether to train the top suggestions on the corpus as well.
     progress : called with stage, done and total.
-    settings : aux, laws, tokens, aux_tokens, columns, word_column, skip, format, metric; see
-        `AdviceSettings`.
+    settings : aux, laws, tokens, aux_tokens, columns, word_column, skip, format, metric,
+        vectors; see `AdviceSettings`.
 
     Raises
     ------
@@ -101,13 +108,14 @@ def advise(
     """
     check_settings("advise", settings, AdviceSettings.__annotations__)
     laws, columns = settings.get("laws"), settings.get("columns")
-    words = settings.get("word_column")
+    words, vectors = settings.get("word_column"), settings.get("vectors")
     files = CorpusFiles(
         paths=tuple(map(Path, [corpus] if isinstance(corpus, str | Path) else corpus)),
         columns=None if columns is None else tuple(columns),
         words=None if words is None else str(words),
         skip=tuple(settings.get("skip", ())),
         format=settings.get("format"),
+        vectors=None if vectors is None else Path(vectors),
     )
     request = AdviceRequest(
         corpus=files,
@@ -152,10 +160,13 @@ def answer_request(
         raise UserError("metric", expected, request.metric)
     usual = "span_f1" if spans and given is None else "accuracy"
     metric = request.metric or usual
-    law, alone = (given, None) if given else (shipped_law(metric), shipped_alone(metric))
+    vectors = frozen_vectors(request.corpus, corpus)
+    shipped = metric if vectors is None else f"{metric}-vectors"
+    law, alone = (given, None) if given else (shipped_law(shipped), shipped_alone(shipped))
     corpus_profile = profile(corpus, layers.main, layers.auxiliaries)
     sizes = token_counts(corpus_profile, request.n, request.n_aux)
-    predictor = GainPredictor(law=law, evidence=Evidence(corpus, layers.main, sizes), alone=alone)
+    evidence = Evidence(corpus, layers.main, sizes, vectors=vectors)
+    predictor = GainPredictor(law=law, evidence=evidence, alone=alone)
     singles = predictor.predict([(name,) for name in layers.auxiliaries])
     if not any(np.isfinite(one.gain.value) for one in singles):
         expected = f"a law that has a value at n = {sizes.n} with and without auxiliaries"
@@ -172,6 +183,7 @@ def answer_request(
         suggestions=tuple(order),
         best=best,
         warnings=tuple(cautions(law, corpus_profile, sizes, singles)),
+        vectors=None if vectors is None else vectors.source,
         left_out=layers.left_out,
         errors=law.errors,
     )
@@ -182,19 +194,20 @@ def answer_request(
     sets = [one.auxiliaries for one in advice.sets if one == best or one in order[: plan.top]]
     options = request.corpus.options
     report = progress or (lambda stage, done, total: None)
-    plan = replace(plan, metric=metric)
+    encoder = "bilstm" if vectors is None else "vectors"
+    plan = replace(plan, metric=metric, encoder=encoder)
     return replace(advice, check=check(predictor, corpus_profile, options, sets, plan, report))
 
 
-def shipped_law(metric: str) -> AdviceLaw:
-    """The law of gains that ships for a metric, with its errors on corpora that were left out."""
-    errors = json.loads((SHIPPED / f"{metric}-errors.json").read_text(encoding="utf-8"))
-    return replace(load_law(SHIPPED / f"{metric}.json"), errors=GainErrors(**errors))
+def shipped_law(name: str) -> AdviceLaw:
+    """The law of gains that ships under a name, with its errors on corpora that were left out."""
+    errors = json.loads((SHIPPED / f"{name}-errors.json").read_text(encoding="utf-8"))
+    return replace(load_law(SHIPPED / f"{name}.json"), errors=GainErrors(**errors))
 
 
-def shipped_alone(metric: str) -> Law | None:
-    """The law of the score alone that ships for a metric, if there is one."""
-    path = SHIPPED / f"{metric}-alone.json"
+def shipped_alone(name: str) -> Law | None:
+    """The law of the score alone that ships under a name, if there is one."""
+    path = SHIPPED / f"{name}-alone.json"
     return load_law(path).law if path.exists() else None
 
 

@@ -16,6 +16,7 @@ gain : score with the auxiliaries minus score alone, paired by seed
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, product
@@ -24,10 +25,11 @@ from statistics import fmean, stdev
 from scipy.stats import t as student
 
 from mtl_laws.pipeline.advice.corpus import Profile
-from mtl_laws.pipeline.advice.evidence import Evidence, LayerSet
+from mtl_laws.pipeline.advice.evidence import LayerSet
 from mtl_laws.pipeline.advice.predict import Estimate, GainPredictor, Suggestion
 from mtl_laws.pipeline.advice.sizes import TokenCounts
 from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.study.progress import duration
 from mtl_laws.pipeline.training import Job, Outcome, TrainingSettings, max_group, train_group
 from mtl_laws.simulator import TaskSpec, make_taskset
 from mtl_laws.simulator.spec import JSON
@@ -42,6 +44,8 @@ class CheckPlan:
 
     Attributes
     ----------
+    encoder : of the taggers.
+    pilot : training tokens of the main task in the training that tells how long the others take.
     seeds : trainings of each set.
     top : number of suggestions.
     metric : the score that is compared.
@@ -53,6 +57,8 @@ class CheckPlan:
     main_fraction : of the remaining tokens, for the main task, at most.
     """
 
+    encoder: str = "bilstm"
+    pilot: int = 200
     seeds: int = 5
     top: int = 3
     metric: str = "accuracy"
@@ -145,6 +151,19 @@ class TrainingRunner:
                 for (setup, seed), outcome in zip(group, outcomes, strict=True):
                     yield setup, seed, outcome
 
+    def expected_seconds(self, setups: Sequence[Setup], pilot: Setup) -> float:
+        """Seconds that setups will take, one seed each, from a training of a small pilot.
+
+        It is trained twice, and the second training timed: the first one warms up.
+        """
+        list(self.train([pilot], [0]))
+        start = time.perf_counter()
+        list(self.train([pilot], [0]))
+        return (time.perf_counter() - start) * sum(map(self._cost, setups)) / self._cost(pilot)
+
+    def _cost(self, setup: Setup) -> float:
+        return self.settings.cost(1 + len(setup.auxiliaries), setup.n)
+
     def _job(self, setup: Setup, seed: int) -> Job:
         taskset = make_taskset(setup.spec(self.options, self.test_tokens), seed)
         return Job(taskset, self.settings, seed)
@@ -200,12 +219,11 @@ def check(
     evidence = predictor.evidence
     setups, test_tokens = plan_setups(profile, evidence.sizes, sets, plan)
     options = {**options, "min_overlap": plan.min_tokens}
-    runner = TrainingRunner(options, TrainingSettings(), test_tokens)
+    runner = TrainingRunner(options, TrainingSettings(encoder=plan.encoder), test_tokens)
     scores = _scores(runner, setups, plan, progress)
     n, n_aux = setups[0].n, setups[0].n_aux
     sizes = TokenCounts(n, dict.fromkeys(evidence.sizes.n_aux, n_aux))
-    known = Evidence(evidence.corpus, evidence.main, sizes, evidence.rules)
-    predicted = replace(predictor, evidence=known).predict(sets)
+    predicted = replace(predictor, evidence=replace(evidence, sizes=sizes)).predict(sets)
     results = [
         _comparison(suggestion, scores[setup.alone], scores[setup])
         for suggestion, setup in zip(predicted, setups, strict=True)
@@ -249,16 +267,20 @@ def _scores(
     progress: StageProgress,
 ) -> dict[Setup, dict[int, float]]:
     """Score by setup and seed, of the setups and of the main task alone."""
-    trained = [setups[0].alone, *setups]
-    total, done = len(set(trained)) * plan.seeds, 0
+    trained = sorted({setups[0].alone, *setups})
+    total, done = len(trained) * plan.seeds, 0
+    progress("timing", 0, 0)
+    pilot = replace(setups[0].alone, n=min(setups[0].n, plan.pilot))
+    seconds = plan.seeds * runner.expected_seconds(trained, pilot)
+    stage = f"training {total} models, about {duration(seconds)}"
 
     def tick(finished: int) -> None:
         nonlocal done
         done += finished
-        progress("training", done, total)
+        progress(stage, done, total)
 
     scores: dict[Setup, dict[int, float]] = {setup: {} for setup in trained}
-    progress("training", 0, total)
+    progress(stage, 0, total)
     for setup, seed, outcome in runner.train(trained, range(plan.seeds), tick):
         if outcome.status.scored:
             scores[setup][seed] = outcome.scores[plan.metric]

@@ -11,7 +11,8 @@ auxiliary's label removes, in [0, 1]. AMI is symmetric; U is not.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +23,8 @@ from mtl_laws.pipeline.errors import UserError, from_simulator, nearest
 from mtl_laws.simulator.corpus import Corpus
 from mtl_laws.simulator.errors import SpecError
 from mtl_laws.simulator.families.base import read_options
-from mtl_laws.simulator.families.corpus_options import CorpusOptions
+from mtl_laws.simulator.families.layers import LayersOptions
+from mtl_laws.simulator.readers.vectors import FrozenVectors
 from mtl_laws.simulator.relatedness import (
     ami_of_table,
     contingency,
@@ -147,6 +149,7 @@ class CorpusFiles:
     words : the column of the words, by name or by number from 1; None for the first with words.
     skip : columns that are not layers.
     format : ``conll``, ``conllu`` or ``jsonl``; None to detect it from the content.
+    vectors : file with a frozen vector for each token, for taggers that start from them.
     """
 
     paths: tuple[Path, ...]
@@ -154,10 +157,11 @@ class CorpusFiles:
     words: str | None = None
     skip: tuple[str, ...] = ()
     format: str | None = None
+    vectors: Path | None = None
 
     @property
     def options(self) -> dict[str, JSON]:
-        """Options of the `layers` family that open the corpus.
+        """Options of the `layers` family that open the corpus and its vectors.
 
         Words are lowercased. The 1,000 most frequent ones keep their form; the others are
         represented by their last two letters.
@@ -171,6 +175,7 @@ class CorpusFiles:
             "lowercase": True,
             "max_types": 1000,
             "affixes": 2,
+            "vectors": None if self.vectors is None else str(self.vectors),
         }
 
 
@@ -191,10 +196,30 @@ def open_corpus(files: CorpusFiles) -> Corpus:
     for name, count in Counter(files.columns or ()).items():
         if count > 1:
             raise UserError("columns", "a different name for each column", name)
-    try:
-        options = read_options(CorpusOptions, files.options)
+    with _named_settings():
+        options = read_options(LayersOptions, files.options)
         options.check_files()
+        options.check_vectors()
         return options.opened()
+
+
+def frozen_vectors(files: CorpusFiles, corpus: Corpus) -> FrozenVectors | None:
+    """The vectors of the corpus, (N, W); None without a file of them.
+
+    Raises
+    ------
+    UserError
+        if the file does not have one row of finite numbers for each token.
+    """
+    with _named_settings():
+        return read_options(LayersOptions, files.options).frozen(corpus)
+
+
+@contextmanager
+def _named_settings() -> Iterator[None]:
+    """Raise errors in options of the reader under the names that advice has for them."""
+    try:
+        yield
     except SpecError as error:
         path = error.field.removeprefix("options.")
         raise from_simulator(error).at(PATHS.get(path, path)) from error

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from mtl_laws.pipeline.advice.probe import (
+    Inputs,
     MainProbe,
     predicted_labels,
     soft_accuracy,
@@ -29,6 +30,7 @@ from mtl_laws.pipeline.advice.probe import (
 )
 from mtl_laws.pipeline.advice.sizes import TokenCounts
 from mtl_laws.simulator.corpus import Corpus
+from mtl_laws.simulator.readers.vectors import FrozenVectors
 from mtl_laws.simulator.relatedness import ami_of_table, contingency, entropy_of
 from mtl_laws.simulator.span_marks import has_spans
 
@@ -122,6 +124,7 @@ class Evidence:
     corpus, main : the corpus and the name of its main layer.
     sizes : training tokens.
     rules : how much is looked at.
+    vectors : of its tokens, if taggers start from frozen ones.
     relations : what auxiliaries say, as far as it has been asked for.
     """
 
@@ -129,6 +132,7 @@ class Evidence:
     main: str
     sizes: TokenCounts
     rules: EvidenceRules = EvidenceRules()
+    vectors: FrozenVectors | None = None
     relations: dict[str, Relation] = field(default_factory=dict, init=False, repr=False)
 
     def statistics(self, auxiliaries: LayerSet) -> Statistics:
@@ -188,14 +192,18 @@ class Evidence:
         """Main labels of these tokens, (n,)."""
         return self.corpus.layers[self.main].labels[self._places].astype(np.int64)
 
+    def _inputs(self, places: Places) -> Inputs:
+        """Inputs of the probe of these tokens: their vectors, or word types."""
+        return self._word_types[places] if self.vectors is None else self.vectors.rows(places)
+
     @cached_property
-    def _inputs(self) -> csr_matrix:
+    def _word_types(self) -> csr_matrix:
         return token_inputs(self.corpus.text, len(self.corpus.vocabulary))
 
     @cached_property
     def _probe(self) -> MainProbe:
         classes = len(self.corpus.layers[self.main].names)
-        return MainProbe(self._inputs[self._places], self._labels, self._lengths, classes)
+        return MainProbe(self._inputs(self._places), self._labels, self._lengths, classes)
 
     @cached_property
     def _lengths(self) -> Places:
@@ -229,7 +237,7 @@ class Evidence:
         own = text.places(self._first(np.concatenate([order[~known], order[known]]), wanted))
         own = own[layer.labels[own] >= 0]
         labels = layer.labels[own].astype(np.int64)
-        scores = predicted_labels(self._inputs[own], labels, classes, self._inputs[self._places])
+        scores = predicted_labels(self._inputs(own), labels, classes, self._inputs(self._places))
         shape = classes, len(main.names)
         table = contingency(layer.labels[self._places], main.labels[self._places], shape)
         if table.sum() < self.rules.fewest:

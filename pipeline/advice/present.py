@@ -63,6 +63,7 @@ class Advice:
     best : the best set, of one or more; None if none is predicted to help.
     warnings : limits of the predictions, in sentences.
     left_out : layers that were not considered, with the reason.
+    vectors : file of the frozen vectors that taggers start from; None without them.
     errors : of the law on corpora that it has not seen, which are part of the intervals.
     check : predicted against measured; None if nothing was trained.
     """
@@ -77,6 +78,7 @@ class Advice:
     best: Suggestion | None
     warnings: tuple[str, ...]
     left_out: Mapping[str, str]
+    vectors: str | None = None
     errors: GainErrors | None = None
     check: Check | None = None
 
@@ -86,6 +88,7 @@ class Advice:
             "schema": SCHEMA,
             "corpus": asdict(self.profile),
             "sizes": asdict(self.sizes),
+            "vectors": self.vectors,
             "metric": self.metric,
             "law": {
                 "file": self.laws,
@@ -240,6 +243,7 @@ def gains_table(advice: Advice) -> AdviceTable:
     if any(one.outside for one in advice.sets):
         note += OUTSIDE_NOTE
     title = f"Predictions for n = {advice.sizes.n:,} training tokens of {advice.profile.main.name}"
+    title += "" if advice.vectors is None else ", on frozen vectors"
     return AdviceTable.of(title, heads, rows, note)
 
 

@@ -1,14 +1,16 @@
 """Ridge probes: what auxiliary labels are worth to a linear tagger, in closed form.
 
-A probe is a ridge regression from a token and its two neighbours to the labels of a layer. The main
-layer's probe is fitted on its n tokens, once without and once with the labels that the auxiliaries'
-own probes predict for the same tokens as further inputs. Every sentence is predicted by a probe
-that leaves it out, so no labels but the n of the user are needed. Nothing is trained.
+A probe is a ridge regression to the labels of a layer, from a token and its two neighbours as word
+types or from the frozen vector of the token. The main layer's probe is fitted on its n tokens, once
+without and once with the labels that the auxiliaries' own probes predict for the same tokens as
+further inputs. Every sentence is predicted by a probe that leaves it out, so no labels but the n of
+the user are needed. Nothing is trained.
 
 Notation
 --------
 n : tokens of the main layer;  V : word types;  K : labels;  r : labels of all auxiliaries together
-X : inputs (n, 3(V + 1)), sparse;  Y : one-hot labels less their frequencies, (n, K)
+X : inputs (n, D), of word types sparse with D = 3(V + 1)
+Y : one-hot labels less their frequencies, (n, K)
 A : labels of auxiliaries as their probes predict them, (n, r)
 λ : the ridge;  G = (X Xᵀ + λ)⁻¹, (n, n); with A it is G − G A (1 + Aᵀ G A)⁻¹ Aᵀ G (Woodbury)
 s : a sentence; the errors of its prediction from all others are (G_ss)⁻¹ (G Y)_s
@@ -30,7 +32,7 @@ from mtl_laws.simulator.corpus import Text
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
-Places = NDArray[np.int64]
+Inputs = csr_matrix | NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,14 +75,14 @@ def token_inputs(text: Text, types: int, rules: ProbeRules = RULES) -> csr_matri
 
 
 def predicted_labels(
-    inputs: csr_matrix, labels: Labels, classes: int, asked: csr_matrix, rules: ProbeRules = RULES
+    inputs: Inputs, labels: Labels, classes: int, asked: Inputs, rules: ProbeRules = RULES
 ) -> Floats:
     """Scores (M, K) that a probe of `inputs` (N, D) and `labels` (N,) gives to `asked` (M, D)."""
     frequencies = np.bincount(labels, minlength=classes) / len(labels)
     target = np.eye(classes)[labels] - frequencies
-    probe = Ridge(
-        alpha=rules.ridge, fit_intercept=False, solver="sparse_cg", tol=rules.tolerance
-    ).fit(inputs, target)
+    solver = "cholesky" if isinstance(inputs, np.ndarray) else "sparse_cg"
+    probe = Ridge(alpha=rules.ridge, fit_intercept=False, solver=solver, tol=rules.tolerance)
+    probe.fit(inputs, target)
     return np.asarray(probe.predict(asked)).reshape(asked.shape[0], classes) + frequencies
 
 
@@ -97,7 +99,7 @@ class MainProbe:
 
     def __init__(
         self,
-        inputs: csr_matrix,
+        inputs: Inputs,
         labels: Labels,
         lengths: NDArray[np.int64],
         classes: int,
@@ -107,7 +109,8 @@ class MainProbe:
         self.frequencies = np.bincount(labels, minlength=classes) / len(labels)
         self._bounds = np.concatenate([[0], np.cumsum(lengths)]).astype(int)
         self._target = np.eye(classes)[labels] - self.frequencies
-        gram = (inputs @ inputs.T).toarray()
+        product = inputs @ inputs.T
+        gram = product.astype(float) if isinstance(product, np.ndarray) else product.toarray()
         gram[np.diag_indices_from(gram)] += rules.ridge
         self._inverse = np.linalg.inv(gram)
         self._solved = self._inverse @ self._target

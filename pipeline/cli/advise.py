@@ -56,6 +56,14 @@ def advise(
             help="accuracy or span_f1; default: span_f1 where the main labels mark spans (B-, I-).",
         ),
     ] = None,
+    vectors: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Frozen vectors that taggers start from, one per token (`embed`): .npy or "
+            ".safetensors.",
+        ),
+    ] = None,
     out: Out = Path("advice"),
     check: Annotated[
         bool, typer.Option("--check", help="Train the best suggestions on this corpus too.")
@@ -94,6 +102,7 @@ def advise(
             words=word_column,
             skip=tuple(skip or ()),
             format=format,
+            vectors=vectors,
         ),
         main=main,
         auxiliaries=tuple(aux or ()),

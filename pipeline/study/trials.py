@@ -31,9 +31,6 @@ from mtl_laws.simulator import SpecError, TaskSpec, check_spec
 MAX_TRIALS = 1_000_000
 """The most trials of a study; `docs/scaling.md` says what a million trials need."""
 
-STEPS_PER_UNIT = 40
-"""Steps of a model that stops early, divided by the cube root of its tokens."""
-
 TASK_KEYS = tuple(f.name for f in fields(TaskSpec) if f.name not in ("family", "options"))
 TRAINING_KEYS = tuple(f.name for f in fields(TrainingSettings))
 
@@ -78,14 +75,8 @@ class Trial:
 
     @property
     def cost(self) -> float:
-        """Expected training time in relative units, for the order of groups and the time left.
-
-        The cost of a step is proportional to T. With early stopping the number of steps grows about
-        as n^(1/3), as measured from n = 40 to 4,000; without it, all allowed steps are made.
-        """
-        early = math.cbrt(self.task.tokens)
-        steps = early if self.settings.patience else self.settings.max_steps / STEPS_PER_UNIT
-        return self.task.tasks * steps
+        """Expected training time in relative units, for the order of groups and the time left."""
+        return self.settings.cost(self.task.tasks, self.task.tokens)
 
 
 def expand(study: Study) -> list[Trial]:

@@ -19,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mtl_laws.simulator.span_marks import CLOSING, OPENING, has_spans
+from mtl_laws.simulator.span_marks import CLOSING, OPENING, OUTSIDE, has_spans
 
-OUTSIDE = -1
+NO_KIND = -1
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,8 @@ class SpanLabels:
         """Read the labels of a task; None for a task without spans."""
         if not has_spans(names):
             return None
-        marked = [name for name in names if name != "O"]
-        types = sorted({name[2:] for name in marked})
-        kinds = [types.index(name[2:]) if name != "O" else OUTSIDE for name in names]
+        types = sorted({name[2:] for name in names if name not in OUTSIDE})
+        kinds = [NO_KIND if name in OUTSIDE else types.index(name[2:]) for name in names]
         begins = [name.startswith(OPENING) for name in names]
         closes = [name.startswith(CLOSING) for name in names]
         return cls(*(torch.tensor(values, device=device) for values in (kinds, begins, closes)))
@@ -65,13 +64,13 @@ class SpanLabels:
 
     def _edges(self, labels: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """Whether a span starts, and whether one ends, at each token (…, L)."""
-        kinds = self.kinds[labels].masked_fill(hidden, OUTSIDE)
-        around = torch.nn.functional.pad(kinds, (1, 1), value=OUTSIDE)
+        kinds = self.kinds[labels].masked_fill(hidden, NO_KIND)
+        around = torch.nn.functional.pad(kinds, (1, 1), value=NO_KIND)
         opens, closes = self.begins[labels], self.closes[labels]
         closed_before = torch.nn.functional.pad(closes[..., :-1], (1, 0), value=False)
-        starts = (kinds != OUTSIDE) & (opens | closed_before | (around[..., :-2] != kinds))
+        starts = (kinds != NO_KIND) & (opens | closed_before | (around[..., :-2] != kinds))
         opens_next = torch.nn.functional.pad(opens[..., 1:], (0, 1), value=False)
-        ends = (kinds != OUTSIDE) & (closes | opens_next | (around[..., 2:] != kinds))
+        ends = (kinds != NO_KIND) & (closes | opens_next | (around[..., 2:] != kinds))
         return starts, ends
 
 

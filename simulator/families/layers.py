@@ -34,7 +34,7 @@ from mtl_laws.simulator.layout import (
     with_noise,
 )
 from mtl_laws.simulator.memory_bounded_cache import memory_bounded_cache
-from mtl_laws.simulator.readers.vectors import Vectors, open_vectors, standardised
+from mtl_laws.simulator.readers.vectors import FrozenVectors, Vectors, open_vectors
 from mtl_laws.simulator.spec import JSON, TaskSpec
 from mtl_laws.simulator.tasks import TaskSet
 
@@ -67,6 +67,18 @@ class LayersOptions(CorpusOptions):
             with _at_option():
                 open_vectors(self.vectors)
 
+    def frozen(self, corpus: Corpus) -> FrozenVectors | None:
+        """Return the vectors of a corpus (N, W), to be read by row, or None without a file.
+
+        Raises
+        ------
+        SpecError : the file does not have one row of finite numbers for each token.
+        """
+        if self.vectors is None:
+            return None
+        with _at_option():
+            return FrozenVectors.of(open_vectors(self.vectors, corpus.text.size), self.vectors)
+
     def table(self, corpus: Corpus) -> Vectors | None:
         """Return the standardised vectors of a corpus, (N, W), or None without a file.
 
@@ -96,7 +108,7 @@ class LayersOptions(CorpusOptions):
 def _table(path: str, stamp: int) -> Vectors:
     """The standardised vectors of a file; read once while it does not change."""
     del stamp  # part of the key only
-    return standardised(open_vectors(path), path)
+    return FrozenVectors.of(open_vectors(path), path).table()
 
 
 @contextmanager

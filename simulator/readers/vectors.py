@@ -85,43 +85,73 @@ def open_vectors(path: str | Path, tokens: int | None = None) -> NDArray[np.floa
         raise CorpusError(str(path), error.strerror or "unreadable", FORMATS) from error
 
 
-def standardised(vectors: NDArray[np.floating[Any]], source: str) -> Vectors:
-    """Return vectors (N, W), float32, with mean 0 and standard deviation `LENGTH`/√W by column.
+@dataclass(frozen=True, eq=False)
+class FrozenVectors:
+    """Vectors of a corpus, standardised: columns with mean 0 and standard deviation `LENGTH`/√W.
 
     So neither unit nor offset of an encoder's numbers matters, and one learning rate suits wide and
-    narrow vectors. A constant column is 0.
+    narrow vectors. A constant column is 0. Rows are read when they are asked for.
 
     Parameters
     ----------
+    raw : (N, W), as in the file.
+    mean, factor : (W,), what is subtracted from each column, and what it is multiplied by.
     source : the file, for errors.
-
-    Raises
-    ------
-    CorpusError : a number is not finite, or the vectors do not fit into free memory.
     """
-    rows, width = vectors.shape
-    needed, there = 4.0 * rows * width, free_bytes()
-    if needed > there:
-        expected = f"a smaller file: {needed / 1e9:,.1f} GB are needed, {there / 1e9:,.1f} are free"
-        raise CorpusError(source, f"{rows:,} rows of {width:,} numbers", expected)
-    origin = vectors[0].astype(np.float64)  # sums of differences from a row are exact enough
-    total, squares = np.zeros(width), np.zeros(width)
-    for start, block in _blocks(vectors):
-        if not np.isfinite(block.astype(np.float32)).all():
-            row = start + int(np.argmin(np.isfinite(block.astype(np.float32)).all(axis=1)))
-            expected = "finite numbers, within the range of float32"
-            raise CorpusError(source, f"row {row + 1:,}: not finite", expected)
-        difference = block - origin
-        total += difference.sum(axis=0)
-        squares += np.square(difference).sum(axis=0)
-    mean = total / rows
-    spread = np.sqrt(np.maximum(squares / rows - np.square(mean), 0.0))
-    varies = spread > _CONSTANT * np.abs(mean + origin)
-    scale = np.divide(LENGTH * width**-0.5, spread, out=np.zeros(width), where=varies)
-    result = np.empty((rows, width), dtype=np.float32)
-    for start, block in _blocks(vectors):
-        result[start : start + len(block)] = (block - origin - mean) * scale
-    return result
+
+    raw: NDArray[np.floating[Any]]
+    mean: NDArray[np.float64]
+    factor: NDArray[np.float64]
+    source: str
+
+    @classmethod
+    def of(cls, raw: NDArray[np.floating[Any]], source: str) -> FrozenVectors:
+        """Return the vectors of a file; all of them are read once, block by block.
+
+        Raises
+        ------
+        CorpusError : a number is not finite.
+        """
+        rows, width = raw.shape
+        origin = raw[0].astype(np.float64)  # sums of differences from a row are exact enough
+        total, squares = np.zeros(width), np.zeros(width)
+        for start, block in _blocks(raw):
+            if not np.isfinite(block.astype(np.float32)).all():
+                row = start + int(np.argmin(np.isfinite(block.astype(np.float32)).all(axis=1)))
+                expected = "finite numbers, within the range of float32"
+                raise CorpusError(source, f"row {row + 1:,}: not finite", expected)
+            difference = block - origin
+            total += difference.sum(axis=0)
+            squares += np.square(difference).sum(axis=0)
+        mean = total / rows
+        spread = np.sqrt(np.maximum(squares / rows - np.square(mean), 0.0))
+        varies = spread > _CONSTANT * np.abs(mean + origin)
+        factor = np.divide(LENGTH * width**-0.5, spread, out=np.zeros(width), where=varies)
+        return cls(raw, mean + origin, factor, source)
+
+    def rows(self, places: NDArray[np.int64] | slice) -> Vectors:
+        """Return the vectors (M, W) of the tokens at these places."""
+        scaled = (self.raw[places].astype(np.float64) - self.mean) * self.factor
+        return scaled.astype(np.float32)
+
+    def table(self) -> Vectors:
+        """Return all vectors, (N, W).
+
+        Raises
+        ------
+        CorpusError : they do not fit into free memory.
+        """
+        rows, width = self.raw.shape
+        needed, there = 4.0 * rows * width, free_bytes()
+        if needed > there:
+            expected = (
+                f"a smaller file: {needed / 1e9:,.1f} GB are needed, {there / 1e9:,.1f} are free"
+            )
+            raise CorpusError(self.source, f"{rows:,} rows of {width:,} numbers", expected)
+        result = np.empty((rows, width), dtype=np.float32)
+        for start in range(0, rows, _BLOCK):
+            result[start : start + _BLOCK] = self.rows(slice(start, start + _BLOCK))
+        return result
 
 
 def _blocks(vectors: NDArray[np.floating[Any]]) -> Iterator[tuple[int, NDArray[np.float64]]]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mtl_laws.simulator import CorpusError
-from mtl_laws.simulator.readers.vectors import HEADERS, open_vectors, standardised
+from mtl_laws.simulator.readers.vectors import HEADERS, FrozenVectors, open_vectors
 
 DRAWN = np.random.default_rng(0).normal(3.0, 2.0, (5000, 7))
 
@@ -158,7 +158,7 @@ def test_any_bytes_are_vectors_or_refused(
 
 
 def test_columns_count_alike_and_vectors_have_one_length() -> None:
-    numbers = standardised(DRAWN, "x")
+    numbers = FrozenVectors.of(DRAWN, "x").table()
     assert numbers.dtype == np.float32
     np.testing.assert_allclose(numbers.mean(axis=0), 0, atol=1e-6)
     assert np.square(numbers).sum(axis=1).mean() == pytest.approx(16, abs=1e-4)
@@ -168,14 +168,16 @@ def test_columns_count_alike_and_vectors_have_one_length() -> None:
 
 def test_neither_unit_nor_offset_matters() -> None:
     moved = DRAWN * np.geomspace(1e-12, 1e12, 7) * np.array([1, -1, 1, 1, 1, 1, 1]) + 1e-13
-    expected = standardised(DRAWN, "x") * np.array([1, -1, 1, 1, 1, 1, 1], dtype=np.float32)
-    np.testing.assert_allclose(standardised(moved, "x"), expected, atol=1e-5)
+    expected = FrozenVectors.of(DRAWN, "x").table() * np.array(
+        [1, -1, 1, 1, 1, 1, 1], dtype=np.float32
+    )
+    np.testing.assert_allclose(FrozenVectors.of(moved, "x").table(), expected, atol=1e-5)
 
 
 def test_a_constant_column_is_0() -> None:
     table = DRAWN[:50].copy()
     table[:, 2] = 0.1
-    numbers = standardised(table.astype(np.float16), "x")
+    numbers = FrozenVectors.of(table.astype(np.float16), "x").table()
     assert not numbers[:, 2].any()
     assert np.isfinite(numbers).all()
 
@@ -185,11 +187,11 @@ def test_the_row_that_is_not_finite_is_named(bad: float) -> None:
     table = DRAWN.copy()
     table[4321, 3] = bad
     with pytest.raises(CorpusError, match=r"row 4,322") as caught:
-        standardised(table, "mine.npy")
+        FrozenVectors.of(table, "mine.npy").table()
     assert caught.value.field == "mine.npy"
 
 
 def test_more_than_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mtl_laws.simulator.readers.vectors.free_bytes", lambda: 1000.0)
     with pytest.raises(CorpusError, match="are free"):
-        standardised(DRAWN, "x")
+        FrozenVectors.of(DRAWN, "x").table()
