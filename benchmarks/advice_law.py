@@ -2,8 +2,9 @@
 
 The reference table `real-gains` holds taggers trained on layers of 14 treebanks, and for every one
 the statistics that a user with n main labels has before training (`pipeline.advice.evidence`, a
-draw of sentences for every seed). Laws are searched in the mean gains of cells, and compared by
-their error on corpora left out, which their constants have not seen. What ships is a form of our
+draw of sentences for every seed); `real-gains-vectors` has the same for taggers that start from
+frozen vectors of a pretrained encoder. Laws are searched in the mean gains of cells, and compared
+by their error on corpora left out, which their constants have not seen. What ships is a form of our
 own after what the search found: as good as laws of three times its length (decision 030).
 
     python benchmarks/advice_law.py          # refits, validates, prints
@@ -39,7 +40,9 @@ from mtl_laws.pipeline.symbolic.program import Expression
 Floats = NDArray[np.float64]
 
 RESULTS = Path(__file__).parent / "results" / "advice-law.json"
-CELL = ["corpus", "main", "aux", "T", "n_request", "n_aux_request"]
+SITUATION = ["corpus", "encoder", "main", "n_request", "n_aux_request"]
+"""What is given when auxiliaries are chosen."""
+CELL = [*SITUATION, "aux", "T"]
 #: seeds whose statistics are used; the gain of a cell is the mean over all seeds
 DRAWS = (0, 1)
 #: standard errors from which a measured gain has a sign
@@ -47,35 +50,39 @@ CLEAR = 2.0
 
 
 @dataclass(frozen=True)
-class Metric:
+class Gains:
     """What a law of gains is of.
 
     Attributes
     ----------
+    name : of the files that ship.
+    table : the reference table.
     score : column of the score.
     factors : of the law of gains.
     alone : factors of the law of the score alone; none for no such law.
     form : of the law of gains that ships.
     """
 
+    name: str
+    table: str
     score: str
     factors: tuple[str, ...]
     alone: tuple[str, ...]
     form: str
 
-    @property
-    def gain(self) -> str:
-        return "gain" if self.score == "accuracy" else f"gain_{self.score}"
 
-
-METRICS = (
-    Metric(
+ALL = (
+    Gains(
+        "accuracy",
+        "real-gains",
         "accuracy",
         ("transfer", "ami", "n_aux", "n"),
         ("probe_alone", "n"),
         "c0*transfer*ami*n_aux**c1 + c2/sqrt(n)",
     ),
-    Metric(
+    Gains(
+        "span_f1",
+        "real-gains",
         "span_f1",
         ("transfer_f1", "ami", "n_aux", "n"),
         (),
@@ -84,20 +91,20 @@ METRICS = (
 )
 
 
-def single_task_table(table: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+def single_task_table(table: pd.DataFrame, gains: Gains) -> pd.DataFrame:
     """Scores alone, one row for every main layer, n and draw."""
-    rows = table[(table["T"] == 1) & table[metric.score].notna()]
-    key = ["corpus", "main", "n_request"]
-    score = rows.groupby(key)[metric.score].mean().rename("score").reset_index()
-    drawn = rows.loc[rows["seed"].isin(DRAWS), [*key, *metric.alone]]
+    rows = table[(table["T"] == 1) & table[gains.score].notna()]
+    key = ["corpus", "encoder", "main", "n_request"]
+    score = rows.groupby(key)[gains.score].mean().rename("score").reset_index()
+    drawn = rows.loc[rows["seed"].isin(DRAWS), [*key, *gains.alone]]
     return score.merge(drawn, on=key)
 
 
-def cell_table(table: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+def cell_table(table: pd.DataFrame, gains: Gains) -> pd.DataFrame:
     """Gains of cells, mean and standard error over seeds, with the statistics of every draw."""
-    twins = table.loc[table["T"] == 1].set_index("trial")[metric.score]
-    rows = table[(table["T"] > 1) & table[metric.score].notna()].copy()
-    rows["gain_of_seed"] = rows[metric.score] - rows["stl"].map(twins)
+    twins = table.loc[table["T"] == 1].set_index("trial")[gains.score]
+    rows = table[(table["T"] > 1) & table[gains.score].notna()].copy()
+    rows["gain_of_seed"] = rows[gains.score] - rows["stl"].map(twins)
     by_cell = rows.groupby(CELL)["gain_of_seed"]
     cells = by_cell.agg(gain="mean", seed_sd="std", seeds="count").reset_index()
     cells["se"] = cells["seed_sd"] / np.sqrt(cells["seeds"])
@@ -207,7 +214,7 @@ def regret(cells: pd.DataFrame, scores: Mapping[str, Floats]) -> dict[str, float
     The score of `alone` is 0. "all" always takes the largest set.
     """
     lost: dict[str, list[float]] = {name: [] for name in (*scores, "all", "alone")}
-    situations = cells.groupby(["corpus", "main", "n_request", "n_aux_request", "draw"]).indices
+    situations = cells.groupby([*SITUATION, "draw"]).indices
     gain, size = cells["gain"].to_numpy(float), cells["T"].to_numpy(float)
     for rows in situations.values():
         best = max(0.0, gain[rows].max())
@@ -234,32 +241,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--ship", action="store_true")
     parser.add_argument("--budget", default="quick")
-    parser.add_argument("--table", type=Path, help="the table, if it is not the one that ships")
+    parser.add_argument("--only", choices=[one.name for one in ALL], help="the one law to refit")
     given = parser.parse_args()
-    table = pd.read_parquet(given.table) if given.table else load_reference("real-gains")
-    results: dict[str, Any] = {}
-    for metric in METRICS:
-        cells = cell_table(table, metric)
-        print(f"\n{metric.score}: {len(cells)} rows, {cells['corpus'].nunique()} corpora")
+    results: dict[str, Any] = json.loads(RESULTS.read_text()) if given.only else {}
+    for gains in ALL:
+        if given.only not in (None, gains.name):
+            continue
+        table = load_reference(gains.table)
+        cells = cell_table(table, gains)
+        print(f"\n{gains.name}: {len(cells)} rows, {cells['corpus'].nunique()} corpora")
         laws = fit_laws(
             cells,
             "gain",
-            list(metric.factors),
+            list(gains.factors),
             bounds=(None, None),
             loss="squares",
-            forms=[metric.form],
+            forms=[gains.form],
             budget=given.budget,
         )
         law, predicted = compare(laws, cells)
         errors = gain_errors(cells, predicted)
-        transfer = metric.factors[0]
+        transfer = gains.factors[0]
         ways = {
             "law": predicted,
             "ami": cells["ami"].to_numpy(float),
             "transfer": cells[transfer].to_numpy(float),
             "entropy": -(cells["h_main"] * cells["h_aux"] / cells["n"]).to_numpy(float),
         }
-        results[metric.score] = {
+        results[gains.name] = {
             "law": law.expression,
             "coverage": coverage(cells, predicted),
             "errors": asdict(errors),
@@ -274,16 +283,16 @@ def main() -> None:
                 for n, part in cells.groupby("n_request")
             },
         }
-        print(json.dumps(results[metric.score], indent=1))
+        print(json.dumps(results[gains.name], indent=1))
         if given.ship:
-            ship(metric.score, laws, law, cells)
-            if metric.alone:
-                alone = single_task_table(table, metric)
-                factors = list(metric.alone)
+            ship(gains.name, laws, law, cells)
+            if gains.alone:
+                alone = single_task_table(table, gains)
+                factors = list(gains.alone)
                 laws_alone = fit_laws(alone, "score", factors, bounds=(0, 1), budget=given.budget)
-                ship(f"{metric.score}-alone", laws_alone, laws_alone.law, alone)
+                ship(f"{gains.name}-alone", laws_alone, laws_alone.law, alone)
             text = json.dumps(asdict(errors), indent=1)
-            (SHIPPED / f"{metric.score}-errors.json").write_text(text + "\n", encoding="utf-8")
+            (SHIPPED / f"{gains.name}-errors.json").write_text(text + "\n", encoding="utf-8")
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 

@@ -40,7 +40,7 @@ def with_statistics(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = table["corpus"].map(json.loads)
-    named = table.assign(corpus=files.map(lambda paths: Path(paths[0]).parts[0]))
+    named = table.assign(corpus=files.map(lambda paths: Path(paths[0]).parent.name))
     layers = named["aux"].map(lambda text: [] if pd.isna(text) else json.loads(text))
     named["aux"] = ["+".join(names[: T - 1]) for names, T in zip(layers, named["T"], strict=True)]
     parts = []

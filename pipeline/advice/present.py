@@ -38,10 +38,11 @@ LAYERS_NOTE = (
     "remains when the layer's labels are known."
 )
 GAINS_NOTE = (
-    "Alone: the main layer is trained by itself. Together: it is trained with the auxiliaries. "
-    "Gain: the difference, with the 95 % interval of its mean{condition}. Helps: the probability "
-    "that the mean gain is above zero. One training: 95 % of single pairs of trainings, which also "
-    "differ by chance, are expected in this interval."
+    "Gain: score together minus score alone, with the 95 % interval of its mean{condition}. Helps: "
+    "the probability that the mean gain is above zero. AMI: relatedness to the main layer, from 0 "
+    "to 1. Alone: the main layer is trained by itself. Together: it is trained with the "
+    "auxiliaries. One training: 95 % of single pairs of trainings, which also differ by chance, "
+    "are expected in this interval."
 )
 OUTSIDE_NOTE = " Outside: factors that lie beyond the region the law was fitted on."
 CHECK_NOTE = (
@@ -219,18 +220,18 @@ def layers_table(advice: Advice) -> AdviceTable:
 def gains_table(advice: Advice) -> AdviceTable:
     """What the law predicts."""
     alone = f"{advice.score} alone"
-    heads = ("auxiliaries", "AMI", alone, "together", "gain", "helps", "one training", "outside")
+    heads = ("auxiliaries", "gain", "helps", "AMI", alone, "together", "one training", "outside")
     rows = []
     for one in advice.sets:
         amis = [advice.profile.pairs[name].ami for name in one.auxiliaries]
         rows.append(
             (
                 _name(one) + (" (best)" if one == advice.best else ""),
+                f"{signed(one.gain.value)}{_interval(one.gain.law)}",
+                "" if one.helps is None else _percent(one.helps),
                 f"{sum(amis) / len(amis):.2f}",
                 "" if one.alone is None else f"{one.alone.value:.3f}",
                 "" if one.together is None else f"{one.together.value:.3f}",
-                f"{signed(one.gain.value)}{_interval(one.gain.law)}",
-                "" if one.helps is None else _percent(one.helps),
                 _interval(one.gain.run).strip(),
                 ", ".join(one.outside),
             )
@@ -270,9 +271,9 @@ def check_table(check: Check) -> AdviceTable:
 
 
 def tables(advice: Advice) -> list[AdviceTable]:
-    """All tables, in order."""
-    first = [layers_table(advice), gains_table(advice)]
-    return first if advice.check is None else [*first, check_table(advice.check)]
+    """All tables, the answer first."""
+    checked = [] if advice.check is None else [check_table(advice.check)]
+    return [gains_table(advice), *checked, layers_table(advice)]
 
 
 def as_text(advice: Advice) -> str:

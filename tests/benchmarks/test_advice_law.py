@@ -8,14 +8,14 @@ import pytest
 from scipy.stats import spearmanr
 
 import advice_law
-from advice_law import METRICS, cell_table, coverage, gain_errors, left_out, regret
+from advice_law import ALL, cell_table, coverage, gain_errors, left_out, regret
 from mtl_laws.pipeline.advice.advice import METRICS as SCORES
 from mtl_laws.pipeline.advice.advice import shipped_law
 from mtl_laws.pipeline.laws.law import Law
 from mtl_laws.pipeline.reference_data import load_reference
 from support.planted_laws import planted
 
-ACCURACY = METRICS[0]
+ACCURACY = ALL[0]
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +28,9 @@ def law() -> Law:
     return shipped_law("accuracy").law
 
 
-def test_every_metric_has_a_law() -> None:
-    assert [metric.score for metric in METRICS] == list(SCORES)
+def test_every_metric_has_a_law_without_and_with_vectors() -> None:
+    names = {one.name for one in ALL}
+    assert names == {*SCORES, *(f"{score}-vectors" for score in SCORES)}
 
 
 def test_the_law_that_ships_is_the_least_squares_fit_of_the_table(
@@ -100,7 +101,14 @@ def test_errors_that_shrink_with_n_are_recovered() -> None:
 
 
 def test_regret_is_what_the_choice_loses() -> None:
-    situation = {"corpus": "a", "main": "m", "n_request": 1, "n_aux_request": 1, "draw": 0}
+    situation = {
+        "corpus": "a",
+        "encoder": "e",
+        "main": "m",
+        "n_request": 1,
+        "n_aux_request": 1,
+        "draw": 0,
+    }
     table = pd.DataFrame([{**situation, "T": 2, "gain": 0.1}, {**situation, "T": 3, "gain": -0.2}])
     lost = regret(table, {"right": np.array([1.0, -1.0]), "wrong": np.array([-1.0, -2.0])})
     assert lost == pytest.approx({"right": 0.0, "wrong": 0.1, "all": 0.3, "alone": 0.1})

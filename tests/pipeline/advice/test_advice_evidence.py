@@ -6,11 +6,13 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from mtl_laws.pipeline.advice.evidence import Evidence, EvidenceRules
 from mtl_laws.pipeline.advice.factors import FACTORS
 from mtl_laws.pipeline.advice.sizes import TokenCounts
 from mtl_laws.simulator import Corpus, Layer, Text, load_corpus
+from mtl_laws.simulator.readers.vectors import FrozenVectors
 from support.planted_laws import HARBOUR
 
 TYPES, LABELS = 400, 8
@@ -49,6 +51,28 @@ def test_an_auxiliary_transfers_as_far_as_it_is_related() -> None:
     assert abs(noise.ami) < 0.05
     assert both.transfer == pytest.approx(same.transfer, abs=0.06)
     assert both.T == 3
+
+
+def frozen(table: NDArray[np.float64]) -> FrozenVectors:
+    return FrozenVectors.of(table, "drawn")
+
+
+def test_vectors_that_tell_the_words_let_related_layers_transfer() -> None:
+    corpus = lexical()
+    words = np.random.default_rng(2).normal(size=(TYPES, 300))[corpus.text.tokens]
+    known = Evidence(corpus, "tag", SIZES, vectors=frozen(words))
+    same, noise = (known.statistics((name,)) for name in ("same", "noise"))
+    assert same.transfer > 0.2
+    assert abs(noise.transfer) < 0.05
+    assert same.ami > 0.95
+
+
+def test_vectors_that_tell_the_label_leave_nothing_to_gain() -> None:
+    corpus = lexical()
+    table = np.eye(LABELS)[corpus.layers["tag"].labels]
+    known = Evidence(corpus, "tag", SIZES, vectors=frozen(table)).statistics(("same",))
+    assert known.probe_alone > 0.95
+    assert abs(known.transfer) < 0.03
 
 
 def test_only_n_main_labels_are_looked_at() -> None:

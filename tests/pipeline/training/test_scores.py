@@ -145,6 +145,14 @@ def test_labels_that_are_not_spans_have_no_span_f1(names: tuple[str, ...]) -> No
     assert SpanLabels.read(names, torch.device("cpu")) is None
 
 
+def test_an_underscore_is_outside_as_o_is() -> None:
+    gold, predicted = [1, 2, 0, 3, 1], [1, 2, 3, 0, 2]
+    names = ("O", "B-X", "I-X", "_")
+    as_o = [[0 if label == 3 else label for label in labels] for labels in (gold, predicted)]
+    assert our_f1(names, ([gold], [predicted])) == our_f1(names, ([as_o[0]], [as_o[1]])) > 0
+    assert SpanLabels.read(("_", "X"), torch.device("cpu")) is None
+
+
 def test_bioes_and_bilou_labels_are_spans_that_close() -> None:
     names = ("O", "B-X", "I-X", "E-X", "S-X")
     gold = [1, 2, 3, 4, 4, 0, 1, 3]  # B I E, S, S, O, B E: four spans
