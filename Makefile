@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 DEMO   ?= runs/quick
 
-.PHONY: demo test test-all coverage mutation lint types bench docs findings real-gains clean
+.PHONY: demo test test-all coverage mutation lint types bench docs findings real-gains real-gains-vectors clean
 
 demo: $(VENV)/.installed
 	$(BIN)/mtl-laws run pipeline/studies/quick.yaml --out $(DEMO)
@@ -37,10 +37,11 @@ mutation: $(VENV)/.developed
 findings: $(VENV)/.installed
 	PYTHONPATH=benchmarks $(BIN)/python -m reference_study
 
-# Gains on real corpora, for `advise`: treebanks lie in CORPORA, each in a folder of its own.
-real-gains: $(VENV)/.installed
-	cd $(CORPORA) && $(CURDIR)/$(BIN)/mtl-laws run $(CURDIR)/data/real-gains.yaml --out $(CURDIR)/runs/real-gains
-	$(BIN)/python data/make_reference.py runs --only real-gains --corpora $(CORPORA)
+# Gains on real corpora, for `advise`: treebanks lie in CORPORA, each in a folder of its own, and
+# files of frozen vectors in CORPORA/vectors.
+real-gains real-gains-vectors: $(VENV)/.installed
+	cd $(CORPORA) && $(CURDIR)/$(BIN)/mtl-laws run $(CURDIR)/data/$@.yaml --out $(CURDIR)/runs/$@
+	$(BIN)/python data/make_reference.py runs --only $@ --corpora $(CORPORA)
 	$(BIN)/python benchmarks/advice_law.py --ship
 
 docs: $(VENV)/.developed build/package/mtl_laws

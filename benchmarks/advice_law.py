@@ -26,7 +26,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import least_squares, minimize
 from scipy.stats import spearmanr
-from scipy.stats import t as student
 
 from mtl_laws import fit_laws
 from mtl_laws.pipeline.advice.advice import SHIPPED
@@ -56,7 +55,7 @@ class Gains:
     Attributes
     ----------
     name : of the files that ship.
-    table : the reference table.
+    table, encoder : the reference table, and which of its taggers.
     score : column of the score.
     factors : of the law of gains.
     alone : factors of the law of the score alone; none for no such law.
@@ -65,6 +64,7 @@ class Gains:
 
     name: str
     table: str
+    encoder: str
     score: str
     factors: tuple[str, ...]
     alone: tuple[str, ...]
@@ -75,6 +75,7 @@ ALL = (
     Gains(
         "accuracy",
         "real-gains",
+        "bilstm",
         "accuracy",
         ("transfer", "ami", "n_aux", "n"),
         ("probe_alone", "n"),
@@ -83,6 +84,25 @@ ALL = (
     Gains(
         "span_f1",
         "real-gains",
+        "bilstm",
+        "span_f1",
+        ("transfer_f1", "ami", "n_aux", "n"),
+        (),
+        "c0*ami*sqrt(n)*n_aux**c1",
+    ),
+    Gains(
+        "accuracy-vectors",
+        "real-gains-vectors",
+        "vectors_bilstm",
+        "accuracy",
+        ("transfer", "ami", "n_aux", "n"),
+        ("probe_alone", "n"),
+        "c0*transfer*ami*n_aux**c1 + c2/sqrt(n)",
+    ),
+    Gains(
+        "span_f1-vectors",
+        "real-gains-vectors",
+        "vectors_bilstm",
         "span_f1",
         ("transfer_f1", "ami", "n_aux", "n"),
         (),
@@ -93,7 +113,7 @@ ALL = (
 
 def single_task_table(table: pd.DataFrame, gains: Gains) -> pd.DataFrame:
     """Scores alone, one row for every main layer, n and draw."""
-    rows = table[(table["T"] == 1) & table[gains.score].notna()]
+    rows = table[(table["T"] == 1) & _of(table, gains)]
     key = ["corpus", "encoder", "main", "n_request"]
     score = rows.groupby(key)[gains.score].mean().rename("score").reset_index()
     drawn = rows.loc[rows["seed"].isin(DRAWS), [*key, *gains.alone]]
@@ -103,13 +123,18 @@ def single_task_table(table: pd.DataFrame, gains: Gains) -> pd.DataFrame:
 def cell_table(table: pd.DataFrame, gains: Gains) -> pd.DataFrame:
     """Gains of cells, mean and standard error over seeds, with the statistics of every draw."""
     twins = table.loc[table["T"] == 1].set_index("trial")[gains.score]
-    rows = table[(table["T"] > 1) & table[gains.score].notna()].copy()
+    rows = table[(table["T"] > 1) & _of(table, gains)].copy()
     rows["gain_of_seed"] = rows[gains.score] - rows["stl"].map(twins)
     by_cell = rows.groupby(CELL)["gain_of_seed"]
     cells = by_cell.agg(gain="mean", seed_sd="std", seeds="count").reset_index()
     cells["se"] = cells["seed_sd"] / np.sqrt(cells["seeds"])
     drawn = rows.loc[rows["seed"].isin(DRAWS), [*CELL, "seed", *STATISTICS]]
     return cells.merge(drawn, on=CELL).rename(columns={"seed": "draw"})
+
+
+def _of(table: pd.DataFrame, gains: Gains) -> pd.Series:
+    """Which rows have a score of these gains."""
+    return table[gains.score].notna() & (table["encoder"] == gains.encoder)
 
 
 STATISTICS = (
@@ -158,7 +183,8 @@ def compare(laws: LawSet, cells: pd.DataFrame) -> tuple[Law, Floats]:
 def gain_errors(cells: pd.DataFrame, predicted: Floats) -> GainErrors:
     """Deviations on corpora left out, as a function of n, by maximum likelihood."""
     n = cells["n_request"].to_numpy(float)
-    base, by_token = _deviation(cells["gain"].to_numpy(float) - predicted, n)
+    errors = cells["gain"].to_numpy(float) - predicted
+    base, by_token = _deviation(errors, n)
     noise = cells["seed_sd"].to_numpy(float)
     seed_base, seed_by_token = _deviation(noise, n)
     return GainErrors(
@@ -167,7 +193,23 @@ def gain_errors(cells: pd.DataFrame, predicted: Floats) -> GainErrors:
         seed_base=seed_base,
         seed_by_token=seed_by_token,
         corpora=cells["corpus"].nunique(),
+        freedom=_freedom(cells, errors / np.hypot(base, by_token / np.sqrt(n))),
     )
+
+
+def _freedom(cells: pd.DataFrame, errors: Floats) -> float:
+    """Degrees of freedom of the mean square of errors that differ between and within corpora.
+
+    Rows of the same layers are taken as one, because their errors are alike.
+
+    Source: Satterthwaite 1946.
+    """
+    by_corpus = pd.Series(errors).groupby(cells["corpus"].to_numpy())
+    between = float(np.mean(by_corpus.mean() ** 2))
+    within = float(np.mean(errors**2)) - between
+    corpora, sets = by_corpus.ngroups, cells.groupby(["corpus", "main", "aux"]).ngroups
+    parts = between**2 / (corpora - 1) + within**2 / (sets - corpora)
+    return (between + within) ** 2 / parts
 
 
 def _deviation(errors: Floats, n: Floats) -> tuple[float, float]:
@@ -203,7 +245,7 @@ def coverage(cells: pd.DataFrame, predicted: Floats) -> float:
         own = corpus == name
         errors = gain_errors(cells[~own], predicted[~own])
         sd, _ = errors.deviations(cells.loc[own, "n_request"].to_numpy(float))
-        half = student.ppf(0.975, errors.corpora - 1) * sd
+        half = errors.width * sd
         inside[own] = np.abs(gain[own] - predicted[own]) <= half
     return float(inside.mean())
 

@@ -19,7 +19,6 @@ from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from mtl_laws.pipeline.advice.probe import (
     Inputs,
@@ -27,6 +26,7 @@ from mtl_laws.pipeline.advice.probe import (
     predicted_labels,
     soft_accuracy,
     token_inputs,
+    vector_inputs,
 )
 from mtl_laws.pipeline.advice.sizes import TokenCounts
 from mtl_laws.simulator.corpus import Corpus
@@ -193,12 +193,10 @@ class Evidence:
         return self.corpus.layers[self.main].labels[self._places].astype(np.int64)
 
     def _inputs(self, places: Places) -> Inputs:
-        """Inputs of the probe of these tokens: their vectors, or word types."""
-        return self._word_types[places] if self.vectors is None else self.vectors.rows(places)
-
-    @cached_property
-    def _word_types(self) -> csr_matrix:
-        return token_inputs(self.corpus.text, len(self.corpus.vocabulary))
+        """Inputs of a probe for these tokens: their vectors, or word types."""
+        if self.vectors is None:
+            return token_inputs(self.corpus.text, places, len(self.corpus.vocabulary))
+        return vector_inputs(self.corpus.text, places, self.vectors)
 
     @cached_property
     def _probe(self) -> MainProbe:

@@ -56,6 +56,8 @@ class GainErrors:
     base, by_token : of the measured mean gain about the predicted one.
     seed_base, seed_by_token : of a single pair of trainings about their mean.
     corpora : number of corpora.
+    freedom : effective degrees of freedom of the deviations; few where errors differ between
+        corpora more than within them.
     """
 
     base: float
@@ -63,6 +65,12 @@ class GainErrors:
     seed_base: float
     seed_by_token: float
     corpora: int
+    freedom: float
+
+    @property
+    def width(self) -> float:
+        """Half-width of a 95 % interval, in standard deviations."""
+        return float(student.ppf(0.975, self.freedom))
 
     def deviations(self, n: Floats) -> tuple[Floats, Floats]:
         """Standard deviations (N,) of the mean gain and of a single one, at n tokens (N,)."""
@@ -72,8 +80,8 @@ class GainErrors:
 
     def widened(self, gain: Bands, n: Floats) -> Bands:
         """The bands of a law with these errors beside the law's own."""
-        width = float(student.ppf(0.975, self.corpora - 1))
-        law, run = (_widened(gain.mean, gain.law, width * sd) for sd in self.deviations(n))
+        deviations = self.deviations(n)
+        law, run = (_widened(gain.mean, gain.law, self.width * sd) for sd in deviations)
         return Bands(gain.mean, law, run, gain.outside, gain.distance)
 
 

@@ -1,15 +1,16 @@
 """Ridge probes: what auxiliary labels are worth to a linear tagger, in closed form.
 
 A probe is a ridge regression to the labels of a layer, from a token and its two neighbours as word
-types or from the frozen vector of the token. The main layer's probe is fitted on its n tokens, once
-without and once with the labels that the auxiliaries' own probes predict for the same tokens as
-further inputs. Every sentence is predicted by a probe that leaves it out, so no labels but the n of
-the user are needed. Nothing is trained.
+types or as frozen vectors. The main layer's probe is fitted on its n tokens, once without and once
+with the labels that the auxiliaries' own probes predict for the same tokens as further inputs.
+Every sentence is predicted by a probe that leaves it out, so no labels but the n of the user are
+needed. Nothing is trained.
 
 Notation
 --------
 n : tokens of the main layer;  V : word types;  K : labels;  r : labels of all auxiliaries together
-X : inputs (n, D), of word types sparse with D = 3(V + 1)
+W : width of a frozen vector
+X : inputs (n, D), of word types sparse with D = 3(V + 1), of vectors with D = 3W
 Y : one-hot labels less their frequencies, (n, K)
 A : labels of auxiliaries as their probes predict them, (n, r)
 λ : the ridge;  G = (X Xᵀ + λ)⁻¹, (n, n); with A it is G − G A (1 + Aᵀ G A)⁻¹ Aᵀ G (Woodbury)
@@ -29,9 +30,11 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import Ridge
 
 from mtl_laws.simulator.corpus import Text
+from mtl_laws.simulator.readers.vectors import LENGTH, FrozenVectors
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
+Places = NDArray[np.int64]
 Inputs = csr_matrix | NDArray[np.float32]
 
 
@@ -56,22 +59,46 @@ class ProbeRules:
 RULES = ProbeRules()
 
 
-def token_inputs(text: Text, types: int, rules: ProbeRules = RULES) -> csr_matrix:
-    """Inputs (N, 3(V + 1)) of every token: itself, the one before, the one after, one-hot.
+def token_inputs(text: Text, places: Places, types: int, rules: ProbeRules = RULES) -> csr_matrix:
+    """Inputs (M, 3(V + 1)) of tokens: the token, the one before, the one after, one-hot.
 
     The type V stands for a neighbour beyond the sentence.
+
+    Parameters
+    ----------
+    places : (M,), of the tokens in the text.
+    types : V.
     """
-    N, width = text.size, types + 1
+    near, inside = _neighbourhood(text, places)
+    columns = np.where(inside, text.tokens[near], types) + np.arange(3) * (types + 1)
+    weights = np.tile([1.0, rules.neighbour, rules.neighbour], len(places))
+    starts = np.arange(0, 3 * len(places) + 1, 3)
+    return csr_matrix((weights, columns.ravel(), starts), (len(places), 3 * (types + 1)))
+
+
+def vector_inputs(
+    text: Text, places: Places, vectors: FrozenVectors, rules: ProbeRules = RULES
+) -> NDArray[np.float32]:
+    """Inputs (M, 3W) of tokens: the vectors of the token, the one before and the one after.
+
+    They have the mean length of one-hot inputs, and are 0 for a neighbour beyond the sentence.
+    """
+    near, inside = _neighbourhood(text, places)
+    weights = np.array([1.0, rules.neighbour, rules.neighbour]) / LENGTH
+    parts = [
+        vectors.rows(near[:, k]) * (weights[k] * inside[:, [k]]).astype(np.float32)
+        for k in range(3)
+    ]
+    return np.concatenate(parts, axis=1)
+
+
+def _neighbourhood(text: Text, places: Places) -> tuple[Places, NDArray[np.bool_]]:
+    """Places (M, 3) of tokens, those before and those after, and which lie in the sentence."""
     lengths = np.diff(text.bounds)
     first, last = np.repeat(text.bounds[:-1], lengths), np.repeat(text.bounds[1:], lengths)
-    columns = np.empty((N, 3), dtype=np.int64)
-    for k, offset in enumerate((0, -1, 1)):
-        place = np.arange(N) + offset
-        inside = (place >= first) & (place < last)
-        ids = np.where(inside, text.tokens[np.clip(place, 0, N - 1)], types)
-        columns[:, k] = ids + k * width
-    weights = np.tile([1.0, rules.neighbour, rules.neighbour], N)
-    return csr_matrix((weights, columns.ravel(), np.arange(0, 3 * N + 1, 3)), (N, 3 * width))
+    near = places[:, None] + np.array([0, -1, 1])
+    inside = (near >= first[places, None]) & (near < last[places, None])
+    return np.clip(near, 0, text.size - 1), inside
 
 
 def predicted_labels(

@@ -94,10 +94,23 @@ def test_errors_that_shrink_with_n_are_recovered() -> None:
     rng = np.random.default_rng(1)
     n = np.repeat([100.0, 300.0, 1_000.0, 3_000.0], 500)
     gain = rng.normal(0.0, np.hypot(0.01, 0.4 / np.sqrt(n)))
-    table = pd.DataFrame({"n_request": n, "gain": gain, "seed_sd": 0.02, "corpus": "a"})
+    table = pd.DataFrame({"n_request": n, "gain": gain, "seed_sd": 0.02, "main": "m"})
+    rows = np.arange(len(n))
+    table = table.assign(corpus=rows % 10, aux=rows % 100)
     errors = gain_errors(table, np.zeros(len(n)))
     assert errors.base == pytest.approx(0.01, abs=0.002)
     assert errors.by_token == pytest.approx(0.4, rel=0.1)
+
+
+@pytest.mark.parametrize(("shared", "low", "high"), [(0.0, 300, 400), (10.0, 8.9, 9.5)])
+def test_freedom_falls_to_that_of_corpora_where_they_differ(
+    shared: float, low: float, high: float
+) -> None:
+    rng, rows = np.random.default_rng(2), np.arange(400)
+    table = pd.DataFrame({"corpus": rows % 10, "main": "m", "aux": rows, "n_request": 100})
+    table = table.assign(seed_sd=0.02, gain=rng.normal(size=400))
+    table["gain"] += shared * rng.normal(size=10)[rows % 10]
+    assert low < gain_errors(table, np.zeros(400)).freedom < high
 
 
 def test_regret_is_what_the_choice_loses() -> None:

@@ -47,6 +47,7 @@ def test_every_question_of_the_reference_study_has_a_table() -> None:
         "published-balanced",
         "published-unbalanced",
         "real-gains",
+        "real-gains-vectors",
         "sharing",
         "teacher-noise",
         "teacher-relatedness",
@@ -87,15 +88,20 @@ def test_a_gain_is_the_difference_of_two_rows(name: str) -> None:
     pd.testing.assert_series_equal(rows["gain"], expected, check_names=False)
 
 
-def test_real_gains_are_whole_and_hold_what_a_user_can_estimate() -> None:
-    table = load_reference("real-gains")
-    assert table["corpus"].nunique() == 14
+@pytest.mark.parametrize(
+    ("name", "corpora", "seeds"), [("real-gains", 14, 6), ("real-gains-vectors", 4, 4)]
+)
+def test_real_gains_are_whole_and_hold_what_a_user_can_estimate(
+    name: str, corpora: int, seeds: int
+) -> None:
+    table = load_reference(name)
+    assert table["corpus"].nunique() == corpora
     assert set(table["status"]) <= {"converged", "exhausted"}
-    cells = ["corpus", "main", "aux", "T", "n_request", "n_aux_request"]
-    assert (table.groupby(cells, dropna=False).size() % 6 == 0).all(), "six seeds in every cell"
+    cells = ["corpus", "encoder", "main", "aux", "T", "n_request", "n_aux_request"]
+    assert (table.groupby(cells, dropna=False).size() % seeds == 0).all(), "all seeds of a cell"
     together = table[table["T"] > 1]
-    for name in ("ami", "h_aux", "transfer", "probe_alone", "accuracy", "gain"):
-        assert np.isfinite(together[name]).all(), name
+    for column in ("ami", "h_aux", "transfer", "probe_alone", "accuracy", "gain"):
+        assert np.isfinite(together[column]).all(), column
     assert table.loc[table["T"] == 1, "ami"].isna().all()
     assert together["span_f1"].notna().any()
     texts = {"trial", "stl", "control", "family", "aux", "corpus", "main", "status"}

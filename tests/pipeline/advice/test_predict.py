@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,9 @@ from support.planted_laws import HARBOUR, RANGES, planted
 
 KNOWN = Evidence(load_corpus(HARBOUR), "entity", TokenCounts(500, {"pos": 2_000, "chunk": 1_000}))
 SINGLES = [("pos",), ("chunk",)]
+ERRORS = GainErrors(
+    base=0.01, by_token=0.1, seed_base=0.0, seed_by_token=0.1, corpora=14, freedom=13
+)
 
 
 def predictor(
@@ -59,7 +64,7 @@ def test_what_the_probe_reaches_is_a_factor() -> None:
 
 
 def test_errors_on_other_corpora_widen_the_interval_most_for_few_tokens() -> None:
-    errors = GainErrors(base=0.01, by_token=0.4, seed_base=0.0, seed_by_token=0.3, corpora=14)
+    errors = replace(ERRORS, by_token=0.4, seed_by_token=0.3)
     one = predictor("0.1*ami", "gain", errors=errors).predict(SINGLES)[0]
     assert one.gain.law is not None
     assert one.gain.run is not None
@@ -75,9 +80,8 @@ def test_errors_on_other_corpora_widen_the_interval_most_for_few_tokens() -> Non
 
 
 def test_beyond_the_measured_tokens_a_shipped_law_is_held_at_their_end() -> None:
-    errors = GainErrors(base=0.01, by_token=0.1, seed_base=0.0, seed_by_token=0.1, corpora=14)
     ranges = {**RANGES, "n": (10.0, 400.0)}
-    held = predictor("0.001*n", "gain", ranges, errors).predict(SINGLES)[0]
+    held = predictor("0.001*n", "gain", ranges, ERRORS).predict(SINGLES)[0]
     assert held.gain.value == pytest.approx(0.4), "n = 500 counts as 400"
     assert held.outside == ("n",)
     free = predictor("0.001*n", "gain", ranges).predict(SINGLES)[0]

@@ -12,8 +12,10 @@ from mtl_laws.pipeline.advice.probe import (
     predicted_labels,
     soft_accuracy,
     token_inputs,
+    vector_inputs,
 )
 from mtl_laws.simulator import Text
+from mtl_laws.simulator.readers.vectors import LENGTH, FrozenVectors
 
 TYPES, CLASSES = 12, 3
 
@@ -31,7 +33,7 @@ def planted(seed: int = 0) -> tuple[Text, NDArray[np.int64], NDArray[np.float64]
 @pytest.mark.parametrize("further", [False, True])
 def test_every_sentence_is_predicted_by_a_probe_fitted_without_it(further: bool) -> None:
     text, labels, added = planted()
-    inputs = token_inputs(text, TYPES)
+    inputs = token_inputs(text, np.arange(text.size), TYPES)
     lengths = np.diff(text.bounds)
     found = MainProbe(inputs, labels, lengths, CLASSES).scores(added if further else None)
     full = np.hstack([inputs.toarray(), added]) if further else inputs.toarray()
@@ -46,15 +48,26 @@ def test_every_sentence_is_predicted_by_a_probe_fitted_without_it(further: bool)
 
 def test_inputs_are_the_token_and_its_neighbours_within_the_sentence() -> None:
     text = Text(np.array([3, 5, 7], dtype=np.int32), np.array([0, 2, 3], dtype=np.int64))
-    inputs = token_inputs(text, TYPES).toarray().reshape(3, 3, TYPES + 1)
+    inputs = token_inputs(text, np.arange(text.size), TYPES).toarray().reshape(3, 3, TYPES + 1)
     assert inputs.argmax(axis=2).tolist() == [[3, TYPES, 5], [5, 3, TYPES], [7, TYPES, TYPES]]
     assert inputs.sum(axis=2).tolist() == [[1.0, 0.5, 0.5]] * 3
+
+
+def test_vectors_stand_beside_those_of_the_neighbours_within_the_sentence() -> None:
+    text = Text(np.array([3, 5, 7], dtype=np.int32), np.array([0, 2, 3], dtype=np.int64))
+    vectors = FrozenVectors.of(np.array([[1.0, 0.0], [2.0, 1.0], [9.0, 5.0]]), "drawn")
+    places = np.array([1, 2])
+    inputs = vector_inputs(text, places, vectors).reshape(2, 3, 2) * LENGTH
+    first, second, third = vectors.rows(np.arange(3))
+    none = np.zeros(2)
+    np.testing.assert_allclose(inputs[0], [second, first / 2, none], rtol=1e-6)
+    np.testing.assert_allclose(inputs[1], [third, none, none], rtol=1e-6)
 
 
 def test_labels_that_words_determine_are_predicted() -> None:
     text, _, _ = planted()
     labels = (text.tokens % CLASSES).astype(np.int64)
-    inputs = token_inputs(text, TYPES)
+    inputs = token_inputs(text, np.arange(text.size), TYPES)
     scores = predicted_labels(inputs, labels, CLASSES, inputs)
     assert (scores.argmax(axis=1) == labels).all()
     np.testing.assert_allclose(scores.sum(axis=1), 1.0, atol=0.01)
