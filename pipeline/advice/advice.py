@@ -194,7 +194,7 @@ def answer_request(
     sets = [one.auxiliaries for one in advice.sets if one == best or one in order[: plan.top]]
     options = request.corpus.options
     report = progress or (lambda stage, done, total: None)
-    encoder = "bilstm" if vectors is None else "vectors"
+    encoder = "bilstm" if vectors is None else "vectors_bilstm"
     plan = replace(plan, metric=metric, encoder=encoder)
     return replace(advice, check=check(predictor, corpus_profile, options, sets, plan, report))
 
