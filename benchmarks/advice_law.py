@@ -97,7 +97,7 @@ ALL = (
         "accuracy",
         ("transfer", "ami", "n_aux", "n"),
         ("probe_alone", "n"),
-        "c0*transfer*ami*n_aux**c1 + c2/sqrt(n)",
+        "c0*(transfer + ami/sqrt(n))*exp(-c1/n_aux)",
     ),
     Gains(
         "span_f1-vectors",
