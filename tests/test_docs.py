@@ -7,7 +7,6 @@ import json
 import os
 import re
 import runpy
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -35,6 +34,7 @@ from mtl_laws.pipeline.laws.question import Question, pose
 from mtl_laws.pipeline.laws.rows import Rows
 from mtl_laws.pipeline.laws.score import Candidate, Scored, fit_candidate, score
 from mtl_laws.pipeline.laws.search import SearchResult
+from mtl_laws.pipeline.reference_data import write_example
 from mtl_laws.pipeline.symbolic.tree import Tree
 from support.documents import ROOT, Block, anchors, blocks, commands, links, name, pages
 
@@ -61,11 +61,9 @@ EXECUTED = [
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """A folder that looks like the root of the repository, in which commands may write."""
-    for entry in ("pipeline", "simulator", "data", "docs", "constraints.txt"):
-        (tmp_path / entry).symlink_to(ROOT / entry)
-    (tmp_path / ".venv").symlink_to(sys.prefix)
+def folder(tmp_path: Path) -> Path:
+    """An empty folder but for what `mtl-laws example` writes, in which commands may write."""
+    write_example(tmp_path / "example")
     return tmp_path
 
 
@@ -77,8 +75,14 @@ def perform(block: Block, folder: Path) -> str:
         return ""
     shell = ["bash", "-euo", "pipefail", "-c"]
     command = [sys.executable, "-c"] if block.language == "python" else shell
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     process = subprocess.run(
-        [*command, block.text], cwd=folder, capture_output=True, text=True, check=False
+        [*command, block.text],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     output = f"{block.text}\n{process.stdout}\n{process.stderr}"
     assert process.returncode == block.exit_code, output
@@ -96,30 +100,29 @@ def perform_all(page: Path, folder: Path, slow: bool) -> None:
 
 
 @pytest.mark.parametrize("page", [README, TUTORIAL, FAMILIES, EXTEND, RULES_PAGE], ids=name)
-def test_cheap_blocks_run(page: Path, checkout: Path) -> None:
-    perform_all(page, checkout, slow=False)
+def test_cheap_blocks_run(page: Path, folder: Path) -> None:
+    perform_all(page, folder, slow=False)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "page", [README, TUTORIAL, LAWS_JSON, EXTEND, REGRESSOR, PREDICT], ids=name
 )
-def test_all_blocks_run_in_order(page: Path, checkout: Path) -> None:
-    perform_all(page, checkout, slow=True)
+def test_all_blocks_run_in_order(page: Path, folder: Path) -> None:
+    perform_all(page, folder, slow=True)
 
 
 @pytest.mark.slow
-def test_the_cells_of_the_notebook_run_in_one_session(checkout: Path) -> None:
+def test_the_cells_of_the_notebook_run_in_one_session(folder: Path) -> None:
     cells = [block.text for block in blocks(NOTEBOOK) if block.runnable]
     assert len(cells) >= 5
-    perform(Block("python", "\n".join(cells)), checkout)
+    perform(Block("python", "\n".join(cells)), folder)
 
 
 def test_the_tutorial_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every cell runs, and what a cell ends with can be shown."""
-    folder = tmp_path / "docs"
-    shutil.copytree(ROOT / "docs" / "example", folder / "example")
-    monkeypatch.chdir(folder)
+    write_example(tmp_path / "example")
+    monkeypatch.chdir(tmp_path)
     notebook = json.loads(IPYNB.read_text(encoding="utf-8"))
     assert notebook["nbformat"] == 4
     cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]

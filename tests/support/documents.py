@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-HARBOUR = str(ROOT / "data" / "harbour.conll")
+HARBOUR = str(ROOT / "data" / "example" / "harbour.conll")
 FENCE = re.compile(
     r"^(?:<!-- (?P<key>run|file): (?P<value>.+?) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
