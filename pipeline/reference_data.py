@@ -77,7 +77,9 @@ def load_reference(name: str) -> pd.DataFrame:
 
 
 def read_source(source: Path, empty: bool = False) -> pd.DataFrame:
-    """A table to find laws in: the file at `source`, or ``reference:NAME``; ours without controls.
+    """A table to find laws in, ours without controls.
+
+    It is the file at `source`, the logs of MaChAmp in a folder, or ``reference:NAME``.
 
     Parameters
     ----------
@@ -88,10 +90,12 @@ def read_source(source: Path, empty: bool = False) -> pd.DataFrame:
     UserError : no such table, or a file that is none.
     """
     from mtl_laws.pipeline.columns import ordinary_rows
+    from mtl_laws.pipeline.io.machamp import read_logs
     from mtl_laws.pipeline.io.tablefile import read_table
 
-    named = str(source).startswith(PREFIX)
-    return ordinary_rows(load_reference(str(source)) if named else read_table(source, empty))
+    if str(source).startswith(PREFIX):
+        return ordinary_rows(load_reference(str(source)))
+    return ordinary_rows(read_logs(source) if source.is_dir() else read_table(source, empty))
 
 
 def write_example(folder: Path) -> dict[str, Path]:

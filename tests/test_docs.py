@@ -37,6 +37,7 @@ from mtl_laws.pipeline.laws.search import SearchResult
 from mtl_laws.pipeline.reference_data import write_example
 from mtl_laws.pipeline.symbolic.tree import Tree
 from support.documents import ROOT, Block, anchors, blocks, commands, links, name, pages
+from support.other_tools import write_machamp, write_optuna, write_wandb
 
 PAGES = pages()
 README, TUTORIAL = ROOT / "README.md", ROOT / "docs" / "tutorial.md"
@@ -44,6 +45,7 @@ FAMILIES, LAWS_JSON = ROOT / "docs" / "families.md", ROOT / "docs" / "laws-json.
 EXTEND, NOTEBOOK = ROOT / "docs" / "extend.md", ROOT / "docs" / "notebook.md"
 METHOD, RULES_PAGE = ROOT / "docs" / "method.md", ROOT / "docs" / "rules.md"
 FORMATS, REGRESSOR = ROOT / "docs" / "formats.md", ROOT / "docs" / "regressor.md"
+IMPORT = ROOT / "docs" / "import.md"
 PREDICT, IPYNB = ROOT / "docs" / "predict.md", ROOT / "docs" / "tutorial.ipynb"
 EXECUTED = [
     README,
@@ -56,6 +58,7 @@ EXECUTED = [
     REGRESSOR,
     RULES_PAGE,
     PREDICT,
+    IMPORT,
 ]
 """Pages whose blocks are run as a reader would: in order, in one folder."""
 
@@ -110,6 +113,17 @@ def test_cheap_blocks_run(page: Path, folder: Path) -> None:
 )
 def test_all_blocks_run_in_order(page: Path, folder: Path) -> None:
     perform_all(page, folder, slow=True)
+
+
+@pytest.mark.slow
+def test_results_of_other_tools_are_fitted_as_the_page_says(folder: Path) -> None:
+    write_wandb(folder / "wandb_export.csv")
+    write_optuna(folder / "trials.csv")
+    write_machamp(folder / "logs")
+    for table in ("wandb_export.csv", "trials.csv"):
+        beginning = "".join((folder / table).read_text(encoding="utf-8").splitlines(True)[:2])
+        assert beginning in [block.text for block in blocks(IMPORT)]
+    perform_all(IMPORT, folder, slow=True)
 
 
 @pytest.mark.slow
