@@ -87,7 +87,7 @@ class Answers(Record):
             expected = "laws of a table in which a factor counts tasks, with rows of one task"
             raise UserError("laws", expected, ", ".join(self.factors))
         table = as_table(points)
-        self.refuse_undefined(table)
+        self._refuse_undefined(table)
         together = self._columns(table)
         alone = {**together, roles.tasks: np.ones(len(table))}
         if roles.relatedness:
@@ -171,7 +171,7 @@ class Answers(Record):
             places += [(int(row), name) for row in np.flatnonzero(differs)]
         return sorted(places)
 
-    def refuse_undefined(self, table: pd.DataFrame) -> None:
+    def _refuse_undefined(self, table: pd.DataFrame) -> None:
         """Refuse a table in which a value is missing on which the law depends.
 
         Raises

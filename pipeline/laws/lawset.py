@@ -356,7 +356,7 @@ class LawSet(Answers):
         return bands_frame(self._bands(table), self.target, table.index)
 
     def _bands(self, table: pd.DataFrame) -> Bands:
-        self.refuse_undefined(table)
+        self._refuse_undefined(table)
         law = self.with_region(self.law)
         return law.bands(self._columns(table), self._groups_of(table)).within(self.data.bounds)
 
