@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 NEXT = {
-    "table": "mtl-laws fit {} --target f1 --factors n=tokens,T=tasks,ami=ami --bounds 0,1 --budget quick "
-    "--out runs/own",
+    "table": "mtl-laws fit {} --target f1 --factors n=tokens,T=tasks,ami=ami --bounds 0,1 "
+    "--budget quick --out runs/own",
     "corpus": "mtl-laws advise {} --main pos --tokens 100 --out runs/advice",
     "study": "mtl-laws run {} --out runs/quick",
 }
