@@ -124,6 +124,9 @@ def write_example(folder: Path) -> dict[str, Path]:
         if path.exists() and (path.is_dir() or path.read_bytes() != sources[kind].read_bytes()):
             expected = f"a folder without another {path.name}"
             raise UserError("folder", expected, str(folder))
-    for kind, path in paths.items():
-        write_whole(path, sources[kind].read_bytes())
+    try:
+        for kind, path in paths.items():
+            write_whole(path, sources[kind].read_bytes())
+    except UserError as error:
+        raise error.at("folder") from error
     return paths

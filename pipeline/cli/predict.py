@@ -180,7 +180,8 @@ def _mistakes_of(source: str, laws: LawSet) -> Iterator[None]:
             raise error.at(f"{source}, {rest}" if rest else source) from error
         column = rest.rpartition("column ")[2]
         levels = f"the group of the point, one of {', '.join(laws.law.levels)}"
-        expected = levels if column == group else None
+        forgotten = isinstance(error, MissingError) and column == group
+        expected = levels if forgotten else None
         raise error.at(f"at.{column}", expected) from error
 
 
