@@ -74,7 +74,7 @@ def main() -> None:
     rng = np.random.default_rng(2006)
     blocks = ["\n".join("\t".join(row) for row in sentence(rng)) + "\n" for _ in range(SENTENCES)]
     text = "# columns = tokens pos chunk entity\n" + "\n".join(blocks)
-    Path(__file__).with_name("harbour.conll").write_text(text, encoding="utf-8")
+    (Path(__file__).parent / "example" / "harbour.conll").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -241,7 +241,7 @@ def load_encoder(name: str, rules: EmbeddingRules = RULES) -> Encoder:
     UserError : transformers is not installed, or there is no such model.
     """
     if find_spec("transformers") is None:
-        expected = "a model, once transformers is installed; pip install 'mtl-laws[encoders]'"
+        expected = "a model, once transformers is installed; pip install 'transformers>=4.41'"
         raise UserError("model", expected, name)
     transformers: Any = import_module("transformers")
     transformers.logging.set_verbosity_error()

@@ -1,8 +1,9 @@
-"""The reference tables: outcomes of the studies that ship, trained already.
+"""Data that ship: the reference tables and the example files.
 
-``data/reference/`` holds one Parquet file per study and ``manifest.json``, which says how many rows
-each has, which trials they are and where they were made. In an installed package the folder stands
-inside it. `python data/make_reference.py` writes it.
+``data/reference/`` holds the outcomes of the studies that ship, one Parquet file per study, and
+``manifest.json``, which says how many rows each has, which trials they are and where they were
+made. `python data/make_reference.py` writes it. ``data/example/`` holds a small table of results
+and a small corpus. In an installed package both folders stand inside it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ PREFIX = "reference:"
 MANIFEST = "manifest.json"
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "reference"
 """The folder of the tables: beside this package, in a checkout and in an installed package."""
+
+EXAMPLE = FOLDER.with_name("example")
+STUDIES = Path(__file__).with_name("studies")
 
 
 def reference_names() -> list[str]:
@@ -73,7 +77,9 @@ def load_reference(name: str) -> pd.DataFrame:
 
 
 def read_source(source: Path, empty: bool = False) -> pd.DataFrame:
-    """A table to find laws in: the file at `source`, or ``reference:NAME``; ours without controls.
+    """A table to find laws in, ours without controls.
+
+    It is the file at `source`, the logs of MaChAmp in a folder, or ``reference:NAME``.
 
     Parameters
     ----------
@@ -84,7 +90,43 @@ def read_source(source: Path, empty: bool = False) -> pd.DataFrame:
     UserError : no such table, or a file that is none.
     """
     from mtl_laws.pipeline.columns import ordinary_rows
+    from mtl_laws.pipeline.io.machamp import read_logs
     from mtl_laws.pipeline.io.tablefile import read_table
 
-    named = str(source).startswith(PREFIX)
-    return ordinary_rows(load_reference(str(source)) if named else read_table(source, empty))
+    if str(source).startswith(PREFIX):
+        return ordinary_rows(load_reference(str(source)))
+    return ordinary_rows(read_logs(source) if source.is_dir() else read_table(source, empty))
+
+
+def write_example(folder: Path) -> dict[str, Path]:
+    """Write the example files into a folder, which is created if missing.
+
+    A file that is there already with the same content is left alone.
+
+    Returns
+    -------
+    {kind: path}: ``table``, results of 234 small taggers; ``corpus``, sentences with three label
+    layers; ``study``, that of `make demo`.
+
+    Raises
+    ------
+    UserError : a file of that name with other content, or a folder that cannot be written.
+    """
+    from mtl_laws.pipeline.io.wholefile import write_whole
+
+    sources = {
+        "table": EXAMPLE / "results.csv",
+        "corpus": EXAMPLE / "harbour.conll",
+        "study": STUDIES / "quick.yaml",
+    }
+    paths = {kind: folder / source.name for kind, source in sources.items()}
+    for kind, path in paths.items():
+        if path.exists() and (path.is_dir() or path.read_bytes() != sources[kind].read_bytes()):
+            expected = f"a folder without another {path.name}"
+            raise UserError("folder", expected, str(folder))
+    try:
+        for kind, path in paths.items():
+            write_whole(path, sources[kind].read_bytes())
+    except UserError as error:
+        raise error.at("folder") from error
+    return paths

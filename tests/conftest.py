@@ -1,8 +1,13 @@
-"""Fixtures of all tests: planted rows, the laws found on them, and a run folder."""
+"""Fixtures of all tests: planted rows, the laws found on them, a run folder, an installed wheel."""
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +62,56 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_folder(finished_run: Path, tmp_path: Path) -> Path:
     """A copy of a finished run's folder, to be changed at will."""
     return Path(shutil.copytree(finished_run, tmp_path / "run"))
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel of the source distribution of the files that git knows, built without a network."""
+    from support.documents import ROOT
+
+    if importlib.util.find_spec("setuptools") is None:
+        pytest.skip("setuptools is not installed: pip install -e '.[dev]'")
+    tree, out = (tmp_path_factory.mktemp(name) for name in ("tree", "wheel"))
+    names = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"],
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+    )
+    if names.returncode != 0:
+        pytest.skip("not a git checkout: nobody says which files belong to the wheel")
+    for name in filter(None, names.stdout.decode().split("\0")):
+        source, copy = ROOT / name, tree / name
+        if source.is_file():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(source.read_bytes())
+    backend = "import setuptools.build_meta, sys; setuptools.build_meta.build_sdist(sys.argv[1])"
+    _succeed([sys.executable, "-W", "ignore", "-c", backend, str(out)], tree)
+    (archive,) = out.glob("*.tar.gz")
+    offline = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check")
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", *offline]
+    _succeed([*pip, "--wheel-dir", str(out), str(archive)], out)
+    (path,) = out.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of programs of an environment with the wheel and the libraries of this one."""
+    venv = tmp_path_factory.mktemp("installed") / "venv"
+    _succeed([sys.executable, "-m", "venv", str(venv)], venv.parent)
+    scheme = {"base": str(venv), "platbase": str(venv)}
+    programs = Path(sysconfig.get_path("scripts", vars=scheme))
+    pip = [str(programs / "python"), "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    _succeed([*pip, "--disable-pip-version-check", str(wheel)], venv.parent)
+    site = Path(sysconfig.get_path("purelib", vars=scheme))
+    (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    return programs
+
+
+def _succeed(command: Sequence[str], folder: Path) -> None:
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    assert answer.returncode == 0, answer.stderr
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import runpy
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -31,12 +30,15 @@ from mtl_laws.pipeline.laws.catalogue import CATALOGUE
 from mtl_laws.pipeline.laws.checks import Domain
 from mtl_laws.pipeline.laws.document import laws_document
 from mtl_laws.pipeline.laws.folds import Fold, extrapolation_folds, random_folds
+from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.laws.question import Question, pose
 from mtl_laws.pipeline.laws.rows import Rows
 from mtl_laws.pipeline.laws.score import Candidate, Scored, fit_candidate, score
 from mtl_laws.pipeline.laws.search import SearchResult
+from mtl_laws.pipeline.reference_data import write_example
 from mtl_laws.pipeline.symbolic.tree import Tree
 from support.documents import ROOT, Block, anchors, blocks, commands, links, name, pages
+from support.other_tools import write_machamp, write_optuna, write_wandb
 
 PAGES = pages()
 README, TUTORIAL = ROOT / "README.md", ROOT / "docs" / "tutorial.md"
@@ -44,6 +46,7 @@ FAMILIES, LAWS_JSON = ROOT / "docs" / "families.md", ROOT / "docs" / "laws-json.
 EXTEND, NOTEBOOK = ROOT / "docs" / "extend.md", ROOT / "docs" / "notebook.md"
 METHOD, RULES_PAGE = ROOT / "docs" / "method.md", ROOT / "docs" / "rules.md"
 FORMATS, REGRESSOR = ROOT / "docs" / "formats.md", ROOT / "docs" / "regressor.md"
+IMPORT = ROOT / "docs" / "import.md"
 PREDICT, IPYNB = ROOT / "docs" / "predict.md", ROOT / "docs" / "tutorial.ipynb"
 EXECUTED = [
     README,
@@ -56,70 +59,108 @@ EXECUTED = [
     REGRESSOR,
     RULES_PAGE,
     PREDICT,
+    IMPORT,
 ]
 """Pages whose blocks are run as a reader would: in order, in one folder."""
 
 
+#: what a reader may install besides: options' values, and packages of a cluster or a developer
+OTHERS = {"constraints.txt", "dask-jobqueue", "pre-commit"}
+
+
 @pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """A folder that looks like the root of the repository, in which commands may write."""
-    for entry in ("pipeline", "simulator", "data", "docs", "constraints.txt"):
-        (tmp_path / entry).symlink_to(ROOT / entry)
-    (tmp_path / ".venv").symlink_to(sys.prefix)
+def folder(tmp_path: Path) -> Path:
+    """An empty folder but for what `mtl-laws example` writes, in which commands may write."""
+    write_example(tmp_path / "example")
     return tmp_path
 
 
-def perform(block: Block, folder: Path) -> str:
-    """What a block prints, or "" where it is a file or is not run; fail with what it printed."""
+def perform(block: Block, folder: Path, programs: Path | None = None) -> str:
+    """What a block prints, or "" where it is a file or is not run; fail with what it printed.
+
+    Parameters
+    ----------
+    programs : the folder of the programs of another environment.
+    """
     if block.file:
         (folder / block.file).write_text(block.text, encoding="utf-8")
     if not block.runnable:
         return ""
     shell = ["bash", "-euo", "pipefail", "-c"]
-    command = [sys.executable, "-c"] if block.language == "python" else shell
+    command = ["python", "-c"] if block.language == "python" else shell
+    path = f"{programs or Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    modules = {} if programs is None else {"PYTHONPATH": ""}
     process = subprocess.run(
-        [*command, block.text], cwd=folder, capture_output=True, text=True, check=False
+        [*command, block.instead or block.text],
+        cwd=folder,
+        env={**os.environ, **modules, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     output = f"{block.text}\n{process.stdout}\n{process.stderr}"
     assert process.returncode == block.exit_code, output
     return f"{process.stdout}\n{process.stderr}"
 
 
-def perform_all(page: Path, folder: Path, slow: bool) -> None:
+def perform_all(page: Path, folder: Path, slow: bool, programs: Path | None = None) -> None:
     """Run the blocks of a page in order; text right below one that ran is what it printed."""
     printed = ""
     for block in blocks(page):
         if block.language == "text" and block.adjacent and printed:
             missing = [line for line in block.text.splitlines() if line.strip() not in printed]
             assert [line for line in missing if "per second" not in line] == []
-        printed = perform(block, folder) if slow or not block.slow else ""
+        printed = perform(block, folder, programs) if slow or not block.slow else ""
 
 
 @pytest.mark.parametrize("page", [README, TUTORIAL, FAMILIES, EXTEND, RULES_PAGE], ids=name)
-def test_cheap_blocks_run(page: Path, checkout: Path) -> None:
-    perform_all(page, checkout, slow=False)
+def test_cheap_blocks_run(page: Path, folder: Path) -> None:
+    perform_all(page, folder, slow=False)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "page", [README, TUTORIAL, LAWS_JSON, EXTEND, REGRESSOR, PREDICT], ids=name
-)
-def test_all_blocks_run_in_order(page: Path, checkout: Path) -> None:
-    perform_all(page, checkout, slow=True)
+def test_the_readme_runs_from_a_wheel_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
+    """And its answer in words is that of the law of the demo."""
+    perform_all(README, tmp_path, slow=True, programs=installed)
+    laws = LawSet.load(tmp_path / "runs" / "quick")
+    alone, together = laws.predict(pd.DataFrame({"n": 250, "T": [1, 2], "ami": [None, 0.6]}))
+    (gain,) = laws.gain({"n": 250, "T": 2, "ami": 0.6}).to_dict("records")
+    (needed,) = laws.solve("n", together, {"T": 1}).solutions
+    numbers = (alone, together, *(gain[name] for name in ("gain", "law_low", "law_high")))
+    words = " ".join(README.read_text(encoding="utf-8").split())
+    shorter = [f"{number:.3f}".rstrip("0") for number in numbers]
+    for shown in (*shorter, f"like {needed.value / 250:.1f} times the data"):
+        assert shown in words
 
 
 @pytest.mark.slow
-def test_the_cells_of_the_notebook_run_in_one_session(checkout: Path) -> None:
+@pytest.mark.parametrize("page", [TUTORIAL, LAWS_JSON, EXTEND, REGRESSOR, PREDICT], ids=name)
+def test_all_blocks_run_in_order(page: Path, folder: Path) -> None:
+    perform_all(page, folder, slow=True)
+
+
+@pytest.mark.slow
+def test_results_of_other_tools_are_fitted_as_the_page_says(folder: Path) -> None:
+    write_wandb(folder / "wandb_export.csv")
+    write_optuna(folder / "trials.csv")
+    write_machamp(folder / "logs")
+    for table in ("wandb_export.csv", "trials.csv"):
+        beginning = "".join((folder / table).read_text(encoding="utf-8").splitlines(True)[:2])
+        assert beginning in [block.text for block in blocks(IMPORT)]
+    perform_all(IMPORT, folder, slow=True)
+
+
+@pytest.mark.slow
+def test_the_cells_of_the_notebook_run_in_one_session(folder: Path) -> None:
     cells = [block.text for block in blocks(NOTEBOOK) if block.runnable]
     assert len(cells) >= 5
-    perform(Block("python", "\n".join(cells)), checkout)
+    perform(Block("python", "\n".join(cells)), folder)
 
 
 def test_the_tutorial_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every cell runs, and what a cell ends with can be shown."""
-    folder = tmp_path / "docs"
-    shutil.copytree(ROOT / "docs" / "example", folder / "example")
-    monkeypatch.chdir(folder)
+    write_example(tmp_path / "example")
+    monkeypatch.chdir(tmp_path)
     notebook = json.loads(IPYNB.read_text(encoding="utf-8"))
     assert notebook["nbformat"] == 4
     cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
@@ -262,6 +303,29 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert all(
         f"mtl_laws.{public}" in text["laws.html"] + text["studies.html"] for public in __all__
     )
+
+
+HINT = re.compile(r"pip install ((?:(?:'[^']+'|[^\s'`\"|,;)]+) ?)+)")
+REQUIREMENT = re.compile(r"([A-Za-z0-9_.-]+)(?:\[[\w,-]+\])?(.*)")
+
+
+def test_hints_name_packages_that_the_project_declares() -> None:
+    """An index has no mtl-laws, so `mtl-laws[extra]` there would be somebody else's package."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    declared = {*project["dependencies"], *(one for extra in extras.values() for one in extra)}
+    names = {REQUIREMENT.fullmatch(one)[1] for one in declared}
+    local = re.compile(r"(?:\.|mtl_laws-[\w.-]+\.whl)(?:\[([\w-]+)\])?")
+    sources = [*PAGES, *(p for f in ("pipeline", "simulator") for p in (ROOT / f).rglob("*.py"))]
+    count = 0
+    for path in sources:
+        for hint in HINT.findall(path.read_text(encoding="utf-8")):
+            for word in (word.strip("'") for word in hint.split()):
+                count += 1
+                own = local.fullmatch(word)
+                known = word in declared | names | OTHERS or word.startswith("--")
+                assert known or (own and own[1] in {None, *extras}), f"{name(path)}: {word}"
+    assert count >= 8
 
 
 def test_version_is_the_same_everywhere() -> None:

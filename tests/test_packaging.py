@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
-import sysconfig
 import tomllib
 import zipfile
 from collections.abc import Mapping
@@ -20,6 +18,9 @@ from support.documents import ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 #: the folder on the path that holds the package, where no editable install finds it
 PLACE = Path(mtl_laws.pipeline.__path__[0]).parents[1]
+
+#: packages that hold data and no code
+DATA = ("mtl_laws.data.example", "mtl_laws.data.reference")
 
 PUBLIC = (
     "from mtl_laws import (\n"
@@ -44,6 +45,14 @@ if __name__ == "__main__":
     assert [got for _, got in results] == [0, 1, 2, 3], results
     assert os.getpid() not in {process for process, _ in results}
     print("workers know mtl_laws")
+"""
+INSIDE = """
+import sys
+from pathlib import Path
+import mtl_laws.pipeline
+from mtl_laws import load_reference
+assert Path(mtl_laws.pipeline.__file__).is_relative_to(sys.prefix), mtl_laws.pipeline.__file__
+assert len(load_reference("sharing"))
 """
 TYPED = """
 from mtl_laws import Law, LawRegressor, LawSet, Study, UserError, fit_laws, load_reference, predict
@@ -96,7 +105,7 @@ def test_every_folder_with_an_init_is_listed_as_a_package() -> None:
         for path in (ROOT / folder).rglob("__init__.py")
     }
     listed = set(PROJECT["tool"]["setuptools"]["packages"])
-    assert listed == folders | {"mtl_laws", "mtl_laws.data.reference"}
+    assert listed == folders | {"mtl_laws", *DATA}
 
 
 def test_public_names_work_beside_the_users_own_modules(strange_folder: Path) -> None:
@@ -109,49 +118,6 @@ def test_public_names_work_beside_the_users_own_modules(strange_folder: Path) ->
 
 def test_workers_work_beside_the_users_own_modules(strange_folder: Path) -> None:
     assert python(WORKERS, strange_folder).strip() == "workers know mtl_laws"
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel of the files that git knows, built without a network."""
-    if importlib.util.find_spec("setuptools") is None:
-        pytest.skip("setuptools is not installed: pip install -e '.[dev]'")
-    tree, out = (tmp_path_factory.mktemp(name) for name in ("tree", "wheel"))
-    names = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "-z"],
-        capture_output=True,
-        check=False,
-        cwd=ROOT,
-    )
-    if names.returncode != 0:
-        pytest.skip("not a git checkout: nobody says which files belong to the wheel")
-    for name in filter(None, names.stdout.decode().split("\0")):
-        source, copy = ROOT / name, tree / name
-        if source.is_file():
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(source.read_bytes())
-    built = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "wheel",
-            "--quiet",
-            "--no-deps",
-            "--no-build-isolation",
-            "--no-index",
-            "--disable-pip-version-check",
-            "--wheel-dir",
-            str(out),
-            str(tree),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert built.returncode == 0, built.stderr
-    (path,) = out.glob("*.whl")
-    return path
 
 
 def test_a_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
@@ -167,8 +133,8 @@ def test_a_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
     }
     sources |= {
         f"mtl_laws/{path.relative_to(ROOT).as_posix()}"
-        for kind in ("*.parquet", "manifest.json")
-        for path in (ROOT / "data" / "reference").glob(kind)
+        for name in DATA
+        for path in (ROOT / name.replace("mtl_laws.", "").replace(".", "/")).iterdir()
     }
     sources |= {f"mtl_laws/{path.name}" for path in (ROOT / "src" / "mtl_laws").glob("*.py*")}
     assert sorted(sources - names) == []
@@ -177,38 +143,19 @@ def test_a_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
 
 
 @pytest.mark.slow
-def test_an_installed_wheel_simulates(wheel: Path, tmp_path: Path) -> None:
+def test_an_installed_wheel_is_what_runs(installed: Path, tmp_path: Path) -> None:
     """In an environment of its own, which sees the libraries of this one and not the checkout."""
-    venv = tmp_path / "venv"
-    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
-    scheme = {"base": str(venv), "platbase": str(venv)}
-    site = Path(sysconfig.get_path("purelib", vars=scheme))
-    commands = Path(sysconfig.get_path("scripts", vars=scheme))
-    pip = [str(commands / "python"), "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
-    subprocess.run([*pip, "--disable-pip-version-check", str(wheel)], check=True)
-    (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
-    asked = "simulate --family teacher --tasks 2 --ami 0.5 --tokens 100 --format jsonl --out made"
     variables = {**os.environ, "PYTHONPATH": ""}
-    answer = subprocess.run(
-        [str(commands / "mtl-laws"), *asked.split()],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-        env=variables,
-    )
-    assert answer.returncode == 0, answer.stderr
+    asked = "simulate --family teacher --tasks 2 --ami 0.5 --tokens 100 --format jsonl --out made"
+    for command in (
+        [str(installed / "mtl-laws"), *asked.split()],
+        [str(installed / "python"), "-c", INSIDE],
+    ):
+        answer = subprocess.run(
+            command, capture_output=True, text=True, check=False, cwd=tmp_path, env=variables
+        )
+        assert answer.returncode == 0, answer.stderr
     assert (tmp_path / "made" / "taskset.json").is_file()
-    place = "import mtl_laws.pipeline; print(mtl_laws.pipeline.__file__)"
-    found = subprocess.run(
-        [str(commands / "python"), "-c", place],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=tmp_path,
-        env=variables,
-    )
-    assert Path(found.stdout.strip()).is_relative_to(site)
 
 
 @pytest.mark.slow

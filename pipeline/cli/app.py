@@ -17,6 +17,7 @@ from mtl_laws.pipeline.cli.advise import advise
 from mtl_laws.pipeline.cli.embed import embed
 from mtl_laws.pipeline.cli.ending import Command, Commands, exit_code
 from mtl_laws.pipeline.cli.engines import engines
+from mtl_laws.pipeline.cli.example import example
 from mtl_laws.pipeline.cli.export import export
 from mtl_laws.pipeline.cli.fit import fit
 from mtl_laws.pipeline.cli.init import init
@@ -29,6 +30,7 @@ from mtl_laws.pipeline.cli.simulate import simulate
 from mtl_laws.pipeline.cli.status import status
 
 COMMANDS: tuple[Callable[..., None], ...] = (
+    example,
     init,
     plan,
     run,
@@ -50,7 +52,6 @@ app = typer.Typer(
     cls=Commands,
     help="How much will training my sequence-labelling tasks together help?",
     invoke_without_command=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -36,8 +36,8 @@ def embed(
 ) -> None:
     """Write a vector for each token of a corpus, by a pretrained encoder.
 
-    The file is what studies read by the option `vectors` of the family layers. Needs the extra
-    packages of `pip install 'mtl-laws[encoders]'`. A model that is on this machine is not looked
+    The file is what studies read by the option `vectors` of the family layers. Needs
+    transformers: `pip install 'transformers>=4.41'`. A model that is on this machine is not looked
     for elsewhere.
 
     Example: mtl-laws embed corpus.conllu --model ./my-encoder --out vectors.npy

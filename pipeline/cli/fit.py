@@ -34,7 +34,7 @@ def fit(
         typer.Argument(
             metavar="TABLE",
             help="Table with one row per trained model: a CSV, Excel, JSON Lines or Parquet file, "
-            "or reference:NAME.",
+            "a folder of MaChAmp's logs, or reference:NAME.",
         ),
     ],
     target: Annotated[str, typer.Option(metavar="COLUMN", help="Column to explain.")],

@@ -178,27 +178,11 @@ def _mistakes_of(source: str, laws: LawSet) -> Iterator[None]:
             raise
         if source != "at":
             raise error.at(f"{source}, {rest}" if rest else source) from error
-        column = rest.removeprefix("column ")
+        column = rest.rpartition("column ")[2]
         levels = f"the group of the point, one of {', '.join(laws.law.levels)}"
-        expected = levels if isinstance(error, MissingError) else None
+        forgotten = isinstance(error, MissingError) and column == group
+        expected = levels if forgotten else None
         raise error.at(f"at.{column}", expected) from error
-
-
-def _check_defined(points: pd.DataFrame, laws: LawSet, source: str) -> None:
-    """Refuse a missing value where the law depends on it."""
-    from mtl_laws.pipeline.io.tablefile import LINES
-
-    places = laws.undefined(points)
-    if not places:
-        return
-    row, factor = places[0]
-    if source == "at":
-        raise MissingError(f"at.{factor}", "the law depends on it here", None)
-    lines = points.attrs.get(LINES)
-    where = f"line {lines[row]}" if lines else f"row {row + 1}"
-    column = factor if factor in points else laws.data.columns.get(factor, factor)
-    expected = "a number: the law depends on it in this row"
-    raise UserError(f"{source}, {where}, column {column}", expected, "")
 
 
 # --- answers -----------------------------------------------------------------------------------
@@ -218,7 +202,6 @@ def _predicted(laws: LawSet, points: pd.DataFrame, source: str = "at") -> tuple[
     from mtl_laws.pipeline.symbolic.typeset.numbers import number
 
     with _mistakes_of(source, laws):
-        _check_defined(points, laws, source)
         answers = laws.beside(points)
         outside = laws.outside(points.head(MOST_ROWS))
     shown = answers.head(MOST_ROWS)
@@ -275,8 +258,6 @@ def _solved(
         given = {str(key): value for key, value in point.items()}
         with _mistakes_of("at", laws):
             solved = laws.solve(name, target, given)
-            middle = sum(solved.domain) / 2
-            _check_defined(pd.DataFrame([{**given, name: middle}]), laws, "at")
             values = pd.DataFrame([{**given, name: one.value} for one in solved.solutions])
             outside = laws.outside(values) if len(values) else []
         where = f"at {place_text(given)}: " if given else ""

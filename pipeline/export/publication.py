@@ -202,16 +202,18 @@ def _results_table(rows: pd.DataFrame, settings: set[str], options: set[str]) ->
 def with_predictions(rows: pd.DataFrame, laws: LawSet | None) -> pd.DataFrame:
     """The rows and, beside them, what the selected law predicts for each.
 
-    Controls have no prediction: the law describes the other trials. Rows that lack a column which
-    the law needs, or have one of the new names, stay as they are.
+    Controls have no prediction: the law describes the other trials. Neither has a row in which a
+    value is missing on which the law depends. Tables that lack a column which the law needs, or
+    have one of the new names, stay as they are.
     """
     if laws is None or laws.selected is None:
         return rows
+    names = [column.name for column in PREDICTIONS]
     try:
-        both = laws.beside(rows)
+        unknown = sorted({row for row, _ in laws.undefined(rows)})
+        both = rows.join(laws.beside(rows.drop(rows.index[unknown]))[names])
     except UserError:
         return rows
-    names = [column.name for column in PREDICTIONS]
     both = both.replace({name: [np.inf, -np.inf] for name in names if name != OUTSIDE}, np.nan)
     if MARK in rows:
         both.loc[rows[MARK].notna(), names] = None

@@ -173,7 +173,7 @@ def _excel(path: Path, raw: bytes) -> pd.DataFrame:
     try:
         sheets = pd.read_excel(io.BytesIO(raw), sheet_name=None, header=None, dtype=object)
     except ImportError as error:
-        expected = "a CSV or Parquet file, or openpyxl to read Excel; pip install openpyxl"
+        expected = "a CSV or Parquet file, or openpyxl to read Excel; pip install 'openpyxl>=3.1'"
         raise FileError(str(path), expected, "an Excel file") from error
     except Exception as error:  # openpyxl raises whatever its parsers raise
         reason = f"damaged ({type(error).__name__})"

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mtl_laws.pipeline.errors import UserError, nearest
+from mtl_laws.pipeline.errors import MissingError, UserError, nearest
+from mtl_laws.pipeline.io.tablefile import LINES
 from mtl_laws.pipeline.laws.bands import Bands, Uncertainty
 from mtl_laws.pipeline.laws.excess import Outside, outside
 from mtl_laws.pipeline.laws.frames import as_table, bands_frame, beside
@@ -19,6 +20,8 @@ from mtl_laws.pipeline.laws.law import Law
 from mtl_laws.pipeline.laws.record import DataRecord, Record
 from mtl_laws.pipeline.laws.solve import Search, Solved, axis_of
 from mtl_laws.pipeline.symbolic.tree import Floats
+
+DEPENDS = "the law depends on it here"
 
 
 class Answers(Record):
@@ -84,6 +87,7 @@ class Answers(Record):
             expected = "laws of a table in which a factor counts tasks, with rows of one task"
             raise UserError("laws", expected, ", ".join(self.factors))
         table = as_table(points)
+        self._refuse_undefined(table)
         together = self._columns(table)
         alone = {**together, roles.tasks: np.ones(len(table))}
         if roles.relatedness:
@@ -109,7 +113,7 @@ class Answers(Record):
         ------
         UserError
             if the law does not use the factor or its domain is not known, if the target is not
-            within the bounds, or a factor is missing or unknown.
+            within the bounds, or a factor is missing, undefined or unknown.
 
         Examples
         --------
@@ -129,6 +133,9 @@ class Answers(Record):
             ends = " to ".join("any" if end is None else f"{end:g}" for end in bounds)
             raise UserError("goal", f"a value within the bounds of {self.target}, {ends}", target)
         others = {name: value for name, value in (at or {}).items() if name != factor}
+        middle = pd.DataFrame([{**others, factor: sum(domain[factor]) / 2}])
+        for _, name in self.undefined(middle):
+            raise MissingError(f"at.{name}", DEPENDS, None)
 
         def curve(values: Floats) -> tuple[Floats, Floats, Floats]:
             bands = self._bands(pd.DataFrame({**others, factor: values}))
@@ -153,7 +160,7 @@ class Answers(Record):
             for name, column in columns.items()
         }
         for name, column in columns.items():
-            if not law.uses(name):
+            if not law.uses(name) or not np.isnan(column).any():
                 continue
             ends = self.data.domain.get(name, (0.0, 1.0))
             low, high = (
@@ -163,6 +170,21 @@ class Answers(Record):
             differs = ~np.isclose(low, high, rtol=1e-9, atol=0.0, equal_nan=True)
             places += [(int(row), name) for row in np.flatnonzero(differs)]
         return sorted(places)
+
+    def _refuse_undefined(self, table: pd.DataFrame) -> None:
+        """Refuse a table in which a value is missing on which the law depends.
+
+        Raises
+        ------
+        MissingError
+            naming the first such row and column; else as in `predict`.
+        """
+        for row, factor in self.undefined(table):
+            lines = table.attrs.get(LINES)
+            where = f"line {lines[row]}" if lines else f"row {row + 1}"
+            own = self.data.columns.get(factor, factor)
+            column = own if own in table and factor not in table else factor
+            raise MissingError(f"table, {where}, column {column}", DEPENDS, None)
 
     def outside(self, table: pd.DataFrame) -> list[Outside]:
         """For every row, by how much it lies outside the fitted region; parameters as in `predict`.

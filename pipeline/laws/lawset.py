@@ -319,12 +319,13 @@ class LawSet(Answers):
         ----------
         table : the factors, under their own names or those of the columns they were fitted from,
             and the group column where the law has constants by group. A missing value is an
-            undefined factor, which is taken at the middle of its domain.
+            undefined factor, such as the relatedness of one task.
 
         Raises
         ------
         UserError
-            if a factor of the law or the group column is missing, or a level is not known.
+            if a factor of the law or the group column is missing, a level is not known, or a value
+            is missing on which the law depends in that row.
 
         Examples
         --------
@@ -355,6 +356,7 @@ class LawSet(Answers):
         return bands_frame(self._bands(table), self.target, table.index)
 
     def _bands(self, table: pd.DataFrame) -> Bands:
+        self._refuse_undefined(table)
         law = self.with_region(self.law)
         return law.bands(self._columns(table), self._groups_of(table)).within(self.data.bounds)
 

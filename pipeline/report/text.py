@@ -134,7 +134,7 @@ def note_text(note: Note) -> str:
     texts = {
         "placeholder": f"{note.name} is taken as undefined in the {rows} with {note.other} = 1: "
         "the number there never varies or does not change the target",
-        "where": f"{rows} left out that do not meet {note.name}",
+        "where": f"{rows} left out that {'does' if note.rows == 1 else 'do'} not meet {note.name}",
         "no_target": f"{rows} left out without a value of {note.name}",
         "missing_factor": f"{rows} left out without a value of {note.name}",
         "comma": f"{note.name} is read with a decimal comma",

@@ -214,7 +214,7 @@ def check_cluster(options: RunOptions) -> None:
 
 def _distributed() -> Any:
     if importlib.util.find_spec("distributed") is None:
-        expected = "loky, or dask once it is installed; pip install 'mtl-laws[dask]'"
+        expected = "loky, or dask once it is installed; pip install 'distributed>=2024.1'"
         raise UserError("backend", expected, "dask")
     distributed = importlib.import_module("distributed")
     for name in ("distributed", "distributed.client"):  # what matters, a run says itself

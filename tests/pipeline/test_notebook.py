@@ -74,11 +74,13 @@ def test_predictions_keep_the_index_and_know_both_names(laws: LawSet) -> None:
     assert found.tolist() == pytest.approx(by_hand.tolist())
 
 
-def test_an_undefined_factor_is_at_the_middle_of_its_domain(laws: LawSet) -> None:
-    table = pd.DataFrame({"n": [100.0], "T": [np.nan]})
-    low, high = laws.data.domain["T"]
-    expected = laws.law.predict({"n": np.array([100.0]), "T": np.array([(low + high) / 2])})
-    assert laws.predict(table).iloc[0] == pytest.approx(expected[0])
+def test_a_missing_value_on_which_the_law_depends_is_refused(laws: LawSet) -> None:
+    table = pd.DataFrame({"n": [100.0, 100.0], "tasks": [2.0, np.nan]})
+    for ask in (laws.predict, laws.intervals, laws.beside, laws.gain, lambda t: predict(laws, t)):
+        with pytest.raises(MissingError) as error:
+            ask(table)
+        assert error.value.path == "table, row 2, column tasks"
+        ask(table.head(1))
 
 
 def test_the_relatedness_does_not_matter_for_one_task() -> None:
@@ -181,7 +183,8 @@ def test_nullable_columns_are_numbers(laws: LawSet, dtype: str) -> None:
     assert laws.predict(asked).notna().all()
     if dtype[0].isupper():
         asked["T"] = pd.array([1, None], dtype=dtype)
-        assert laws.predict(asked).notna().all()
+        with pytest.raises(MissingError, match="row 2, column T"):
+            laws.predict(asked)
 
 
 def test_predicting_needs_the_factors(laws: LawSet) -> None:

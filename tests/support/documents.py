@@ -3,6 +3,7 @@
 A comment line right before a block says what is done with it:
 
     <!-- run: slow -->           run it in the slow tests only
+    <!-- run: slow, as CMD -->   run this command in its place there
     <!-- run: no, REASON -->     never run it
     <!-- run: fails with 2 -->   run it and expect this exit code
     <!-- file: study.yaml -->    it is the content of a file that later blocks use
@@ -15,13 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-HARBOUR = str(ROOT / "data" / "harbour.conll")
+HARBOUR = str(ROOT / "data" / "example" / "harbour.conll")
 FENCE = re.compile(
     r"^(?:<!-- (?P<key>run|file): (?P<value>.+?) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 LINK = re.compile(r"\]\((?P<target>[^)\s]+)(?: \"[^\"]*\")?\)")
 HEADING = re.compile(r"^#+ (?P<text>.+)$", re.MULTILINE)
+INSTEAD = re.compile(r"slow, as (.+)")
 EXPECTED = re.compile(r"fails with (\d+)")
 
 
@@ -39,7 +41,13 @@ class Block:
     @property
     def slow(self) -> bool:
         """Whether only the slow suite runs it."""
-        return self.run == "slow"
+        return self.run == "slow" or bool(self.instead)
+
+    @property
+    def instead(self) -> str:
+        """The command that is run in its place; empty for the block itself."""
+        command = INSTEAD.fullmatch(self.run)
+        return command[1] if command else ""
 
     @property
     def runnable(self) -> bool:
@@ -50,7 +58,7 @@ class Block:
     @property
     def understood(self) -> bool:
         """Whether the comment before it is one of those above."""
-        fixed = self.run in ("", "slow") or self.run.startswith("no, ")
+        fixed = self.slow or self.run == "" or self.run.startswith("no, ")
         return fixed or EXPECTED.fullmatch(self.run) is not None
 
     @property

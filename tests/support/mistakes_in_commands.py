@@ -219,6 +219,10 @@ OTHERS: dict[str, Mistake] = {
     "out in a file": simulate("--out", out="table.csv/x", ami="0.5"),
     "nothing to install": Mistake(("engines", "--install", "nonsense"), "--install"),
     "nothing to install for": Mistake(("engines", "--install", "operon"), "--install"),
+    "example over another file": Mistake(
+        ("example", "mine"), "FOLDER", {"mine/results.csv": "tokens\n1\n"}
+    ),
+    "example in a file": Mistake(("example", "table.csv"), "FOLDER"),
     "init on a file": Mistake(("init", "study.yaml"), "PATH"),
     "init in no folder": Mistake(("init", "none/my.yaml"), "PATH"),
     "init on a folder": Mistake(("init", "."), "PATH"),

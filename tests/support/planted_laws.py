@@ -9,7 +9,7 @@ from typing import Any
 
 from mtl_laws.pipeline.laws.law import Law
 
-HARBOUR = Path(__file__).parents[2] / "data" / "harbour.conll"
+HARBOUR = Path(__file__).parents[2] / "data" / "example" / "harbour.conll"
 
 RANGES = {"n": (10.0, 1e4), "T": (1.0, 3.0), "ami": (0.0, 1.0), "probe": (0.0, 1.0)}
 

@@ -58,7 +58,8 @@ class GPLearn:
     def readiness(self) -> Readiness:
         """Ready where a gplearn is installed that the installed scikit-learn can run."""
         if find_spec("gplearn") is None:
-            return Readiness(False, "gplearn is not installed: pip install 'mtl-laws[gplearn]'")
+            hint = "pip install 'gplearn>=0.4.3' 'scikit-learn>=1.8'"
+            return Readiness(False, f"gplearn is not installed: {hint}")
         version, sklearn = metadata.version("gplearn"), metadata.version("scikit-learn")
         if _version_numbers(version) < GPLEARN or _version_numbers(sklearn) < SKLEARN:
             versions = f"gplearn {version} with scikit-learn {sklearn} is installed"

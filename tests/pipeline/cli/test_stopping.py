@@ -18,7 +18,7 @@ from mtl_laws.pipeline.cli.app import main
 from mtl_laws.pipeline.laws.journal import JOURNAL_NAME
 from support.faults import PATIENCE
 
-EXAMPLE = Path(__file__).parents[3] / "docs" / "example" / "results.csv"
+EXAMPLE = Path(__file__).parents[3] / "data" / "example" / "results.csv"
 FIT = ["fit", str(EXAMPLE), "--target", "f1", "--factors", "n=tokens,T=tasks,ami=ami"]
 COMMAND = """
 import signal

@@ -176,6 +176,8 @@ def test_results_have_predictions_and_controls_have_none() -> None:
     both = with_predictions(rows, asked_laws())
     assert both["predicted"].notna().tolist() == [True, False]
     assert both["predicted_outside"].notna().tolist() == [True, False]
+    lost = pd.DataFrame({"n": [100.0, 100.0], "T": [1.0, 2.0], "ami": [None, None]})
+    assert with_predictions(lost, asked_laws())["predicted"].notna().tolist() == [True, False]
     taken = rows.assign(predicted=1.0)
     pd.testing.assert_frame_equal(with_predictions(taken, asked_laws()), taken)
     pd.testing.assert_frame_equal(with_predictions(rows[["T"]], asked_laws()), rows[["T"]])

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from mtl_laws import LawSet, UserError
+from mtl_laws.pipeline.errors import MissingError
 from mtl_laws.pipeline.laws.record import DataRecord
 from support.asked_laws import asked_law, asked_laws, grouped_laws
 
@@ -60,6 +61,14 @@ def test_a_missing_value_matters_where_the_law_depends_on_it(laws: LawSet) -> No
     asked = pd.DataFrame({"n": [300, 300, np.nan], "T": [1, 2, 1], "ami": [np.nan, np.nan, 0.5]})
     assert laws.undefined(asked) == [(1, "ami"), (2, "n")]
     assert laws.undefined(asked.head(1)) == []
+
+
+def test_what_is_solved_for_needs_the_factors_that_matter(laws: LawSet) -> None:
+    assert laws.solve("n", 0.5, {"T": 1}).reachable
+    for at in ({"T": 2, "ami": None}, {"T": 2, "ami": np.nan}):
+        with pytest.raises(MissingError) as error:
+            laws.solve("n", 0.5, at)
+        assert error.value.path == "at.ami"
 
 
 def test_a_law_may_leave_a_factor_out() -> None:

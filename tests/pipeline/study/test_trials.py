@@ -189,7 +189,7 @@ def test_the_single_task_twin_is_the_trial_that_is_trained() -> None:
 
 
 LAYERS = """
-family: {name: layers, options: {corpus: data/harbour.conll, min_overlap: 10}}
+family: {name: layers, options: {corpus: data/example/harbour.conll, min_overlap: 10}}
 cases:
   - {main: pos, aux: [chunk, entity]}
   - {main: pos, aux: [entity, chunk]}

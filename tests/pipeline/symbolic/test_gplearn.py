@@ -133,7 +133,7 @@ def test_readiness_looks_at_versions(
 
 def test_without_gplearn_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "find_spec", lambda name: None)
-    assert "pip install 'mtl-laws[gplearn]'" in GPLearn().readiness().reason
+    assert "pip install 'gplearn>=0.4.3' 'scikit-learn>=1.8'" in GPLearn().readiness().reason
 
 
 @pytest.mark.skipif(not GPLearn().readiness().ready, reason=GPLearn().readiness().reason)
