@@ -11,6 +11,7 @@ from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.laws.law import Law
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.report import data_tables, first_screen, tables
+from mtl_laws.pipeline.report.explorer import Explorer, explorer
 from mtl_laws.pipeline.report.figure_text import (
     APPENDIX,
     CAPTIONS,
@@ -74,6 +75,7 @@ class Page:
     title : the question, or what is predicted from what.
     answer, trust : the first sentences: what the law says in numbers, how far it can be trusted.
     terms : what the measure of relatedness is; empty where the table has none.
+    explorer : fields that ask the law, in a browser with JavaScript.
     form : the law with its effective quantity under a name.
     words, notes : sentences beside the law: what it says, and what speaks against it.
     scores : name, R², RMSE and rows of each score.
@@ -96,6 +98,7 @@ class Page:
     answer: tuple[str, ...]
     trust: str
     terms: str
+    explorer: Explorer | None
     form: EffectiveForm | None
     words: tuple[str, ...]
     notes: tuple[str, ...]
@@ -149,6 +152,7 @@ def build_page(laws: LawSet, table: pd.DataFrame, context: ReportContext) -> Pag
         answer=first_screen.answer(laws, surface),
         trust=first_screen.trust(laws, data_tables.few_levels(laws, table)),
         terms="" if surface is None else relatedness_text(surface),
+        explorer=explorer(laws, surface if groups is None else groups.surface),
         form=None if law is None else law.effective(roles.size if roles else ""),
         words=_words(laws, surface),
         notes=(*context.notes, *_notes(laws, table)),

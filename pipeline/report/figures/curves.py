@@ -112,7 +112,7 @@ def slice_along(surface: Surface, x: str) -> Slice:
     levels = _hue_levels(surface, x, hue, held if designed else None)
     rows = [_matching(surface, _at(hue, level, held)) for level in levels]
     measured = designed and max(_distinct(surface, x, mask) for mask in rows) >= ENOUGH
-    low, high = _span(surface, x)
+    low, high = span(surface, x)
     logarithmic = surface.logarithmic(x) or is_size(surface.columns[x])
     spaced = np.geomspace if logarithmic and low > 0 else np.linspace
     grid = np.asarray(spaced(low, high, GRID))
@@ -133,8 +133,8 @@ def slice_along(surface: Surface, x: str) -> Slice:
     )
 
 
-def _span(surface: Surface, x: str) -> tuple[float, float]:
-    """From the smallest value measured or allowed to the largest measured, and further.
+def span(surface: Surface, x: str) -> tuple[float, float]:
+    """Ends of the axis: from the smallest value measured or allowed to the largest measured, and further.
 
     A size goes on to `BEYOND` times its largest value, but no further than its values are apart.
     """
