@@ -1,7 +1,8 @@
 """The explorer of a report: fields for every factor, and all that a browser needs to answer.
 
 The browser computes what `LawSet.intervals`, `.gain` and `.outside` compute, from the same draws,
-rivals and region. The laws are JavaScript functions; everything else is one literal, whose lists are in the order of the factors.
+rivals and region. The laws are JavaScript functions; everything else is one literal, whose lists
+are in the order of the factors.
 
 Notation
 --------
@@ -27,8 +28,8 @@ from mtl_laws.pipeline.symbolic.program import Expression
 from mtl_laws.pipeline.symbolic.tree import Tree
 from mtl_laws.pipeline.symbolic.typeset.javascript import javascript
 
-#: draws that a page holds at most; one has about 12 characters
-MOST_NUMBERS = 80_000
+#: characters of the draws and regions of all groups
+MOST_TEXT = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,7 @@ def explorer(laws: LawSet, surface: Surface | None) -> Explorer | None:
     law = laws.with_region(laws.law)
     constants = Expression.parse(law.template, laws.factors).constants
     stored = law.uncertainty or Uncertainty()
-    groups = _shown_groups(law, stored, len(constants))
+    levels = _levels(law, stored.rivals, constants)
     content = {
         "target": laws.target,
         "lowerIsBetter": laws.data.lower_is_better,
@@ -94,27 +95,31 @@ def explorer(laws: LawSet, surface: Surface | None) -> Explorer | None:
         "width": WIDTH,
         "rivalReach": RIVAL_REACH,
         "weights": [rival.weight for rival in stored.rivals],
-        "levels": [
-            _level(law.for_group(name), stored.rivals, name, constants) for name in groups or ("",)
-        ],
+        "levels": levels,
         "beyond": [text for text in (limits_text(law), held_out_text(law)) if text],
     }
     return Explorer(
         fields=tuple(_field(surface, name) for name in laws.factors),
         along=laws.factors.index(surface.by_effect[0]),
-        groups=groups,
-        groups_left_out=len(law.levels) - len(groups),
+        groups=law.levels[: len(levels)],
+        groups_left_out=max(len(law.levels) - len(levels), 0),
         column="" if laws.groups is None else laws.groups.column,
         data=json.dumps(content).replace("<", "\\u003c"),
         forms=_forms(law, stored.rivals, constants),
     )
 
 
-def _shown_groups(law: Law, stored: Uncertainty, constants: int) -> tuple[str, ...]:
-    """As many groups as the page can hold the draws of; at least one of those there are."""
-    own = (stored.groups or {}).values()
-    draws = max((len(next(iter(one.draws.values()), ())) for one in own), default=0)
-    return law.levels[: max(1, MOST_NUMBERS // max(1, draws * constants))]
+def _levels(law: Law, rivals: Sequence[Rival], constants: Sequence[str]) -> list[dict[str, Any]]:
+    """What differs between groups, of as many as the page can hold; one entry without groups."""
+    levels: list[dict[str, Any]] = []
+    size = 0
+    for name in law.levels or ("",):
+        one = _level(law.for_group(name), rivals, name, constants)
+        size += len(json.dumps(one))
+        if levels and size > MOST_TEXT:
+            break
+        levels.append(one)
+    return levels
 
 
 def _ends(surface: Surface) -> tuple[float, float] | None:
@@ -147,15 +152,13 @@ def _factor(surface: Surface, name: str) -> dict[str, Any]:
 
 
 def _field(surface: Surface, name: str) -> Field:
-    return Field(
-        name=name, label=axis_text(surface, name), value=f"{surface.reference[name]:.4g}"
-    )
+    return Field(name=name, label=axis_text(surface, name), value=f"{surface.reference[name]:.4g}")
 
 
 def _level(
     law: Law, rivals: Sequence[Rival], name: str, constants: Sequence[str]
 ) -> dict[str, Any]:
-    """What differs between groups; `law` has the constants and the uncertainty of one."""
+    """The constants and the uncertainty of one group, whose law is `law`."""
     stored = law.uncertainty or Uncertainty()
     template = Expression.parse(law.template, law.factors)
     return {
@@ -177,7 +180,10 @@ def _region(region: Region, factors: Sequence[str]) -> dict[str, Any]:
     return {
         "axes": [_axis(region.axes.get(name)) for name in factors],
         "edges": [
-            {"signs": [(places[name], sign) for name, sign in edge.signs.items()], "reach": edge.reach}
+            {
+                "signs": [(places[name], sign) for name, sign in edge.signs.items()],
+                "reach": edge.reach,
+            }
             for edge in region.edges
         ],
     }

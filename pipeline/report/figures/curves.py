@@ -134,7 +134,7 @@ def slice_along(surface: Surface, x: str) -> Slice:
 
 
 def span(surface: Surface, x: str) -> tuple[float, float]:
-    """Ends of the axis: from the smallest value measured or allowed to the largest measured, and further.
+    """Ends of the axis: the smallest value measured or allowed, the largest measured, or further.
 
     A size goes on to `BEYOND` times its largest value, but no further than its values are apart.
     """

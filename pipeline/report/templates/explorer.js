@@ -269,9 +269,9 @@ function drawCurve(svg, point, level, k) {
   const [start, end] = [scale(low), scale(high)];
   const whole = factor.whole && high - low <= STEPS;
   const count = whole ? high - low : STEPS;
-  const even = Array.from({ length: count + 1 }, (_, i) => back(start + (i * (end - start)) / count));
-  const inner = [...range, point[k]].filter((value) => value > low && value < high);
-  const values = [...new Set([...even, ...inner])].sort((a, b) => a - b);
+  const even = Array.from({ length: count }, (_, i) => back(start + (i * (end - start)) / count));
+  const exact = [high, ...range, point[k]].filter((value) => value >= low && value <= high);
+  const values = [...new Set([low, ...even.slice(1), ...exact])].sort((a, b) => a - b);
   const at = (value) => point.map((other, j) => (j === k ? value : other));
   const answers = values.map((value) => bands(at(value), level));
   const away = values.map((value) => outsideText(outside(at(value), level)) !== "");
@@ -321,10 +321,13 @@ function drawCurve(svg, point, level, k) {
     if (edge.length) add(frame, "path", { d: `M${[...edge, ...under].join("L")}Z`, class: kind });
   }
   const lines = { in: "", out: "" };
+  let before = "";
   for (let i = 1; i < values.length; i += 1) {
-    if (!Number.isFinite(answers[i - 1].mean) || !Number.isFinite(answers[i].mean)) continue;
-    lines[away[i - 1] || away[i] ? "out" : "in"] +=
-      `M${xy(values[i - 1], answers[i - 1].mean)}L${xy(values[i], answers[i].mean)}`;
+    const valued = Number.isFinite(answers[i - 1].mean) && Number.isFinite(answers[i].mean);
+    const kind = valued ? (away[i - 1] || away[i] ? "out" : "in") : "";
+    if (kind && kind !== before) lines[kind] += `M${xy(values[i - 1], answers[i - 1].mean)}`;
+    if (kind) lines[kind] += `L${xy(values[i], answers[i].mean)}`;
+    before = kind;
   }
   Object.entries(lines).forEach(([name, d]) => d && add(frame, "path", { d, class: `line ${name}` }));
   const here = values.indexOf(point[k]);

@@ -34,10 +34,9 @@ def javascript(tree: Tree, factors: Sequence[str], constants: Sequence[str] = ()
     if tree.is_number:
         text = format_number(tree.value).replace("inf", "Infinity")
         return f"({text})" if text.startswith("-") else text
-    if tree.op == "factor":
-        return f"x[{list(factors).index(tree.name)}]"
-    if tree.op == "constant":
-        return f"c[{list(constants).index(tree.name)}]"
+    if tree.name:
+        array, names = ("c", constants) if tree.op == "constant" else ("x", factors)
+        return f"{array}[{list(names).index(tree.name)}]"
     args = [javascript(child, factors, constants) for child in tree.args]
     if tree.op == "neg":
         return f"(-{args[0]})"
