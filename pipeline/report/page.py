@@ -52,7 +52,7 @@ class ReportContext:
     ----------
     title : heading of the report.
     command : the exact command that made it, as typed.
-    question : the question the study asks, in one sentence; may be empty.
+    question : the question the study asks, in one sentence; empty for a table of other origin.
     notes : caveats to print beside the law, one sentence each.
     curves : learning curves with columns trial, T, n, ami, step, train_loss, validation_loss,
         best_step (one row per evaluation), or None.
@@ -135,8 +135,9 @@ def build_page(laws: LawSet, table: pd.DataFrame, context: ReportContext) -> Pag
     for column in (*laws.factors, laws.target, "role", "cell"):
         if column not in table:
             raise UserError("table", f"one of {', '.join(map(str, table.columns))}", column)
-    groups = grouped(laws, table)
-    surface = _surface(laws, table, groups)
+    study = bool(context.question)
+    groups = grouped(laws, table, study)
+    surface = _surface(laws, table, groups, study)
     front = build_front(laws.front, laws.selected)
     figures = _figures(laws, front, surface, groups, context)
     grids = _grids(laws, table, front, surface if groups is None else groups.surface)
@@ -172,14 +173,16 @@ def build_page(laws: LawSet, table: pd.DataFrame, context: ReportContext) -> Pag
     )
 
 
-def _surface(laws: LawSet, table: pd.DataFrame, groups: Grouped | None) -> Surface | None:
+def _surface(
+    laws: LawSet, table: pd.DataFrame, groups: Grouped | None, study: bool
+) -> Surface | None:
     """The law over its rows; where groups have constants of their own, that of the first one."""
     law = laws.selected
     if law is None:
         return None
     if groups is not None and law.levels:
         return groups.of(groups.levels[0])
-    return Surface(law, laws.target, table, laws.data)
+    return Surface(law, laws.target, table, laws.data, study=study)
 
 
 def _words(laws: LawSet, surface: Surface | None) -> tuple[str, ...]:
@@ -222,6 +225,7 @@ def _sections(
     """The headings of the sections that have something to show."""
     filled = {"front", "data", "reproduce"}
     filled |= {name for name, section in grids.items() if section}
+    filled |= {"numbers"} if grids["evidence"] else set()
     filled |= {name for name, drawings in figures.items() if drawings}
     if len(figures.get("curves", ())) < 2:  # the first one stands beside the answer
         filled.discard("curves")
