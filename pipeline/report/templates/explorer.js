@@ -350,19 +350,20 @@ function start(root) {
   const group = find("#explore-group"), axis = find("#explore-axis");
   let waiting = 0;
 
-  // values along a slider, from 0 to 1000, to few digits
-  const scaleOf = (k) => (data.factors[k].logarithm ? [Math.log, Math.exp] : [Number, Number]);
-  const fromSlider = (k) => {
-    const [low, high] = data.factors[k].span, [scale, back] = scaleOf(k);
-    const part = Number(fields[k].slider.value) / 1000;
-    const value = Number(back(scale(low) + part * (scale(high) - scale(low))).toPrecision(3));
-    return clipped(data.factors[k].whole ? Math.round(value) : value, [low, high]);
-  };
-  const toSlider = (k, value) => {
+  // a slider has a step for each whole number, or 200 along the axis of its factor
+  const counted = data.factors.map(({ whole, span: [low, high] }) => whole && high - low <= 200);
+  const scaleOf = (k) =>
+    (data.factors[k].logarithm && !counted[k] ? [Math.log, Math.exp] : [Number, Number]);
+  const placeOf = (k, value) => {
     const [low, high] = data.factors[k].span, [scale] = scaleOf(k);
     const part = (scale(clipped(value, [low, high])) - scale(low)) / (scale(high) - scale(low) || 1);
-    fields[k].slider.value = Math.round(1000 * part);
-    fields[k].slider.setAttribute("aria-valuetext", number(value));
+    return Math.round(fields[k].slider.max * part);
+  };
+  const fromSlider = (k) => {
+    const [low, high] = data.factors[k].span, [scale, back] = scaleOf(k);
+    const part = fields[k].slider.value / fields[k].slider.max;
+    const value = Number(back(scale(low) + part * (scale(high) - scale(low))).toPrecision(3));
+    return clipped(data.factors[k].whole ? Math.round(value) : value, [low, high]);
   };
   const entered = (k) => {
     const text = fields[k].input.value.trim();
@@ -373,7 +374,8 @@ function start(root) {
     return text === "" || (Number.isFinite(value) && !(data.factors[k].count && value < 0));
   };
 
-  const refresh = () => {
+  // `moved` is the factor whose slider was moved: it stays where it is
+  const refresh = (moved = -1) => {
     const level = data.levels[group ? group.selectedIndex : 0];
     const point = settled(fields.map((_, k) => entered(k)));
     const alone = data.tasks !== null && point[data.tasks] === 1;
@@ -393,7 +395,9 @@ function start(root) {
       const expected = data.factors[k].count ? "expected: a number of 0 or more" : "expected: a number";
       hint.textContent = faulty ? expected : undefinedHere ? "undefined for one task"
         : [away && out.factors.length ? "outside" : "", fitted, unused].filter(Boolean).join("; ");
-      if (!faulty && !Number.isNaN(point[k])) toSlider(k, point[k]);
+      if (faulty || Number.isNaN(point[k])) return;
+      if (k !== moved) slider.value = placeOf(k, point[k]);
+      slider.setAttribute("aria-valuetext", number(point[k]));
     });
     show(point, level, [...wrong, ...needed], out);
   };
@@ -426,13 +430,15 @@ function start(root) {
   };
 
   fields.forEach(({ input, slider }, k) => {
-    input.addEventListener("input", refresh);
+    const [low, high] = data.factors[k].span;
+    slider.max = counted[k] ? Math.max(high - low, 1) : 200;
+    input.addEventListener("input", () => refresh());
     slider.addEventListener("input", () => {
       input.value = String(fromSlider(k));
-      refresh();
+      refresh(k);
     });
   });
-  [group, axis].forEach((choice) => choice?.addEventListener("change", refresh));
+  [group, axis].forEach((choice) => choice?.addEventListener("change", () => refresh()));
   root.hidden = false;
   refresh();
 }
