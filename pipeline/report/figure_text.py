@@ -410,9 +410,9 @@ def gain_alt(surface: Surface, roles: Roles, tasks: float, gain: Floats) -> str:
     )
 
 
-def rows_drawn_text(drawn: int, rows: int) -> str:
-    """How many rows a figure shows; empty where it shows all."""
-    return f"{drawn:,} of {rows:,} rows drawn." if drawn < rows else ""
+def rows_drawn_text(drawn: int, rows: int, name: str = "rows") -> str:
+    """How many rows, or points of another name, a figure shows; empty where it shows all."""
+    return f"{drawn:,} of {rows:,} {name} drawn." if drawn < rows else ""
 
 
 def fit_alt(surface: Surface, factor: str) -> str:

@@ -128,7 +128,7 @@ def _draw_map(surface: Surface, roles: Roles, gain_map: GainMap) -> Drawing:
     factor_axis(axes, True, surface.levels[roles.size], surface.fitted_range(roles.size))
     axes.grid(False)
     grid = gain_map.sizes, gain_map.relatedness, gain_map.gain
-    edges = np.linspace(0, gain_map.most * 1.0001, len(COLOURS) // 2 + 1)
+    edges = _edges(1.0001 * gain_map.most, len(COLOURS) // 2)
     filled = axes.contourf(*grid, levels=[*(-edges[:0:-1]), *edges], colors=COLOURS)
     bar = figure.colorbar(
         filled, ax=axes, pad=0.02, aspect=28, format=lambda value, _: signed(value)
@@ -150,6 +150,14 @@ def _draw_map(surface: Surface, roles: Roles, gain_map: GainMap) -> Drawing:
         alt=gain_alt(surface, roles, gain_map.tasks, gain_map.gain),
         figure=figure,
     )
+
+
+def _edges(most: float, count: int) -> Floats:
+    """`count` steps from 0 to a largest gain or beyond it, at round numbers."""
+    ten = 10.0 ** np.floor(np.log10(most / count))
+    steps = np.array([1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]) * ten
+    step = steps[steps * count >= most][0]
+    return np.asarray(step * np.arange(count + 1))
 
 
 def _place(cell: GainCell, roles: Roles) -> tuple[float, float]:
