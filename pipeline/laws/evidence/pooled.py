@@ -129,7 +129,7 @@ def pooled_gain(
         for k, each in enumerate(regions):
             place[each.inside] = sign * (k + 1)
     predictions = _predicted(law, data, pairs, roles, lower)
-    means = _pooled(pairs, roles.relatedness)
+    means = pooled_means(pairs, roles.relatedness)
     return PooledGain(
         count=roles.tasks,
         share=roles.relatedness,
@@ -258,7 +258,7 @@ def _intervals(code: Indices, inner: bool) -> Mask:
     return np.array([(code >= a) & (code <= b) for a, b in ranges])
 
 
-def _pooled(pairs: Pairs, relatedness: str) -> Floats:
+def pooled_means(pairs: Pairs, relatedness: str) -> Floats:
     """The mean gain (C,) over the neighbours of each cell, itself among them.
 
     Cells of equal levels are summed first. A place in the grid of levels is found by a key that is

@@ -22,7 +22,7 @@ from matplotlib.patches import Rectangle
 
 from mtl_laws.pipeline.laws.levels import Floats
 from mtl_laws.pipeline.laws.record import GainCell, PooledGain, Roles
-from mtl_laws.pipeline.report.figure_text import axis_text, gain_alt, gain_caption
+from mtl_laws.pipeline.report.figure_text import axis_text, gain_alt, gain_caption, rows_drawn_text
 from mtl_laws.pipeline.report.figures.canvas import (
     DIVERGING,
     FONT_SIZE,
@@ -40,6 +40,8 @@ from mtl_laws.pipeline.symbolic.typeset.numbers import number, signed
 
 GRID = 60
 COLOURS = [tone.light for tone in DIVERGING]
+#: measured cells that a map shows at most
+MOST_CELLS = 400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,13 +142,17 @@ def _draw_map(surface: Surface, roles: Roles, gain_map: GainMap) -> Drawing:
     if len(values) and values.min() < 0 < values.max():
         axes.contour(*grid, levels=[0.0], colors=[INK.light], linewidths=1.6)
     _hatch(axes, surface, roles, gain_map.cells)
-    _mark(axes, roles, gain_map.cells)
+    count = len(gain_map.cells)
+    picks = np.unique(np.linspace(0, count - 1, min(count, MOST_CELLS)).round().astype(int))
+    _mark(axes, roles, [gain_map.cells[pick] for pick in picks])
+    drawn = rows_drawn_text(len(picks), count, "measured cells")
+    caption = gain_caption(roles, gain_map.held, gain_map.gain, gain_map.cells)
     label_axes(axes, *(axis_text(surface, name) for name in (roles.size, roles.relatedness)))
     axes.set_ylim(gain_map.relatedness[0], gain_map.relatedness[-1])
     return Drawing(
         name=f"gain-{number(gain_map.tasks).replace(',', '')}",
         title=f"{roles.tasks} = {number(gain_map.tasks)} against {roles.tasks} = 1",
-        caption=gain_caption(roles, gain_map.held, gain_map.gain, gain_map.cells),
+        caption=f"{caption} {drawn}" if drawn else caption,
         alt=gain_alt(surface, roles, gain_map.tasks, gain_map.gain),
         figure=figure,
     )
