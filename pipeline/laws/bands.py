@@ -256,10 +256,10 @@ class Predictor:
 
     def bands(self, table: Table) -> Bands:
         """Bands of the law at every row; see `Law.bands`."""
-        mean, draws = self._mean(table), self._draws(table)
+        mean = self._mean(table)
         stored = self.uncertainty
         noise = None if stored is None else stored.noise_sd
-        law = _widen(mean, _percentiles(draws, mean), np.sqrt(self._form_variance(table)))
+        law = _widen(mean, self._central(mean, table), np.sqrt(self._form_variance(table)))
         run = _widen(mean, law, noise)
         if stored is not None:
             law, run = (_clip(band, stored.bounds) for band in (law, run))
@@ -268,7 +268,7 @@ class Predictor:
     def change(self, table: Table, baseline: Table) -> Bands:
         """Bands of the law's change from one table to another, row by row; see `Law.change`."""
         mean = self._mean(table) - self._mean(baseline)
-        interval = _percentiles(self._draws(table) - self._draws(baseline), mean)
+        interval = self._central(mean, table, baseline)
         law = _widen(mean, interval, np.sqrt(self._form_variance(table, baseline)))
         noise = None if self.uncertainty is None else self.uncertainty.noise_sd
         run = _widen(mean, law, None if noise is None else np.sqrt(2.0) * noise)
@@ -317,20 +317,25 @@ class Predictor:
     def _mean(self, table: Table) -> Floats:
         return self.numeric.evaluate(self._fill(table))
 
-    def _draws(self, table: Table) -> Floats:
-        """The law (M, N) with the constants of every draw."""
-        size = _size(table)
+    def _central(self, mean: Floats, table: Table, baseline: Table | None = None) -> Band | None:
+        """The central part of the law's draws at every row, or of its change from a baseline."""
         theta = np.zeros((0, 0))
         if self.uncertainty is not None:
             theta = self.uncertainty.theta(self.template)
         if not len(theta):
-            return np.zeros((0, size))
-        filled = self._fill(table)
-        parts = []
-        for start in range(0, size, CHUNK):
-            chunk = {name: column[start : start + CHUNK] for name, column in filled.items()}
-            parts.append(self.template.evaluate(chunk, theta))
-        return np.concatenate(parts, axis=1) if parts else np.zeros((len(theta), 0))
+            return None
+        tables = [self._fill(part) for part in (table, baseline) if part is not None]
+        low, high = np.empty(len(mean)), np.empty(len(mean))
+        for start in range(0, len(mean), CHUNK):
+            rows = slice(start, start + CHUNK)
+            draws, *others = (
+                self.template.evaluate({name: column[rows] for name, column in part.items()}, theta)
+                for part in tables
+            )
+            for other in others:
+                draws = draws - other
+            low[rows], high[rows] = _percentiles(draws, mean[rows])
+        return low, high
 
     def _fill(self, table: Table) -> dict[str, Floats]:
         """The table with undefined factors at the middle of their domain.
@@ -436,13 +441,11 @@ def _size(table: Table) -> int:
     return max((len(column) for column in table.values()), default=1)
 
 
-def _percentiles(draws: Floats, mean: Floats) -> Band | None:
-    """The central part of the draws (M, N), widened to include the law; None without draws.
+def _percentiles(draws: Floats, mean: Floats) -> Band:
+    """The central part of the draws (M, N), M ≥ 1, widened to include the law.
 
     Draws without a value at a row are skipped there; where most have none there is no band.
     """
-    if not len(draws):
-        return None
     finite = np.isfinite(draws)
     count = finite.sum(axis=0)
     sorted_draws = np.sort(np.where(finite, draws, np.inf), axis=0)

@@ -80,16 +80,14 @@ def ablation_text(evidence: FactorEvidence, rules: EvidenceRules = RULES) -> str
     factor = evidence.factor
     if evidence.delta_bic is None or evidence.r2_with is None or evidence.r2_without is None:
         return f"{factor} is in {'every' if evidence.in_law else 'no'} valid law of the search."
-    side = "higher" if evidence.delta_bic >= 0 else "lower"
-    change = f"BIC {number(abs(round(evidence.delta_bic)))} {side} without it"
     strong = evidence.delta_bic > rules.strong
     if not evidence.in_law and strong:
         return (
-            f"{factor} is not in the law. Laws with {factor} fit the measured rows better "
-            f"({change}), but they do not extrapolate better."
+            f"{factor} is not in the law. Laws with {factor} fit the measured rows better, but "
+            "they do not extrapolate better."
         )
     if not evidence.in_law:
-        return f"{factor} is not in the law, and adding it improves the fit little ({change})."
+        return f"{factor} is not in the law, and adding it improves the fit little."
     less, more = max(evidence.r2_without, 0.0), max(evidence.r2_with, 0.0)
     fractions = percent(less), percent(more)
     if fractions[0] == fractions[1]:
@@ -99,7 +97,7 @@ def ablation_text(evidence: FactorEvidence, rules: EvidenceRules = RULES) -> str
     )
     return (
         f"{verdict}: the law explains {fractions[1]} of the variance, the best law without "
-        f"{factor} explains {fractions[0]} ({change})."
+        f"{factor} explains {fractions[0]}."
     )
 
 

@@ -44,7 +44,7 @@ CAPTIONS = {
     "forms": "Your forms, in the order given, beside the selected law.",
     "constants": "Constants of the selected law.",
     "without": "Constants of the law without these rows.",
-    "evidence": "Evidence for each factor.",
+    "evidence": "Evidence for each factor, in numbers.",
     "outliers": (
         "Outliers. Rows are counted from 1 in the table that was given, without its header."
     ),
@@ -101,6 +101,7 @@ TITLES = {
     "forms": ("Your forms", "Your forms"),
     "front": ("Simpler and longer rivals", "Rivals"),
     "constants": ("Constants", "Constants"),
+    "numbers": ("Evidence in numbers", "Numbers"),
     "theory": ("What theory would have said", "Theory"),
     "residuals": ("What the law misses", "Residuals"),
     "learning": ("How the models were trained", "Training"),
@@ -109,7 +110,7 @@ TITLES = {
 }
 """Title of every section and its short name for links, in the order of the page."""
 
-APPENDIX = ("constants", "theory", "residuals", "learning", "data", "reproduce")
+APPENDIX = ("constants", "numbers", "theory", "residuals", "learning", "data", "reproduce")
 """Sections that most readers do not need."""
 
 INTROS = {
@@ -129,6 +130,10 @@ INTROS = {
     "evidence": (
         "Whether the data support each factor, which way it moves the law, and where it appears in "
         "it."
+    ),
+    "numbers": (
+        "How much worse the best law without each factor is, how often laws with the factor win, "
+        "and the power that the data ask for."
     ),
     "learning": (
         "Some of the trained models, from few tokens to many. The weights used are those of the "
@@ -321,7 +326,7 @@ def axis_text(surface: Surface, factor: str) -> str:
     parts: dict[str, str] = {}
     if roles is not None:
         parts = {
-            roles.size: "amount of data",
+            roles.size: "training tokens" if surface.study and column == "n" else "amount of data",
             roles.tasks: "tasks trained together",
             roles.relatedness: "relatedness",
         }
@@ -405,9 +410,9 @@ def gain_alt(surface: Surface, roles: Roles, tasks: float, gain: Floats) -> str:
     )
 
 
-def rows_drawn_text(drawn: int, rows: int) -> str:
-    """How many rows a figure shows; empty where it shows all."""
-    return f"{drawn:,} of {rows:,} rows drawn." if drawn < rows else ""
+def rows_drawn_text(drawn: int, rows: int, name: str = "rows") -> str:
+    """How many rows, or points of another name, a figure shows; empty where it shows all."""
+    return f"{drawn:,} of {rows:,} {name} drawn." if drawn < rows else ""
 
 
 def fit_alt(surface: Surface, factor: str) -> str:

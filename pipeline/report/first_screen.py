@@ -345,7 +345,7 @@ def predictions_grid(surface: Surface | None) -> Grid:
     at = f" with {place}" if place else ""
     caption = f"What the law predicts{at}: {surface.target}, and the 95 % interval of its mean."
     headers = (factor, *columns)
-    return grid(caption, headers, rows, numeric=tuple(range(len(headers))))
+    return grid(caption, headers, rows, numeric=tuple(range(1, len(headers))))
 
 
 def _rows_of(surface: Surface, factor: str) -> Floats:

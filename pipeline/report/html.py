@@ -1,4 +1,7 @@
-"""The report as one HTML file: formulas as MathML, figures inline, no script, no network."""
+"""The report as one HTML file: formulas as MathML, figures inline, no network.
+
+The only script is that of the explorer; without it the page is complete.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from mtl_laws.pipeline.io.templates import templates_in
+from mtl_laws.pipeline.report.explorer import Explorer
 from mtl_laws.pipeline.report.figures.canvas import Drawing, theme_variables
 from mtl_laws.pipeline.report.figures.svg import inline_svg
 from mtl_laws.pipeline.report.page import Page
@@ -36,9 +40,16 @@ def render_html(page: Page, pictures: Mapping[str, str]) -> str:
         "ems": lambda expression: f"--ems: {formula_width(expression):.1f}",
         "style": _style,
         "unbroken": _unbroken,
+        "script": script,
     }
     template = templates_in(TEMPLATES).get_template("report.html.j2", globals=functions)
     return template.render(page=page)
+
+
+def script(explorer: Explorer) -> Markup:
+    """The laws and their data, and the code that answers from them, as inline JavaScript."""
+    code = (TEMPLATES / "explorer.js").read_text(encoding="utf-8")
+    return Markup(f"const data = {explorer.data};\nconst forms = {explorer.forms};\n{code}")
 
 
 def _unbroken(text: str) -> str:

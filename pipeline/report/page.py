@@ -11,6 +11,7 @@ from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.laws.law import Law
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.report import data_tables, first_screen, tables
+from mtl_laws.pipeline.report.explorer import Explorer, explorer
 from mtl_laws.pipeline.report.figure_text import (
     APPENDIX,
     CAPTIONS,
@@ -51,7 +52,7 @@ class ReportContext:
     ----------
     title : heading of the report.
     command : the exact command that made it, as typed.
-    question : the question the study asks, in one sentence; may be empty.
+    question : the question the study asks, in one sentence; empty for a table of other origin.
     notes : caveats to print beside the law, one sentence each.
     curves : learning curves with columns trial, T, n, ami, step, train_loss, validation_loss,
         best_step (one row per evaluation), or None.
@@ -74,6 +75,7 @@ class Page:
     title : the question, or what is predicted from what.
     answer, trust : the first sentences: what the law says in numbers, how far it can be trusted.
     terms : what the measure of relatedness is; empty where the table has none.
+    explorer : fields that ask the law, in a browser with JavaScript.
     form : the law with its effective quantity under a name.
     words, notes : sentences beside the law: what it says, and what speaks against it.
     scores : name, R², RMSE and rows of each score.
@@ -96,6 +98,7 @@ class Page:
     answer: tuple[str, ...]
     trust: str
     terms: str
+    explorer: Explorer | None
     form: EffectiveForm | None
     words: tuple[str, ...]
     notes: tuple[str, ...]
@@ -132,8 +135,9 @@ def build_page(laws: LawSet, table: pd.DataFrame, context: ReportContext) -> Pag
     for column in (*laws.factors, laws.target, "role", "cell"):
         if column not in table:
             raise UserError("table", f"one of {', '.join(map(str, table.columns))}", column)
-    groups = grouped(laws, table)
-    surface = _surface(laws, table, groups)
+    study = bool(context.question)
+    groups = grouped(laws, table, study)
+    surface = _surface(laws, table, groups, study)
     front = build_front(laws.front, laws.selected)
     figures = _figures(laws, front, surface, groups, context)
     grids = _grids(laws, table, front, surface if groups is None else groups.surface)
@@ -149,6 +153,7 @@ def build_page(laws: LawSet, table: pd.DataFrame, context: ReportContext) -> Pag
         answer=first_screen.answer(laws, surface),
         trust=first_screen.trust(laws, data_tables.few_levels(laws, table)),
         terms="" if surface is None else relatedness_text(surface),
+        explorer=explorer(laws, surface if groups is None else groups.surface),
         form=None if law is None else law.effective(roles.size if roles else ""),
         words=_words(laws, surface),
         notes=(*context.notes, *_notes(laws, table)),
@@ -168,14 +173,16 @@ def build_page(laws: LawSet, table: pd.DataFrame, context: ReportContext) -> Pag
     )
 
 
-def _surface(laws: LawSet, table: pd.DataFrame, groups: Grouped | None) -> Surface | None:
+def _surface(
+    laws: LawSet, table: pd.DataFrame, groups: Grouped | None, study: bool
+) -> Surface | None:
     """The law over its rows; where groups have constants of their own, that of the first one."""
     law = laws.selected
     if law is None:
         return None
     if groups is not None and law.levels:
         return groups.of(groups.levels[0])
-    return Surface(law, laws.target, table, laws.data)
+    return Surface(law, laws.target, table, laws.data, study=study)
 
 
 def _words(laws: LawSet, surface: Surface | None) -> tuple[str, ...]:
@@ -218,6 +225,7 @@ def _sections(
     """The headings of the sections that have something to show."""
     filled = {"front", "data", "reproduce"}
     filled |= {name for name, section in grids.items() if section}
+    filled |= {"numbers"} if grids["evidence"] else set()
     filled |= {name for name, drawings in figures.items() if drawings}
     if len(figures.get("curves", ())) < 2:  # the first one stands beside the answer
         filled.discard("curves")

@@ -59,6 +59,7 @@ class Surface:
     table : (R, F + 3) factor columns, target, ``role`` and ``cell``.
     data : fitted ranges, domains, roles.
     group : level of each row (R,); None where the law has no constants by group.
+    study : whether the rows are trials of a study, whose ``n`` counts training tokens.
     """
 
     law: Law
@@ -66,6 +67,7 @@ class Surface:
     table: pd.DataFrame
     data: DataRecord
     group: Sequence[str] | None = None
+    study: bool = False
 
     @property
     def factors(self) -> tuple[str, ...]:
@@ -337,8 +339,12 @@ class Grouped:
         yield from ((level, self.of(level)) for level in self.levels)
 
 
-def grouped(laws: LawSet, table: pd.DataFrame) -> Grouped | None:
+def grouped(laws: LawSet, table: pd.DataFrame, study: bool = False) -> Grouped | None:
     """The selected law over the groups of a table; None without a law or without groups.
+
+    Parameters
+    ----------
+    study : as in `Surface`.
 
     Raises
     ------
@@ -350,6 +356,6 @@ def grouped(laws: LawSet, table: pd.DataFrame) -> Grouped | None:
         return None
     own = GROUP in table
     group = [str(level) for level in table[GROUP]] if own else groups.of_rows(table)
-    surface = Surface(law, laws.target, table, laws.data, group)
+    surface = Surface(law, laws.target, table, laws.data, group, study)
     levels = tuple(level for level in groups.levels if level in set(group))
     return Grouped(groups.column, levels, surface)

@@ -288,9 +288,8 @@ def relatedness_text(surface: Surface) -> str:
     if roles is None or roles.relatedness.lower() != "ami":
         return ""
     return (
-        f"{roles.relatedness} is the adjusted mutual information (AMI) between the labels of the "
-        "main task and of an auxiliary task: 0 means that they are unrelated, 1 that each "
-        "determines the other."
+        f"{roles.relatedness} is the adjusted mutual information (AMI) of two tasks: 0 means that "
+        "the labels of one say nothing about those of the other, 1 that each determines the other."
     )
 
 

@@ -15,9 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from mtl_laws.pipeline.laws.evidence.pairs import Pairs, find_pairs
 from mtl_laws.pipeline.laws.factors import task_roles
@@ -26,6 +28,9 @@ from mtl_laws.pipeline.laws.record import Roles
 from mtl_laws.pipeline.laws.rows import Indices, Rows
 from mtl_laws.pipeline.laws.rules import EvidenceRules
 from mtl_laws.pipeline.symbolic.tree import Floats, Mask
+
+#: cells whose errors are drawn at once, to bound the memory
+BLOCK = 5_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +129,7 @@ def pooled_gain(
         for k, each in enumerate(regions):
             place[each.inside] = sign * (k + 1)
     predictions = _predicted(law, data, pairs, roles, lower)
-    means = _pooled(pairs, roles.relatedness)
+    means = pooled_means(pairs, roles.relatedness)
     return PooledGain(
         count=roles.tasks,
         share=roles.relatedness,
@@ -167,7 +172,9 @@ def _regions(pairs: Pairs, rules: EvidenceRules, seed: int) -> tuple[list[_Range
         return [], []
     members = _ranges(pairs, rules)
     mean_weights = members * (pairs.weight / (members @ pairs.weight)[:, None])
-    by_base = mean_weights @ np.eye(len(pairs.shared))[pairs.base]
+    places = np.arange(len(pairs)), pairs.base
+    one_base = csr_array((np.ones(len(pairs)), places), (len(pairs), len(pairs.shared)))
+    by_base = np.asarray(mean_weights @ one_base)
     error = np.sqrt(mean_weights**2 @ pairs.own + by_base**2 @ pairs.shared)
     mean = mean_weights @ pairs.gain
     threshold = _by_chance(pairs, mean_weights, by_base, error, rules, seed)
@@ -200,11 +207,21 @@ def _by_chance(
     assert pairs.own is not None
     assert pairs.shared is not None
     random, draws = np.random.default_rng([seed, 59]), rules.pooled_draws
-    own = random.normal(size=(len(pairs), draws)) * np.sqrt(pairs.own)[:, None]
-    shared = random.normal(size=(len(pairs.shared), draws)) * np.sqrt(pairs.shared)[:, None]
-    score = np.abs(mean_weights @ own + by_base @ shared) / error[:, None]
+    own = _drawn(random, pairs.own, mean_weights, draws)
+    shared = _drawn(random, pairs.shared, by_base, draws)
+    score = np.abs(own + shared) / error[:, None]
     scale = np.sqrt(random.chisquare(pairs.freedom, draws) / pairs.freedom)
     return float(np.quantile(score.max(axis=0) / scale, 0.95))
+
+
+def _drawn(random: np.random.Generator, variance: Floats, weights: Floats, draws: int) -> Floats:
+    """Drawn sums (R, D) of errors with a variance each, (C,), by weights (R, C)."""
+    total = np.zeros((len(weights), draws))
+    for start in range(0, len(variance), BLOCK):
+        part = variance[start : start + BLOCK]
+        errors = random.normal(size=(len(part), draws)) * np.sqrt(part)[:, None]
+        total += weights[:, start : start + BLOCK] @ errors
+    return total
 
 
 def _ranges(pairs: Pairs, rules: EvidenceRules) -> Mask:
@@ -241,18 +258,30 @@ def _intervals(code: Indices, inner: bool) -> Mask:
     return np.array([(code >= a) & (code <= b) for a, b in ranges])
 
 
-def _pooled(pairs: Pairs, relatedness: str) -> Floats:
-    """The mean gain (C,) over the neighbours of each cell, itself among them."""
-    means = np.empty(len(pairs))
-    for rows in np.array_split(np.arange(len(pairs)), len(pairs) // 500 + 1):
-        neighbours = np.ones((len(rows), len(pairs)), dtype=bool)
-        for name, code in pairs.levels.items():
-            neighbours &= np.abs(code[rows, None] - code[None, :]) <= (
-                0 if name == relatedness else 1
-            )
-        neighbours &= pairs.group[rows, None] == pairs.group[None, :]
-        means[rows] = (neighbours @ (pairs.weight * pairs.gain)) / (neighbours @ pairs.weight)
-    return means
+def pooled_means(pairs: Pairs, relatedness: str) -> Floats:
+    """The mean gain (C,) over the neighbours of each cell, itself among them.
+
+    Cells of equal levels are summed first. A place in the grid of levels is found by a key that is
+    linear in its levels, modulo 2⁶⁴, so that a step along a factor adds a number to it.
+    """
+    codes = np.column_stack([pairs.group, *pairs.levels.values()])
+    places, index = np.unique(codes, axis=0, return_inverse=True)
+    index = index.ravel()
+    multipliers = np.random.default_rng(0).integers(1, 2**63, codes.shape[1], dtype=np.uint64)
+    keys = (places.astype(np.uint64) * multipliers).sum(axis=1, dtype=np.uint64)
+    order = np.argsort(keys)
+    values = (pairs.weight * pairs.gain, pairs.weight)
+    sums = np.array([np.bincount(index, value, len(places)) for value in values])[:, order]
+    keys, total = keys[order], np.zeros(sums.shape)
+    reaches = [0, *(0 if name == relatedness else 1 for name in pairs.levels)]
+    for step in product(*(range(-reach, reach + 1) for reach in reaches)):
+        moved = keys + (np.array(step).astype(np.uint64) * multipliers).sum(dtype=np.uint64)
+        at = np.searchsorted(keys, moved).clip(max=len(keys) - 1)
+        held = keys[at] == moved
+        total[:, held] += sums[:, at[held]]
+    means = np.empty(len(keys))
+    means[order] = total[0] / total[1]
+    return np.asarray(means[index])
 
 
 def _region(pairs: Pairs, area: _Range, predictions: Floats) -> Region:

@@ -26,7 +26,12 @@ from matplotlib.patches import Patch
 
 from mtl_laws.pipeline.laws.bands import Bands
 from mtl_laws.pipeline.laws.levels import UNDEFINED, Floats, scaled
-from mtl_laws.pipeline.report.figure_text import axis_text, curve_alt, curve_caption
+from mtl_laws.pipeline.report.figure_text import (
+    axis_text,
+    curve_alt,
+    curve_caption,
+    rows_drawn_text,
+)
 from mtl_laws.pipeline.report.figures.canvas import (
     FONT_SIZE,
     MUTED,
@@ -47,8 +52,8 @@ from mtl_laws.pipeline.symbolic.typeset.numbers import level
 MOST_LINES = 4
 #: distinct x values that a line needs before measured points are enough
 ENOUGH = 3
-#: adjusted points that are drawn at most
-MOST_ADJUSTED = 300
+#: points that a panel shows at most
+MOST_POINTS = 300
 #: a size is drawn to so many times the largest value measured
 BEYOND = 4.0
 #: names longer than this would not fit beside the end labels
@@ -89,6 +94,7 @@ class Slice:
     lines : one for each level of the hue factor.
     span : ends of the horizontal axis; of a size, beyond what was measured.
     adjusted : whether rows were moved to the held values.
+    points : how many rows (adjusted) or cells could be drawn; the lines have `MOST_POINTS` at most.
     logarithmic : whether the horizontal axis is.
     """
 
@@ -98,7 +104,13 @@ class Slice:
     lines: tuple[Line, ...]
     span: tuple[float, float]
     adjusted: bool
+    points: int
     logarithmic: bool
+
+    @property
+    def drawn(self) -> int:
+        """How many points are drawn."""
+        return sum(len(line.points) for line in self.lines)
 
 
 def slice_along(surface: Surface, x: str) -> Slice:
@@ -112,7 +124,7 @@ def slice_along(surface: Surface, x: str) -> Slice:
     levels = _hue_levels(surface, x, hue, held if designed else None)
     rows = [_matching(surface, _at(hue, level, held)) for level in levels]
     measured = designed and max(_distinct(surface, x, mask) for mask in rows) >= ENOUGH
-    low, high = _span(surface, x)
+    low, high = span(surface, x)
     logarithmic = surface.logarithmic(x) or is_size(surface.columns[x])
     spaced = np.geomspace if logarithmic and low > 0 else np.linspace
     grid = np.asarray(spaced(low, high, GRID))
@@ -120,8 +132,13 @@ def slice_along(surface: Surface, x: str) -> Slice:
         _line(surface, x, grid, level, _at(hue, level, held), mask if measured else None)
         for level, mask in zip(levels, rows, strict=True)
     )
-    if not measured:
-        lines = _share_rows(surface, x, hue, lines)
+    points = sum(len(line.points) for line in lines)
+    if measured:
+        lines = _thinned(lines, points)
+    else:
+        defined = np.isfinite(surface.columns[x]) & np.isfinite(surface.residuals)
+        points = int(defined.sum())
+        lines = _share_rows(surface, x, hue, lines, subsample(defined, MOST_POINTS))
     return Slice(
         x=x,
         hue=hue,
@@ -129,12 +146,13 @@ def slice_along(surface: Surface, x: str) -> Slice:
         lines=lines,
         span=(low, high),
         adjusted=not measured,
+        points=points,
         logarithmic=logarithmic,
     )
 
 
-def _span(surface: Surface, x: str) -> tuple[float, float]:
-    """From the smallest value measured or allowed to the largest measured, and further.
+def span(surface: Surface, x: str) -> tuple[float, float]:
+    """Ends of the axis: the smallest value measured or allowed, the largest measured, or further.
 
     A size goes on to `BEYOND` times its largest value, but no further than its values are apart.
     """
@@ -239,18 +257,28 @@ def _points(surface: Surface, x: str, mask: Mask) -> pd.DataFrame:
     return pd.DataFrame({**points, "inside": cells["inside"].all()}).sort_values("x")
 
 
+def _thinned(lines: tuple[Line, ...], points: int) -> tuple[Line, ...]:
+    """The lines with at most `MOST_POINTS` of their points, evenly spread along each."""
+    if points <= MOST_POINTS:
+        return lines
+    keep = MOST_POINTS / points
+    picks = [np.arange(0, len(line.points), 1 / keep).astype(int) for line in lines]
+    return tuple(
+        replace(line, points=line.points.iloc[pick])
+        for line, pick in zip(lines, picks, strict=True)
+    )
+
+
 def _share_rows(
-    surface: Surface, x: str, hue: str | None, lines: tuple[Line, ...]
+    surface: Surface, x: str, hue: str | None, lines: tuple[Line, ...], shown: Mask
 ) -> tuple[Line, ...]:
-    """Give every row to the nearest line; the law moves it there and it keeps its residual."""
+    """Give every row shown to the nearest line; the law moves it there, it keeps its residual."""
     owner = np.zeros(len(surface.table), dtype=int)
     if hue is not None:
         logarithmic = surface.logarithmic(hue)
         values = scaled(surface.columns[hue], logarithmic)
         places = scaled(np.array([line.level for line in lines]), logarithmic)
         owner = np.nan_to_num(np.abs(values[:, None] - places[None, :])).argmin(axis=1)
-    defined = np.isfinite(surface.columns[x]) & np.isfinite(surface.residuals)
-    shown = subsample(defined, MOST_ADJUSTED)
     shared = []
     for place, line in enumerate(lines):
         mask = shown & (owner == place)
@@ -277,6 +305,8 @@ def draw_curves(surface: Surface, x: str) -> Drawing:
     _label_lines(axes, piece, colours)
     _legend(figure, piece)
     laws = {line.level: line.law for line in piece.lines}
+    name = "rows" if piece.adjusted else "measured points"
+    drawn = rows_drawn_text(piece.drawn, piece.points, name)
     return Drawing(
         name=f"curve-{x}",
         title=f"{surface.target} along {x}",
@@ -287,7 +317,8 @@ def draw_curves(surface: Surface, x: str) -> Drawing:
             adjusted=piece.adjusted,
             held_out=any(not line.points["inside"].astype(bool).all() for line in piece.lines),
             flat=any(np.isfinite(line.flat) for line in piece.lines),
-        ),
+        )
+        + (f" {drawn}" if drawn else ""),
         alt=curve_alt(surface, x, piece.span, piece.hue, laws),
         figure=figure,
     )

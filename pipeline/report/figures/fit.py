@@ -144,7 +144,7 @@ def draw_residuals(surface: Surface, factor: str | None) -> Drawing:
     if factor is not None:
         shade_outside(axes, surface.fitted_range(factor))
     undefined = factor is not None and bool(np.isnan(x).any())
-    drawn = rows_drawn_text(int((shown | ~defined).sum()), len(shown))
+    drawn = rows_drawn_text(int(shown.sum()), int(defined.sum()))
     return Drawing(
         name=f"residuals-{factor or 'predicted'}",
         title=f"Residuals along {factor or 'the prediction'}",

@@ -22,7 +22,7 @@ from matplotlib.patches import Rectangle
 
 from mtl_laws.pipeline.laws.levels import Floats
 from mtl_laws.pipeline.laws.record import GainCell, PooledGain, Roles
-from mtl_laws.pipeline.report.figure_text import axis_text, gain_alt, gain_caption
+from mtl_laws.pipeline.report.figure_text import axis_text, gain_alt, gain_caption, rows_drawn_text
 from mtl_laws.pipeline.report.figures.canvas import (
     DIVERGING,
     FONT_SIZE,
@@ -40,6 +40,8 @@ from mtl_laws.pipeline.symbolic.typeset.numbers import number, signed
 
 GRID = 60
 COLOURS = [tone.light for tone in DIVERGING]
+#: measured cells that a map shows at most
+MOST_CELLS = 400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +130,7 @@ def _draw_map(surface: Surface, roles: Roles, gain_map: GainMap) -> Drawing:
     factor_axis(axes, True, surface.levels[roles.size], surface.fitted_range(roles.size))
     axes.grid(False)
     grid = gain_map.sizes, gain_map.relatedness, gain_map.gain
-    edges = np.linspace(0, gain_map.most * 1.0001, len(COLOURS) // 2 + 1)
+    edges = _edges(1.0001 * gain_map.most, len(COLOURS) // 2)
     filled = axes.contourf(*grid, levels=[*(-edges[:0:-1]), *edges], colors=COLOURS)
     bar = figure.colorbar(
         filled, ax=axes, pad=0.02, aspect=28, format=lambda value, _: signed(value)
@@ -140,16 +142,28 @@ def _draw_map(surface: Surface, roles: Roles, gain_map: GainMap) -> Drawing:
     if len(values) and values.min() < 0 < values.max():
         axes.contour(*grid, levels=[0.0], colors=[INK.light], linewidths=1.6)
     _hatch(axes, surface, roles, gain_map.cells)
-    _mark(axes, roles, gain_map.cells)
+    count = len(gain_map.cells)
+    picks = np.unique(np.linspace(0, count - 1, min(count, MOST_CELLS)).round().astype(int))
+    _mark(axes, roles, [gain_map.cells[pick] for pick in picks])
+    drawn = rows_drawn_text(len(picks), count, "measured cells")
+    caption = gain_caption(roles, gain_map.held, gain_map.gain, gain_map.cells)
     label_axes(axes, *(axis_text(surface, name) for name in (roles.size, roles.relatedness)))
     axes.set_ylim(gain_map.relatedness[0], gain_map.relatedness[-1])
     return Drawing(
         name=f"gain-{number(gain_map.tasks).replace(',', '')}",
         title=f"{roles.tasks} = {number(gain_map.tasks)} against {roles.tasks} = 1",
-        caption=gain_caption(roles, gain_map.held, gain_map.gain, gain_map.cells),
+        caption=f"{caption} {drawn}" if drawn else caption,
         alt=gain_alt(surface, roles, gain_map.tasks, gain_map.gain),
         figure=figure,
     )
+
+
+def _edges(most: float, count: int) -> Floats:
+    """`count` steps from 0 to a largest gain or beyond it, at round numbers."""
+    ten = 10.0 ** np.floor(np.log10(most / count))
+    steps = np.array([1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]) * ten
+    step = steps[steps * count >= most][0]
+    return np.asarray(step * np.arange(count + 1))
 
 
 def _place(cell: GainCell, roles: Roles) -> tuple[float, float]:

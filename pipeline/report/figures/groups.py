@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mtl_laws.pipeline.laws.levels import Floats
-from mtl_laws.pipeline.report.figure_text import groups_alt, groups_caption
+from mtl_laws.pipeline.report.figure_text import groups_alt, groups_caption, rows_drawn_text
 from mtl_laws.pipeline.report.figures.canvas import (
     FAINT,
     FONT_SIZE,
@@ -43,7 +43,7 @@ class Panel:
     ----------
     grid, law : the curve.
     band : 95 % interval of the mean; None where no bands are recorded.
-    x, y : the rows; inside : which of them were fitted.
+    x, y : the rows that are drawn; inside : which of them were fitted; rows : how many there are.
     """
 
     level: str
@@ -53,6 +53,7 @@ class Panel:
     x: Floats
     y: Floats
     inside: Mask
+    rows: int
 
 
 def main_factor(surface: Surface) -> str:
@@ -100,10 +101,11 @@ def draw_groups(groups: Grouped) -> Drawing:
     }
     others = [name for name in whole.used if name != x]
     rest = [level for level, _ in surfaces[MOST_PANELS:]]
+    drawn = rows_drawn_text(sum(len(one.x) for one in panels), sum(one.rows for one in panels))
     return Drawing(
         name="groups",
         title=f"{whole.target} along {x}, by {groups.column}",
-        caption=groups_caption(others, contents, rest),
+        caption=groups_caption(others, contents, rest) + (f" {drawn}" if drawn else ""),
         alt=groups_alt(whole, groups.column, x, {panel.level: panel.law for panel in panels}),
         figure=figure,
     )
@@ -113,6 +115,7 @@ def _panel(group: str, surface: Surface, x: str) -> Panel:
     grid = surface.grid(x, *surface.extent(x))
     law = surface.along(x, grid, {})
     defined = np.isfinite(surface.columns[x]) & np.isfinite(surface.residuals)
+    rows = int(defined.sum())
     defined = subsample(defined, MOST_POINTS)
     values = surface.columns[x][defined]
     return Panel(
@@ -123,6 +126,7 @@ def _panel(group: str, surface: Surface, x: str) -> Panel:
         x=values,
         y=np.interp(values, grid, law) + surface.residuals[defined],
         inside=surface.inside[defined],
+        rows=rows,
     )
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from mtl_laws.pipeline.laws.direction import lower_is_better
 from mtl_laws.pipeline.laws.evidence.harm import harm
-from mtl_laws.pipeline.laws.evidence.pooled import PooledGain, pooled_gain
+from mtl_laws.pipeline.laws.evidence.pairs import Pairs
+from mtl_laws.pipeline.laws.evidence.pooled import PooledGain, pooled_gain, pooled_means
 from mtl_laws.pipeline.laws.factors import task_roles
 from mtl_laws.pipeline.laws.law import Law
 from mtl_laws.pipeline.laws.question import Problem, Question, pose
@@ -53,6 +54,30 @@ def gains(table: pd.DataFrame, lower: bool = False) -> PooledGain:
     found = pooled_gain(LAW, problem.data, lower, problem.seeds, 0)
     assert found is not None
     return found
+
+
+def test_each_cell_is_pooled_with_its_neighbours() -> None:
+    random, cells = np.random.default_rng(0), 300
+    pairs = Pairs(
+        gain=random.normal(size=cells),
+        weight=random.uniform(1, 3, cells),
+        base=np.arange(cells),
+        own=None,
+        shared=None,
+        freedom=0.0,
+        levels={name: random.integers(0, 6, cells) for name in FACTORS},
+        at={},
+        group=random.integers(0, 2, cells),
+        by_seed=False,
+    )
+    means = pooled_means(pairs, "ami")
+    for cell in range(cells):
+        near = pairs.group == pairs.group[cell]
+        for name, code in pairs.levels.items():
+            near &= np.abs(code - code[cell]) <= (0 if name == "ami" else 1)
+        assert means[cell] == pytest.approx(
+            np.average(pairs.gain[near], weights=pairs.weight[near])
+        )
 
 
 @pytest.mark.parametrize(

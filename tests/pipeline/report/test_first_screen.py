@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +226,8 @@ def test_the_law_is_shown_with_its_effective_quantity(tmp_path: Path) -> None:
     write_report(tmp_path, laws, report_table(), ReportContext("t", "c"))
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert r"n_{\mathrm{eff}} = n" in text
-    assert "# accuracy from n, T and ami\n\nt\n\n## The answer" in text
+    assert "# accuracy from n, T and ami\n\nt\n\nami is the adjusted mutual information" in text
+    assert text.index("adjusted mutual information") < text.index("## The answer")
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     for sentence in (*page.answer, page.trust):
         plain = html.replace("\u00a0", " ").replace("\u2060", "")
@@ -238,3 +240,7 @@ def test_axes_have_words() -> None:
     assert axis_text(surface, "n") == "n (n_tokens)"
     assert axis_text(surface, "ami") == "ami (relatedness)"
     assert axis_text(_general_surface("2 + 30/N**0.2"), "N") == "N"
+    # of a study it is known what n counts
+    columns = surface.data.model_copy(update={"columns": {}})
+    assert axis_text(replace(surface, data=columns), "n") == "n (amount of data)"
+    assert axis_text(replace(surface, data=columns, study=True), "n") == "n (training tokens)"

@@ -74,7 +74,9 @@ def test_the_page_has_every_note(table: pd.DataFrame) -> None:
 def test_only_sections_with_something_to_show_have_a_heading(table: pd.DataFrame) -> None:
     page = build_page(LawSet.from_json(quiet()), table, ReportContext("t", "c"))
     assert list(page.sections) == ["curves", "gain", "fit", "evidence", "front"]
-    assert list(page.appendix) == ["constants", "theory", "residuals", "data", "reproduce"]
+    assert list(page.appendix) == [
+        *("constants", "numbers", "theory", "residuals", "data", "reproduce")
+    ]
     for heading in (*page.sections.values(), *page.appendix.values()):
         assert heading.title
         assert heading.link

@@ -1,0 +1,216 @@
+"""The explorer of a report: fields for every factor, and all that a browser needs to answer.
+
+The browser computes what `LawSet.intervals`, `.gain` and `.outside` compute, from the same draws,
+rivals and region. The laws are JavaScript functions; everything else is one literal, whose lists
+are in the order of the factors.
+
+Notation
+--------
+F : factors.    M : draws.    P : constants of the template.    J : rivals.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mtl_laws.pipeline.laws.bands import LEVEL, RIVAL_REACH, WIDTH, Rival, Uncertainty
+from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.laws.region import Axis, Region
+from mtl_laws.pipeline.report.figure_text import axis_text
+from mtl_laws.pipeline.report.figures.curves import span
+from mtl_laws.pipeline.report.surface import Surface, finite
+from mtl_laws.pipeline.report.text import held_out_text, limits_text
+from mtl_laws.pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.symbolic.tree import Tree
+from mtl_laws.pipeline.symbolic.typeset.javascript import javascript
+
+#: characters of the draws and regions of all groups
+MOST_TEXT = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """The input of one factor.
+
+    Attributes
+    ----------
+    name, label : of the factor; the label with its words.
+    value : what is asked about first.
+    """
+
+    name: str
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explorer:
+    """What the section and its script need.
+
+    Attributes
+    ----------
+    fields : one for each factor.
+    along : place of the factor that matters most, along which the curve is drawn first.
+    groups : names of the groups that can be chosen; empty without constants by group.
+    groups_left_out : number of further groups, whose draws would make the page too large.
+    column : what the groups are levels of.
+    data : a literal of JavaScript, safe inside a ``script`` element.
+    forms : JavaScript of the laws, an object with ``mean``, ``draw`` and ``rivals``.
+    """
+
+    fields: tuple[Field, ...]
+    along: int
+    groups: tuple[str, ...]
+    groups_left_out: int
+    column: str
+    data: str
+    forms: str
+
+
+def explorer(laws: LawSet, surface: Surface | None) -> Explorer | None:
+    """The explorer of the selected law; None without a law.
+
+    Parameters
+    ----------
+    surface : the law over all its rows.
+    """
+    if surface is None:
+        return None
+    law = laws.with_region(laws.law)
+    constants = Expression.parse(law.template, laws.factors).constants
+    stored = law.uncertainty or Uncertainty()
+    levels = _levels(law, stored.rivals, constants)
+    content = {
+        "target": laws.target,
+        "lowerIsBetter": laws.data.lower_is_better,
+        "bounds": laws.data.bounds or (None, None),
+        "measured": _ends(surface),
+        "factors": [_factor(surface, name) for name in laws.factors],
+        **_roles(laws),
+        "tail": (1.0 - LEVEL) / 2,
+        "width": WIDTH,
+        "rivalReach": RIVAL_REACH,
+        "weights": [rival.weight for rival in stored.rivals],
+        "levels": levels,
+        "beyond": [text for text in (limits_text(law), held_out_text(law)) if text],
+    }
+    return Explorer(
+        fields=tuple(_field(surface, name) for name in laws.factors),
+        along=laws.factors.index(surface.by_effect[0]),
+        groups=law.levels[: len(levels)],
+        groups_left_out=max(len(law.levels) - len(levels), 0),
+        column="" if laws.groups is None else laws.groups.column,
+        data=json.dumps(content).replace("<", "\\u003c"),
+        forms=_forms(law, stored.rivals, constants),
+    )
+
+
+def _levels(law: Law, rivals: Sequence[Rival], constants: Sequence[str]) -> list[dict[str, Any]]:
+    """What differs between groups, of as many as the page can hold; one entry without groups."""
+    levels: list[dict[str, Any]] = []
+    size = 0
+    for name in law.levels or ("",):
+        one = _level(law.for_group(name), rivals, name, constants)
+        size += len(json.dumps(one))
+        if levels and size > MOST_TEXT:
+            break
+        levels.append(one)
+    return levels
+
+
+def _ends(surface: Surface) -> tuple[float, float] | None:
+    values = finite(surface.measured)
+    return (float(values.min()), float(values.max())) if len(values) else None
+
+
+def _roles(laws: LawSet) -> dict[str, int | None]:
+    """Places of the number of tasks and of the relatedness among the factors."""
+    roles = laws.data.roles
+    names = {} if roles is None else {"tasks": roles.tasks, "relatedness": roles.relatedness}
+    places = {name: k for k, name in enumerate(laws.factors)}
+    return {part: places.get(names.get(part, "")) for part in ("tasks", "relatedness")}
+
+
+def _factor(surface: Surface, name: str) -> dict[str, Any]:
+    low, high = span(surface, name)
+    roles = surface.data.roles
+    counts = (roles.size, roles.tasks) if roles is not None else ()
+    return {
+        "name": name,
+        "label": axis_text(surface, name),
+        "used": name in surface.used,
+        "span": (low, high),
+        "logarithm": surface.logarithmic(name) and low > 0,
+        "whole": surface.levels[name].whole,
+        "count": name in counts,
+        "domain": surface.data.domain.get(name),
+    }
+
+
+def _field(surface: Surface, name: str) -> Field:
+    return Field(name=name, label=axis_text(surface, name), value=f"{surface.reference[name]:.4g}")
+
+
+def _level(
+    law: Law, rivals: Sequence[Rival], name: str, constants: Sequence[str]
+) -> dict[str, Any]:
+    """The constants and the uncertainty of one group, whose law is `law`."""
+    stored = law.uncertainty or Uncertainty()
+    template = Expression.parse(law.template, law.factors)
+    return {
+        "name": name,
+        "values": [law.constants[one].value if one in law.constants else 0.0 for one in constants],
+        "draws": stored.theta(template).tolist(),
+        "rivals": [[_own(rival, name)[one] for one in _own(rival)] for rival in rivals],
+        "noise": stored.noise_sd,
+        "drift": stored.drift * (stored.target_sd or 0.0),
+        "bounds": stored.bounds,
+        "ranges": [stored.ranges.get(factor) for factor in law.factors],
+        "middle": [sum(stored.domain.get(factor, (0.0, 1.0))) / 2 for factor in law.factors],
+        **_region(stored.region or Region(), law.factors),
+    }
+
+
+def _region(region: Region, factors: Sequence[str]) -> dict[str, Any]:
+    places = {name: k for k, name in enumerate(factors)}
+    return {
+        "axes": [_axis(region.axes.get(name)) for name in factors],
+        "edges": [
+            {
+                "signs": [(places[name], sign) for name, sign in edge.signs.items()],
+                "reach": edge.reach,
+            }
+            for edge in region.edges
+        ],
+    }
+
+
+def _axis(axis: Axis | None) -> dict[str, Any] | None:
+    return None if axis is None else axis.model_dump()
+
+
+def _forms(law: Law, rivals: Sequence[Rival], constants: Sequence[str]) -> str:
+    """An object of functions of the factors ``x`` and the constants ``c``."""
+    draw = Tree.parse(law.template, law.factors)
+    mean = draw if law.levels else Tree.parse(law.expression, law.factors)
+    lines = [
+        f"mean: (x, c) => {javascript(mean, law.factors, constants)}",
+        f"draw: (x, c) => {javascript(draw, law.factors, constants)}",
+    ]
+    functions = [f"    (x, c) => {_rival(rival, law.factors)}" for rival in rivals]
+    lines.append("rivals: [\n" + ",\n".join(functions) + "\n  ]")
+    return "{\n  " + ",\n  ".join(lines) + "\n}"
+
+
+def _rival(rival: Rival, factors: Sequence[str]) -> str:
+    return javascript(Tree.parse(rival.expression, factors), factors, list(_own(rival)))
+
+
+def _own(rival: Rival, level: str | None = None) -> Mapping[str, float]:
+    """The constants of a rival in one group, in the first one if None; none without groups."""
+    constants = rival.constants or {}
+    return constants.get(next(iter(constants), "") if level is None else level, {})
