@@ -32,7 +32,7 @@ from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.laws.question import Question, pose
 from mtl_laws.pipeline.laws.record import SEPARATOR
 from mtl_laws.pipeline.laws.rows import Indices, Rows, infer_domains, number_cells
-from mtl_laws.pipeline.laws.rules import Rules
+from mtl_laws.pipeline.laws.rules import DataRules
 from mtl_laws.pipeline.laws.score import seed_of
 from mtl_laws.pipeline.symbolic.fit import fit_constants
 from mtl_laws.pipeline.symbolic.program import compiled
@@ -55,6 +55,7 @@ class Knowledge:
     forms : templates of the laws that fit them about equally well; empty where none is known.
     domain : factor -> (low, high) in which the laws are valid; empty where nothing is known.
     open_rows : rows of the table without a target; None without any.
+    missing : rows that are missing until there are enough for a law; 0 where forms are known.
     """
 
     factors: Mapping[str, str]
@@ -63,6 +64,7 @@ class Knowledge:
     forms: tuple[Tree, ...] = ()
     domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     open_rows: pd.DataFrame | None = None
+    missing: int = 0
 
     @staticmethod
     def of_laws(laws: LawSet, rules: DesignRules = RULES) -> Knowledge:
@@ -103,8 +105,8 @@ class Knowledge:
     ) -> Knowledge:
         """A table of results, which may still be empty.
 
-        Where there are too few rows for a law, no form is known. Otherwise the forms are the user's
-        own; without any, those of the catalogue that fit the rows best.
+        Where there are too few rows for a law, together or in some group, no form is known.
+        Otherwise the forms are the user's own; without any, those of the catalogue that fit best.
 
         Raises
         ------
@@ -123,22 +125,24 @@ class Knowledge:
         )
         run = table[~np.isnan(target)].reset_index(drop=True)
         columns = factor_columns(run, question.factors, source)
-        if _too_few(columns, target[~np.isnan(target)], question.rules):
-            group, levels = groups_of(run, knowledge.groups)
-            rows = Rows(columns, target[~np.isnan(target)], number_cells(columns), question.target)
-            if knowledge.groups:
-                rows = replace(rows, group=group, levels=levels)
-            return replace(knowledge, rows=rows if len(run) else None)
+        group, levels = groups_of(run, knowledge.groups)
+        rows = Rows(columns, target[~np.isnan(target)], number_cells(columns), question.target)
+        if knowledge.groups:
+            rows = replace(rows, group=group, levels=levels)
+        if missing := _missing(rows, question.rules.data):
+            return replace(knowledge, rows=rows if len(run) else None, missing=missing)
         problem = pose(table, question, source)
         rows = problem.data
         forms = question.own_forms() or catalogue_forms(rows, question.seed, rules)
         return replace(knowledge, rows=rows, forms=forms)
 
 
-def _too_few(columns: Mapping[str, Floats], target: Floats, rules: Rules) -> bool:
-    """Whether there are too few rows for laws, or a factor or the target does not vary yet."""
-    alike = any(len(np.unique(c[~np.isnan(c)])) < 2 for c in (*columns.values(), target))
-    return len(target) < rules.data.min_rows or alike
+def _missing(rows: Rows, rules: DataRules) -> int:
+    """Rows that are missing for laws; at least 1 where a factor or the target does not vary yet."""
+    alike = any(len(np.unique(c[~np.isnan(c)])) < 2 for c in (*rows.columns.values(), rows.target))
+    of_groups = np.bincount(rows.group_index, minlength=len(rows.levels))[: len(rows.levels)]
+    in_groups = int(np.maximum(rules.min_group_rows - of_groups, 0).sum())
+    return max(rules.min_rows - len(rows), in_groups, int(alike))
 
 
 def equal_forms(laws: LawSet, rules: DesignRules = RULES) -> tuple[Tree, ...]:
@@ -282,14 +286,13 @@ def propose(knowledge: Knowledge, request: Request, rules: DesignRules = RULES) 
         raise UserError("budget", expected, request.budget)
     places = np.flatnonzero(free)
     if not knowledge.forms:
-        rows = None if knowledge.rows is None else knowledge.rows.columns
         chosen = first_plan(
             pool.take(free),
-            rows,
+            knowledge.rows,
             count=request.count,
             budget=request.budget,
-            replicates=request.replicates,
-            rules=rules,
+            least=knowledge.missing,
+            rules=rules if request.replicates else replace(rules, replicates=0),
         )
         chosen = replace(chosen, order=tuple(int(places[k]) for k in chosen.order))
         return _proposal(knowledge, request, pool, chosen, [])
@@ -309,6 +312,10 @@ def _pool(knowledge: Knowledge, request: Request) -> Pool:
     columns = factor_columns(table, knowledge.factors, request.path)
     check_within(columns, knowledge.domain, request.path)
     levels = () if knowledge.rows is None else knowledge.rows.levels
+    if not knowledge.forms:  # a first design fills groups without rows, too
+        levels = tuple(
+            dict.fromkeys([*levels, *groups_of(table, knowledge.groups, (), request.path)[1]])
+        )
     group, levels = groups_of(table, knowledge.groups, levels, request.path)
     goal, goal_group = _goal(knowledge, request, columns, levels)
     points = len(goal_group)

@@ -88,6 +88,20 @@ def test_an_empty_table_gets_a_first_design() -> None:
     assert np.isnan(made.before)
 
 
+@pytest.mark.parametrize(("of_a", "of_b"), [(3, 0), (9, 1), (9, 3)])
+def test_a_first_design_goes_on_until_every_group_has_rows_for_constants(
+    of_a: int, of_b: int
+) -> None:
+    table = pd.concat([measured(candidates()).assign(g=level) for level in ("a", "b")])
+    run = pd.concat([table[table["g"] == "a"][:of_a], table[table["g"] == "b"][:of_b]])
+    question = Question("y", {"n": "n", "T": "T"}, groups=("g",))
+    found = Knowledge.of_table(run, question, "table.csv")
+    assert found.missing == max(8 - of_a - of_b, 4 - of_b if of_b else 0)
+    made = propose(found, Request(candidates=table.drop(columns="y"), count=4, replicates=False))
+    assert {each.kind for each in made.tells} == {"space"}
+    assert made.trials["g"].tolist().count("b") >= 2
+
+
 def test_asking_and_telling_goes_on() -> None:
     table, form = measured(candidates().iloc[::2]), ("a + b*(n*(1 + c*(T - 1)))**d",)
     for seed in range(3):
