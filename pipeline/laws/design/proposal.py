@@ -235,6 +235,7 @@ class Proposal:
     trials : rows of the candidates, in order, as the user wrote them.
     cost : (M,) of each trial.
     drops : (M,) expected drop of the squared error at the goal by each; nan in a first design.
+    predicted : (M,) target of each as the rows so far predict it; nan likewise.
     tells : what each tells apart.
     before, after : half the width of the interval at the goal; nan in a first design.
     forms : the forms that were compared.
@@ -243,6 +244,7 @@ class Proposal:
     trials: pd.DataFrame
     cost: Floats
     drops: Floats
+    predicted: Floats
     tells: tuple[Tells, ...]
     before: float
     after: float
@@ -419,11 +421,20 @@ def _proposal(
         trials=request.candidates.reset_index(drop=True).iloc[order],
         cost=pool.cost[order],
         drops=np.array(chosen.drops[: len(order)]),
+        predicted=_predicted(pool, believed)[order],
         tells=tuple(tells),
         before=chosen.before,
         after=chosen.after,
         forms=names,
     )
+
+
+def _predicted(pool: Pool, believed: Sequence[Belief]) -> Floats:
+    """The mean prediction (C,) of every candidate; nan without a belief."""
+    predicted = np.full(len(pool), np.nan)
+    for group, belief in enumerate(believed):
+        predicted[pool.group == group] = belief.mean[: belief.candidates]
+    return predicted
 
 
 def _tells(candidate: int, pool: Pool, believed: Sequence[Belief], names: Sequence[str]) -> Tells:
