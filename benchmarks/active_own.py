@@ -16,8 +16,9 @@ from active_forms import COSTS
 from active_ways import ROUNDS
 from mtl_laws.pipeline.columns import ordinary_rows
 from mtl_laws.pipeline.fit import fit_laws
+from mtl_laws.pipeline.laws.design.knowledge import Knowledge
 from mtl_laws.pipeline.laws.design.pool import costs_of
-from mtl_laws.pipeline.laws.design.proposal import Knowledge, Request, propose
+from mtl_laws.pipeline.laws.design.proposal import Request, propose
 from mtl_laws.pipeline.laws.question import Question
 from mtl_laws.pipeline.reference_data import load_reference
 from rivals import PublicTable

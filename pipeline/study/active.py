@@ -26,7 +26,8 @@ from mtl_laws.pipeline.study.digest import digest
 from mtl_laws.pipeline.study.preflight import asked_table, question_of
 
 if TYPE_CHECKING:
-    from mtl_laws.pipeline.laws.design.proposal import Knowledge, Proposal
+    from mtl_laws.pipeline.laws.design.knowledge import Knowledge
+    from mtl_laws.pipeline.laws.design.proposal import Proposal
     from mtl_laws.pipeline.study.study import Study
     from mtl_laws.pipeline.study.trials import Trial
 
@@ -207,7 +208,7 @@ def _knowledge(study: Study, table: pd.DataFrame) -> Knowledge:
     """What the rows so far say, by the user's own forms and the published ones."""
     from dataclasses import replace
 
-    from mtl_laws.pipeline.laws.design.proposal import Knowledge
+    from mtl_laws.pipeline.laws.design.knowledge import Knowledge
 
     question = replace(question_of(study, 1, None), forms=())
     rows = ordinary_rows(table) if len(table) else table
