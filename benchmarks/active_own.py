@@ -98,28 +98,37 @@ def measure_own(table: PublicTable, budget: str) -> Iterator[Row]:
         yield {**row, "trials": len(rows), "law": laws.law.shown}
 
 
-def measure_reference(name: str, budget: str) -> Iterator[Row]:
-    """Errors of the law from a quarter of a study's cells, and of the law from all of them.
+def measure_reference(name: str, unit: str, budget: str) -> Iterator[Row]:
+    """Errors of the law from a quarter of a study, and of the law from all of it.
 
-    Both predict the mean accuracy of the cells that the first has not seen, and the second has.
+    Both predict what the first has not seen, and the second has.
+
+    Parameters
+    ----------
+    unit : ``cells``, of which all seeds are trained, or ``trials``, as an active study has it.
     """
     keys = list(REFERENCE[name])
-    trials = ordinary_rows(load_reference(name))
-    cells = trials.groupby(keys, dropna=False, sort=True, as_index=False)["accuracy"].mean()
-    place = trials[keys].merge(cells.assign(place=cells.index), on=keys, how="left")["place"]
+    trials = ordinary_rows(load_reference(name)).sort_values([*keys, "seed"], ignore_index=True)
+    cells = trials.groupby(keys, dropna=False, sort=False, as_index=False)["accuracy"].mean()
+    units = cells if unit == "cells" else trials[[*keys, "accuracy"]]
+    place = np.arange(len(trials)) // (len(trials) // len(units))
     factors = {key.removesuffix("_request"): key for key in keys}
     question = Question("accuracy", factors, (0.0, 1.0))
 
     def results(places: Sequence[int]) -> pd.DataFrame:
-        return trials[place.isin(places).to_numpy()]
+        return trials[np.isin(place, places)]
 
-    goal = cells.drop(columns="accuracy")
-    count = round(QUARTER * len(cells))
-    chosen = chosen_by_next(goal.assign(cost=1.0), results, goal, question, count)
-    rest = cells.drop(index=chosen)
-    for share, rows in ((1.0, trials), (len(chosen) / len(cells), results(chosen))):
+    chosen = chosen_by_next(
+        units.drop(columns="accuracy").assign(cost=1.0),
+        results,
+        cells.drop(columns="accuracy"),
+        question,
+        round(QUARTER * len(units)),
+    )
+    rest = units.drop(index=chosen)
+    for share, rows in ((1.0, trials), (QUARTER, results(chosen))):
         laws = fit_laws(rows, "accuracy", factors, (0, 1), budget=budget, jobs=1)
         error = rest["accuracy"].to_numpy() - laws.predict(rest).to_numpy(float)
-        row = {"table": name, "way": "reference", "share": share, "budget": budget}
-        row |= {"rmse": float(np.sqrt((error**2).mean())), "cells": round(share * len(cells))}
+        row = {"table": name, "way": unit, "share": share, "budget": budget}
+        row |= {"rmse": float(np.sqrt((error**2).mean()))}
         yield {**row, "trials": len(rows), "law": laws.law.shown}
