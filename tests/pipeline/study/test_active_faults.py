@@ -51,7 +51,7 @@ def test_killed_outright_at_any_moments(tmp_path: Path, undisturbed: Path, seed:
     """Also while a round is chosen, or written."""
     out, draw = tmp_path / "run", random.Random(seed)
     events = int(Path(f"{undisturbed}.events").read_text(encoding="utf-8"))
-    codes = []
+    codes: list[int | None] = []
     while len(codes) < DEATHS and 0 not in codes:
         moment = draw.randint(1, events)
         codes.append(run(out, partial(faults.dies_at, moment), text=ACTIVE))

@@ -235,7 +235,7 @@ def test_two_fits_with_one_seed_are_equal_to_the_bit(
     make()
     monkeypatch.setitem(BUDGETS, "tiny", BUDGETS["many"])
 
-    def fitted(jobs: int) -> str:
+    def fitted(jobs: int) -> dict[str, Any]:
         question = Question("y", FACTORS, (0.0, 1.0), engine="pysr", budget="tiny", jobs=jobs)
         laws = fit_to_folder(TABLE, question, Source("planted", "Planted"), tmp_path / f"{jobs}")
         ENGINES["pysr"].close()  # type: ignore[attr-defined]
