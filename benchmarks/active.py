@@ -2,11 +2,12 @@
 
 The training rows of public tables are candidates, their test rows the goal. Every way of choosing
 sees the factors of the goal and never its targets, and spends 1, 5 and 10 % of what all candidates
-cost, group by group. The form of the law is given, as in ScaleBench (`active_forms`), and its
-constants are fitted in the same way for all.
+cost (`sparsity`: 20, 35 and 50 %), group by group. The form of the law is given, as in ScaleBench
+(`active_forms`), and its constants are fitted in the same way for all.
 
     python benchmarks/active.py [--names moe parallel] [--ways ours random] [--tables DIR]
-    python benchmarks/active.py --own --names moe       with forms of our own search, at 10 %
+    python benchmarks/active.py --own --names moe       with laws of our own search, at 10 %
+    python benchmarks/active.py --reference teacher-relatedness
     python benchmarks/active.py --page                   the table of docs/next.md again
     python benchmarks/active.py --figure docs/images/next-active.png
 
@@ -19,24 +20,19 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 
-from active_forms import COSTS, FORMS, PUBLISHED
-from mtl_laws.pipeline.fit import fit_laws
-from mtl_laws.pipeline.laws.design.belief import RULES, beliefs
-from mtl_laws.pipeline.laws.design.plan import first_plan, plan
-from mtl_laws.pipeline.laws.design.pool import Pool, costs_of
-from mtl_laws.pipeline.laws.design.proposal import catalogue_forms
-from mtl_laws.pipeline.laws.rows import Rows
+from active_forms import FORMS, PUBLISHED, SHARES
+from active_own import REFERENCE, SHARE, measure_own, measure_reference
+from active_ways import WAYS, Offer, offers_of, r2_of
+from mtl_laws.pipeline.laws.design.belief import RULES
 from mtl_laws.pipeline.provenance import provenance
-from mtl_laws.pipeline.symbolic.fit import descend, fit_constants
+from mtl_laws.pipeline.symbolic.fit import descend
 from mtl_laws.pipeline.symbolic.program import Expression, compiled
 from mtl_laws.pipeline.symbolic.starts import propose_starts
 from mtl_laws.pipeline.symbolic.tree import Floats, Tree
@@ -49,13 +45,6 @@ RESULTS = Path(__file__).with_name("results") / "active.json"
 PAGE = ROOT / "docs" / "next.md"
 FIGURE = ROOT / "docs" / "images" / "next-active.png"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
-SHARES = (0.01, 0.05, 0.10)
-ROUNDS = 5
-"""Rounds of choosing and fitting in which a budget is spent."""
-REPEATS = 10
-"""Repeats of what is random."""
-MOST_GOAL = 40
-"""Points of the goal that a choice looks at; all of them are scored."""
 STARTS, STEPS = 60, 30
 """Starts and steps of the fits that are scored."""
 NAMES = {
@@ -67,154 +56,6 @@ NAMES = {
     "V": "V-optimal",
 }
 Row: TypeAlias = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Offer:
-    """The candidates of one group, with targets that are seen once a trial is chosen.
-
-    Attributes
-    ----------
-    cost : (C,) as a fraction of that of all.
-    pool : its goal is a subset of at most `MOST_GOAL` points.
-    goal : all points of the goal, (K,) by factor.
-    y, truth : (C,) and (K,) targets of the candidates and of the goal.
-    """
-
-    pool: Pool
-    goal: Mapping[str, Floats]
-    y: Floats
-    truth: Floats
-
-    @property
-    def cost(self) -> Floats:
-        """(C,) costs."""
-        return self.pool.cost
-
-    def rows(self, chosen: Sequence[int]) -> Rows:
-        """The trials that were run."""
-        places = np.array(chosen, dtype=np.int64)
-        columns = {name: column[places] for name, column in self.pool.candidates.items()}
-        return Rows(columns, self.y[places], np.arange(len(places)), bounds=(0.0, np.inf))
-
-
-Way: TypeAlias = Callable[[Expression, Offer, float, int], list[int]]
-"""Form, candidates, budget and seed -> the trials, in any order."""
-
-
-def offers_of(table: PublicTable) -> list[Offer]:
-    """One for every group."""
-    found = []
-    levels = table.groups(table.train)
-    for level in dict.fromkeys(levels):
-        train = table.train[levels == level]
-        test = table.test[table.groups(table.test) == level]
-        cost = costs_of(train, COSTS[table.name], table.name)
-        columns, goal = (
-            {name: part[name].to_numpy(float) for name in table.factors} for part in (train, test)
-        )
-        step = -(-len(test) // MOST_GOAL)
-        pool = Pool.of(columns, cost / cost.sum(), {k: v[::step] for k, v in goal.items()})
-        found.append(Offer(pool, goal, *(p[table.target].to_numpy(float) for p in (train, test))))
-    return found
-
-
-def affordable(offer: Offer, chosen: Sequence[int], budget: float) -> np.ndarray[Any, Any]:
-    """Mask (C,) of the candidates that are not chosen yet and that the budget pays for."""
-    mask = offer.cost <= budget - offer.cost[list(chosen)].sum() + 1e-12
-    mask[list(chosen)] = False
-    return np.asarray(mask)
-
-
-def pilot(form: Expression, offer: Offer, budget: float) -> list[int]:
-    """A first design of as many trials as constants, for part of the budget; at least two."""
-    count = max(len(form.constants), 2)
-    chosen = list(first_plan(offer.pool, count=count, budget=RULES.first_share * budget).order)
-    while len(chosen) < 2 and affordable(offer, chosen, budget).any():
-        free = affordable(offer, chosen, budget)
-        chosen.append(int(np.argmin(np.where(free, offer.cost, np.inf))))
-    return chosen
-
-
-def ours(form: Expression, offer: Offer, budget: float, seed: int) -> list[int]:
-    """`mtl-laws next`, a fifth of what is left at a time."""
-    chosen = pilot(form, offer, budget)
-    for left in range(ROUNDS, 0, -1):
-        free = affordable(offer, chosen, budget)
-        if len(chosen) < 2 or not free.any():
-            break
-        remaining = budget - offer.cost[chosen].sum()
-        believed = beliefs([form.tree], offer.rows(chosen), offer.pool, seed + left)
-        planned = plan(believed, offer.pool, budget=remaining, available=free)
-        chosen += planned.within(offer.cost, remaining / left) if left > 1 else planned.order
-    return chosen
-
-
-def optimal(kind: str) -> Way:
-    """D- or V-optimal design at the best fit, per cost, in the same rounds from the same pilot."""
-
-    def choose(form: Expression, offer: Offer, budget: float, seed: int) -> list[int]:
-        chosen = pilot(form, offer, budget)
-        for left in range(ROUNDS, 0, -1):
-            if len(chosen) < 2 or not affordable(offer, chosen, budget).any():
-                break
-            sample = offer.rows(chosen).sample
-            fit = fit_constants(form, sample, propose_starts(form, sample, 20, seed + left), 40)
-            if fit is None:
-                break
-            slopes, goal = (
-                np.nan_to_num(form.jacobian(columns, fit.theta[None])[1][0].T, posinf=0, neginf=0)
-                for columns in (offer.pool.candidates, offer.pool.goal)
-            )
-            size = np.sqrt((np.clip(slopes, -1e100, 1e100) ** 2).mean(axis=0))
-            slopes, goal = slopes / np.where(size > 0, size, 1), goal / np.where(size > 0, size, 1)
-            inverse = np.linalg.inv(slopes[chosen].T @ slopes[chosen] + 1e-6 * np.eye(len(size)))
-            share = (budget - offer.cost[chosen].sum()) / left
-            spent = 0.0
-            while (free := affordable(offer, chosen, budget)).any():
-                spread = slopes @ inverse
-                leverage = np.maximum((spread * slopes).sum(axis=1), 0.0)
-                drop = ((goal @ spread.T) ** 2).sum(axis=0) / (1.0 + leverage)
-                gain = np.log1p(leverage) if kind == "D" else drop
-                best = int(np.argmax(np.where(free, gain / offer.cost, -1.0)))
-                if left > 1 and spent and spent + offer.cost[best] > share:
-                    break
-                chosen.append(best)
-                spent += float(offer.cost[best])
-                inverse = inverse - np.outer(spread[best], spread[best]) / (1.0 + leverage[best])
-        return chosen
-
-    return choose
-
-
-def drawn(weighted: bool) -> Way:
-    """Random trials, perhaps the more likely the cheaper, until the budget pays for none."""
-
-    def choose(form: Expression, offer: Offer, budget: float, seed: int) -> list[int]:
-        rng, chosen = np.random.default_rng([seed, 41]), list[int]()
-        while (free := affordable(offer, chosen, budget)).any():
-            weight = free / offer.cost if weighted else free.astype(float)
-            chosen.append(int(rng.choice(len(free), p=weight / weight.sum())))
-        return chosen
-
-    return choose
-
-
-def cheapest(form: Expression, offer: Offer, budget: float, seed: int) -> list[int]:
-    """The cheapest trials."""
-    order = np.argsort(offer.cost, kind="stable")
-    return [int(k) for k in order[np.cumsum(offer.cost[order]) <= budget + 1e-12]]
-
-
-WAYS: Mapping[str, tuple[Way, int]] = {
-    "ours": (ours, 1),
-    "random": (drawn(False), REPEATS),
-    "weighted": (drawn(True), REPEATS),
-    "cheapest": (cheapest, 1),
-    "D": (optimal("D"), 1),
-    "V": (optimal("V"), 1),
-}
-"""Ways of choosing, and repeats of each."""
 
 
 def predicted(form: Expression, offer: Offer, chosen: Sequence[int]) -> Floats:
@@ -242,13 +83,6 @@ def predicted(form: Expression, offer: Offer, chosen: Sequence[int]) -> Floats:
     near = np.clip(near, max(low - RULES.reach * extent, 0.0), high + RULES.reach * extent)
     middle = np.median(near, axis=0)
     return np.asarray(near[((near - middle) ** 2).sum(axis=1).argmin()])
-
-
-def r2_of(offers: Sequence[Offer], predictions: Sequence[Floats]) -> float:
-    """R² about one mean of the test rows, clipped at −1; −1 where a prediction is missing."""
-    truth, values = (np.concatenate(list(p)) for p in ([o.truth for o in offers], predictions))
-    r2 = 1.0 - ((truth - values) ** 2).sum() / ((truth - truth.mean()) ** 2).sum()
-    return float(max(r2, -1.0)) if np.isfinite(r2) else -1.0
 
 
 def measure_given(
@@ -279,69 +113,23 @@ def measure_given(
             yield {**row, "seconds": round(time.process_time() - begin, 1)}
 
 
-def measure_own(table: PublicTable, budget: str) -> Iterator[Row]:
-    """R² of laws that our own search finds: in all candidates, and in a tenth of their cost.
-
-    Trials are chosen by the published forms that fit best so far; the law is searched at the end.
-    """
-    offers = offers_of(table)
-    levels = table.groups(table.train)
-    parts = [table.train[levels == level] for level in dict.fromkeys(levels)]
-    chosen = [_by_catalogue(offer, 0.10) for offer in offers]
-    some = pd.concat([part.iloc[pick] for part, pick in zip(parts, chosen, strict=True)])
-    for share, rows in ((1.0, table.train), (0.10, some)):
-        found = fit_laws(
-            rows,
-            table.target,
-            list(table.factors),
-            table.bounds,
-            groups=(table.group,) if table.group else (),
-            budget=budget,
-            engine="operon",
-            jobs=1,
-        )
-        r2 = r2_of(offers, [found.predict(table.test).to_numpy(float)]) if not table.group else None
-        if r2 is None:
-            truth = table.test[table.target].to_numpy(float)
-            values = found.predict(table.test).to_numpy(float)
-            r2 = 1.0 - ((truth - values) ** 2).sum() / ((truth - truth.mean()) ** 2).sum()
-        row = {"table": table.name, "way": "own", "share": share, "r2": max(float(r2), -1.0)}
-        yield {**row, "trials": len(rows), "law": found.law.shown}
-
-
-def _by_catalogue(offer: Offer, budget: float) -> list[int]:
-    order = first_plan(offer.pool, count=12, budget=RULES.first_share * budget).order
-    chosen = list(order)
-    for left in range(ROUNDS, 0, -1):
-        free = affordable(offer, chosen, budget)
-        if not free.any():
-            break
-        rows, remaining = offer.rows(chosen), budget - offer.cost[chosen].sum()
-        forms = catalogue_forms(rows, left)
-        if not forms:
-            more = first_plan(offer.pool.take(free), rows.columns, budget=remaining / left)
-            places = np.flatnonzero(free)[list(more.order)]
-            chosen += [int(k) for k in places]
-            continue
-        planned = plan(
-            beliefs(forms, rows, offer.pool, left), offer.pool, budget=remaining, available=free
-        )
-        chosen += planned.within(offer.cost, remaining / left) if left > 1 else planned.order
-    return chosen
-
-
 def add(rows: Sequence[Row], path: Path) -> None:
     """Write rows to the results, in place of those of the same table, way and share."""
     before = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
-    keys = [(row["table"], row["way"], row["share"]) for row in rows]
-    others = [row for row in before if (row["table"], row["way"], row["share"]) not in keys]
+    keys = [key_of(row) for row in rows]
+    others = [row for row in before if key_of(row) not in keys]
     made_with = {key: provenance()[key] for key in ("version", "commit", "python")}
-    names = [*FORMS]
+    names = [*FORMS, *REFERENCE]
     ordered = sorted(
         [*others, *rows], key=lambda r: (names.index(r["table"]), r["way"], r["share"])
     )
     text = json.dumps({"made_with": made_with, "rows": ordered}, indent=1, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
+
+
+def key_of(row: Row) -> tuple[str, str, float]:
+    """What a row is a result of."""
+    return row["table"], row["way"], row["share"]
 
 
 def two(value: float | None) -> str:
@@ -350,28 +138,47 @@ def two(value: float | None) -> str:
 
 
 def in_markdown(rows: Sequence[Row]) -> str:
-    """The table of the page: R² at 1 / 5 / 10 % of the cost."""
-    score = {(row["table"], row["way"], row["share"]): row["r2"] for row in rows}
+    """The tables of the page: R² at the shares of the cost, and what our own search reaches."""
+    score = {key_of(row): row["r2"] for row in rows if "r2" in row}
     tables = [name for name in FORMS if any(key[0] == name for key in score)]
     lines = [
         f"| way | {' | '.join(f'`{name}`' for name in tables)} |",
         "|---|" + "---|" * len(tables),
     ]
     for way, name in NAMES.items():
-        cells = [" / ".join(two(score.get((t, way, s))) for s in SHARES) for t in tables]
+        cells = [" / ".join(two(score.get((t, way, s))) for s in SHARES[t]) for t in tables]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     everything = [two(score.get((t, "all", 1.0))) for t in tables]
     lines.append(f"| all rows | {' | '.join(everything)} |")
     reported = [" / ".join(two(v) for v in PUBLISHED[t]) for t in tables]
     lines.append(f"| active-sl, as reported | {' | '.join(reported)} |")
-    own = [t for t in tables if (t, "own", 0.10) in score]
+    own = [t for t in tables if (t, "own", SHARE) in score]
     if own:
-        lines += ["", "| our own search | a tenth of the cost | all rows |", "|---|---|---|"]
         lines += [
-            f"| `{t}` | {two(score[t, 'own', 0.10])} | {two(score.get((t, 'own', 1.0)))} |"
+            "",
+            "| laws of our own search, R² | a tenth of the cost | all rows |",
+            "|---|---|---|",
+        ]
+        lines += [
+            f"| `{t}` | {two(score[t, 'own', SHARE])} | {two(score.get((t, 'own', 1.0)))} |"
             for t in own
         ]
-    return "\n".join(lines)
+    return "\n".join([*lines, *in_markdown_of_studies(rows)])
+
+
+def in_markdown_of_studies(rows: Sequence[Row]) -> list[str]:
+    """The table of the reference studies: error at what was not trained."""
+    error = {key_of(row): row["rmse"] for row in rows if "rmse" in row}
+    lines = [
+        "",
+        "| study | a quarter of its | law from these, RMSE | law from all | ratio |",
+        "|---|---|---|---|---|",
+    ]
+    for (name, unit, share), some in error.items():
+        whole = error.get((name, unit, 1.0))
+        if share < 1 and whole is not None:
+            lines.append(f"| `{name}` | {unit} | {some:.4f} | {whole:.4f} | {some / whole:.2f} |")
+    return lines if len(lines) > 3 else []
 
 
 def write_page(rows: Sequence[Row], page: Path = PAGE) -> None:
@@ -400,15 +207,17 @@ def draw(rows: Sequence[Row], path: Path) -> None:
                     (r["share"], r["r2"]) for r in rows if (r["table"], r["way"]) == (name, way)
                 )
                 axes.plot(*np.array(points).T, style, marker="o", color=colour, label=NAMES[way])
-            axes.plot(SHARES, PUBLISHED[name], "x", color="#333333", label="active-sl")
+            axes.plot(SHARES[name], PUBLISHED[name], "x", color="#333333", label="active-sl")
+            own = [r["r2"] for r in rows if key_of(r) == (name, "own", SHARE)]
+            axes.plot([SHARE] * len(own), own, "*", markersize=9, color=LAW.light, label="own laws")
             axes.set_xscale("log")
-            axes.set_xticks(SHARES, ["1 %", "5 %", "10 %"])
+            axes.set_xticks(SHARES[name], [f"{share:.0%}" for share in SHARES[name]])
             axes.minorticks_off()
             axes.set_title(name, fontsize=9)
             axes.grid(color=FAINT.light, linewidth=0.6)
         np.atleast_1d(panels)[0].set_ylabel("R² on the test rows")
-        handles, labels = np.atleast_1d(panels)[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper left", ncols=5, frameon=False)
+        handles, labels = np.atleast_1d(panels)[0].get_legend_handles_labels()  # all ways are there
+        figure.legend(handles, labels, loc="outside upper left", ncols=6, frameon=False)
         figure.savefig(path, dpi=150, facecolor=PAPER.light, metadata={"Software": None})
 
 
@@ -418,9 +227,10 @@ def main() -> None:
     parser.add_argument("--tables", type=Path, default=TABLES, help="folder with meta.json")
     parser.add_argument("--names", nargs="+", default=[*FORMS], choices=[*FORMS])
     parser.add_argument("--ways", nargs="+", default=[*WAYS, "all"], choices=[*WAYS, "all"])
-    parser.add_argument("--shares", nargs="+", type=float, default=list(SHARES))
-    parser.add_argument("--own", action="store_true", help="with forms of our own search")
-    parser.add_argument("--budget", default="tiny", help="of that search")
+    parser.add_argument("--shares", nargs="+", type=float, default=[])
+    parser.add_argument("--own", action="store_true", help="with laws of our own search")
+    parser.add_argument("--reference", nargs="+", default=[], choices=[*REFERENCE])
+    parser.add_argument("--budget", default="quick", help="of our own search")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--page", action="store_true", help="only rewrite the page")
     parser.add_argument("--figure", type=Path, help="only draw the figure")
@@ -432,18 +242,26 @@ def main() -> None:
         if arguments.page:
             write_page(rows)
         return
-    for table in read_tables(arguments.tables, arguments.names):
-        measured = (
-            measure_own(table, arguments.budget)
-            if arguments.own
-            else measure_given(table, arguments.ways, arguments.shares)
+    for row in measured(arguments):
+        print(
+            {key: round(v, 4) if isinstance(v, float) else v for key, v in row.items()}, flush=True
         )
-        for row in measured:
-            print(
-                {key: round(v, 3) if isinstance(v, float) else v for key, v in row.items()},
-                flush=True,
-            )
-            add([row], arguments.results)
+        add([row], arguments.results)
+
+
+def measured(arguments: argparse.Namespace) -> Iterator[Row]:
+    """The rows that were asked for."""
+    for name in arguments.reference:
+        for unit in ("cells", "trials"):
+            yield from measure_reference(name, unit, arguments.budget)
+    if arguments.reference:
+        return
+    for table in read_tables(arguments.tables, arguments.names):
+        if arguments.own:
+            yield from measure_own(table, arguments.budget)
+        else:
+            shares = arguments.shares or SHARES[table.name]
+            yield from measure_given(table, arguments.ways, shares)
 
 
 if __name__ == "__main__":

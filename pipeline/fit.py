@@ -67,12 +67,14 @@ class Source:
     title : heading of the report.
     question : what the study asks, in a sentence; empty for a user's own table.
     curves : learning curves, where models were trained.
+    rounds : rounds of an active design, where trials were chosen; see `ReportContext`.
     """
 
     name: str
     title: str
     question: str = ""
     curves: pd.DataFrame | None = None
+    rounds: pd.DataFrame | None = None
     command: str = field(default_factory=lambda: shlex.join(["mtl-laws", *sys.argv[1:]]))
 
 
@@ -273,6 +275,7 @@ def read_fit(folder: Path) -> Fit:
         if the folder holds no laws or they cannot be read.
     """
     from mtl_laws.pipeline.laws.lawset import LAWS_NAME, LawSet
+    from mtl_laws.pipeline.study.active import rounds_of
 
     if not folder.is_dir():
         raise UserError("folder", f"a folder with {LAWS_NAME}, written by run or fit", str(folder))
@@ -280,7 +283,15 @@ def read_fit(folder: Path) -> Fit:
     laws = laws.with_rows(laws.rows)
     record = laws.provenance
     title = record.title or f"{laws.target}: {folder.resolve().name}"
-    return Fit(laws, Source(str(folder), title, record.question, curves_of(folder), record.command))
+    source = Source(
+        str(folder),
+        title,
+        record.question,
+        curves_of(folder),
+        rounds_of(folder, laws.target),
+        record.command,
+    )
+    return Fit(laws, source)
 
 
 def rewrite_report(folder: Path) -> None:
@@ -484,6 +495,7 @@ def _context(laws: LawSet, source: Source) -> ReportContext:
         question=source.question,
         notes=tuple(notes),
         curves=source.curves,
+        rounds=source.rounds,
     )
 
 

@@ -20,7 +20,8 @@ from mtl_laws.pipeline.cli.options import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mtl_laws.pipeline.laws.design.proposal import Knowledge, Proposal, Tells
+    from mtl_laws.pipeline.laws.design.knowledge import Knowledge
+    from mtl_laws.pipeline.laws.design.proposal import Proposal, Tells
 
 LEVELS = "FACTOR=LEVEL,… …"
 
@@ -167,7 +168,7 @@ def _knowledge(
 ) -> Knowledge:
     """What the source says: laws, or a table with a question."""
     from mtl_laws.pipeline.errors import MissingError, UserError
-    from mtl_laws.pipeline.laws.design.proposal import Knowledge
+    from mtl_laws.pipeline.laws.design.knowledge import Knowledge
     from mtl_laws.pipeline.laws.lawset import LawSet
     from mtl_laws.pipeline.laws.question import Question, check_question
     from mtl_laws.pipeline.reference_data import read_source

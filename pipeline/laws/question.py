@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -417,9 +417,20 @@ def _check_numbers(question: Question) -> None:
     low, high = _bounds(question)
     if not low < high:
         raise UserError("bounds", "a lower bound below the upper bound", question.bounds)
-    for name, (least, most) in question.domain.items():
-        if name not in question.factors:
-            raise UserError(f"domain.{name}", nearest(name, question.factors, "a factor"), name)
+    check_ranges(question.domain, question.factors)
+
+
+def check_ranges(ranges: Mapping[str, tuple[float, float]], factors: Collection[str]) -> None:
+    """Refuse ranges of what is no factor, and those that hold nothing.
+
+    Raises
+    ------
+    UserError
+        at ``domain.FACTOR``.
+    """
+    for name, (least, most) in ranges.items():
+        if name not in factors:
+            raise UserError(f"domain.{name}", nearest(name, factors, "a factor"), name)
         if not (np.isfinite(least) and np.isfinite(most) and least < most):
             raise UserError(f"domain.{name}", "a lower end below the upper end", (least, most))
 

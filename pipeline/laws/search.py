@@ -413,7 +413,9 @@ def _candidates(
     made = [count for count in counts if count is not None]
     asked = sum(run.evaluations for run in runs if run.engine == engine)
     effort = Effort(engine, asked, sum(made) if made else None)
-    return list(candidates.values()), list(dict.fromkeys(failures)), effort
+    # the engine's first: a time limit drops the last
+    ordered = sorted(candidates.values(), key=lambda candidate: candidate.origin != engine)
+    return ordered, list(dict.fromkeys(failures)), effort
 
 
 def _run_all(runs: Sequence[Run], options: SearchOptions, clock: Clock) -> list[Found]:

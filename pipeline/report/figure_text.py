@@ -12,6 +12,7 @@ from mtl_laws.pipeline.report.evidence_text import gain_map_text, listed, point_
 from mtl_laws.pipeline.report.surface import Surface, finite
 from mtl_laws.pipeline.symbolic.typeset import formula_text
 from mtl_laws.pipeline.symbolic.typeset.numbers import (
+    duration,
     level,
     number,
     percent,
@@ -68,6 +69,11 @@ LEARNING = (
     "Solid: validation loss. Dotted: training loss. One trial per n. The dot marks the step whose "
     "weights were used."
 )
+ROUNDS = (
+    "Line: half the width of the 95 % interval of the law after the round, root mean square over "
+    "all trials that could be chosen. Dashes: error of the prediction for the trials of the round, "
+    "before they were trained; it includes the noise of a trial."
+)
 EVIDENCE_COLUMNS = (
     "ΔBIC is the Bayesian information criterion of the best law without the factor minus that of "
     "the best law with it: the larger, the stronger the evidence for the factor. "
@@ -100,6 +106,7 @@ TITLES = {
     "outliers": ("Outliers", "Outliers"),
     "forms": ("Your forms", "Your forms"),
     "front": ("Simpler and longer rivals", "Rivals"),
+    "rounds": ("Which trials were chosen", "Trials"),
     "constants": ("Constants", "Constants"),
     "numbers": ("Evidence in numbers", "Numbers"),
     "theory": ("What theory would have said", "Theory"),
@@ -138,6 +145,10 @@ INTROS = {
     "learning": (
         "Some of the trained models, from few tokens to many. The weights used are those of the "
         "lowest validation loss. Where it rises after its dot, the model overfits its few tokens."
+    ),
+    "rounds": (
+        "The trials were chosen in rounds, those first that say most about the law for their cost. "
+        "Where interval and error no longer fall, more trials of this kind say little more."
     ),
     "data": (
         "The rows from which the law was found. It holds for rows like these; nothing shows that "
@@ -481,6 +492,20 @@ def groups_alt(surface: Surface, column: str, x: str, curves: Mapping[str, Float
 def learning_alt(names: Sequence[str]) -> str:
     """Learning curves for readers who cannot see them."""
     return f"Validation and training loss over optimiser steps for trials with {listed(names)}."
+
+
+def rounds_caption(trials: int, share: float, seconds: float) -> str:
+    """What the trials of an active design cost, and what all would have."""
+    return (
+        f"Round by round: {trials:,} trials were trained in {duration(seconds)}, for "
+        f"{percent(share)} of what all trials of the study cost: about {duration(seconds / share)}."
+    )
+
+
+def rounds_alt(trials: Sequence[float], widths: Sequence[float]) -> str:
+    """The interval over the trials spent for readers who cannot see it."""
+    points = [f"± {number(w)} after {number(t)}" for t, w in zip(trials, widths, strict=True)]
+    return f"Half the width of the 95 % interval over the trials spent: {listed(points)}."
 
 
 def of_group(group: str, title: str, caption: str, alt: str) -> tuple[str, str, str]:

@@ -28,6 +28,7 @@ from mtl_laws.pipeline.report.figures.front import Front, build_front, draw_fron
 from mtl_laws.pipeline.report.figures.gain import draw_gain
 from mtl_laws.pipeline.report.figures.groups import draw_groups
 from mtl_laws.pipeline.report.figures.learning import draw_learning
+from mtl_laws.pipeline.report.rounds import draw_rounds, rounds_grid
 from mtl_laws.pipeline.report.surface import Grouped, Surface, grouped
 from mtl_laws.pipeline.report.tables import Grid
 from mtl_laws.pipeline.report.text import (
@@ -56,6 +57,7 @@ class ReportContext:
     notes : caveats to print beside the law, one sentence each.
     curves : learning curves with columns trial, T, n, ami, step, train_loss, validation_loss,
         best_step (one row per evaluation), or None.
+    rounds : rounds of an active design with columns trials, seconds, share, width, error, or None.
     """
 
     title: str
@@ -63,6 +65,7 @@ class ReportContext:
     question: str = ""
     notes: tuple[str, ...] = ()
     curves: pd.DataFrame | None = None
+    rounds: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +145,7 @@ def build_page(laws: LawSet, table: pd.DataFrame, context: ReportContext) -> Pag
     figures = _figures(laws, front, surface, groups, context)
     grids = _grids(laws, table, front, surface if groups is None else groups.surface)
     grids["predictions"] = first_screen.predictions_grid(surface)
+    grids["rounds"] = rounds_grid(context.rounds)
     sections = _sections(laws, front, surface, figures, grids)
     law, roles = laws.selected, laws.data.roles
     return Page(
@@ -287,6 +291,7 @@ def _figures(
             sections["fit"] = [draw_fit(whole, factor) for factor in varied[:MOST_FITS]]
             sections["residuals"] = [draw_residuals(whole, factor) for factor in (None, *varied)]
         sections["learning"] = [draw_learning(context.curves)]
+        sections["rounds"] = [draw_rounds(context.rounds, laws.target)]
     return _unique_names(sections)
 
 

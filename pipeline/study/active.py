@@ -9,22 +9,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from mtl_laws.pipeline.columns import ordinary_rows
+from mtl_laws.pipeline.columns import RESULTS_NAME, ordinary_rows
 from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.io.tablefile import read_table
 from mtl_laws.pipeline.io.wholefile import write_whole
 from mtl_laws.pipeline.study.controls import CONTROLS, marked, single_task_twin
 from mtl_laws.pipeline.study.digest import digest
 from mtl_laws.pipeline.study.preflight import asked_table, question_of
 
 if TYPE_CHECKING:
-    from mtl_laws.pipeline.laws.design.proposal import Knowledge, Proposal
+    from mtl_laws.pipeline.laws.design.knowledge import Knowledge
+    from mtl_laws.pipeline.laws.design.proposal import Proposal
     from mtl_laws.pipeline.study.study import Study
     from mtl_laws.pipeline.study.trials import Trial
 
@@ -44,14 +47,16 @@ class Round:
 
     Attributes
     ----------
-    trials : digests of what it trains.
+    trials : digests of what it trains; empty in the record of the end.
     width : half the width of the 95 % interval at the goal when it began; None in a first design.
     share : cost of all rounds up to this one, as a fraction of that of all trials.
+    predicted : target of the first trials as the rounds before predict it; empty in a first design.
     """
 
     trials: tuple[str, ...]
     width: float | None
     share: float
+    predicted: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,15 +78,15 @@ class Runner:
 def train_rounds(study: Study, trials: Sequence[Trial], run: Runner) -> list[Round]:
     """Choose and train, round by round, until the budget is spent or the law is certain enough."""
     by_digest = {trial.digest: trial for trial in trials}
-    rounds = read_rounds(run.folder)
+    rounds = [one for one in read_rounds(run.folder) if one.trials]
     for one in rounds:  # one by one: the groups are those of an undisturbed run
         run.train([by_digest[name] for name in one.trials if name in by_digest])
     while True:
         following = _next_round(study, trials, rounds, run)
-        if following is None:
-            return rounds
         rounds.append(following)
         write_whole(run.folder / DESIGN_NAME, _text(rounds))
+        if not following.trials:
+            return rounds
         run.train([by_digest[name] for name in following.trials])
 
 
@@ -103,6 +108,7 @@ def read_rounds(folder: Path) -> list[Round]:
                 trials=tuple(map(str, one["trials"])),
                 width=None if one["width"] is None else float(one["width"]),
                 share=float(one["share"]),
+                predicted=tuple(map(float, one.get("predicted", ()))),
             )
             for one in content["rounds"]
         ]
@@ -111,39 +117,73 @@ def read_rounds(folder: Path) -> list[Round]:
 
 
 def _text(rounds: Sequence[Round]) -> str:
-    records: list[dict[str, Any]] = [
-        {"trials": list(one.trials), "width": one.width, "share": one.share} for one in rounds
-    ]
-    return json.dumps({"rounds": records}, indent=1) + "\n"
+    return json.dumps({"rounds": [asdict(one) for one in rounds]}, indent=1) + "\n"
+
+
+def rounds_of(folder: Path, target: str) -> pd.DataFrame | None:
+    """The rounds of a run, one row each, for its report; None where it has no active design.
+
+    Returns
+    -------
+    Columns: trials so far, their ``seconds``, ``share`` of the cost of all trials, ``width`` after
+    the round, and ``error``: root mean square of outcome − prediction, over the trials of the round
+    that the rounds before predicted; nan where nothing is known.
+    """
+    rounds = read_rounds(folder)
+    if not rounds:
+        return None
+    rows = read_table(folder / RESULTS_NAME).set_index("trial")
+    records: list[dict[str, float]] = []
+    spent: list[str] = []
+    for one, following in pairwise(rounds):
+        spent += [name for name in one.trials if name in rows.index]
+        known = dict(zip(one.trials, one.predicted, strict=False))
+        errors = [rows[target].get(name, np.nan) - value for name, value in known.items()]
+        squares = np.square(errors)[np.isfinite(errors)]
+        records.append(
+            {
+                "trials": len(spent),
+                "seconds": float(rows.loc[spent, "seconds"].sum()),
+                "share": one.share,
+                "width": np.nan if following.width is None else following.width,
+                "error": float(np.sqrt(squares.mean())) if len(squares) else np.nan,
+            }
+        )
+    return pd.DataFrame(records)
 
 
 def _next_round(
     study: Study, trials: Sequence[Trial], rounds: Sequence[Round], run: Runner
-) -> Round | None:
-    """The trials of the next round; None where there is nothing left to do."""
+) -> Round:
+    """The next round; without trials where there is nothing left to do."""
     chosen = {name for one in rounds for name in one.trials}
     ordinary = [trial for trial in trials if trial.control is None]
     free = [trial for trial in ordinary if trial.digest not in chosen]
     table = run.table()
     spent = float(table["seconds"].sum()) if study.design.seconds else float(len(chosen))
     limit = study.design.seconds or study.design.budget or max(FULL_SHARE * len(trials), 1.0)
-    if not free or spent >= limit:
-        return None
     knowledge = _knowledge(study, table)
-    budget, count = _batch(study, limit, spent, table, chosen, trials)
-    proposal = _proposal(study, knowledge, ordinary, free, count, budget)
+    proposal = None
+    if free and spent < limit:
+        budget, count = _batch(study, limit, spent, table, chosen, trials)
+        proposal = _proposal(study, knowledge, ordinary, free, count, budget)
+    last = proposal is None
     if proposal is None:
-        return None
+        proposal = _proposal(study, knowledge, ordinary, ordinary, 1, None)
+    assert proposal is not None, "without a budget some trial can be chosen"
     width = float(proposal.before) if np.isfinite(proposal.before) else None
     if width is not None and study.design.until is not None and width <= study.design.until:
-        return None
+        last = True
+    if last:
+        return Round(trials=(), width=width, share=rounds[-1].share if rounds else 0.0)
     names = [free[k].digest for k in proposal.trials.index]
     wanted = {name for k in proposal.trials.index for name in _companions(free[k], study)}
     available = {trial.digest for trial in trials} - chosen - set(names)
     names += sorted(wanted & available)
     total = sum(trial.cost for trial in trials)
     done = sum(trial.cost for trial in trials if trial.digest in chosen | set(names))
-    return Round(trials=tuple(dict.fromkeys(names)), width=width, share=done / total)
+    predicted = () if width is None else tuple(map(float, proposal.predicted))
+    return Round(trials=tuple(names), width=width, share=done / total, predicted=predicted)
 
 
 def _batch(
@@ -168,7 +208,7 @@ def _knowledge(study: Study, table: pd.DataFrame) -> Knowledge:
     """What the rows so far say, by the user's own forms and the published ones."""
     from dataclasses import replace
 
-    from mtl_laws.pipeline.laws.design.proposal import Knowledge
+    from mtl_laws.pipeline.laws.design.knowledge import Knowledge
 
     question = replace(question_of(study, 1, None), forms=())
     rows = ordinary_rows(table) if len(table) else table
@@ -195,9 +235,10 @@ def _proposal(
     if budget is not None and budget < cheapest:
         return None
     goal = asked_table(ordinary, names).drop_duplicates(ignore_index=True)
+    by_cost = budget is not None or not knowledge.forms  # a budget of trials counts them alike
     request = Request(
         candidates=candidates,
-        cost="cost",
+        cost="cost" if by_cost else None,
         count=count,
         budget=budget,
         goal=None if study.laws.domain else goal,

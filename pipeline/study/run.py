@@ -42,6 +42,7 @@ def run_study(
     UserError
         if the study cannot be trained or fitted, or the folder cannot be used.
     """
+    from mtl_laws.pipeline.study.active import rounds_of
     from mtl_laws.pipeline.study.backends import RunOptions
     from mtl_laws.pipeline.study.preflight import at_study_keys, preflight, question_of
     from mtl_laws.pipeline.study.train import train_study
@@ -53,7 +54,9 @@ def run_study(
     preflight(study, engine, started=os.path.exists(out / STORE_NAME))
     table = train_study(study, out, options)
     question = question_of(study, options.jobs, engine)
-    source = Source(str(path), f"Study {path.stem}", study.question, curves_of(out, table))
+    rounds = rounds_of(out, question.target)
+    curves = curves_of(out, table)
+    source = Source(str(path), f"Study {path.stem}", study.question, curves, rounds)
     with at_study_keys(question, engine):
         rows = ordinary_rows(table)
         return fit_to_folder(rows, question, source, out, progress, announce)

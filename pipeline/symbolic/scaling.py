@@ -75,7 +75,8 @@ def _is_closed(tree: Tree, names: Sequence[str]) -> bool:
     scales = {name: float(np.sqrt(k + 2.0)) for k, name in enumerate(names)}
     constants = {name: np.asarray(np.sqrt(k + 0.7)) for k, name in enumerate(tree.constants)}
     try:
-        _Conversion(tree, constants, scales, checked=True).run()
+        with np.errstate(all="ignore"):
+            _Conversion(tree, constants, scales, checked=True).run()
     except NotClosedError:
         return False
     return True

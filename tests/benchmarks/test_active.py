@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import active as bench
+import active_ways as ways
 from active_forms import COSTS, FORMS
 from mtl_laws.pipeline.symbolic.program import compiled
 from mtl_laws.pipeline.symbolic.tree import Tree
@@ -38,20 +39,20 @@ def table() -> PublicTable:
     )
 
 
-@pytest.mark.parametrize("way", bench.WAYS)
+@pytest.mark.parametrize("way", ways.WAYS)
 def test_a_way_spends_its_budget_and_no_more(table: PublicTable, way: str) -> None:
-    (offer,) = bench.offers_of(table)
-    chosen = bench.WAYS[way][0](FORM, offer, 0.2, 0)
+    (offer,) = ways.offers_of(table)
+    chosen = ways.WAYS[way][0](FORM, offer, 0.2, 0)
     assert len(set(chosen)) == len(chosen) >= 3
     assert offer.cost[chosen].sum() <= 0.2 + 1e-9
-    assert not bench.affordable(offer, chosen, 0.2).any()
+    assert not ways.affordable(offer, chosen, 0.2).any()
 
 
 def test_all_rows_of_a_true_form_predict_the_goal(table: PublicTable) -> None:
-    (offer,) = bench.offers_of(table)
+    (offer,) = ways.offers_of(table)
     everything = range(len(offer.y))
-    assert bench.r2_of([offer], [bench.predicted(FORM, offer, everything)]) > 0.99
-    assert bench.r2_of([offer], [bench.predicted(FORM, offer, [])]) == -1.0
+    assert ways.r2_of([offer], [bench.predicted(FORM, offer, everything)]) > 0.99
+    assert ways.r2_of([offer], [bench.predicted(FORM, offer, [])]) == -1.0
 
 
 def test_every_form_is_a_formula_in_the_factors() -> None:

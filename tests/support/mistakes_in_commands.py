@@ -392,7 +392,9 @@ OTHERS |= {
     "next in an unknown group": following(
         "--candidates", levels="", candidates="offer.csv", groups="g", source="grouped.csv"
     ),
-    "next with a domain of nothing": following("--domain", domain="m=1:2"),
+    "next with a domain of nothing": following("--domain m", domain="m=1:2"),
+    "next with an empty domain": following("--domain n", domain="n=5:1"),
+    "next of a size below zero": following("--levels", levels="n=-10,160 T=1,2"),
     "next with a goal without factors": following("--goal", goal="goal.csv"),
     "next by laws and a target": following(
         "--target", source="mine.json", factors="", levels="n=10 T=1"

@@ -49,7 +49,7 @@ COMMON = [
 LATER = ("guesses", "tempdir", "weight_backsolve")
 
 SOURCE = """
-import json, os, re, signal, sys, tempfile, time, types, warnings
+import json, os, re, shutil, signal, sys, tempfile, time, types, warnings
 from pathlib import Path
 HERE = Path(__file__).parents[1]
 PLAN = json.loads((HERE / "plan.json").read_text())
@@ -101,6 +101,13 @@ def record(regressor, X, y, weights):
         print(json.dumps(entry), file=file)
     return spec
 
+def write_equations(file, texts):
+    # as PySR does while it searches; a number of 32 bits is 0.5f0
+    rows = [f'{1 + 8 * k},0.1,"{text}"' for k, text in enumerate(texts)]
+    if PLAN["version"] >= "2":
+        rows = [re.sub(r"(\\d\\.\\d+)", r"\\1f0", row) for row in rows]
+    file.write_text("\\n".join(["Complexity,Loss,Equation", *rows]))
+
 def misbehave(seed):
     died = HERE / "died"
     behaviour = PLAN["behaviour"].get(str(seed))
@@ -114,14 +121,22 @@ def misbehave(seed):
     if behaviour == "dies" or (behaviour == "dies once" and not died.exists()):
         died.touch()
         os.kill(os.getpid(), signal.SIGKILL)
-    while behaviour == "hangs":
+    while behaviour in ("hangs", "is late"):
         time.sleep(0.05)
 
 def fit(self, X, y, weights=None):
     spec = record(self, X, y, weights)
-    folder = tempfile.mkdtemp()  # its equations, until the search is over
-    Path(folder, "hall_of_fame.csv").write_text("Complexity,Loss,Equation")
     settings, seed = self.settings, self.settings["random_state"]
+    number = seed + round(float(sum(y)), 6) % 7
+    if spec is None:
+        texts = ["0.5", f"(log(x0) * {number} - x1 ^ 0.5) * 0.01 + 0.5"]
+    else:
+        inner = "#1 ^ 0.25 * 2.0" if spec.asked["parameters"] is None else "#1 ^ #2"
+        texts = [f"f = {inner}; g = #1 + #2 * {number}; p = [1.0, 3.0]"]
+    folder = Path(tempfile.mkdtemp())  # until the search is over
+    file = folder / "run" / "hall_of_fame.csv"
+    file.parent.mkdir()
+    write_equations(file, texts if PLAN["behaviour"].get(str(seed)) == "is late" else [])
     warming = settings["max_evals"] == 1
     if PLAN["fails_at"] == "first fit" and warming:
         raise RuntimeError("no method matching this")
@@ -139,15 +154,7 @@ def fit(self, X, y, weights=None):
         logger.create_logger().evaluations = float(made)
         logger.write_hparams(None, {})
         logger.close(None)
-    number = seed + round(float(sum(y)), 6) % 7
-    if spec is None:
-        texts = ["0.5", f"(log(x0) * {number} - x1 ^ 0.5) * 0.01 + 0.5"]
-    else:
-        inner = "#1 ^ 0.25 * 2.0" if spec.asked["parameters"] is None else "#1 ^ #2"
-        texts = [f"f = {inner}; g = #1 + #2 * {number}; p = [1.0, 3.0]"]
-    for name in os.listdir(folder):
-        os.remove(os.path.join(folder, name))
-    os.rmdir(folder)
+    shutil.rmtree(folder)
     self.equations_ = Table(dict(complexity=1 + 8 * k, equation=t) for k, t in enumerate(texts))
 
 PySRRegressor.fit = fit
@@ -162,7 +169,8 @@ class StandIn:
     ----------
     start, search : seconds that an import and a search take.
     fails_at : ``import``, ``first fit``, ``guesses`` or nothing.
-    behaviour : seed -> ``raises``, ``ends``, ``aborts``, ``dies``, ``dies once`` or ``hangs``.
+    behaviour : seed -> ``raises``, ``ends``, ``aborts``, ``dies``, ``dies once``, ``hangs`` before
+        its first equation, or ``is late`` after it.
     counts : whether evaluations can be counted.
     """
 

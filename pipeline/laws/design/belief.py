@@ -51,11 +51,12 @@ class DesignRules:
     length : … over this distance, in widths of the candidates, …
     waves : … as a sum of so many random waves.
     cost_powers : a trial is worth its drop of error over its cost to a power; of these powers, that
-        with the least error when the budget is spent.
+        with the least error when the budget is spent: the better of the drop alone and the drop
+        per cost (Leskovec et al. 2007); without a budget the last.
     first_share : fraction of the budget that the first design may spend.
     first_power : power of the cost in the first design.
     replicates : every so many trials of a first design, one is a replicate of the cheapest; a
-        later batch of at least so many ends with one if the noise is not known.
+        later batch of at least so many ends with one if the noise is not known; 0 for none.
     forms : most forms that are compared.
     equal_error : forms whose error is at most so many times that of the selected law are compared.
     starts : starts of the fits that rank published forms.
@@ -71,7 +72,7 @@ class DesignRules:
     discrepancy: float = 3.0
     length: float = 1.0
     waves: int = 100
-    cost_powers: tuple[float, ...] = (0.4, 1.0)
+    cost_powers: tuple[float, ...] = (0.0, 1.0)
     first_share: float = 0.3
     first_power: float = 0.3
     replicates: int = 5
@@ -216,7 +217,9 @@ def _belief(
     freedom = np.array([len(rows) - len(one.constants) for one in expressions])
     noise = _noise(rows, np.concatenate(error), freedom[form], extent, rules)
     penalty = np.array([len(one.constants) for one in expressions]) * np.log(max(len(rows), 2))
-    weight = _weights(np.concatenate(error) / noise + penalty[form], form, rules)
+    with np.errstate(over="ignore"):
+        deviance = np.concatenate(error) / noise + penalty[form]
+    weight = _weights(deviance, form, rules)
     values = np.clip(
         np.nan_to_num(np.concatenate(predicted), nan=np.inf, posinf=np.inf, neginf=-np.inf), *ends
     )

@@ -12,13 +12,14 @@ C : candidates.    K : points of the goal.    G : groups.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mtl_laws.pipeline.laws.design.belief import RULES, Belief, DesignRules
 from mtl_laws.pipeline.laws.design.pool import Pool
+from mtl_laws.pipeline.laws.rows import Rows
 from mtl_laws.pipeline.symbolic.tree import Floats, Mask
 
 WIDTH = 1.96
@@ -68,7 +69,7 @@ def plan(
     available : (C,) candidates that may be chosen; all where None.
     """
     free = np.ones(len(pool), bool) if available is None else available
-    powers = rules.cost_powers if budget is not None else rules.cost_powers[:1]
+    powers = rules.cost_powers if budget is not None else rules.cost_powers[-1:]
     ways = [_greedy(beliefs, pool, count, budget, free, power) for power in powers]
     order, drops, error = min(ways, key=lambda way: way[2])
     before = sum(belief.error for belief in beliefs)
@@ -159,56 +160,57 @@ def plain_plan(belief: Belief, cost: Floats, count: int, power: float) -> list[i
 
 def first_plan(
     pool: Pool,
-    past: Mapping[str, Floats] | None = None,
+    past: Rows | None = None,
     *,
     count: int | None = None,
     budget: float | None = None,
-    replicates: bool = False,
+    least: int = 0,
     rules: DesignRules = RULES,
 ) -> Plan:
     """A first design, where no law is known: cheap trials that fill the space.
 
     The cheapest candidate comes first; then, again and again, that with the largest distance from
-    all before it, over its cost to a power. Distances are in widths of the candidates, of sizes in
-    their logarithm.
+    all before it in its group, over its cost to a power. Distances are in widths of the candidates,
+    of sizes in their logarithm.
 
     Parameters
     ----------
-    past : factor name -> (N,) of rows that were run already.
-    replicates : whether every few trials the cheapest is repeated, so that noise becomes known.
+    past : rows that were run already.
+    least : so many trials the budget shall pay for, if it can: no trial costs so much that the
+        cheapest others are too dear.
     """
-    candidates, _, rows = pool.places(past)
-    distance = np.full(len(pool), np.inf)
-    for row in rows:
-        distance = np.minimum(distance, np.linalg.norm(candidates - row, axis=1))
-    distance = np.where(np.isinf(distance), 2.0 * np.sqrt(candidates.shape[1]), distance)
-    left = np.inf if budget is None else budget * (1 + 1e-9)
-    distance_of_group = [
-        np.where(pool.group == g, distance, np.inf) for g in range(len(pool.levels))
-    ]
+    candidates, _, rows = pool.places(None if past is None else past.columns)
+    far = 2.0 * np.sqrt(candidates.shape[1])
+    distance_of_group = [np.where(pool.group == g, far, np.inf) for g in range(len(pool.levels))]
+
+    def visit(place: Floats, group: int) -> None:
+        away = np.where(pool.group == group, np.linalg.norm(candidates - place, axis=1), np.inf)
+        distance_of_group[group] = np.minimum(distance_of_group[group], away)
+
+    for row, group in zip(rows, () if past is None else past.group_index, strict=True):
+        visit(row, int(group))
     order: list[int] = []
-    free = np.ones(len(pool), bool)
+    free, left = np.ones(len(pool), bool), np.inf if budget is None else budget * (1 + 1e-9)
     start = None  # the cheapest candidate; of several, that with the smallest factors
     if not len(rows):
         start = int(np.lexsort((candidates.sum(axis=1), pool.cost))[0])
     while len(order) < (len(pool) if count is None else count):
-        affordable = pool.cost <= left
-        if replicates and len(order) % rules.replicates == rules.replicates - 1:
+        affordable = free & (pool.cost <= left)
+        if rules.replicates and len(order) % rules.replicates == rules.replicates - 1:
             chosen = min(order, key=lambda c: pool.cost[c])
-        else:
-            open_ = affordable & free
-            if not open_.any():
+            if pool.cost[chosen] > left:
                 break
+        else:
+            if not affordable.any():
+                break
+            further = np.sort(pool.cost[free])[: max(least - len(order), 1)]
+            with_others = np.maximum(pool.cost, further[-1]) + further[:-1].sum()
+            enough = affordable & (with_others <= left)
             near = np.min(distance_of_group, axis=0)
-            score = np.where(open_, (near + 1e-9) / pool.cost**rules.first_power, -np.inf)
-            chosen = start if start is not None and not order else int(np.argmax(score))
-        if not affordable[chosen]:
-            break
+            worth = (near + 1e-9) / pool.cost**rules.first_power
+            worth = np.where(enough if enough.any() else affordable, worth, -np.inf)
+            chosen = start if start is not None and not order else int(np.argmax(worth))
         order.append(chosen)
         free[chosen], left = False, left - pool.cost[chosen]
-        group = int(pool.group[chosen])
-        away = np.linalg.norm(candidates - candidates[chosen], axis=1)
-        distance_of_group[group] = np.minimum(
-            distance_of_group[group], np.where(pool.group == group, away, np.inf)
-        )
+        visit(candidates[chosen], int(pool.group[chosen]))
     return Plan(order=tuple(order), drops=(float("nan"),) * len(order))

@@ -232,3 +232,34 @@ def check_within(
             raise UserError(
                 path, f"{expected}, in every row; row {row + 1} has another", float(column[row])
             )
+
+
+def check_values(columns: Mapping[str, Floats], known: Mapping[str, Floats], path: str) -> None:
+    """Refuse a size that is not above 0, and a factor that is empty where it is defined.
+
+    A factor may be empty where a count is 1, as AMI at T = 1, and where some row leaves it empty.
+
+    Parameters
+    ----------
+    known : the columns of the rows so far; those of the candidates where there are none.
+
+    Raises
+    ------
+    UserError
+        at `path`.
+    """
+    kinds = classify(known)
+    alone = np.any([columns[name] == 1 for name in kinds.counts], axis=0)
+    for name, column in columns.items():
+        positive = name in kinds.sizes
+        defined = not np.isnan(known[name]).any()
+        wrong = (positive & (column <= 0)) | (defined & np.isnan(column) & ~alone)
+        if wrong.any():
+            row = int(np.flatnonzero(wrong)[0])
+            value = float(column[row])
+            expected = f"{name} above 0" if positive else f"a number for {name}"
+            raise UserError(
+                path,
+                f"{expected} in every row; row {row + 1} has another",
+                "an empty cell" if np.isnan(value) else value,
+            )

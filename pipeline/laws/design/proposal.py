@@ -14,169 +14,22 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from mtl_laws.pipeline.errors import UserError, nearest
-from mtl_laws.pipeline.io.tablefile import numbers
-from mtl_laws.pipeline.laws.bands import bound_ends
-from mtl_laws.pipeline.laws.catalogue import theory
+from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.laws.design.belief import RULES, Belief, DesignRules, beliefs
+from mtl_laws.pipeline.laws.design.knowledge import CANDIDATES, Knowledge, groups_of
 from mtl_laws.pipeline.laws.design.plan import Plan, first_plan, plan
 from mtl_laws.pipeline.laws.design.pool import (
     Pool,
+    check_values,
     check_within,
     costs_of,
     factor_columns,
     goal_of_ranges,
 )
-from mtl_laws.pipeline.laws.law import Law
-from mtl_laws.pipeline.laws.lawset import LawSet
-from mtl_laws.pipeline.laws.question import Question, pose
-from mtl_laws.pipeline.laws.record import SEPARATOR
-from mtl_laws.pipeline.laws.rows import Indices, Rows, infer_domains, number_cells
-from mtl_laws.pipeline.laws.rules import Rules
-from mtl_laws.pipeline.laws.score import seed_of
-from mtl_laws.pipeline.symbolic.fit import fit_constants
-from mtl_laws.pipeline.symbolic.program import compiled
-from mtl_laws.pipeline.symbolic.starts import propose_starts
-from mtl_laws.pipeline.symbolic.tree import Floats, Mask, Tree
+from mtl_laws.pipeline.laws.question import check_ranges
+from mtl_laws.pipeline.laws.rows import Indices, infer_domains
+from mtl_laws.pipeline.symbolic.tree import Floats, Mask
 from mtl_laws.pipeline.symbolic.typeset.plain import formula_text
-
-CANDIDATES = "candidates"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Knowledge:
-    """What is known before the next trials.
-
-    Attributes
-    ----------
-    factors : factor name -> column.
-    groups : columns whose levels have constants of their own.
-    rows : trials that were run; None without any.
-    forms : templates of the laws that fit them about equally well; empty where none is known.
-    domain : factor -> (low, high) in which the laws are valid; empty where nothing is known.
-    open_rows : rows of the table without a target; None without any.
-    """
-
-    factors: Mapping[str, str]
-    groups: tuple[str, ...] = ()
-    rows: Rows | None = None
-    forms: tuple[Tree, ...] = ()
-    domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    open_rows: pd.DataFrame | None = None
-
-    @staticmethod
-    def of_laws(laws: LawSet, rules: DesignRules = RULES) -> Knowledge:
-        """The laws of a search, with the rows that they were fitted to.
-
-        Raises
-        ------
-        UserError
-            if the rows are not there, or no law has constants.
-        """
-        table = laws.rows[laws.rows["role"] == "fit"].reset_index(drop=True)
-        columns = {name: table[name].to_numpy(float) for name in laws.factors}
-        levels = () if laws.groups is None else laws.groups.levels
-        rows = Rows(
-            columns,
-            table[laws.target].to_numpy(float),
-            table["cell"].to_numpy(np.int64),
-            laws.target,
-            bound_ends(laws.data.bounds or (None, None)),
-            domains=dict(laws.data.domain),
-            group=_codes(levels, table["group"]) if levels else None,
-            levels=tuple(levels),
-        )
-        forms = equal_forms(laws, rules)
-        if not forms:
-            raise UserError("laws", "laws with constants that can be fitted again", laws.target)
-        return Knowledge(
-            factors={name: laws.data.columns.get(name, name) for name in laws.factors},
-            groups=() if laws.groups is None else laws.groups.columns,
-            rows=rows,
-            forms=forms,
-            domain=dict(laws.data.domain),
-        )
-
-    @staticmethod
-    def of_table(
-        table: pd.DataFrame, question: Question, source: str, rules: DesignRules = RULES
-    ) -> Knowledge:
-        """A table of results, which may still be empty.
-
-        Where there are too few rows for a law, no form is known. Otherwise the forms are the user's
-        own; without any, those of the catalogue that fit the rows best.
-
-        Raises
-        ------
-        UserError
-            if the question does not fit the table; the path is an attribute of `Question`.
-        """
-        if question.target not in table.columns:
-            expected = nearest(question.target, map(str, table.columns), "a column of the table")
-            raise UserError("target", expected, question.target)
-        target = np.asarray(numbers(table, question.target, source), dtype=float)
-        open_rows = table[np.isnan(target)]
-        knowledge = Knowledge(
-            factors=dict(question.factors),
-            groups=tuple(question.groups),
-            open_rows=open_rows if len(open_rows) else None,
-        )
-        run = table[~np.isnan(target)].reset_index(drop=True)
-        columns = factor_columns(run, question.factors, source)
-        if _too_few(columns, target[~np.isnan(target)], question.rules):
-            group, levels = groups_of(run, knowledge.groups)
-            rows = Rows(columns, target[~np.isnan(target)], number_cells(columns), question.target)
-            if knowledge.groups:
-                rows = replace(rows, group=group, levels=levels)
-            return replace(knowledge, rows=rows if len(run) else None)
-        problem = pose(table, question, source)
-        rows = problem.data
-        forms = question.own_forms() or catalogue_forms(rows, question.seed, rules)
-        return replace(knowledge, rows=rows, forms=forms)
-
-
-def _too_few(columns: Mapping[str, Floats], target: Floats, rules: Rules) -> bool:
-    """Whether there are too few rows for laws, or a factor or the target does not vary yet."""
-    alike = any(len(np.unique(c[~np.isnan(c)])) < 2 for c in (*columns.values(), target))
-    return len(target) < rules.data.min_rows or alike
-
-
-def equal_forms(laws: LawSet, rules: DesignRules = RULES) -> tuple[Tree, ...]:
-    """Templates of the selected law and of the valid laws that score about as well, best first."""
-    pool = [law for law in (*laws.front, *laws.forms, *laws.theory) if law.valid and law.fitted]
-    first = [laws.law]
-    limit = rules.equal_error * _error(laws.law)
-    ranked = sorted((law for law in pool if _error(law) <= limit), key=_error)
-    trees = [Tree.parse(law.template, laws.factors).renumber() for law in (*first, *ranked)]
-    return tuple(dict.fromkeys(tree for tree in trees if tree.constants))[: rules.forms]
-
-
-def _error(law: Law) -> float:
-    """Error of a law: on extrapolation folds, else on random folds, else on its rows."""
-    for name in ("rmse_extrapolation", "rmse_cv", "rmse_train"):
-        value = law.scores.get(name)
-        if value is not None:
-            return value
-    return float("inf")
-
-
-def catalogue_forms(rows: Rows, seed: int, rules: DesignRules = RULES) -> tuple[Tree, ...]:
-    """The published forms that fit the rows best, by the Bayesian information criterion."""
-    scores: dict[Tree, float] = {}
-    count = len(rows)
-    for form in theory(rows):
-        expression = compiled(form.tree)
-        constants = len(expression.constants) * max(len(rows.levels), 1)
-        if constants < count:
-            starts = propose_starts(
-                expression, rows.sample, rules.starts, seed_of(expression.text, seed)
-            )
-            fit = fit_constants(expression, rows.sample, starts, rules.steps)
-            if fit is not None:
-                deviance = count * np.log(max(fit.error, 1e-300))
-                scores[form.tree] = float(deviance + constants * np.log(count))
-    ranked = sorted(scores, key=lambda tree: (scores[tree], tree.text))
-    return tuple(ranked[: rules.forms])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,6 +84,7 @@ class Proposal:
     trials : rows of the candidates, in order, as the user wrote them.
     cost : (M,) of each trial.
     drops : (M,) expected drop of the squared error at the goal by each; nan in a first design.
+    predicted : (M,) target of each as the rows so far predict it; nan likewise.
     tells : what each tells apart.
     before, after : half the width of the interval at the goal; nan in a first design.
     forms : the forms that were compared.
@@ -239,6 +93,7 @@ class Proposal:
     trials: pd.DataFrame
     cost: Floats
     drops: Floats
+    predicted: Floats
     tells: tuple[Tells, ...]
     before: float
     after: float
@@ -255,11 +110,6 @@ class Proposal:
             " | ".join([each.kind, *(name for name, _ in each.forms)]) for each in self.tells
         ]
         return table
-
-
-def _codes(names: Sequence[str], values: pd.Series[str]) -> Indices:
-    """The place of every value among the names; −1 for one that is not there."""
-    return pd.Index(names).get_indexer(pd.Index(values.astype(str))).astype(np.int64)
 
 
 def propose(knowledge: Knowledge, request: Request, rules: DesignRules = RULES) -> Proposal:
@@ -282,14 +132,13 @@ def propose(knowledge: Knowledge, request: Request, rules: DesignRules = RULES) 
         raise UserError("budget", expected, request.budget)
     places = np.flatnonzero(free)
     if not knowledge.forms:
-        rows = None if knowledge.rows is None else knowledge.rows.columns
         chosen = first_plan(
             pool.take(free),
-            rows,
+            knowledge.rows,
             count=request.count,
             budget=request.budget,
-            replicates=request.replicates,
-            rules=rules,
+            least=knowledge.missing,
+            rules=rules if request.replicates else replace(rules, replicates=0),
         )
         chosen = replace(chosen, order=tuple(int(places[k]) for k in chosen.order))
         return _proposal(knowledge, request, pool, chosen, [])
@@ -308,7 +157,12 @@ def _pool(knowledge: Knowledge, request: Request) -> Pool:
     table = request.candidates.reset_index(drop=True)
     columns = factor_columns(table, knowledge.factors, request.path)
     check_within(columns, knowledge.domain, request.path)
+    check_values(columns, knowledge.columns or columns, request.path)
     levels = () if knowledge.rows is None else knowledge.rows.levels
+    if not knowledge.forms:  # a first design fills groups without rows, too
+        levels = tuple(
+            dict.fromkeys([*levels, *groups_of(table, knowledge.groups, (), request.path)[1]])
+        )
     group, levels = groups_of(table, knowledge.groups, levels, request.path)
     goal, goal_group = _goal(knowledge, request, columns, levels)
     points = len(goal_group)
@@ -335,10 +189,9 @@ def _goal(
         if not len(rows):
             raise UserError("goal", "a table with at least one row", "no rows")
         columns = factor_columns(rows, knowledge.factors, "goal")
+        check_values(columns, knowledge.columns or columns, "goal")
         return columns, groups_of(rows, knowledge.groups, levels, "goal")[0]
-    unknown = [name for name in request.domain if name not in knowledge.factors]
-    if unknown:
-        raise UserError("domain", nearest(unknown[0], knowledge.factors, "a factor"), unknown[0])
+    check_ranges(request.domain, knowledge.factors)
     run = {} if knowledge.rows is None else knowledge.rows.columns
     values = {
         name: np.concatenate([column, run.get(name, np.zeros(0))])
@@ -349,36 +202,6 @@ def _goal(
     count, points = max(len(levels), 1), len(next(iter(goal.values())))
     repeated = {name: np.tile(column, count) for name, column in goal.items()}
     return repeated, np.repeat(np.arange(count), points)
-
-
-def groups_of(
-    table: pd.DataFrame,
-    columns: Sequence[str],
-    levels: tuple[str, ...] = (),
-    path: str = CANDIDATES,
-) -> tuple[Indices, tuple[str, ...]]:
-    """Group (C,) of every row and the levels' names; zeros without groups.
-
-    Raises
-    ------
-    UserError
-        at `path`, if a column is missing, or a row is of a group that `levels` does not have.
-    """
-    if not columns:
-        return np.zeros(len(table), np.int64), ()
-    for column in columns:
-        if column not in table.columns:
-            expected = nearest(column, map(str, table.columns), "the column of the groups")
-            raise UserError(path, expected, column)
-    joined = table[columns[0]].astype(str)
-    for column in columns[1:]:
-        joined = joined + SEPARATOR + table[column].astype(str)
-    names = levels or tuple(dict.fromkeys(joined))
-    codes = _codes(names, joined)
-    if (codes < 0).any():
-        level = joined[codes < 0].iloc[0]
-        raise UserError(path, nearest(level, names, "a group that has rows"), level)
-    return codes.astype(np.int64), names
 
 
 def _was_run(pool: Pool, knowledge: Knowledge) -> Mask:
@@ -412,11 +235,20 @@ def _proposal(
         trials=request.candidates.reset_index(drop=True).iloc[order],
         cost=pool.cost[order],
         drops=np.array(chosen.drops[: len(order)]),
+        predicted=_predicted(pool, believed)[order],
         tells=tuple(tells),
         before=chosen.before,
         after=chosen.after,
         forms=names,
     )
+
+
+def _predicted(pool: Pool, believed: Sequence[Belief]) -> Floats:
+    """The mean prediction (C,) of every candidate; nan without a belief."""
+    predicted = np.full(len(pool), np.nan)
+    for group, belief in enumerate(believed):
+        predicted[pool.group == group] = belief.mean[: belief.candidates]
+    return predicted
 
 
 def _tells(candidate: int, pool: Pool, believed: Sequence[Belief], names: Sequence[str]) -> Tells:

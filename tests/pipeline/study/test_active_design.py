@@ -6,12 +6,16 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.fit import rewrite_report
+from mtl_laws.pipeline.report.rounds import draw_rounds, rounds_grid
 from mtl_laws.pipeline.study import workers
-from mtl_laws.pipeline.study.active import DESIGN_NAME, read_rounds
+from mtl_laws.pipeline.study.active import DESIGN_NAME, read_rounds, rounds_of
 from mtl_laws.pipeline.study.preflight import check_active
+from mtl_laws.pipeline.study.run import run_study
 from mtl_laws.pipeline.study.study import Study
 from mtl_laws.pipeline.study.train import train_study
 from mtl_laws.pipeline.study.trials import Trial, expand
@@ -44,10 +48,42 @@ def test_rounds_spend_the_budget_and_no_more(tmp_path: Path, trainer: Trainer) -
     table = train_study(study(), tmp_path, QUIET)
     rounds = read_rounds(tmp_path)
     assert len(table) == 20 == len(set(trainer.trained)) == len(trainer.trained)
-    assert [len(one.trials) for one in rounds] == [8, 8, 4]
+    assert [len(one.trials) for one in rounds] == [8, 8, 4, 0]
     assert rounds[0].width is None
     assert all(one.width is not None for one in rounds[1:])
     assert 0 < rounds[0].share < rounds[-1].share < 20 / len(expand(study()))
+
+
+def test_the_report_has_what_every_round_cost_and_gave(tmp_path: Path, trainer: Trainer) -> None:
+    table = train_study(study(), tmp_path, QUIET).set_index("trial")
+    rounds = rounds_of(tmp_path, "accuracy")
+    assert rounds is not None
+    assert rounds["trials"].tolist() == [8, 16, 20]
+    np.testing.assert_allclose(rounds["seconds"], [0.08, 0.16, 0.2])
+    assert np.isnan(rounds["error"][0])
+    _, second, *_ = read_rounds(tmp_path)
+    outcome = table.loc[[*second.trials], "accuracy"].to_numpy()
+    expected = np.sqrt(np.mean((outcome - np.array(second.predicted)) ** 2))
+    assert rounds["error"][1] == pytest.approx(expected)
+    assert (rounds["width"] > 0).all()
+    grid = rounds_grid(rounds)
+    assert len(grid.rows) == 3
+    share = f"{100 * rounds['share'][2]:.2g}"
+    assert f"20 trials were trained in 0.2 s, for {share}" in grid.caption
+    drawing = draw_rounds(rounds, "accuracy")
+    assert drawing is not None
+    assert "after 20" in drawing.alt
+    assert rounds_of(tmp_path / "elsewhere", "accuracy") is None
+    assert not rounds_grid(None)
+
+
+def test_a_report_written_again_still_has_its_rounds(tmp_path: Path, trainer: Trainer) -> None:
+    run_study(study(), tmp_path, options=QUIET)
+    texts = [(tmp_path / f"report.{kind}").read_text(encoding="utf-8") for kind in ("md", "html")]
+    assert all("Which trials were chosen" in text for text in texts)
+    assert "![Half the width of the 95 % interval" in texts[0]
+    rewrite_report(tmp_path)
+    assert (tmp_path / "report.md").read_text(encoding="utf-8") == texts[0]
 
 
 def test_a_finished_run_trains_nothing_more(tmp_path: Path, trainer: Trainer) -> None:

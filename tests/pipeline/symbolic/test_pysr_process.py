@@ -24,7 +24,7 @@ from support.planted import planted_table
 from support.pysr_stand_in import StandIn, paths
 from support.rows import posed
 
-ANSWERS, RAISES, ENDS, ABORTS, DIES, DIES_ONCE, HANGS = 1, 12, 13, 14, 15, 16, 17
+ANSWERS, RAISES, ENDS, ABORTS, DIES, DIES_ONCE, HANGS, LATE = 1, 12, 13, 14, 15, 16, 17, 18
 BEHAVIOUR = {
     RAISES: "raises",
     ENDS: "ends",
@@ -32,6 +32,7 @@ BEHAVIOUR = {
     DIES: "dies",
     DIES_ONCE: "dies once",
     HANGS: "hangs",
+    LATE: "is late",
 }
 """What the stand-in does at a seed."""
 
@@ -110,6 +111,8 @@ def test_no_request_is_lost_though_descriptor_0_does_not_block(
     answers = [engine.search(request()) for _ in range(5)]
     assert answers == [answers[0]] * 5
     assert len(stand_in.starts()) == 1, "another process answered a later request"
+    warm, *_ = stand_in.requests(warm=True)
+    assert warm["settings"]["max_evals"] == 1, "Julia compiles before the first request"
     assert len(stand_in.requests()) == 5
     assert "** 0.5" in answers[0][1]
 
@@ -186,6 +189,23 @@ def test_one_that_hangs_is_stopped(make_engine: Maker, monkeypatch: pytest.Monke
     with pytest.raises(OutOfTimeError, match="no answer within"):
         engine.search(request(HANGS, time_limit=0.1))
     assert len(engine.search(request())) == 2
+
+
+@pytest.mark.parametrize("version", ["1.5.10", "2.7.2"])
+def test_the_equations_of_one_that_is_late_are_an_answer(
+    make_engine: Maker, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    """PySR writes them to a file while it searches, 32 bits as ``0.5f0``."""
+    monkeypatch.setattr(process_module, "GRACE", 0.2)
+    engine, _ = make_engine(version=version)
+    in_time = engine.search(request())
+    answer = engine.search(request(LATE, time_limit=0.2))
+    assert answer.cut
+    assert answer.evaluations is None
+    assert len(answer) == len(in_time)
+    assert answer[0].replace("e0", "") == in_time[0]
+    assert "f0" not in answer[1]
+    assert engine.search(request()) == in_time
 
 
 def test_the_start_counts_within_the_time_limit(make_engine: Maker) -> None:

@@ -10,17 +10,20 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mtl_laws import LawRegressor, LawSet, fit_laws
+from mtl_laws.pipeline.cli.app import app
+from mtl_laws.pipeline.cli.ending import exit_code
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.fit import Source, fit_to_folder, summary
 from mtl_laws.pipeline.laws import search as search_module
 from mtl_laws.pipeline.laws.question import Question
-from mtl_laws.pipeline.laws.rules import BUDGETS
-from mtl_laws.pipeline.laws.search import SearchOptions, SearchResult, find_laws
+from mtl_laws.pipeline.laws.rules import BUDGETS, SearchRules
+from mtl_laws.pipeline.laws.search import Clock, SearchOptions, SearchResult, find_laws
 from mtl_laws.pipeline.study.preflight import find_problems
 from mtl_laws.pipeline.symbolic.engines import ENGINES, Request
 from mtl_laws.pipeline.symbolic.engines.pysr import PySR
@@ -191,15 +194,55 @@ def test_a_limit_that_is_over_before_it_has_started_is_told(make: Maker, tmp_pat
     assert "before Julia had started" in text
 
 
-def test_a_search_that_the_limit_ends_is_told_and_no_failure(make: Maker) -> None:
+def test_laws_of_a_search_that_the_limit_ends_are_kept_and_the_terminal_says_so(
+    make: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where the limit leaves time to fit a few of all candidates only."""
+    limit, rounds = SearchRules().fitting_time, list[float]()
+    results: list[SearchResult] = []
+
+    def over(clock: Clock, fraction: float = 1.0) -> bool:
+        rounds.append(fraction)
+        return fraction == limit and rounds.count(limit) > 1
+
+    def searched(*arguments: Any) -> SearchResult:
+        results.append(find_laws(*arguments))
+        return results[-1]
+
+    monkeypatch.setattr(Clock, "over", over)
+    monkeypatch.setattr(search_module, "find_laws", searched)
     stand_in = make(search=30.0)
     assert choose("pysr").used == "pysr"  # its trial leaves a warm process
-    result = search(1, time_limit=8.0)
+    TABLE.to_csv(tmp_path / "table.csv", index=False)
+    words = ["fit", str(tmp_path / "table.csv"), "--target", "y", "--factors", "n=n,T=T,ami=ami"]
+    words += ["--engine", "pysr", "--budget", "tiny", "--jobs", "1", "--time-limit", "8"]
+    assert exit_code(app, [*words, "--out", str(tmp_path / "out")]) == 0
+    assert "note:   the time limit ended the search early" in capsys.readouterr().out
+    (result,) = results
+    assert "pysr" in {law.fitted.candidate.origin for law in result.laws}
     assert result.cut
     assert not result.failures
     assert result.effort.made == result.effort.asked // 2
     (request,) = stand_in.requests()
     assert request["settings"]["timeout_in_seconds"] < 0.55 * 8.0
+
+
+@pytest.mark.slow
+def test_two_fits_with_one_seed_are_equal_to_the_bit(
+    make: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the number of workers, here and in PySR's pool; with requests for folds, too."""
+    make()
+    monkeypatch.setitem(BUDGETS, "tiny", BUDGETS["many"])
+
+    def fitted(jobs: int) -> dict[str, Any]:
+        question = Question("y", FACTORS, (0.0, 1.0), engine="pysr", budget="tiny", jobs=jobs)
+        laws = fit_to_folder(TABLE, question, Source("planted", "Planted"), tmp_path / f"{jobs}")
+        ENGINES["pysr"].close()  # type: ignore[attr-defined]
+        record = laws.provenance.model_copy(update={"created": "", "seconds": 0.0})
+        return laws.model_copy(update={"provenance": record}).to_json()
+
+    assert fitted(1) == fitted(2)
 
 
 # --- auto ----------------------------------------------------------------------------------------

@@ -110,7 +110,7 @@ class PySR:
             except BaseException:  # the threads wait for the processes
                 self.close()
                 raise
-        return _answer(pieces, outcomes, limit is not None)
+        return _answer(pieces, outcomes)
 
     def close(self) -> None:
         """End the processes; the next search starts new ones."""
@@ -156,9 +156,7 @@ def _outcome(future: Future[Reply]) -> Reply | EngineError:
         return error
 
 
-def _answer(
-    pieces: Sequence[Part], outcomes: Sequence[Reply | EngineError], limited: bool
-) -> Answer:
+def _answer(pieces: Sequence[Part], outcomes: Sequence[Reply | EngineError]) -> Answer:
     """The answer from those of the parts.
 
     Raises
@@ -182,7 +180,6 @@ def _answer(
         evaluations = outcome["evaluations"]
         counted &= evaluations is not None
         made += evaluations or 0
-        asked = piece.message["settings"]["max_evals"]
-        cut |= limited and evaluations is not None and evaluations < asked
+        cut |= outcome["cut"]
     failures = tuple(dict.fromkeys(str(e) for e in errors if not isinstance(e, OutOfTimeError)))
     return Answer(tuple(texts), made if counted else None, cut, failures)

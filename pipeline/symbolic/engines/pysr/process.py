@@ -7,6 +7,7 @@ is killed again is an engine failure.
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -34,6 +35,8 @@ ENDING = 10.0
 ERROR = re.compile(
     r"^(?:[\w.]*(?:Error|Exception)\b.*|ERROR: .*|signal \(?\d+.*|.*Segmentation.*)$"
 )
+#: a number of 32 bits as Julia writes it: 1.5f-3
+JULIA_FLOAT = re.compile(r"(\d)f([+-]?\d)")
 
 Reply = dict[str, Any]
 #: the request for the time that is left, in seconds; None where there is no limit
@@ -127,14 +130,30 @@ class Worker:
         self._warm = True
 
     def ask(self, message: dict[str, Any], deadline: float | None) -> Reply:
-        """The answer to a request; a process that is late is ended."""
+        """The answer to a request; a process that is late is ended, and its front so far counts."""
         self._send(message)
         try:
             late = "pysr: no answer within the time limit; stopped"
             return self._receive(None if deadline is None else deadline + GRACE, late)
         except OutOfTimeError:
+            front = self._front_so_far()
             self.kill()
-            raise
+            if not front:
+                raise
+            return {"front": front, "evaluations": None, "cut": True}
+
+    def _front_so_far(self) -> list[dict[str, Any]]:
+        """The equations that PySR has written to its file in the search at work.
+
+        A line may be half: what cannot be parsed is dropped later, as any other equation.
+        """
+        rows: list[dict[str, Any]] = []
+        for path in sorted(Path(self._folder.name).rglob("hall_of_fame.csv")):
+            text = JULIA_FLOAT.sub(r"\1e\2", path.read_text(encoding="utf-8", errors="replace"))
+            for row in csv.DictReader(text.splitlines()):
+                if row.get("Equation"):
+                    rows.append({"equation": row["Equation"], "complexity": row["Complexity"]})
+        return rows
 
     def kill(self) -> None:
         """End the process and remove its files."""

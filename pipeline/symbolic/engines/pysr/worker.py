@@ -9,8 +9,9 @@ descriptor 0 non-blocking, and a pipe that does not block reads like one that wa
 The first line sent is ``{"ready": {"pysr": …, "julia": …}}``. A request holds ``rows`` (N lists of
 F numbers), ``target`` (N), ``weights`` (N), ``settings`` (keyword arguments of ``PySRRegressor``)
 and perhaps ``template`` (those of ``TemplateExpressionSpec``). An answer holds ``front``, a list of
-equation and complexity, ``evaluations`` (null where they could not be counted) and ``seconds``; or
-``error``, a text. The one argument is the folder that PySR's files go to.
+equation and complexity, ``evaluations`` (null where they could not be counted), ``seconds`` and
+``cut``, whether the time limit ended the search; or ``error``, a text. The one argument is the
+folder that PySR's files go to.
 """
 
 from __future__ import annotations
@@ -105,7 +106,9 @@ def search(request: dict[str, Any], counting: Counting) -> dict[str, Any]:
     ]
     evaluations = None if counter is None else int(counter.counter.evaluations)
     counting.proven = True
-    return {"front": front, "evaluations": evaluations, "seconds": time.monotonic() - begin}
+    seconds, limit = time.monotonic() - begin, settings.get("timeout_in_seconds")
+    cut = limit is not None and seconds >= limit
+    return {"front": front, "evaluations": evaluations, "seconds": seconds, "cut": cut}
 
 
 def answer(request: dict[str, Any], counting: Counting) -> dict[str, Any]:

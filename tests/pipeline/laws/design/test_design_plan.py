@@ -8,6 +8,7 @@ import pytest
 from mtl_laws.pipeline.laws.design.belief import Belief, DesignRules
 from mtl_laws.pipeline.laws.design.plan import first_plan, plain_plan, plan
 from mtl_laws.pipeline.laws.design.pool import Pool
+from mtl_laws.pipeline.laws.rows import Rows
 
 
 def pool(cost: list[float] | None = None) -> Pool:
@@ -97,7 +98,7 @@ def test_groups_are_told_apart_by_their_own_trials() -> None:
 
 def test_a_first_design_is_cheap_and_fills_the_space() -> None:
     offered = pool()
-    order = first_plan(offered, count=6).order
+    order = first_plan(offered, count=6, rules=DesignRules(replicates=0)).order
     assert order[0] == 0
     assert len(set(order)) == 6
     n = np.sort(offered.candidates["n"][list(order)])
@@ -106,7 +107,7 @@ def test_a_first_design_is_cheap_and_fills_the_space() -> None:
 
 
 def test_a_first_design_has_replicates_and_a_budget() -> None:
-    order = first_plan(pool(), count=10, replicates=True).order
+    order = first_plan(pool(), count=10).order
     assert len(order) == 10
     assert [order[4], order[9]] == [0, 0]
     few = first_plan(pool(), budget=100.0).order
@@ -114,6 +115,19 @@ def test_a_first_design_has_replicates_and_a_budget() -> None:
 
 
 def test_a_first_design_stays_away_from_what_was_run() -> None:
-    known = {"n": np.array([10.0, 100.0])}
+    known = Rows({"n": np.array([10.0, 100.0])}, np.zeros(2), np.arange(2), "y")
     order = first_plan(pool([1.0] * 20), known, count=1).order
     assert order == (19,)
+
+
+def test_a_first_design_pays_for_enough_trials_if_the_budget_can() -> None:
+    """A far and dear trial alone would leave too little for a law."""
+    offered, rules = pool([1.0] * 10 + [45.0] * 10), DesignRules(replicates=0)
+    assert len(first_plan(offered, budget=50.0, rules=rules).order) == 6
+    enough = first_plan(offered, budget=50.0, least=8, rules=rules).order
+    assert len(enough) == 10
+    assert max(enough) < 10
+    one = first_plan(offered, budget=52.0, least=8, rules=rules).order
+    assert len(one) == 8
+    assert max(one) >= 10
+    assert len(first_plan(offered, budget=5.0, least=8, rules=rules).order) == 5

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.laws.design.knowledge import Knowledge, groups_of
 from mtl_laws.pipeline.laws.design.pool import check_within, costs_of, goal_of_ranges, read_levels
-from mtl_laws.pipeline.laws.design.proposal import Knowledge, Request, groups_of, propose
+from mtl_laws.pipeline.laws.design.proposal import Request, propose
 from mtl_laws.pipeline.laws.question import Question
 
 LEVELS = "n=100,200,400,800,1600 T=1,2,4"
@@ -79,6 +80,41 @@ def test_a_group_without_rows_is_refused() -> None:
     assert caught.value.got == "c"
 
 
+@pytest.mark.parametrize(("row", "got"), [({"n": -5.0}, -5.0), ({"n": np.nan}, "an empty cell")])
+def test_candidates_that_are_no_trials_are_refused(row: dict[str, float], got: object) -> None:
+    offer = candidates().astype(float)
+    offer.loc[4, [*row]] = [*row.values()]
+    found = knowledge(measured(candidates().iloc[:12]))
+    for request in (
+        Request(candidates=offer, count=2),
+        Request(candidates=candidates(), count=2, goal=offer),
+    ):
+        with pytest.raises(UserError) as caught:
+            propose(found, request)
+        assert caught.value.path == ("candidates" if request.goal is None else "goal")
+        assert caught.value.got == got
+        assert "row 5" in str(caught.value)
+
+
+def test_relatedness_may_be_empty_at_one_task_before_such_a_row_was_run() -> None:
+    offer = read_levels("n=100,200,400,800 T=2,4 ami=0.1,0.5,0.9", ["n", "T", "ami"])
+    run = offer.assign(y=1 - 5 / np.sqrt(offer["n"] * offer["T"] ** offer["ami"]))
+    alone = pd.DataFrame({"n": [100.0, 800.0], "T": [1.0, 1.0], "ami": [np.nan, np.nan]})
+    question = Question("y", {name: name for name in ("n", "T", "ami")})
+    found = Knowledge.of_table(run, question, "table.csv")
+    assert len(propose(found, Request(candidates=alone, count=1)).trials) == 1
+    with pytest.raises(UserError):
+        propose(found, Request(candidates=alone.assign(T=2.0), count=1))
+
+
+@pytest.mark.parametrize("domain", [{"n": (5.0, 1.0)}, {"m": (0.0, 1.0)}, {"n": (1.0, np.inf)}])
+def test_a_domain_that_is_none_is_refused(domain: dict[str, tuple[float, float]]) -> None:
+    found = knowledge(measured(candidates().iloc[:12]))
+    with pytest.raises(UserError) as caught:
+        propose(found, Request(candidates=candidates(), count=2, domain=domain))
+    assert caught.value.path == f"domain.{next(iter(domain))}"
+
+
 def test_an_empty_table_gets_a_first_design() -> None:
     empty = pd.DataFrame({"n": [], "T": [], "y": []}, dtype=float)
     made = propose(knowledge(empty), Request(candidates=candidates(), count=6, cost="n*T"))
@@ -86,6 +122,20 @@ def test_an_empty_table_gets_a_first_design() -> None:
     assert [each.kind for each in made.tells] == [*["space"] * 4, "noise", "space"]
     assert made.trials.iloc[0].to_dict() == {"n": 100.0, "T": 1.0}
     assert np.isnan(made.before)
+
+
+@pytest.mark.parametrize(("of_a", "of_b"), [(3, 0), (9, 1), (9, 3)])
+def test_a_first_design_goes_on_until_every_group_has_rows_for_constants(
+    of_a: int, of_b: int
+) -> None:
+    table = pd.concat([measured(candidates()).assign(g=level) for level in ("a", "b")])
+    run = pd.concat([table[table["g"] == "a"][:of_a], table[table["g"] == "b"][:of_b]])
+    question = Question("y", {"n": "n", "T": "T"}, groups=("g",))
+    found = Knowledge.of_table(run, question, "table.csv")
+    assert found.missing == max(8 - of_a - of_b, 4 - of_b if of_b else 0)
+    made = propose(found, Request(candidates=table.drop(columns="y"), count=4, replicates=False))
+    assert {each.kind for each in made.tells} == {"space"}
+    assert made.trials["g"].tolist().count("b") >= 2
 
 
 def test_asking_and_telling_goes_on() -> None:
