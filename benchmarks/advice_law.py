@@ -106,7 +106,7 @@ ALL = (
         "span_f1",
         ("transfer_f1", "ami", "n_aux", "n"),
         (),
-        "c0*ami*sqrt(n)*n_aux**c1",
+        "c0*ami*log(n_aux/c1)",
     ),
 )
 

@@ -48,7 +48,7 @@ STUDIES = (
     "teacher-relatedness",
     "weighting",
 )
-LEFT_OUT = ("settings", "message", "finished", "version", "commit", "host", "torch")
+LEFT_OUT = ("settings", "message", "finished", "version", "commit", "host", "torch", "loops")
 """Columns that are the same in all rows, or say something of the machine and nothing of a model."""
 READING = (
     *("affixes", "licence", "lowercase", "max_types", "options", "shared", "vectors", "vocabulary"),
