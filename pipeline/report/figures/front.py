@@ -19,6 +19,7 @@ from string import ascii_uppercase
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from mtl_laws.pipeline.laws.law import Law
@@ -40,6 +41,11 @@ UNEXPLAINED = "unexplained fraction, extrapolated (1 − R²)"
 EXTRAPOLATED_RMSE = "extrapolated error (RMSE)"
 #: laws that have a letter as their name
 MOST_LETTERS = 12
+#: where a label can stand, in points from its mark, the best place first
+BESIDE = tuple((dx, dy) for far in (0, 8, 16) for dy in (5 + far, -12 - far) for dx in (4, -4))
+BESIDE_SELECTED = ((-5, -12), (-5, 5), (5, -12), (5, 5))
+#: width of a character, in units of the font size
+LETTER = 0.7
 #: errors above this many times the best valid one are drawn at the upper edge
 OFF_SCALE = 30.0
 #: an unexplained fraction of 1 is no better than the mean of the data; a little more is still shown
@@ -154,6 +160,7 @@ def draw_front(front: Front) -> Drawing | None:
         _draw_entry(axes, entry, ceiling)
     _scale(axes, entries, ceiling)
     label_axes(axes, "complexity (nodes of the formula)", measure)
+    _draw_labels(axes, figure, entries, ceiling)
     return Drawing(
         name="front",
         title="Complexity against extrapolated error",
@@ -184,8 +191,7 @@ def _draw_entry(axes: Axes, entry: Entry, ceiling: float) -> None:
     height = _height(entry, ceiling)
     beyond = (entry.error or 0.0) > ceiling
     marker = "^" if beyond else ("o" if entry.law.valid else "X")
-    doubtful = not entry.law.valid or entry.law.limits
-    colour = LAW.light if entry.selected else (MUTED.light if doubtful else INK.light)
+    colour = _colour(entry)
     (mark,) = axes.plot(
         [entry.law.complexity],
         [height],
@@ -199,20 +205,46 @@ def _draw_entry(axes: Axes, entry: Entry, ceiling: float) -> None:
         zorder=4 if entry.selected else 3,
     )
     mark.set_gid(entry.key)
-    _draw_label(axes, entry, height, colour)
 
 
-def _draw_label(axes: Axes, entry: Entry, height: float, colour: str) -> None:
-    axes.annotate(
-        f"selected  {entry.label}" if entry.selected else entry.label,
-        (entry.law.complexity, height),
-        xytext=(-5, -12) if entry.selected else (4, 5),
-        ha="right" if entry.selected else "left",
-        textcoords="offset points",
-        color=colour,
-        fontsize=FONT_SIZE - (0 if entry.selected else 1 if entry.label.isalpha() else 1.8),
-        fontweight="bold" if entry.selected else "normal",
-    )
+def _colour(entry: Entry) -> str:
+    doubtful = not entry.law.valid or entry.law.limits
+    return LAW.light if entry.selected else (MUTED.light if doubtful else INK.light)
+
+
+def _draw_labels(axes: Axes, figure: Figure, entries: Sequence[Entry], ceiling: float) -> None:
+    """A label beside every mark, the selected law's first, where it covers no other label."""
+    figure.draw_without_rendering()  # the place of the axes is known from here on
+    taken: list[tuple[float, float, float, float]] = []
+    for entry in sorted(entries, key=lambda one: (not one.selected, not one.label.isalpha())):
+        text = f"selected  {entry.label}" if entry.selected else entry.label
+        size = FONT_SIZE - (0 if entry.selected else 1 if entry.label.isalpha() else 1.8)
+        at = (entry.law.complexity, _height(entry, ceiling))
+        x, y = axes.transData.transform(at) * 72 / figure.dpi
+        boxes = {}
+        for dx, dy in BESIDE_SELECTED if entry.selected else BESIDE:
+            left = x + dx - (LETTER * size * len(text) if dx < 0 else 0.0)
+            boxes[dx, dy] = (left, y + dy, left + LETTER * size * len(text), y + dy + size)
+        place = min(boxes, key=lambda key: sum(_common(boxes[key], other) for other in taken))
+        taken.append(boxes[place])
+        axes.annotate(
+            text,
+            at,
+            xytext=place,
+            ha="right" if place[0] < 0 else "left",
+            textcoords="offset points",
+            color=_colour(entry),
+            fontsize=size,
+            fontweight="bold" if entry.selected else "normal",
+        )
+
+
+def _common(
+    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
+) -> float:
+    """Area that two boxes (left, bottom, right, top) have in common."""
+    across = min(one[2], other[2]) - max(one[0], other[0])
+    return max(across, 0.0) * max(min(one[3], other[3]) - max(one[1], other[1]), 0.0)
 
 
 def _scale(axes: Axes, entries: Sequence[Entry], ceiling: float) -> None:

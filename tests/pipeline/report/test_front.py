@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.report.figures.canvas import spread
@@ -86,3 +87,25 @@ def test_labels_are_spread_without_leaving_their_order() -> None:
     assert heights[3] == 0.1
     assert heights[1] - heights[0] >= 0.1 - 1e-6
     assert heights[2] - heights[1] >= 0.1 - 1e-6
+
+
+def test_no_label_of_a_crowded_front_covers_another(laws: LawSet) -> None:
+    many = [
+        laws.front[0].model_copy(
+            update={
+                "complexity": 3 + k % 4,
+                "expression": f"{k}*n",
+                "scores": {"r2_extrapolation": 0.9 + 0.0005 * k},
+            }
+        )
+        for k in range(14)
+    ]
+    drawing = draw_front(build_front(many, many[-1]))
+    assert drawing is not None
+    canvas = FigureCanvasAgg(drawing.figure)
+    canvas.draw()
+    (axes,) = drawing.figure.axes
+    boxes = [text.get_window_extent(canvas.get_renderer()) for text in axes.texts]
+    assert len(boxes) == len(many)
+    for place, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[place + 1 :])
