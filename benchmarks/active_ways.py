@@ -31,7 +31,7 @@ ROUNDS = 5
 """Rounds of choosing and fitting in which a budget is spent."""
 REPEATS = 10
 """Repeats of what is random."""
-BIG = 1e100
+BIG = 1e30
 """Slopes of a form are at most this."""
 MOST_GOAL = 40
 """Points of the goal that a choice looks at; all of them are scored."""
