@@ -31,6 +31,8 @@ ROUNDS = 5
 """Rounds of choosing and fitting in which a budget is spent."""
 REPEATS = 10
 """Repeats of what is random."""
+BIG = 1e30
+"""Slopes of a form are at most this."""
 MOST_GOAL = 40
 """Points of the goal that a choice looks at; all of them are scored."""
 
@@ -118,6 +120,12 @@ def ours(form: Expression, offer: Offer, budget: float, seed: int) -> list[int]:
     return chosen
 
 
+def slopes_of(form: Expression, columns: Mapping[str, Floats], theta: Floats) -> Floats:
+    """Derivatives (C, P) of the form by its constants; those that are not finite count as 0."""
+    slopes = form.jacobian(columns, theta[None])[1][0].T
+    return np.clip(np.nan_to_num(slopes, posinf=0.0, neginf=0.0), -BIG, BIG)
+
+
 def optimal(kind: str) -> Way:
     """D- or V-optimal design at the best fit, per cost, in the same rounds from the same pilot."""
 
@@ -131,10 +139,10 @@ def optimal(kind: str) -> Way:
             if fit is None:
                 break
             slopes, goal = (
-                np.nan_to_num(form.jacobian(columns, fit.theta[None])[1][0].T, posinf=0, neginf=0)
+                slopes_of(form, columns, fit.theta)
                 for columns in (offer.pool.candidates, offer.pool.goal)
             )
-            size = np.sqrt((np.clip(slopes, -1e100, 1e100) ** 2).mean(axis=0))
+            size = np.sqrt((slopes**2).mean(axis=0))
             slopes, goal = slopes / np.where(size > 0, size, 1), goal / np.where(size > 0, size, 1)
             inverse = np.linalg.inv(slopes[chosen].T @ slopes[chosen] + 1e-6 * np.eye(len(size)))
             share = (budget - offer.cost[chosen].sum()) / left

@@ -235,10 +235,9 @@ def _proposal(
     if budget is not None and budget < cheapest:
         return None
     goal = asked_table(ordinary, names).drop_duplicates(ignore_index=True)
-    by_cost = budget is not None or not knowledge.forms  # a budget of trials counts them alike
     request = Request(
         candidates=candidates,
-        cost="cost" if by_cost else None,
+        cost="cost",
         count=count,
         budget=budget,
         goal=None if study.laws.domain else goal,

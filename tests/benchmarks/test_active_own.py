@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import active_own as bench
+from active_ways import ROUNDS
 from mtl_laws.pipeline.laws.question import Question
 
 QUESTION = Question("y", {"N": "N", "E": "E"}, (0.0, None))
@@ -36,7 +37,7 @@ def test_trials_are_paid_for_and_seen_only_once_they_are_chosen(trials: pd.DataF
     assert trials["cost"][chosen].sum() <= 0.2 + 1e-9
     assert seen == sorted(seen)
     assert seen[0] == 0
-    assert len(seen) == bench.ROUNDS
+    assert len(seen) == ROUNDS
     assert seen[-1] < len(chosen)
 
 

@@ -51,8 +51,7 @@ class DesignRules:
     length : … over this distance, in widths of the candidates, …
     waves : … as a sum of so many random waves.
     cost_powers : a trial is worth its drop of error over its cost to a power; of these powers, that
-        with the least error when the budget is spent: the better of the drop alone and the drop
-        per cost (Leskovec et al. 2007); without a budget the last.
+        with the least error when the budget is spent.
     first_share : fraction of the budget that the first design may spend.
     first_power : power of the cost in the first design.
     replicates : every so many trials of a first design, one is a replicate of the cheapest; a
@@ -72,7 +71,7 @@ class DesignRules:
     discrepancy: float = 3.0
     length: float = 1.0
     waves: int = 100
-    cost_powers: tuple[float, ...] = (0.0, 1.0)
+    cost_powers: tuple[float, ...] = (0.4, 1.0)
     first_share: float = 0.3
     first_power: float = 0.3
     replicates: int = 5

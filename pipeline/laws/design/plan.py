@@ -69,7 +69,7 @@ def plan(
     available : (C,) candidates that may be chosen; all where None.
     """
     free = np.ones(len(pool), bool) if available is None else available
-    powers = rules.cost_powers if budget is not None else rules.cost_powers[-1:]
+    powers = rules.cost_powers if budget is not None else rules.cost_powers[:1]
     ways = [_greedy(beliefs, pool, count, budget, free, power) for power in powers]
     order, drops, error = min(ways, key=lambda way: way[2])
     before = sum(belief.error for belief in beliefs)
