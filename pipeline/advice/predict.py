@@ -25,6 +25,7 @@ Floats = NDArray[np.float64]
 
 #: a law whose target begins so predicts gains; any other one scores
 GAIN = "gain"
+SIZES = ("n", "n_aux")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,8 +176,8 @@ class GainPredictor:
         if self.law.target.startswith(GAIN):
             gain = law.bands(together)
             if self.law.errors is not None:
-                held = law.bands(self._held(together))
-                n = np.array([one.n for one in statistics], float)
+                held = nearer_to_zero(gain, law.bands(self._held(together)))
+                n = np.minimum([float(one.n) for one in statistics], self._largest("n"))
                 gain = self.law.errors.widened(replace(held, outside=gain.outside), n)
             if self.alone is not None:
                 columns = {name: _column([single], name) for name in self.alone.factors}
@@ -240,19 +241,23 @@ class GainPredictor:
         return {name: _column(statistics, key) for name, key in self.law.sources.items()}
 
     def _held(self, columns: Mapping[str, Floats]) -> dict[str, Floats]:
-        """The columns with n at the end of its fitted range, where it lies beyond.
+        """The columns with sizes at the end of their fitted range, where they lie beyond.
 
-        Gains on real corpora were measured up to there, and they shrink with n: what they are at
-        the end bounds what they are beyond.
+        Gains on real corpora were measured up to there. They shrink with n and level off with
+        n_aux: what they are at the end bounds what they are beyond.
         """
-        uncertainty = self.law.law.uncertainty
-        ranges = {} if uncertainty is None else uncertainty.ranges
+        keys = self.law.sources
         return {
-            name: np.minimum(column, ranges[name][1])
-            if self.law.sources[name] == "n" and name in ranges
-            else column
+            name: np.minimum(column, self._largest(keys[name])) if keys[name] in SIZES else column
             for name, column in columns.items()
         }
+
+    def _largest(self, key: str) -> float:
+        """The largest value of a factor that the law was fitted on; infinite if not known."""
+        uncertainty = self.law.law.uncertainty
+        ranges = {} if uncertainty is None else uncertainty.ranges
+        names = (name for name, own in self.law.sources.items() if own == key and name in ranges)
+        return next((ranges[name][1] for name in names), np.inf)
 
     def _most_auxiliaries(self) -> int:
         """The number of auxiliaries up to which T stays in the fitted region."""
@@ -261,6 +266,23 @@ class GainPredictor:
         if uncertainty is None or T is None or T not in uncertainty.ranges:
             return self.rules.largest
         return min(self.rules.largest, int(uncertainty.ranges[T][1]) - 1)
+
+
+def nearer_to_zero(first: Bands, second: Bands) -> Bands:
+    """Row by row the bands whose mean is nearer to 0, with the region of the first."""
+    take = np.abs(second.mean) < np.abs(first.mean)
+
+    def chosen(one: Band | None, other: Band | None) -> Band | None:
+        if one is None or other is None:
+            return one
+        return np.where(take, other[0], one[0]), np.where(take, other[1], one[1])
+
+    return replace(
+        first,
+        mean=np.where(take, second.mean, first.mean),
+        law=chosen(first.law, second.law),
+        run=chosen(first.run, second.run),
+    )
 
 
 def bounded(law: Law, columns: Mapping[str, Floats]) -> Bands:

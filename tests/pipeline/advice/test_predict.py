@@ -84,6 +84,12 @@ def test_beyond_the_measured_tokens_a_shipped_law_is_held_at_their_end() -> None
     held = predictor("0.001*n", "gain", ranges, ERRORS).predict(SINGLES)[0]
     assert held.gain.value == pytest.approx(0.4), "n = 500 counts as 400"
     assert held.outside == ("n",)
+    falls = predictor("40/n", "gain", ranges, ERRORS).predict(SINGLES)[0]
+    assert falls.gain.value == pytest.approx(0.08), "a gain that shrinks goes on to do so"
+    for one in (held, falls):
+        assert one.gain.law is not None
+        half = (one.gain.law[1] - one.gain.law[0]) / 2
+        assert half == pytest.approx(ERRORS.width * ERRORS.deviations(np.array([400.0]))[0][0])
     free = predictor("0.001*n", "gain", ranges).predict(SINGLES)[0]
     assert free.gain.value == pytest.approx(0.5), "a law of the user's own is not held"
 
