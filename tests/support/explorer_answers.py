@@ -7,7 +7,6 @@ from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from mtl_laws import LawSet
@@ -83,6 +82,5 @@ def _column(said: Sequence[Mapping[str, Any]], name: str) -> list[float]:
 
 
 def _close(said: Sequence[float], truth: pd.Series[float], scale: float) -> None:
-    values: npt.NDArray[np.float64] = truth.to_numpy(dtype=float)
     numbers = np.array(said, dtype=float)
-    np.testing.assert_allclose(numbers, values, rtol=1e-9, atol=1e-12 * scale)
+    np.testing.assert_allclose(numbers, truth.to_numpy(dtype=float), rtol=1e-9, atol=1e-12 * scale)

@@ -32,7 +32,7 @@ EVIL = "<img src=x onerror=alert(1)>|$`"
 class Outline(HTMLParser):
     """Tags, ids, attributes and text of a page; raises on tags that do not close."""
 
-    VOID = frozenset({"meta", "link", "br", "img", "path", "use", "rect"})
+    VOID = frozenset({"meta", "link", "br", "img", "input", "path", "use", "rect"})
 
     def __init__(self, text: str) -> None:
         super().__init__()
