@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
-from mtl_laws import LawSet
+from mtl_laws import LawSet, advise
+from mtl_laws.pipeline.advice.advice import write_advice
 from mtl_laws.pipeline.laws.record import Roles
 from mtl_laws.pipeline.report import ReportContext, write_report
 from mtl_laws.pipeline.report.figures.front import build_front
 from support.asked_laws import asked_laws, rows
 from support.explorer_answers import assert_same_answers, grid
+from support.planted_laws import HARBOUR
 from support.planted_report import planted_curves, planted_laws, report_table
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -107,6 +109,16 @@ def test_nothing_overflows_overlaps_or_is_faint(opened: Open, width: int, theme:
     assert page.evaluate(PROBE) == CLEAN
     # outside the fitted region, too
     page.fill("#explore-0", "50000")
+    assert page.evaluate(PROBE) == CLEAN
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [DESKTOP, SMALL_PHONE])
+def test_the_page_of_an_advice_is_as_clean(
+    opened: Open, tmp_path: Path, width: int, theme: str
+) -> None:
+    write_advice(advise(HARBOUR, "pos", tokens=100), tmp_path)
+    page = opened(width, tmp_path / "advice.html", color_scheme=theme)
     assert page.evaluate(PROBE) == CLEAN
 
 
