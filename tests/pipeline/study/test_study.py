@@ -14,6 +14,7 @@ from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.io.blocks import reference
 from mtl_laws.pipeline.study.study import Study, commented_study, shipped_studies
 from mtl_laws.pipeline.study.trials import expand
+from support.planted_laws import HARBOUR
 
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 DOCUMENT = Path(__file__).parents[3] / "docs" / "study.md"
@@ -226,7 +227,8 @@ def test_the_document_holds_the_reference_as_it_is_now() -> None:
     assert reference(Study) in DOCUMENT.read_text(encoding="utf-8"), stale
 
 
-def test_the_example_in_the_document_is_a_study() -> None:
+def test_the_example_in_the_document_is_a_study(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(HARBOUR.parents[1])  # a folder with `example`, as the command writes it
     examples = DOCUMENT.read_text(encoding="utf-8").split("```yaml\n")[1:]
     assert examples
     for example in examples:
