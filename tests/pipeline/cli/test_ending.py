@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import signal
 import sys
+from contextlib import suppress
 
 import pytest
 import typer
@@ -93,3 +95,28 @@ def test_only_run_and_fit_resume(name: str, line: str, capsys: pytest.CaptureFix
 
     assert exit_code(commands, (name,)) == 130
     assert capsys.readouterr().err == line
+
+
+def test_an_interrupt_of_which_a_library_makes_another_error_is_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    commands = typer.Typer(cls=Commands)
+
+    @commands.command("other", cls=Command)
+    def other() -> None:
+        pass
+
+    @commands.command("run", cls=Command)
+    def swallowed() -> None:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        raise TypeError("arrays cannot be compared")  # as numpy says when it is interrupted
+
+    @commands.command("fails", cls=Command)
+    def fails() -> None:
+        raise TypeError("arrays cannot be compared")
+
+    assert exit_code(commands, ("run",)) == 130
+    assert capsys.readouterr().err.startswith("mtl-laws: interrupted")
+    with pytest.raises(TypeError):
+        exit_code(commands, ("fails",))
