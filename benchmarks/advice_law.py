@@ -171,13 +171,17 @@ def _residuals(
 
 def compare(laws: LawSet, cells: pd.DataFrame) -> tuple[Law, Floats]:
     """Print every law's error on corpora left out; return the law of our form, and predictions."""
-    target, corpus = cells["gain"].to_numpy(float), cells["corpus"].to_numpy()
     for law in [*laws.front, *laws.forms]:
         predicted = left_out(law, cells)
-        squares = [np.mean((predicted - target)[corpus == k] ** 2) for k in np.unique(corpus)]
-        error, rank = np.sqrt(np.mean(squares)), spearmanr(predicted, target).statistic
+        error, rank = rmse(cells, predicted), spearmanr(predicted, cells["gain"]).statistic
         print(f"  {law.complexity:3d} nodes  {error:.4f}  {rank:.3f}  {law.template}")
     return laws.forms[0], left_out(laws.forms[0], cells)
+
+
+def rmse(cells: pd.DataFrame, predicted: Floats) -> float:
+    """Root mean squared error of predicted gains, every corpus with the same weight."""
+    squares = (predicted - cells["gain"].to_numpy(float)) ** 2
+    return float(np.sqrt(pd.Series(squares).groupby(cells["corpus"].to_numpy()).mean().mean()))
 
 
 def gain_errors(cells: pd.DataFrame, predicted: Floats) -> GainErrors:
@@ -223,10 +227,15 @@ def _deviation(errors: Floats, n: Floats) -> tuple[float, float]:
     return float(np.exp(fitted[0])), float(np.exp(fitted[1]))
 
 
+def clear_gains(cells: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which rows have a mean gain that differs clearly from 0."""
+    return np.abs(cells["gain"].to_numpy(float)) > CLEAR * cells["se"].to_numpy(float)
+
+
 def agreement(cells: pd.DataFrame, predicted: Floats) -> dict[str, float]:
     """How predictions agree with measured gains."""
     gain = cells["gain"].to_numpy(float)
-    clear = np.abs(gain) > CLEAR * cells["se"].to_numpy(float)
+    clear = clear_gains(cells)
     right = np.sign(predicted) == np.sign(gain)
     return {
         "spearman": float(spearmanr(predicted, gain).statistic),
@@ -312,11 +321,15 @@ def main() -> None:
         }
         results[gains.name] = {
             "law": law.expression,
+            "cells": len(cells) // len(DRAWS),
+            "rmse": rmse(cells, predicted),
             "coverage": coverage(cells, predicted),
             "errors": asdict(errors),
             "agreement": {name: agreement(cells, values) for name, values in ways.items()},
             "regret": regret(cells, ways),
             "positive": float((cells["gain"] > 0).mean()),
+            "positive_clear": float((cells["gain"] > 0)[clear_gains(cells)].mean()),
+            "clear": int(clear_gains(cells).sum()) // len(DRAWS),
             "by_n": {
                 int(n): {
                     "measured": float(part["gain"].mean()),

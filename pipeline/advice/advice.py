@@ -182,7 +182,7 @@ def answer_request(
         laws="the law that comes with mtl-laws" if given is None else str(request.laws),
         suggestions=tuple(order),
         best=best,
-        warnings=tuple(cautions(law, corpus_profile, sizes, singles)),
+        warnings=tuple(cautions(law, corpus_profile, sizes, singles, vectors is not None)),
         vectors=None if vectors is None else vectors.source,
         left_out=layers.left_out,
         errors=law.errors,

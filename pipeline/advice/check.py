@@ -45,7 +45,7 @@ class CheckPlan:
     Attributes
     ----------
     encoder : of the taggers.
-    pilot : training tokens of the main task in the training that tells how long the others take.
+    pilot : main-task tokens of the training that is timed.
     seeds : trainings of each set.
     top : number of suggestions.
     metric : the score that is compared.
@@ -151,14 +151,16 @@ class TrainingRunner:
                 for (setup, seed), outcome in zip(group, outcomes, strict=True):
                     yield setup, seed, outcome
 
-    def expected_seconds(self, setups: Sequence[Setup], pilot: Setup) -> float:
-        """Seconds that setups will take, one seed each, from a training of a small pilot.
+    def expected_seconds(
+        self, setups: Sequence[Setup], seeds: Sequence[int], pilot: Setup
+    ) -> float:
+        """Seconds that setups will take, from a small pilot that is timed after one to warm up.
 
-        It is trained twice, and the second training timed: the first one warms up.
+        The seeds of a setup are trained as one group, as those of the pilot are.
         """
-        list(self.train([pilot], [0]))
+        list(self.train([pilot], seeds[:1]))
         start = time.perf_counter()
-        list(self.train([pilot], [0]))
+        list(self.train([pilot], seeds))
         return (time.perf_counter() - start) * sum(map(self._cost, setups)) / self._cost(pilot)
 
     def _cost(self, setup: Setup) -> float:
@@ -271,7 +273,7 @@ def _scores(
     total, done = len(trained) * plan.seeds, 0
     progress("timing", 0, 0)
     pilot = replace(setups[0].alone, n=min(setups[0].n, plan.pilot))
-    seconds = plan.seeds * runner.expected_seconds(trained, pilot)
+    seconds = runner.expected_seconds(trained, range(plan.seeds), pilot)
     stage = f"training {total} models, about {duration(seconds)}"
 
     def tick(finished: int) -> None:

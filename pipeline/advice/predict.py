@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 #: a law whose target begins so predicts gains; any other one scores
 GAIN = "gain"
-SIZES = ("n", "n_aux")
+HELD = ("n", "n_aux", "ami")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +177,7 @@ class GainPredictor:
             gain = law.bands(together)
             if self.law.errors is not None:
                 held = nearer_to_zero(gain, law.bands(self._held(together)))
-                n = np.minimum([float(one.n) for one in statistics], self._largest("n"))
+                n = np.minimum([float(one.n) for one in statistics], self._fitted("n")[1])
                 gain = self.law.errors.widened(replace(held, outside=gain.outside), n)
             if self.alone is not None:
                 columns = {name: _column([single], name) for name in self.alone.factors}
@@ -241,23 +241,23 @@ class GainPredictor:
         return {name: _column(statistics, key) for name, key in self.law.sources.items()}
 
     def _held(self, columns: Mapping[str, Floats]) -> dict[str, Floats]:
-        """The columns with sizes at the end of their fitted range, where they lie beyond.
+        """The columns with sizes and AMI at the end of their fitted range, where they lie beyond.
 
         Gains on real corpora were measured up to there. They shrink with n and level off with
         n_aux: what they are at the end bounds what they are beyond.
         """
         keys = self.law.sources
         return {
-            name: np.minimum(column, self._largest(keys[name])) if keys[name] in SIZES else column
+            name: np.clip(column, *self._fitted(keys[name])) if keys[name] in HELD else column
             for name, column in columns.items()
         }
 
-    def _largest(self, key: str) -> float:
-        """The largest value of a factor that the law was fitted on; infinite if not known."""
+    def _fitted(self, key: str) -> tuple[float, float]:
+        """The range of a factor that the law was fitted on; infinite if not known."""
         uncertainty = self.law.law.uncertainty
         ranges = {} if uncertainty is None else uncertainty.ranges
         names = (name for name, own in self.law.sources.items() if own == key and name in ranges)
-        return next((ranges[name][1] for name in names), np.inf)
+        return next((ranges[name] for name in names), (-np.inf, np.inf))
 
     def _most_auxiliaries(self) -> int:
         """The number of auxiliaries up to which T stays in the fitted region."""

@@ -159,9 +159,18 @@ def headline(advice: Advice) -> str:
 
 
 def cautions(
-    law: AdviceLaw, profile: Profile, sizes: TokenCounts, ranked: Sequence[Suggestion]
+    law: AdviceLaw,
+    profile: Profile,
+    sizes: TokenCounts,
+    ranked: Sequence[Suggestion],
+    frozen: bool = False,
 ) -> Iterator[str]:
-    """Limits of the predictions that the reader should know, in sentences."""
+    """Limits of the predictions that the reader should know, in sentences.
+
+    Parameters
+    ----------
+    frozen : whether taggers start from frozen vectors.
+    """
     main = profile.main
     if law.family != "layers":
         origin = (
@@ -172,6 +181,11 @@ def cautions(
         yield (
             f"The law {origin}. Your corpus may behave differently: "
             "a check measures the gain on it."
+        )
+    if frozen and law.errors is None:
+        yield (
+            "The law does not record whether its taggers started from frozen vectors. Here only "
+            "the probe reads them."
         )
     if sizes.n > main.tokens:
         yield (

@@ -15,7 +15,7 @@ from mtl_laws.pipeline.advice.present import Advice, as_text
 from mtl_laws.pipeline.cli.app import main
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.simulator import Corpus
-from support.planted_laws import HARBOUR
+from support.planted_laws import HARBOUR, write_laws
 
 
 @cache
@@ -46,6 +46,15 @@ def test_the_probe_reads_the_vectors_and_the_law_is_that_of_vectors(tmp_path: Pa
     assert words.to_json()["vectors"] is None
     assert "on frozen vectors" in as_text(frozen)
     assert "frozen vectors" not in as_text(words)
+
+
+def test_a_law_of_ones_own_is_said_to_know_nothing_of_vectors(tmp_path: Path) -> None:
+    files = CorpusFiles(paths=(HARBOUR,), vectors=vectors_of_words(tmp_path / "vectors.npy"))
+    laws = write_laws(tmp_path / "laws.json", "0.5 + 0.1*ami*(T - 1)")
+    request = AdviceRequest(corpus=files, main="pos", auxiliaries=("chunk",), laws=laws, n=150)
+    own = answer_request(request).warnings
+    assert any("frozen vectors" in line for line in own)
+    assert not any("frozen" in line for line in advice_on(files.vectors).warnings)
 
 
 def test_a_file_of_another_corpus_is_refused(

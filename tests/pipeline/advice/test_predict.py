@@ -94,6 +94,14 @@ def test_beyond_the_measured_tokens_a_shipped_law_is_held_at_their_end() -> None
     assert free.gain.value == pytest.approx(0.5), "a law of the user's own is not held"
 
 
+def test_beyond_the_measured_relatedness_no_more_is_claimed_than_at_its_end() -> None:
+    ranges = {**RANGES, "ami": (0.0, 0.1)}
+    pos = predictor("ami", "gain", ranges, ERRORS).predict(SINGLES)[0]
+    assert pos.statistics.ami > 0.1
+    assert pos.gain.value == pytest.approx(0.1)
+    assert pos.outside == ("ami",)
+
+
 def test_a_larger_set_has_to_be_better_by_a_margin() -> None:
     one = predictor("0.001*T", "gain", ranges={**RANGES, "T": (1.0, 3.0)})
     assert one.predict([("pos", "chunk")])[0].gain.value > one.predict(SINGLES)[0].gain.value
