@@ -115,7 +115,8 @@ class Suggestion:
     gain : their difference.
     helps : probability that training together helps at all; None if it is not known.
     outside : factors whose values lie beyond what the law was fitted on.
-    statistics : what the prediction was computed from.
+    statistics : what the prediction was computed from; a size or an AMI that lies beyond the
+        fitted range is the end of it, if the gain is nearer to 0 there.
     """
 
     auxiliaries: LayerSet
@@ -176,9 +177,13 @@ class GainPredictor:
         if self.law.target.startswith(GAIN):
             gain = law.bands(together)
             if self.law.errors is not None:
-                held = nearer_to_zero(gain, law.bands(self._held(together)))
+                ends = [self._held(one) for one in statistics]
+                held = law.bands(self._columns(ends))
+                nearer = np.abs(held.mean) < np.abs(gain.mean)
                 n = np.minimum([float(one.n) for one in statistics], self._fitted("n")[1])
-                gain = self.law.errors.widened(replace(held, outside=gain.outside), n)
+                gain = self.law.errors.widened(chosen(nearer, held, gain), n)
+                rows = zip(nearer, ends, statistics, strict=True)
+                statistics = [end if take else one for take, end, one in rows]
             if self.alone is not None:
                 columns = {name: _column([single], name) for name in self.alone.factors}
                 score = bounded(self.alone, columns)
@@ -240,17 +245,15 @@ class GainPredictor:
         """Factor of the law -> values (N,)."""
         return {name: _column(statistics, key) for name, key in self.law.sources.items()}
 
-    def _held(self, columns: Mapping[str, Floats]) -> dict[str, Floats]:
-        """The columns with sizes and AMI at the end of their fitted range, where they lie beyond.
+    def _held(self, one: Statistics) -> Statistics:
+        """The statistics with sizes and AMI at the end of their fitted range, if they lie beyond.
 
         Gains on real corpora were measured up to there. They shrink with n and level off with
         n_aux: what they are at the end bounds what they are beyond.
         """
-        keys = self.law.sources
-        return {
-            name: np.clip(column, *self._fitted(keys[name])) if keys[name] in HELD else column
-            for name, column in columns.items()
-        }
+        keys = [key for key in HELD if key in self.law.sources.values()]
+        ends = {key: float(np.clip(getattr(one, key), *self._fitted(key))) for key in keys}
+        return replace(one, **ends)
 
     def _fitted(self, key: str) -> tuple[float, float]:
         """The range of a factor that the law was fitted on; infinite if not known."""
@@ -268,20 +271,19 @@ class GainPredictor:
         return min(self.rules.largest, int(uncertainty.ranges[T][1]) - 1)
 
 
-def nearer_to_zero(first: Bands, second: Bands) -> Bands:
-    """Row by row the bands whose mean is nearer to 0, with the region of the first."""
-    take = np.abs(second.mean) < np.abs(first.mean)
+def chosen(take: NDArray[np.bool_], first: Bands, second: Bands) -> Bands:
+    """The first bands in the rows (N,) to take, else the second; the region is of the second."""
 
-    def chosen(one: Band | None, other: Band | None) -> Band | None:
+    def band(one: Band | None, other: Band | None) -> Band | None:
         if one is None or other is None:
-            return one
-        return np.where(take, other[0], one[0]), np.where(take, other[1], one[1])
+            return other
+        return np.where(take, one[0], other[0]), np.where(take, one[1], other[1])
 
     return replace(
-        first,
-        mean=np.where(take, second.mean, first.mean),
-        law=chosen(first.law, second.law),
-        run=chosen(first.run, second.run),
+        second,
+        mean=np.where(take, first.mean, second.mean),
+        law=band(first.law, second.law),
+        run=band(first.run, second.run),
     )
 
 
