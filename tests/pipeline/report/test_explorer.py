@@ -170,7 +170,7 @@ def test_a_field_begins_at_the_middle_of_its_factor_without_an_exponent(
     assert made.fields[0].value == text
 
 
-NUMBERS = st.floats(-4, 4).map(lambda value: round(value, 2))
+NUMBERS = st.floats(-4, 4).map(lambda value: round(value, 2) + 0.0)  # no -0.0
 LEAVES = st.one_of(
     NUMBERS.map(Tree.number),
     st.sampled_from([Tree("factor", name="n"), Tree("factor", name="T"), Tree.constant("c0")]),
