@@ -22,7 +22,7 @@ ANSWERS = """
   return {
     mean: answer.mean, law: answer.law, run: answer.run,
     gain: data.tasks === null ? null : gain(point, level),
-    outside: outsideText(outside(point, level)), distance: distance(settled(point), level),
+    outside: outsideText(outside(point, level)), distance: distance(normalize(point), level),
     missing: missing(point, level),
   };
 })
