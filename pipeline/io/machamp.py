@@ -73,12 +73,13 @@ def _first(run: Path, stem: str) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    whole = "a whole JSON file"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise FileError(str(path), whole, f"line {error.lineno} is not JSON") from error
     except (OSError, ValueError, RecursionError) as error:
-        damaged = isinstance(error, json.JSONDecodeError)
-        reason = f"line {error.lineno} is not JSON" if damaged else str(error)
-        raise FileError(str(path), "a whole JSON file", reason) from error
+        raise FileError(str(path), whole, str(error)) from error
     if not isinstance(content, dict):
         raise UserError(str(path), "one JSON object", str(content)[:40])
     return content

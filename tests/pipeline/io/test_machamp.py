@@ -71,8 +71,8 @@ def test_what_is_no_number_of_python_floats_is_no_number(tmp_path: Path) -> None
 @pytest.mark.parametrize("part", ["name=x", "date=1", "tasks=9", "seed=9", "f1=0.9", "n=3"])
 def test_a_key_of_a_name_does_not_hide_another_column(part: str, tmp_path: Path) -> None:
     run = one_training(tmp_path, f"ner,n=2,{part}")
-    datasets = {"UD": {"tasks": {"ner": {}, "pos": {}}}}
-    (run / "dataset-configs.json").write_text(json.dumps(datasets), encoding="utf-8")
+    datasets = '{"UD": {"tasks": {"ner": {}, "pos": {}}}}'
+    (run / "dataset-configs.json").write_text(datasets, encoding="utf-8")
     (run / "params-config.json").write_text('{"random_seed": 4}', encoding="utf-8")
     with pytest.raises(UserError) as error:
         read_logs(tmp_path)
