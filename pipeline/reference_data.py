@@ -110,7 +110,8 @@ def write_example(folder: Path) -> dict[str, Path]:
 
     Raises
     ------
-    UserError : a file of that name with other content, or a folder that cannot be written.
+    UserError : a file of that name with other content, or one that cannot be read; a folder that
+        cannot be written.
     """
     from mtl_laws.pipeline.io.wholefile import write_whole
 
@@ -120,13 +121,20 @@ def write_example(folder: Path) -> dict[str, Path]:
         "study": STUDIES / "quick.yaml",
     }
     paths = {kind: folder / source.name for kind, source in sources.items()}
+    missing = {}
     for kind, path in paths.items():
-        if path.exists() and (path.is_dir() or path.read_bytes() != sources[kind].read_bytes()):
-            expected = f"a folder without another {path.name}"
-            raise UserError("folder", expected, str(folder))
+        content = sources[kind].read_bytes()
+        try:
+            if not path.exists():
+                missing[path] = content
+            elif path.read_bytes() != content:
+                raise FileExistsError
+        except OSError as error:
+            expected = f"a folder in which {path.name} is missing or unchanged"
+            raise UserError("folder", expected, str(path)) from error
     try:
-        for kind, path in paths.items():
-            write_whole(path, sources[kind].read_bytes())
+        for path, content in missing.items():
+            write_whole(path, content)
     except UserError as error:
         raise error.at("folder") from error
     return paths

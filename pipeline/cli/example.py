@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -28,4 +29,4 @@ def example(
     from mtl_laws.pipeline.reference_data import write_example
 
     for kind, path in write_example(folder).items():
-        typer.echo(f"wrote {path}, a {kind}:\n  {NEXT[kind].format(path)}")
+        typer.echo(f"wrote {path}, a {kind}:\n  {NEXT[kind].format(shlex.quote(str(path)))}")

@@ -209,15 +209,16 @@ def with_predictions(rows: pd.DataFrame, laws: LawSet | None) -> pd.DataFrame:
     if laws is None or laws.selected is None:
         return rows
     names = [column.name for column in PREDICTIONS]
+    numbered = rows.reset_index(drop=True)  # rows may share a label
     try:
-        unknown = sorted({row for row, _ in laws.undefined(rows)})
-        both = rows.join(laws.beside(rows.drop(rows.index[unknown]))[names])
+        unknown = sorted({row for row, _ in laws.undefined(numbered)})
+        both = numbered.join(laws.beside(numbered.drop(index=unknown))[names])
     except UserError:
         return rows
     both = both.replace({name: [np.inf, -np.inf] for name in names if name != OUTSIDE}, np.nan)
     if MARK in rows:
-        both.loc[rows[MARK].notna(), names] = None
-    return both
+        both.loc[numbered[MARK].notna(), names] = None
+    return both.set_axis(rows.index)
 
 
 def _fit_tables(laws: LawSet, rows: pd.DataFrame) -> list[PublishedTable]:

@@ -22,14 +22,15 @@ LAYOUT = "a table, or a folder with logs of MaChAmp (NAME/DATE/metrics.json)"
 def read_logs(folder: Path) -> pd.DataFrame:
     """The finished trainings below a folder, one per row, sorted by name and date.
 
-    Columns: ``name`` and ``date``; a column for each part ``key=value`` of the name, whose parts
-    are apart by commas; ``tasks``, the number of tasks; ``seed``; the numbers of each data set, as
-    in ``UD.max_words``; every number of ``metrics.json``. What a training lacks is missing.
+    Columns: ``name`` and ``date``; a column for each part ``key=value`` of the name; ``tasks``, the
+    number of tasks; ``seed``; the numbers of each data set, as in ``UD.max_words``; every number of
+    ``metrics.json``. The parts are separated by commas. What a training lacks is missing.
 
     Raises
     ------
     UserError
-        if there is no finished training, or a file is damaged; the path names it.
+        if there is no finished training, a file is damaged, or a key of a name is another column
+        with another value; the path names it.
     """
     rows = [_training(path) for path in sorted(folder.rglob(METRICS))]
     if not rows:
@@ -41,11 +42,6 @@ def _training(metrics: Path) -> dict[str, object]:
     """The row of one training."""
     run = metrics.parent
     row: dict[str, object] = {"name": run.parent.name, "date": run.name}
-    for part in run.parent.name.split(","):
-        key, equals, value = part.partition("=")
-        if equals:
-            number = _number(value)
-            row[key.strip()] = value.strip() if number is None else number
     datasets, params = _first(run, DATASETS), _first(run, "params-config")
     tasks: set[str] = set()
     for name, dataset in datasets.items():
@@ -55,7 +51,15 @@ def _training(metrics: Path) -> dict[str, object]:
         row["tasks"] = len(tasks)
     if "random_seed" in params:
         row["seed"] = params["random_seed"]
-    return row | _numbers(_read(metrics))
+    row |= _numbers(_read(metrics))
+    for part in run.parent.name.split(","):
+        key, equals, text = (word.strip() for word in part.partition("="))
+        number = _number(text)
+        value = text if number is None else number
+        if equals and row.setdefault(key, value) != value:
+            expected = f"{row[key]!r}, as this column has it; rename the key"
+            raise UserError(f"{run}, {key}", expected, value)
+    return row
 
 
 def _first(run: Path, stem: str) -> dict[str, Any]:
@@ -69,10 +73,13 @@ def _first(run: Path, stem: str) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    whole = "a whole JSON file"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise FileError(str(path), whole, f"line {error.lineno} is not JSON") from error
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(str(path), "a whole JSON file", type(error).__name__) from error
+        raise FileError(str(path), whole, str(error)) from error
     if not isinstance(content, dict):
         raise UserError(str(path), "one JSON object", str(content)[:40])
     return content
@@ -88,6 +95,6 @@ def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
-        return float(value)
-    except ValueError:
+        return None if isinstance(value, str) and "_" in value else float(value)
+    except (ValueError, OverflowError):
         return None

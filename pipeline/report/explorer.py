@@ -16,10 +16,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mtl_laws.pipeline.laws.bands import LEVEL, RIVAL_REACH, WIDTH, Rival, Uncertainty
 from mtl_laws.pipeline.laws.law import Law
 from mtl_laws.pipeline.laws.lawset import LawSet
-from mtl_laws.pipeline.laws.region import Axis, Region
+from mtl_laws.pipeline.laws.region import Region
 from mtl_laws.pipeline.report.figure_text import axis_text
 from mtl_laws.pipeline.report.figures.curves import span
 from mtl_laws.pipeline.report.surface import Surface, finite
@@ -84,12 +86,14 @@ def explorer(laws: LawSet, surface: Surface | None) -> Explorer | None:
     constants = Expression.parse(law.template, laws.factors).constants
     stored = law.uncertainty or Uncertainty()
     levels = _levels(law, stored.rivals, constants)
+    factors = [_factor(surface, name) for name in laws.factors]
+    measured = finite(surface.measured)
     content = {
         "target": laws.target,
         "lowerIsBetter": laws.data.lower_is_better,
         "bounds": laws.data.bounds or (None, None),
-        "measured": _ends(surface),
-        "factors": [_factor(surface, name) for name in laws.factors],
+        "measured": (float(measured.min()), float(measured.max())) if len(measured) else None,
+        "factors": factors,
         **_roles(laws),
         "tail": (1.0 - LEVEL) / 2,
         "width": WIDTH,
@@ -99,7 +103,10 @@ def explorer(laws: LawSet, surface: Surface | None) -> Explorer | None:
         "beyond": [text for text in (limits_text(law), held_out_text(law)) if text],
     }
     return Explorer(
-        fields=tuple(_field(surface, name) for name in laws.factors),
+        fields=tuple(
+            Field(name=one["name"], label=one["label"], value=_middle(surface, one["name"]))
+            for one in factors
+        ),
         along=laws.factors.index(surface.by_effect[0]),
         groups=law.levels[: len(levels)],
         groups_left_out=max(len(law.levels) - len(levels), 0),
@@ -122,11 +129,6 @@ def _levels(law: Law, rivals: Sequence[Rival], constants: Sequence[str]) -> list
     return levels
 
 
-def _ends(surface: Surface) -> tuple[float, float] | None:
-    values = finite(surface.measured)
-    return (float(values.min()), float(values.max())) if len(values) else None
-
-
 def _roles(laws: LawSet) -> dict[str, int | None]:
     """Places of the number of tasks and of the relatedness among the factors."""
     roles = laws.data.roles
@@ -135,7 +137,16 @@ def _roles(laws: LawSet) -> dict[str, int | None]:
     return {part: places.get(names.get(part, "")) for part in ("tasks", "relatedness")}
 
 
+def _middle(surface: Surface, name: str) -> str:
+    """The middle value of a factor, as it stands in its field: a whole number has every digit."""
+    value = surface.reference[name]
+    if surface.levels[name].whole:
+        return f"{value:.0f}"
+    return np.format_float_positional(value, precision=4, fractional=False, trim="-")
+
+
 def _factor(surface: Surface, name: str) -> dict[str, Any]:
+    """What the script needs to know of a factor."""
     low, high = span(surface, name)
     roles = surface.data.roles
     counts = (roles.size, roles.tasks) if roles is not None else ()
@@ -149,10 +160,6 @@ def _factor(surface: Surface, name: str) -> dict[str, Any]:
         "count": name in counts,
         "domain": surface.data.domain.get(name),
     }
-
-
-def _field(surface: Surface, name: str) -> Field:
-    return Field(name=name, label=axis_text(surface, name), value=f"{surface.reference[name]:.4g}")
 
 
 def _level(
@@ -178,7 +185,7 @@ def _level(
 def _region(region: Region, factors: Sequence[str]) -> dict[str, Any]:
     places = {name: k for k, name in enumerate(factors)}
     return {
-        "axes": [_axis(region.axes.get(name)) for name in factors],
+        "axes": [axis and axis.model_dump() for axis in map(region.axes.get, factors)],
         "edges": [
             {
                 "signs": [(places[name], sign) for name, sign in edge.signs.items()],
@@ -189,10 +196,6 @@ def _region(region: Region, factors: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _axis(axis: Axis | None) -> dict[str, Any] | None:
-    return None if axis is None else axis.model_dump()
-
-
 def _forms(law: Law, rivals: Sequence[Rival], constants: Sequence[str]) -> str:
     """An object of functions of the factors ``x`` and the constants ``c``."""
     draw = Tree.parse(law.template, law.factors)
@@ -201,13 +204,12 @@ def _forms(law: Law, rivals: Sequence[Rival], constants: Sequence[str]) -> str:
         f"mean: (x, c) => {javascript(mean, law.factors, constants)}",
         f"draw: (x, c) => {javascript(draw, law.factors, constants)}",
     ]
-    functions = [f"    (x, c) => {_rival(rival, law.factors)}" for rival in rivals]
+    functions = []
+    for rival in rivals:
+        tree = Tree.parse(rival.expression, law.factors)
+        functions.append(f"    (x, c) => {javascript(tree, law.factors, list(_own(rival)))}")
     lines.append("rivals: [\n" + ",\n".join(functions) + "\n  ]")
     return "{\n  " + ",\n  ".join(lines) + "\n}"
-
-
-def _rival(rival: Rival, factors: Sequence[str]) -> str:
-    return javascript(Tree.parse(rival.expression, factors), factors, list(_own(rival)))
 
 
 def _own(rival: Rival, level: str | None = None) -> Mapping[str, float]:

@@ -22,7 +22,7 @@ ANSWERS = """
   return {
     mean: answer.mean, law: answer.law, run: answer.run,
     gain: data.tasks === null ? null : gain(point, level),
-    outside: outsideText(outside(point, level)), distance: distance(settled(point), level),
+    outside: outsideText(outside(point, level)), distance: distance(normalize(point), level),
     missing: missing(point, level),
   };
 })
@@ -73,9 +73,9 @@ def assert_same_answers(laws: LawSet, points: pd.DataFrame, evaluate: Evaluate) 
         if laws.data.roles is not None and laws.data.roles.tasks:
             gains = laws.gain(table)
             _close([one["gain"]["mean"] for one in said], gains["gain"], scale)
-            for end, side in enumerate(("low", "high")):
-                column = [(one["gain"]["law"] or [np.nan] * 2)[end] for one in said]
-                _close(column, gains[f"law_{side}"], scale)
+            for kind, (end, side) in product(("law", "run"), enumerate(("low", "high"))):
+                column = [(one["gain"][kind] or [np.nan] * 2)[end] for one in said]
+                _close(column, gains[f"{kind}_{side}"], scale)
 
 
 def _json(points: pd.DataFrame) -> list[list[float | None]]:

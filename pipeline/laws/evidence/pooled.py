@@ -13,7 +13,7 @@ C : paired cells, B : their single-task partners (`pairs`).    R : ranges.    D 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
@@ -31,6 +31,8 @@ from mtl_laws.pipeline.symbolic.tree import Floats, Mask
 
 #: cells whose errors are drawn at once, to bound the memory
 BLOCK = 5_000
+#: pairs of places that are compared at once
+COMPARISONS = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,27 +263,53 @@ def _intervals(code: Indices, inner: bool) -> Mask:
 def pooled_means(pairs: Pairs, relatedness: str) -> Floats:
     """The mean gain (C,) over the neighbours of each cell, itself among them.
 
-    Cells of equal levels are summed first. A place in the grid of levels is found by a key that is
-    linear in its levels, modulo 2⁶⁴, so that a step along a factor adds a number to it.
+    Cells of equal levels are summed first.
     """
     codes = np.column_stack([pairs.group, *pairs.levels.values()])
     places, index = np.unique(codes, axis=0, return_inverse=True)
     index = index.ravel()
-    multipliers = np.random.default_rng(0).integers(1, 2**63, codes.shape[1], dtype=np.uint64)
+    values = (pairs.weight * pairs.gain, pairs.weight)
+    sums = np.array([np.bincount(index, value, len(places)) for value in values])
+    reaches = [0, *(0 if name == relatedness else 1 for name in pairs.levels)]
+    near = sums_by_pairs if 3 ** sum(reaches) > len(places) else sums_by_steps
+    total = near(places, sums, reaches)
+    return np.asarray((total[0] / total[1])[index])
+
+
+def sums_by_steps(places: Indices, sums: Floats, reaches: Sequence[int]) -> Floats:
+    """Sums (2, K) over the neighbours of K distinct places, in 3^F steps of F factors.
+
+    A place in the grid of levels is found by a key that is linear in its levels, modulo 2⁶⁴, so
+    that a step along a factor adds a number to it.
+
+    Parameters
+    ----------
+    places : (K, F) levels.
+    sums : (2, K), one value of each kind per place.
+    reaches : by how many levels a neighbour may differ, for each factor.
+    """
+    multipliers = np.random.default_rng(0).integers(1, 2**63, places.shape[1], dtype=np.uint64)
     keys = (places.astype(np.uint64) * multipliers).sum(axis=1, dtype=np.uint64)
     order = np.argsort(keys)
-    values = (pairs.weight * pairs.gain, pairs.weight)
-    sums = np.array([np.bincount(index, value, len(places)) for value in values])[:, order]
-    keys, total = keys[order], np.zeros(sums.shape)
-    reaches = [0, *(0 if name == relatedness else 1 for name in pairs.levels)]
+    ordered, total = keys[order], np.zeros(sums.shape)
     for step in product(*(range(-reach, reach + 1) for reach in reaches)):
         moved = keys + (np.array(step).astype(np.uint64) * multipliers).sum(dtype=np.uint64)
-        at = np.searchsorted(keys, moved).clip(max=len(keys) - 1)
-        held = keys[at] == moved
-        total[:, held] += sums[:, at[held]]
-    means = np.empty(len(keys))
-    means[order] = total[0] / total[1]
-    return np.asarray(means[index])
+        at = np.searchsorted(ordered, moved).clip(max=len(keys) - 1)
+        held = ordered[at] == moved
+        total[:, held] += sums[:, order[at[held]]]
+    return total
+
+
+def sums_by_pairs(places: Indices, sums: Floats, reaches: Sequence[int]) -> Floats:
+    """The same as `sums_by_steps`, in K² comparisons: for more steps than places."""
+    block = max(COMPARISONS // len(places), 1)
+    total = np.zeros(sums.shape)
+    for start in range(0, len(places), block):
+        near = np.ones((len(places[start : start + block]), len(places)), dtype=bool)
+        for levels, reach in zip(places.T, reaches, strict=True):
+            near &= np.abs(levels[start : start + block, None] - levels) <= reach
+        total[:, start : start + block] = sums @ near.T
+    return total
 
 
 def _region(pairs: Pairs, area: _Range, predictions: Floats) -> Region:

@@ -14,45 +14,45 @@ function power(a, b) {
 }
 
 // The point with the relatedness undefined for one task.
-function settled(point) {
+function normalize(point) {
   const alone = data.tasks !== null && point[data.tasks] === 1;
   return point.map((value, k) => (alone && k === data.relatedness ? NaN : value));
 }
 
 // Undefined factors at the middle of their domain: a valid law does not depend on them.
-function filled(point, level) {
+function impute(point, level) {
   return point.map((value, k) => (Number.isNaN(value) ? level.middle[k] : value));
 }
 
 // The mean and the 95 % intervals of the mean and of one more trial; null where none is known.
 function bands(asked, level) {
-  const point = settled(asked);
-  const x = filled(point, level);
+  const point = normalize(asked);
+  const x = impute(point, level);
   const mean = forms.mean(x, level.values);
   const draws = level.draws.map((c) => forms.draw(x, c));
   const rivals = forms.rivals.map((form, j) => form(x, level.rivals[j]));
   const drift = level.drift * Math.sqrt(distance(point, level));
-  const law = widened(mean, central(draws, mean), Math.hypot(spread(rivals, mean), drift));
-  const run = widened(mean, law, level.noise);
-  const inBounds = (ends) => ends && ends.map((end) => clipped(end, level.bounds));
-  return { mean: clipped(mean, data.bounds), law: inBounds(law), run: inBounds(run) };
+  const law = widen(mean, central(draws, mean), Math.hypot(spread(rivals, mean), drift));
+  const run = widen(mean, law, level.noise);
+  const inBounds = (ends) => ends && ends.map((end) => clip(end, level.bounds));
+  return { mean: clip(mean, data.bounds), law: inBounds(law), run: inBounds(run) };
 }
 
 // What training together adds to the main task alone; a fall where less is better.
 function gain(asked, level) {
-  const together = settled(asked);
-  const alone = settled(asked.map((value, k) => (k === data.tasks ? 1 : value)));
+  const together = normalize(asked);
+  const alone = normalize(asked.map((value, k) => (k === data.tasks ? 1 : value)));
   const sides = data.lowerIsBetter ? [alone, together] : [together, alone];
-  const [x, y] = sides.map((point) => filled(point, level));
+  const [x, y] = sides.map((point) => impute(point, level));
   const mean = forms.mean(x, level.values) - forms.mean(y, level.values);
   const draws = level.draws.map((c) => forms.draw(x, c) - forms.draw(y, c));
   const rivals = forms.rivals.map(
     (form, j) => form(x, level.rivals[j]) - form(y, level.rivals[j]));
   const away = Math.abs(distance(together, level) - distance(alone, level));
   const drift = level.drift * Math.sqrt(away);
-  const law = widened(mean, central(draws, mean), Math.hypot(spread(rivals, mean), drift));
+  const law = widen(mean, central(draws, mean), Math.hypot(spread(rivals, mean), drift));
   const noise = level.noise === null ? null : Math.SQRT2 * level.noise;
-  return { mean, law, run: widened(mean, law, noise) };
+  return { mean, law, run: widen(mean, law, noise) };
 }
 
 // The central part of the draws, widened to include the law; null without draws.
@@ -92,13 +92,13 @@ function finiteOr(value, other) {
 }
 
 // An interval with an independent error of standard deviation `sd` added in quadrature.
-function widened(mean, ends, sd) {
+function widen(mean, ends, sd) {
   if (ends === null || sd === null) return null;
   const [low, high] = ends.map((end) => Math.hypot(end - mean, data.width * sd));
   return [mean - low, mean + high];
 }
 
-function clipped(value, [low, high]) {
+function clip(value, [low, high]) {
   return Math.min(Math.max(value, low ?? -Infinity), high ?? Infinity);
 }
 
@@ -131,7 +131,7 @@ function distance(point, level, among = () => true) {
 
 // What of a point lies outside: factors beyond their range, else a corner that no row reaches.
 function outside(asked, level) {
-  const point = settled(asked);
+  const point = normalize(asked);
   const used = (k) => data.factors[k].used;
   const factors = [];
   level.ranges.forEach((range, k) => {
@@ -148,10 +148,10 @@ function outside(asked, level) {
 
 // The factors without a value at which the law depends on them.
 function missing(asked, level) {
-  const point = settled(asked);
+  const point = normalize(asked);
   return data.factors.flatMap((factor, k) => {
     if (!factor.used || !Number.isNaN(point[k])) return [];
-    const at = (value) => filled(point, level).map((other, j) => (j === k ? value : other));
+    const at = (value) => impute(point, level).map((other, j) => (j === k ? value : other));
     const [low, high] = (factor.domain ?? [0, 1]).map((end) => forms.mean(at(end), level.values));
     return Math.abs(low - high) <= 1e-9 * Math.abs(high) ? [] : [k];
   });
@@ -194,18 +194,18 @@ function withInterval(value, ends, digits = 3) {
   return `${number(value, digits)} [${ends.map((end) => number(end, digits)).join(", ")}]`;
 }
 
-function listed(texts) {
+function joinWords(texts) {
   return texts.length < 2 ? texts.join("") : `${texts.slice(0, -1).join(", ")} and ${texts.at(-1)}`;
 }
 
 // By how much a point lies outside the fitted region; empty inside.
 function outsideText({ factors, corner, distance: far }) {
   if (corner.length) {
-    const names = listed(corner.map((k) => data.factors[k].name));
+    const names = joinWords(corner.map((k) => data.factors[k].name));
     const away = `the nearest ones are ${number(far, 2)} of the fitted range away`;
     return `no row combines ${names} like this; ${away}`;
   }
-  return listed(factors.map(({ factor, value, above, limit }) => {
+  return joinWords(factors.map(({ factor, value, above, limit }) => {
     const end = `the ${above ? "largest" : "smallest"} fitted (${number(limit)})`;
     const times = limit > 0 && value > 0 ? `${number(value / limit)} times` : above ? "above" : "below";
     return `${data.factors[factor].name} = ${number(value)} is ${times} ${end}`;
@@ -279,11 +279,11 @@ function drawCurve(svg, point, level, k) {
   const measured = data.measured ?? [0, 1];
   const room = 0.35 * (measured[1] - measured[0] || 1);
   const drawn = answers.flatMap((one) => [one.mean, ...(one.law ?? [])]).filter(Number.isFinite)
-    .map((value) => clipped(value, [measured[0] - room, measured[1] + room]));
+    .map((value) => clip(value, [measured[0] - room, measured[1] + room]));
   const [bottom, top] = [Math.min(measured[0], ...drawn), Math.max(measured[1], ...drawn)];
   const across = (value) => LEFT + ((scale(value) - start) / (end - start || 1)) * (WIDTH - LEFT - RIGHT);
   const height = HEIGHT - TOP - BOTTOM;
-  const inside = (value) => clipped(value, [bottom - room, top + room]);
+  const inside = (value) => clip(value, [bottom - room, top + room]);
   const up = (value) => TOP + (1 - (inside(value) - bottom) / (top - bottom || 1)) * height;
   const xy = (value, y) => `${across(value).toFixed(1)} ${up(y).toFixed(1)}`;
 
@@ -356,14 +356,14 @@ function start(root) {
     (data.factors[k].logarithm && !counted[k] ? [Math.log, Math.exp] : [Number, Number]);
   const placeOf = (k, value) => {
     const [low, high] = data.factors[k].span, [scale] = scaleOf(k);
-    const part = (scale(clipped(value, [low, high])) - scale(low)) / (scale(high) - scale(low) || 1);
+    const part = (scale(clip(value, [low, high])) - scale(low)) / (scale(high) - scale(low) || 1);
     return Math.round(fields[k].slider.max * part);
   };
   const fromSlider = (k) => {
     const [low, high] = data.factors[k].span, [scale, back] = scaleOf(k);
     const part = fields[k].slider.value / fields[k].slider.max;
     const value = Number(back(scale(low) + part * (scale(high) - scale(low))).toPrecision(3));
-    return clipped(data.factors[k].whole ? Math.round(value) : value, [low, high]);
+    return clip(data.factors[k].whole ? Math.round(value) : value, [low, high]);
   };
   const entered = (k) => {
     const text = fields[k].input.value.trim();
@@ -377,7 +377,7 @@ function start(root) {
   // `moved` is the factor whose slider was moved: it stays where it is
   const refresh = (moved = -1) => {
     const level = data.levels[group ? group.selectedIndex : 0];
-    const point = settled(fields.map((_, k) => entered(k)));
+    const point = normalize(fields.map((_, k) => entered(k)));
     const alone = data.tasks !== null && point[data.tasks] === 1;
     const wrong = fields.map((_, k) => k).filter((k) => !accepted(k));
     const needed = wrong.length ? [] : missing(point, level);
@@ -405,7 +405,7 @@ function start(root) {
   const show = (point, level, faulty, out) => {
     const texts = { predicted: "", interval: "", gained: "", where: "" };
     if (faulty.length) {
-      texts.predicted = `No answer: ${listed(faulty.map((k) => data.factors[k].name))}`
+      texts.predicted = `No answer: ${joinWords(faulty.map((k) => data.factors[k].name))}`
         + ` ${faulty.length > 1 ? "are not numbers" : "is not a number"} that the law can take.`;
     } else {
       const answer = bands(point, level), beyond = outsideText(out);

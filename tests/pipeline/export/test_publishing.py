@@ -178,6 +178,8 @@ def test_results_have_predictions_and_controls_have_none() -> None:
     assert both["predicted_outside"].notna().tolist() == [True, False]
     lost = pd.DataFrame({"n": [100.0, 100.0], "T": [1.0, 2.0], "ami": [None, None]})
     assert with_predictions(lost, asked_laws())["predicted"].notna().tolist() == [True, False]
+    repeated = lost.set_axis([7, 7])
+    assert with_predictions(repeated, asked_laws())["predicted"].notna().tolist() == [True, False]
     taken = rows.assign(predicted=1.0)
     pd.testing.assert_frame_equal(with_predictions(taken, asked_laws()), taken)
     pd.testing.assert_frame_equal(with_predictions(rows[["T"]], asked_laws()), rows[["T"]])

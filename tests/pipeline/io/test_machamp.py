@@ -55,6 +55,42 @@ def test_configurations_may_be_missing_and_values_may_be_text(tmp_path: Path) ->
     assert row == {"n": 2000.0, "sharing": "hard", "best_dev_upos_accuracy": 0.8}
 
 
+def one_training(folder: Path, name: str, metrics: str = '{"f1": 0.8}') -> Path:
+    run = folder / name / "2026.01.01_00.00.00"
+    run.mkdir(parents=True)
+    (run / "metrics.json").write_text(metrics, encoding="utf-8")
+    return run
+
+
+def test_what_is_no_number_of_python_floats_is_no_number(tmp_path: Path) -> None:
+    one_training(tmp_path, "n=1_000,k=2", f'{{"f1": 0.8, "parameters": {10**400}}}')
+    (row,) = read_logs(tmp_path).drop(columns=["name", "date"]).to_dict("records")
+    assert row == {"f1": 0.8, "n": "1_000", "k": 2.0}
+
+
+@pytest.mark.parametrize("part", ["name=x", "date=1", "tasks=9", "seed=9", "f1=0.9", "n=3"])
+def test_a_key_of_a_name_does_not_hide_another_column(part: str, tmp_path: Path) -> None:
+    run = one_training(tmp_path, f"ner,n=2,{part}")
+    datasets = '{"UD": {"tasks": {"ner": {}, "pos": {}}}}'
+    (run / "dataset-configs.json").write_text(datasets, encoding="utf-8")
+    (run / "params-config.json").write_text('{"random_seed": 4}', encoding="utf-8")
+    with pytest.raises(UserError) as error:
+        read_logs(tmp_path)
+    assert error.value.path == f"{run}, {part.partition('=')[0]}"
+
+
+def test_a_key_of_a_name_may_repeat_what_the_logs_say(tmp_path: Path) -> None:
+    run = one_training(tmp_path, "ner,seed=4,f1=0.8")
+    (run / "params-config.json").write_text('{"random_seed": 4}', encoding="utf-8")
+    assert read_logs(tmp_path)[["seed", "f1"]].to_numpy().tolist() == [[4.0, 0.8]]
+
+
+def test_the_line_of_a_damage_is_named(tmp_path: Path) -> None:
+    one_training(tmp_path, "ner", '{"f1": 0.8,\n}')
+    with pytest.raises(UserError, match=r"metrics\.json: line 2 is not JSON"):
+        read_logs(tmp_path)
+
+
 @pytest.mark.parametrize("content", ["{", "[]", "3"])
 def test_a_damaged_file_is_named(content: str, logs: Path) -> None:
     path = next(logs.rglob("metrics.json"))

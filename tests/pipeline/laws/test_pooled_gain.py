@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,14 @@ import pytest
 from mtl_laws.pipeline.laws.direction import lower_is_better
 from mtl_laws.pipeline.laws.evidence.harm import harm
 from mtl_laws.pipeline.laws.evidence.pairs import Pairs
-from mtl_laws.pipeline.laws.evidence.pooled import PooledGain, pooled_gain, pooled_means
+from mtl_laws.pipeline.laws.evidence.pooled import (
+    COMPARISONS,
+    PooledGain,
+    pooled_gain,
+    pooled_means,
+    sums_by_pairs,
+    sums_by_steps,
+)
 from mtl_laws.pipeline.laws.factors import task_roles
 from mtl_laws.pipeline.laws.law import Law
 from mtl_laws.pipeline.laws.question import Problem, Question, pose
@@ -56,8 +65,11 @@ def gains(table: pd.DataFrame, lower: bool = False) -> PooledGain:
     return found
 
 
-def test_each_cell_is_pooled_with_its_neighbours() -> None:
+@pytest.mark.parametrize("factors", [FACTORS, (*FACTORS, *(f"x{k}" for k in range(20)))])
+def test_each_cell_is_pooled_with_its_neighbours(factors: Sequence[str]) -> None:
+    """Of 22 factors that may differ by a level, one by one, there are 3²² neighbours."""
     random, cells = np.random.default_rng(0), 300
+    highest = 6 if len(factors) == 3 else 2
     pairs = Pairs(
         gain=random.normal(size=cells),
         weight=random.uniform(1, 3, cells),
@@ -65,7 +77,7 @@ def test_each_cell_is_pooled_with_its_neighbours() -> None:
         own=None,
         shared=None,
         freedom=0.0,
-        levels={name: random.integers(0, 6, cells) for name in FACTORS},
+        levels={name: random.integers(0, highest, cells) for name in factors},
         at={},
         group=random.integers(0, 2, cells),
         by_seed=False,
@@ -78,6 +90,16 @@ def test_each_cell_is_pooled_with_its_neighbours() -> None:
         assert means[cell] == pytest.approx(
             np.average(pairs.gain[near], weights=pairs.weight[near])
         )
+
+
+def test_both_ways_to_find_neighbours_give_the_same_sums() -> None:
+    random = np.random.default_rng(0)
+    places = np.unique(random.integers(0, 4, (3_000, 6)), axis=0)
+    assert len(places) > COMPARISONS**0.5, "several blocks"
+    sums = random.normal(size=(2, len(places)))
+    for reaches in ([0, 1, 1, 0, 1, 1], [0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1]):
+        steps = sums_by_steps(places, sums, reaches)
+        np.testing.assert_allclose(sums_by_pairs(places, sums, reaches), steps, atol=1e-9)
 
 
 @pytest.mark.parametrize(
