@@ -390,7 +390,7 @@ OTHERS |= {
     "next at a cost of nothing": following("--cost", cost="hours"),
     "next with a small budget": following("--budget", budget="5", cost="n"),
     "next in an unknown group": following(
-        "--candidates", levels="", candidates="offer.csv", groups="g", source="grouped.csv"
+        "--goal", levels="n=10,160 T=1,2 g=a,b", goal="offer.csv", groups="g", source="grouped.csv"
     ),
     "next with a domain of nothing": following("--domain m", domain="m=1:2"),
     "next with an empty domain": following("--domain n", domain="n=5:1"),

@@ -115,13 +115,18 @@ class Proposal:
 def propose(knowledge: Knowledge, request: Request, rules: DesignRules = RULES) -> Proposal:
     """The trials to run next, in order.
 
+    They are a first design while there are too few rows for laws, in all or in some group.
+
     Raises
     ------
     UserError
-        if a candidate is outside the domain or of an unknown group, a cost is not above 0, no
-        candidate is left, or the budget pays for none.
+        if a candidate is outside the domain, a point of the goal is of an unknown group, a cost
+        is not above 0, no candidate is left, or the budget pays for none.
     """
     pool = _pool(knowledge, request)
+    missing = knowledge.missing(pool.levels)
+    if missing.in_all:
+        knowledge = replace(knowledge, forms=())
     free = ~_was_run(pool, knowledge) if not request.repeats else np.ones(len(pool), bool)
     if not free.any():
         why = f"all {len(pool)} were run already" if len(pool) else "there are none"
@@ -137,7 +142,7 @@ def propose(knowledge: Knowledge, request: Request, rules: DesignRules = RULES) 
             knowledge.rows,
             count=request.count,
             budget=request.budget,
-            least=knowledge.missing,
+            missing=missing,
             rules=rules if request.replicates else replace(rules, replicates=0),
         )
         chosen = replace(chosen, order=tuple(int(places[k]) for k in chosen.order))
@@ -158,11 +163,9 @@ def _pool(knowledge: Knowledge, request: Request) -> Pool:
     columns = factor_columns(table, knowledge.factors, request.path)
     check_within(columns, knowledge.domain, request.path)
     check_values(columns, knowledge.columns or columns, request.path)
-    levels = () if knowledge.rows is None else knowledge.rows.levels
-    if not knowledge.forms:  # a first design fills groups without rows, too
-        levels = tuple(
-            dict.fromkeys([*levels, *groups_of(table, knowledge.groups, (), request.path)[1]])
-        )
+    known = () if knowledge.rows is None else knowledge.rows.levels
+    offered = groups_of(table, knowledge.groups, (), request.path)[1]
+    levels = tuple(dict.fromkeys([*known, *offered]))
     group, levels = groups_of(table, knowledge.groups, levels, request.path)
     goal, goal_group = _goal(knowledge, request, columns, levels)
     points = len(goal_group)

@@ -124,7 +124,7 @@ def test_an_empty_table_gets_a_first_design() -> None:
     assert np.isnan(made.before)
 
 
-@pytest.mark.parametrize(("of_a", "of_b"), [(3, 0), (9, 1), (9, 3)])
+@pytest.mark.parametrize(("of_a", "of_b"), [(0, 0), (3, 0), (9, 0), (9, 1), (9, 3)])
 def test_a_first_design_goes_on_until_every_group_has_rows_for_constants(
     of_a: int, of_b: int
 ) -> None:
@@ -132,10 +132,23 @@ def test_a_first_design_goes_on_until_every_group_has_rows_for_constants(
     run = pd.concat([table[table["g"] == "a"][:of_a], table[table["g"] == "b"][:of_b]])
     question = Question("y", {"n": "n", "T": "T"}, groups=("g",))
     found = Knowledge.of_table(run, question, "table.csv")
-    assert found.missing == max(8 - of_a - of_b, 4 - of_b if of_b else 0)
-    made = propose(found, Request(candidates=table.drop(columns="y"), count=4, replicates=False))
+    request = Request(candidates=table.drop(columns="y"), count=4, replicates=False)
+    made = propose(found, request)
     assert {each.kind for each in made.tells} == {"space"}
     assert made.trials["g"].tolist().count("b") >= 2
+    assert (made.forms, np.isnan(made.before)) == ((), True)
+    enough = pd.concat([table[table["g"] == "a"][:8], table[table["g"] == "b"][:4]])
+    assert propose(Knowledge.of_table(enough, question, "table.csv"), request).forms
+
+
+def test_the_budget_of_a_first_design_pays_for_four_trials_of_every_group() -> None:
+    offer = read_levels("n=1,2,4,8,16,32 g=a,b,c", ["n"], ["g"])
+    question = Question("y", {"n": "n"}, groups=("g",))
+    empty = offer[:0].assign(y=pd.Series(dtype=float))
+    found = Knowledge.of_table(empty, question, "table.csv")
+    made = propose(found, Request(candidates=offer, cost="n", budget=60.0))  # the least is 45
+    assert made.trials.drop_duplicates()["g"].value_counts().min() >= 4
+    assert made.cost.sum() <= 60.0
 
 
 def test_asking_and_telling_goes_on() -> None:
