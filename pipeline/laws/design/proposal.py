@@ -28,6 +28,7 @@ from mtl_laws.pipeline.laws.design.pool import (
 )
 from mtl_laws.pipeline.laws.question import check_ranges
 from mtl_laws.pipeline.laws.rows import Indices, infer_domains
+from mtl_laws.pipeline.symbolic.kinds import Kinds, classify
 from mtl_laws.pipeline.symbolic.tree import Floats, Mask
 from mtl_laws.pipeline.symbolic.typeset.plain import formula_text
 
@@ -162,12 +163,14 @@ def _pool(knowledge: Knowledge, request: Request) -> Pool:
     table = request.candidates.reset_index(drop=True)
     columns = factor_columns(table, knowledge.factors, request.path)
     check_within(columns, knowledge.domain, request.path)
-    check_values(columns, knowledge.columns or columns, request.path)
+    run = {} if knowledge.rows is None else knowledge.rows.columns
+    kinds = classify(knowledge.columns or _joined(columns, run))
+    check_values(columns, run, kinds, request.path)
     known = () if knowledge.rows is None else knowledge.rows.levels
     offered = groups_of(table, knowledge.groups, (), request.path)[1]
     levels = tuple(dict.fromkeys([*known, *offered]))
     group, levels = groups_of(table, knowledge.groups, levels, request.path)
-    goal, goal_group = _goal(knowledge, request, columns, levels)
+    goal, goal_group = _goal(knowledge, request, columns, levels, kinds)
     points = len(goal_group)
     return Pool(
         candidates=columns,
@@ -185,26 +188,32 @@ def _goal(
     request: Request,
     candidates: Mapping[str, Floats],
     levels: tuple[str, ...],
+    kinds: Kinds,
 ) -> tuple[dict[str, Floats], Indices]:
     """Points of the goal and their groups: rows that are given, else ranges in every group."""
     rows = knowledge.open_rows if request.goal is None else request.goal
+    run = {} if knowledge.rows is None else knowledge.rows.columns
     if rows is not None and not request.domain:
         if not len(rows):
             raise UserError("goal", "a table with at least one row", "no rows")
         columns = factor_columns(rows, knowledge.factors, "goal")
-        check_values(columns, knowledge.columns or columns, "goal")
+        check_values(columns, run, kinds, "goal")
         return columns, groups_of(rows, knowledge.groups, levels, "goal")[0]
     check_ranges(request.domain, knowledge.factors)
-    run = {} if knowledge.rows is None else knowledge.rows.columns
-    values = {
-        name: np.concatenate([column, run.get(name, np.zeros(0))])
-        for name, column in candidates.items()
-    }
+    values = _joined(candidates, run)
     ranges = {**infer_domains(values), **knowledge.domain, **request.domain}
     goal = goal_of_ranges({name: ranges[name] for name in knowledge.factors}, values)
     count, points = max(len(levels), 1), len(next(iter(goal.values())))
     repeated = {name: np.tile(column, count) for name, column in goal.items()}
     return repeated, np.repeat(np.arange(count), points)
+
+
+def _joined(candidates: Mapping[str, Floats], run: Mapping[str, Floats]) -> dict[str, Floats]:
+    """The factors (C + N,) of the candidates and of the rows so far."""
+    return {
+        name: np.concatenate([column, run.get(name, np.zeros(0))])
+        for name, column in candidates.items()
+    }
 
 
 def _was_run(pool: Pool, knowledge: Knowledge) -> Mask:

@@ -91,9 +91,9 @@ def test_candidates_that_are_no_trials_are_refused(row: dict[str, float], got: o
     ):
         with pytest.raises(UserError) as caught:
             propose(found, request)
-        assert caught.value.path == ("candidates" if request.goal is None else "goal")
+        table = "candidates" if request.goal is None else "goal"
+        assert caught.value.path == f"{table}, row 5, column n"
         assert caught.value.got == got
-        assert "row 5" in str(caught.value)
 
 
 def test_relatedness_may_be_empty_at_one_task_before_such_a_row_was_run() -> None:
@@ -103,8 +103,23 @@ def test_relatedness_may_be_empty_at_one_task_before_such_a_row_was_run() -> Non
     question = Question("y", {name: name for name in ("n", "T", "ami")})
     found = Knowledge.of_table(run, question, "table.csv")
     assert len(propose(found, Request(candidates=alone, count=1)).trials) == 1
-    with pytest.raises(UserError):
-        propose(found, Request(candidates=alone.assign(T=2.0), count=1))
+    single = alone.assign(y=0.5)  # as studies record it: no relatedness at T = 1
+    for rows in (run, pd.concat([run, single]), single[:0], single, run[:3]):
+        found = Knowledge.of_table(rows, question, "table.csv")
+        holed = pd.concat([offer, alone, alone[:1].assign(T=4.0)])
+        with pytest.raises(UserError) as caught:
+            propose(found, Request(candidates=holed, count=1, repeats=True))
+        assert caught.value.path == f"candidates, row {len(holed)}, column ami"
+        request = Request(candidates=holed[:-1], count=1, repeats=True)
+        assert len(propose(found, request).trials) == 1
+
+
+def test_a_factor_may_be_empty_where_a_row_that_was_run_leaves_it_empty() -> None:
+    offer = read_levels("n=100,200,400,800 T=2,4 ami=0.1,0.5,0.9", ["n", "T", "ami"])
+    offer.loc[[3, 9], "ami"] = np.nan
+    question = Question("y", {name: name for name in ("n", "T", "ami")})
+    found = Knowledge.of_table(offer[:6].assign(y=0.5), question, "table.csv")
+    assert len(propose(found, Request(candidates=offer, count=2)).trials) == 2
 
 
 @pytest.mark.parametrize("domain", [{"n": (5.0, 1.0)}, {"m": (0.0, 1.0)}, {"n": (1.0, np.inf)}])
