@@ -182,15 +182,17 @@ def cheapest(form: Expression, offer: Offer, budget: float, seed: int) -> list[i
     return [int(k) for k in order[np.cumsum(offer.cost[order]) <= budget + 1e-12]]
 
 
-WAYS: Mapping[str, tuple[Way, int]] = {
-    "ours": (ours, 1),
-    "random": (drawn(False), REPEATS),
-    "weighted": (drawn(True), REPEATS),
-    "cheapest": (cheapest, 1),
-    "D": (optimal("D"), 1),
-    "V": (optimal("V"), 1),
+WAYS: Mapping[str, Way] = {
+    "ours": ours,
+    "random": drawn(False),
+    "weighted": drawn(True),
+    "cheapest": cheapest,
+    "D": optimal("D"),
+    "V": optimal("V"),
 }
-"""Ways of choosing, and repeats of each."""
+"""Ways of choosing."""
+RANDOM = ("random", "weighted")
+"""Those that are random."""
 
 
 def r2_of(offers: Sequence[Offer], predictions: Sequence[Floats]) -> float:
