@@ -29,7 +29,7 @@ import numpy as np
 
 from active_forms import FORMS, PUBLISHED, SHARES
 from active_own import REFERENCE, SHARE, measure_own, measure_reference
-from active_ways import WAYS, Offer, offers_of, r2_of
+from active_ways import RANDOM, REPEATS, WAYS, Offer, offers_of, r2_of
 from mtl_laws.pipeline.laws.design.belief import RULES
 from mtl_laws.pipeline.provenance import provenance
 from mtl_laws.pipeline.symbolic.fit import descend
@@ -86,18 +86,24 @@ def predicted(form: Expression, offer: Offer, chosen: Sequence[int]) -> Floats:
 
 
 def measure_given(
-    table: PublicTable, ways: Sequence[str], shares: Sequence[float]
+    table: PublicTable, ways: Sequence[str], shares: Sequence[float], repeats: int = REPEATS
 ) -> Iterator[Row]:
-    """R² of every way, mean over forms and repeats."""
+    """R² of every way, mean over forms and repeats.
+
+    Parameters
+    ----------
+    repeats : of ways that are random.
+    """
     offers = offers_of(table)
     forms = [compiled(Tree.parse(text, table.factors)) for text in FORMS[table.name]]
     for way in ways:
         begin = time.process_time()
-        choose, repeats = WAYS.get(way, (None, 1))
+        choose = WAYS.get(way)
+        times = repeats if way in RANDOM else 1
         for share in shares if choose else (1.0,):
             scores, trials = [], []
             for form in forms:
-                for seed in range(repeats):
+                for seed in range(times):
                     picks = [
                         choose(form, o, share, seed) if choose else range(len(o.y)) for o in offers
                     ]
@@ -110,15 +116,21 @@ def measure_given(
                     trials.append(sum(len(pick) for pick in picks))
             row = {"table": table.name, "way": way, "share": share, "r2": fmean(scores)}
             row |= {"sd": stdev(scores), "trials": fmean(trials), "forms": len(forms)}
+            row |= {"repeats": times}
             yield {**row, "seconds": round(time.process_time() - begin, 1)}
 
 
 def add(rows: Sequence[Row], path: Path) -> None:
-    """Write rows to the results, in place of those of the same table, way and share."""
+    """Write rows to the results, in place of those of the same table, way and share.
+
+    Each row gets the commit that measured it.
+    """
     before = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+    stamp = provenance()
+    rows = [{**row, "commit": stamp["commit"]} for row in rows]
     keys = [key_of(row) for row in rows]
     others = [row for row in before if key_of(row) not in keys]
-    made_with = {key: provenance()[key] for key in ("version", "commit", "python")}
+    made_with = {key: stamp[key] for key in ("version", "python")}
     names = [*FORMS, *REFERENCE]
     ordered = sorted(
         [*others, *rows], key=lambda r: (names.index(r["table"]), r["way"], r["share"])
@@ -228,6 +240,7 @@ def main() -> None:
     parser.add_argument("--names", nargs="+", default=[*FORMS], choices=[*FORMS])
     parser.add_argument("--ways", nargs="+", default=[*WAYS, "all"], choices=[*WAYS, "all"])
     parser.add_argument("--shares", nargs="+", type=float, default=[])
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="of what is random")
     parser.add_argument("--own", action="store_true", help="with laws of our own search")
     parser.add_argument("--reference", nargs="+", default=[], choices=[*REFERENCE])
     parser.add_argument("--budget", default="quick", help="of our own search")
@@ -261,7 +274,7 @@ def measured(arguments: argparse.Namespace) -> Iterator[Row]:
             yield from measure_own(table, arguments.budget)
         else:
             shares = arguments.shares or SHARES[table.name]
-            yield from measure_given(table, arguments.ways, shares)
+            yield from measure_given(table, arguments.ways, shares, arguments.repeats)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,14 @@ def measure_own(table: PublicTable, budget: str) -> Iterator[Row]:
         )
         error = ((truth - laws.predict(table.test).to_numpy(float)) ** 2).sum()
         r2 = max(float(1.0 - error / ((truth - truth.mean()) ** 2).sum()), -1.0)
-        row = {"table": table.name, "way": "own", "share": share, "r2": r2, "budget": budget}
+        row = {
+            "table": table.name,
+            "way": "own",
+            "share": share,
+            "r2": r2,
+            "budget": budget,
+            "repeats": 1,
+        }
         yield {**row, "trials": len(rows), "law": laws.law.shown}
 
 
@@ -130,5 +137,5 @@ def measure_reference(name: str, unit: str, budget: str) -> Iterator[Row]:
         laws = fit_laws(rows, "accuracy", factors, (0, 1), budget=budget, jobs=1)
         error = rest["accuracy"].to_numpy() - laws.predict(rest).to_numpy(float)
         row = {"table": name, "way": unit, "share": share, "budget": budget}
-        row |= {"rmse": float(np.sqrt((error**2).mean()))}
+        row |= {"repeats": 1, "rmse": float(np.sqrt((error**2).mean()))}
         yield {**row, "trials": len(rows), "law": laws.law.shown}

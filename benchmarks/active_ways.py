@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from active_forms import COSTS
-from mtl_laws.pipeline.laws.design.belief import RULES, beliefs
+from mtl_laws.pipeline.laws.design.belief import RULES, DesignRules, beliefs
 from mtl_laws.pipeline.laws.design.plan import first_plan, plan
 from mtl_laws.pipeline.laws.design.pool import Pool, costs_of
 from mtl_laws.pipeline.laws.rows import Rows
@@ -106,7 +107,9 @@ def pilot(form: Expression, offer: Offer, budget: float) -> list[int]:
     return chosen
 
 
-def ours(form: Expression, offer: Offer, budget: float, seed: int) -> list[int]:
+def ours(
+    form: Expression, offer: Offer, budget: float, seed: int, rules: DesignRules = RULES
+) -> list[int]:
     """`mtl-laws next`, a fifth of what is left at a time."""
     chosen = pilot(form, offer, budget)
     for left in range(ROUNDS, 0, -1):
@@ -115,7 +118,7 @@ def ours(form: Expression, offer: Offer, budget: float, seed: int) -> list[int]:
             break
         remaining = budget - offer.cost[chosen].sum()
         believed = beliefs([form.tree], offer.rows(chosen), offer.pool, seed + left)
-        planned = plan(believed, offer.pool, budget=remaining, available=free)
+        planned = plan(believed, offer.pool, budget=remaining, available=free, rules=rules)
         chosen += planned.within(offer.cost, remaining / left) if left > 1 else planned.order
     return chosen
 
@@ -182,15 +185,18 @@ def cheapest(form: Expression, offer: Offer, budget: float, seed: int) -> list[i
     return [int(k) for k in order[np.cumsum(offer.cost[order]) <= budget + 1e-12]]
 
 
-WAYS: Mapping[str, tuple[Way, int]] = {
-    "ours": (ours, 1),
-    "random": (drawn(False), REPEATS),
-    "weighted": (drawn(True), REPEATS),
-    "cheapest": (cheapest, 1),
-    "D": (optimal("D"), 1),
-    "V": (optimal("V"), 1),
+WAYS: Mapping[str, Way] = {
+    "ours": ours,
+    "powers 0 and 1": partial(ours, rules=replace(RULES, cost_powers=(0.0, 1.0))),
+    "random": drawn(False),
+    "weighted": drawn(True),
+    "cheapest": cheapest,
+    "D": optimal("D"),
+    "V": optimal("V"),
 }
-"""Ways of choosing, and repeats of each."""
+"""Ways of choosing; the second is ours with other powers of the cost (decision 026)."""
+RANDOM = ("random", "weighted")
+"""Those that are random."""
 
 
 def r2_of(offers: Sequence[Offer], predictions: Sequence[Floats]) -> float:

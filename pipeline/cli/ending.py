@@ -180,14 +180,15 @@ def option_of(path: str, context: Any) -> str | None:
     The name of a part counts only for an option of named parts, and where the path is not that of
     a file which the command was given.
     """
-    match = PATH.fullmatch(path)
-    if match is None:
+    name, row, place = path.partition(", row ")
+    match = PATH.fullmatch(name if row else path)
+    if match is None or (row and name in _files(context)):
         return None
     head, part = match.groups()
     for param in context.command.params:
         plural = f"{param.name}s" if getattr(param, "multiple", False) else param.name
         if head in (param.name, plural) and part is None:
-            return param_name(param)
+            return f"{param_name(param)}{row}{place}"
         named = "=" in (getattr(param, "metavar", "") or "")
         if head in (param.name, plural) and named and path.partition(",")[0] not in _files(context):
             return f"{param_name(param)} {part}"

@@ -421,7 +421,7 @@ def _check_numbers(question: Question) -> None:
 
 
 def check_ranges(ranges: Mapping[str, tuple[float, float]], factors: Collection[str]) -> None:
-    """Refuse ranges of what is no factor, and those that hold nothing.
+    """Refuse a range of an unknown factor, and an empty range.
 
     Raises
     ------

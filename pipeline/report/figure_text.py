@@ -147,8 +147,8 @@ INTROS = {
         "lowest validation loss. Where it rises after its dot, the model overfits its few tokens."
     ),
     "rounds": (
-        "The trials were chosen in rounds, those first that say most about the law for their cost. "
-        "Where interval and error no longer fall, more trials of this kind say little more."
+        "Each round trains the trials that tell most about the law per cost. Once interval and "
+        "error stop falling, more such trials add little."
     ),
     "data": (
         "The rows from which the law was found. It holds for rows like these; nothing shows that "

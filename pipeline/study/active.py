@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -127,15 +127,23 @@ def rounds_of(folder: Path, target: str) -> pd.DataFrame | None:
     -------
     Columns: trials so far, their ``seconds``, ``share`` of the cost of all trials, ``width`` after
     the round, and ``error``: root mean square of outcome − prediction, over the trials of the round
-    that the rounds before predicted; nan where nothing is known.
+    that the rounds before predicted; nan where nothing is known, as is the width after the last
+    round of a run that did not end.
+
+    Raises
+    ------
+    UserError
+        if a file of the folder is not one that a run wrote.
     """
     rounds = read_rounds(folder)
-    if not rounds:
+    if not any(one.trials for one in rounds):
         return None
     rows = read_table(folder / RESULTS_NAME).set_index("trial")
     records: list[dict[str, float]] = []
     spent: list[str] = []
-    for one, following in pairwise(rounds):
+    for one, following in zip_longest(rounds, rounds[1:]):
+        if not one.trials:
+            continue
         spent += [name for name in one.trials if name in rows.index]
         known = dict(zip(one.trials, one.predicted, strict=False))
         errors = [rows[target].get(name, np.nan) - value for name, value in known.items()]
@@ -145,7 +153,9 @@ def rounds_of(folder: Path, target: str) -> pd.DataFrame | None:
                 "trials": len(spent),
                 "seconds": float(rows.loc[spent, "seconds"].sum()),
                 "share": one.share,
-                "width": np.nan if following.width is None else following.width,
+                "width": np.nan
+                if following is None or following.width is None
+                else following.width,
                 "error": float(np.sqrt(squares.mean())) if len(squares) else np.nan,
             }
         )

@@ -42,7 +42,7 @@ def table() -> PublicTable:
 @pytest.mark.parametrize("way", ways.WAYS)
 def test_a_way_spends_its_budget_and_no_more(table: PublicTable, way: str) -> None:
     (offer,) = ways.offers_of(table)
-    chosen = ways.WAYS[way][0](FORM, offer, 0.2, 0)
+    chosen = ways.WAYS[way](FORM, offer, 0.2, 0)
     assert len(set(chosen)) == len(chosen) >= 3
     assert offer.cost[chosen].sum() <= 0.2 + 1e-9
     assert not ways.affordable(offer, chosen, 0.2).any()
@@ -53,6 +53,20 @@ def test_all_rows_of_a_true_form_predict_the_goal(table: PublicTable) -> None:
     everything = range(len(offer.y))
     assert ways.r2_of([offer], [bench.predicted(FORM, offer, everything)]) > 0.99
     assert ways.r2_of([offer], [bench.predicted(FORM, offer, [])]) == -1.0
+
+
+def test_a_row_says_how_often_it_was_repeated(
+    table: PublicTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(bench.FORMS, "moe", (FORM.text, "c0 + c1*N**(-0.5)"))
+    measured = list(bench.measure_given(table, ["random", "cheapest"], [0.2], repeats=3))
+    assert [row["repeats"] for row in measured] == [3, 1]
+
+
+def test_every_result_has_its_commit_and_repeats() -> None:
+    for row in json.loads(bench.RESULTS.read_text(encoding="utf-8"))["rows"]:
+        assert row["commit"]
+        assert row["repeats"] >= 1
 
 
 def test_every_form_is_a_formula_in_the_factors() -> None:
@@ -71,6 +85,7 @@ def test_rows_replace_those_that_were_measured_before(tmp_path: Path) -> None:
     page = tmp_path / "next.md"
     page.write_text(f"a\n{bench.BEGIN}\nold\n{bench.END}\nb\n", encoding="utf-8")
     rows = json.loads((tmp_path / "active.json").read_text(encoding="utf-8"))["rows"]
+    assert all(row["commit"] for row in rows)
     bench.write_page(rows, page)
     text = page.read_text(encoding="utf-8")
     assert "| mtl-laws | – / 0.50 / 0.70 |" in text

@@ -356,6 +356,7 @@ def advised_by(change: Mapping[str, Any], path: str = "") -> Mistake:
 
 OFFERS = {
     "offer.csv": "n,T,g,price\n160,2,a,1\n320,4,c,0\n",
+    "hole.csv": "n,T\n160,2\n,4\n",
     "goal.csv": "n,m\n1,2\n",
     "mine.json": json.dumps(LAWS),
     "grouped.csv": "g,n,T,f1\n"
@@ -390,11 +391,14 @@ OTHERS |= {
     "next at a cost of nothing": following("--cost", cost="hours"),
     "next with a small budget": following("--budget", budget="5", cost="n"),
     "next in an unknown group": following(
-        "--candidates", levels="", candidates="offer.csv", groups="g", source="grouped.csv"
+        "--goal", levels="n=10,160 T=1,2 g=a,b", goal="offer.csv", groups="g", source="grouped.csv"
     ),
     "next with a domain of nothing": following("--domain m", domain="m=1:2"),
     "next with an empty domain": following("--domain n", domain="n=5:1"),
-    "next of a size below zero": following("--levels", levels="n=-10,160 T=1,2"),
+    "next of a size below zero": following("--levels, row 1, column n", levels="n=-10,160 T=1,2"),
+    "next of a trial with an empty cell": following(
+        "--candidates, row 2, column n", levels="", candidates="hole.csv", target="same"
+    ),
     "next with a goal without factors": following("--goal", goal="goal.csv"),
     "next by laws and a target": following(
         "--target", source="mine.json", factors="", levels="n=10 T=1"

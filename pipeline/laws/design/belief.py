@@ -54,8 +54,9 @@ class DesignRules:
         with the least error when the budget is spent.
     first_share : fraction of the budget that the first design may spend.
     first_power : power of the cost in the first design.
-    replicates : every so many trials of a first design, one is a replicate of the cheapest; a
-        later batch of at least so many ends with one if the noise is not known; 0 for none.
+    replicates : in a first design, every k-th trial repeats the cheapest one, if the budget then
+        still pays for a law; a later batch of at least k trials ends with a repeated one if the
+        noise is not known; 0 for none.
     forms : most forms that are compared.
     equal_error : forms whose error is at most so many times that of the selected law are compared.
     starts : starts of the fits that rank published forms.

@@ -18,6 +18,7 @@ from mtl_laws.pipeline.io.tablefile import numbers
 from mtl_laws.pipeline.laws.bands import bound_ends
 from mtl_laws.pipeline.laws.catalogue import theory
 from mtl_laws.pipeline.laws.design.belief import RULES, DesignRules
+from mtl_laws.pipeline.laws.design.plan import Missing
 from mtl_laws.pipeline.laws.design.pool import factor_columns
 from mtl_laws.pipeline.laws.law import Law
 from mtl_laws.pipeline.laws.lawset import LawSet
@@ -46,7 +47,7 @@ class Knowledge:
     forms : templates of the laws that fit them about equally well; empty where none is known.
     domain : factor -> (low, high) in which the laws are valid; empty where nothing is known.
     open_rows : rows of the table without a target; None without any.
-    missing : rows that are missing until there are enough for a law; 0 where forms are known.
+    needed : how many rows a law needs, in all and in each group.
     """
 
     factors: Mapping[str, str]
@@ -55,12 +56,31 @@ class Knowledge:
     forms: tuple[Tree, ...] = ()
     domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     open_rows: pd.DataFrame | None = None
-    missing: int = 0
+    needed: DataRules = field(default_factory=DataRules)
 
     @property
     def columns(self) -> Mapping[str, Floats]:
         """The factors (N,) of the rows; empty where there are too few for laws."""
         return self.rows.columns if self.forms and self.rows is not None else {}
+
+    def missing(self, levels: Sequence[str]) -> Missing:
+        """Trials that are missing until there are enough rows for laws.
+
+        It is at least 1 where a factor or the target does not vary yet.
+
+        Parameters
+        ----------
+        levels : names of the groups, those of the rows first; one name without groups.
+        """
+        least = self.needed.min_group_rows if self.groups else 0
+        rows, alike = np.zeros(len(levels), np.int64), True
+        if self.rows is not None:
+            table = (*self.rows.columns.values(), self.rows.target)
+            alike = any(len(np.unique(column[~np.isnan(column)])) < 2 for column in table)
+            rows = np.bincount(self.rows.group_index, minlength=len(levels))
+        in_groups = tuple(int(n) for n in np.maximum(least - rows, 0))
+        in_all = max(self.needed.min_rows - int(rows.sum()), sum(in_groups), int(alike))
+        return Missing(in_all=in_all, in_groups=in_groups)
 
     @staticmethod
     def of_laws(laws: LawSet, rules: DesignRules = RULES) -> Knowledge:
@@ -101,7 +121,7 @@ class Knowledge:
     ) -> Knowledge:
         """A table of results, which may still be empty.
 
-        Where there are too few rows for a law, together or in some group, no form is known.
+        Where there are too few rows for a law, in all or in some group, no form is known.
         Otherwise the forms are the user's own; without any, those of the catalogue that fit best.
 
         Raises
@@ -118,6 +138,7 @@ class Knowledge:
             factors=dict(question.factors),
             groups=tuple(question.groups),
             open_rows=open_rows if len(open_rows) else None,
+            needed=question.rules.data,
         )
         run = table[~np.isnan(target)].reset_index(drop=True)
         columns = factor_columns(run, question.factors, source)
@@ -125,20 +146,13 @@ class Knowledge:
         rows = Rows(columns, target[~np.isnan(target)], number_cells(columns), question.target)
         if knowledge.groups:
             rows = replace(rows, group=group, levels=levels)
-        if missing := _missing(rows, question.rules.data):
-            return replace(knowledge, rows=rows if len(run) else None, missing=missing)
+        knowledge = replace(knowledge, rows=rows if len(run) else None)
+        if knowledge.missing(rows.levels or ("",)).in_all:
+            return knowledge
         problem = pose(table, question, source)
         rows = problem.data
         forms = question.own_forms() or catalogue_forms(rows, question.seed, rules)
         return replace(knowledge, rows=rows, forms=forms)
-
-
-def _missing(rows: Rows, rules: DataRules) -> int:
-    """Rows that are missing for laws; at least 1 where a factor or the target does not vary yet."""
-    alike = any(len(np.unique(c[~np.isnan(c)])) < 2 for c in (*rows.columns.values(), rows.target))
-    of_groups = np.bincount(rows.group_index, minlength=len(rows.levels))[: len(rows.levels)]
-    in_groups = int(np.maximum(rules.min_group_rows - of_groups, 0).sum())
-    return max(rules.min_rows - len(rows), in_groups, int(alike))
 
 
 def equal_forms(laws: LawSet, rules: DesignRules = RULES) -> tuple[Tree, ...]:
@@ -205,7 +219,7 @@ def groups_of(
     codes = _codes(names, joined)
     if (codes < 0).any():
         level = joined[codes < 0].iloc[0]
-        raise UserError(path, nearest(level, names, "a group that has rows"), level)
+        raise UserError(path, nearest(level, names, "a group of the rows or the candidates"), level)
     return codes.astype(np.int64), names
 
 

@@ -27,6 +27,25 @@ WIDTH = 1.96
 
 
 @dataclass(frozen=True, kw_only=True)
+class Missing:
+    """Trials that are missing until there are enough rows for laws.
+
+    Attributes
+    ----------
+    in_all : at least the sum of `in_groups`.
+    in_groups : (G,) in each group.
+    """
+
+    in_all: int
+    in_groups: tuple[int, ...]
+
+    def without(self, group: int) -> Missing:
+        """What is missing after one more trial of a group."""
+        left = tuple(max(n - (g == group), 0) for g, n in enumerate(self.in_groups))
+        return Missing(in_all=max(self.in_all - 1, sum(left)), in_groups=left)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """Trials in order.
 
@@ -164,7 +183,7 @@ def first_plan(
     *,
     count: int | None = None,
     budget: float | None = None,
-    least: int = 0,
+    missing: Missing | None = None,
     rules: DesignRules = RULES,
 ) -> Plan:
     """A first design, where no law is known: cheap trials that fill the space.
@@ -176,8 +195,8 @@ def first_plan(
     Parameters
     ----------
     past : rows that were run already.
-    least : so many trials the budget shall pay for, if it can: no trial costs so much that the
-        cheapest others are too dear.
+    missing : trials to keep budget for; none if not given. A trial is skipped if the budget would
+        then not pay for the cheapest others.
     """
     candidates, _, rows = pool.places(None if past is None else past.columns)
     far = 2.0 * np.sqrt(candidates.shape[1])
@@ -194,23 +213,53 @@ def first_plan(
     start = None  # the cheapest candidate; of several, that with the smallest factors
     if not len(rows):
         start = int(np.lexsort((candidates.sum(axis=1), pool.cost))[0])
+    missing = missing or Missing(in_all=0, in_groups=(0,) * len(pool.levels))
     while len(order) < (len(pool) if count is None else count):
         affordable = free & (pool.cost <= left)
-        if rules.replicates and len(order) % rules.replicates == rules.replicates - 1:
-            chosen = min(order, key=lambda c: pool.cost[c])
-            if pool.cost[chosen] > left:
-                break
-        else:
-            if not affordable.any():
-                break
-            further = np.sort(pool.cost[free])[: max(least - len(order), 1)]
-            with_others = np.maximum(pool.cost, further[-1]) + further[:-1].sum()
-            enough = affordable & (with_others <= left)
-            near = np.min(distance_of_group, axis=0)
-            worth = (near + 1e-9) / pool.cost**rules.first_power
-            worth = np.where(enough if enough.any() else affordable, worth, -np.inf)
-            chosen = start if start is not None and not order else int(np.argmax(worth))
+        kept, with_others = _reserve(pool, free, missing)
+        due = rules.replicates and len(order) % rules.replicates == rules.replicates - 1
+        if due and order:
+            cheapest = min(order, key=lambda c: pool.cost[c])
+            if pool.cost[cheapest] + kept <= left:
+                order.append(cheapest)
+                left -= pool.cost[cheapest]
+                continue
+        if not affordable.any():
+            break
+        enough = affordable & (with_others <= left)
+        near = np.min(distance_of_group, axis=0)
+        worth = (near + 1e-9) / pool.cost**rules.first_power
+        worth = np.where(enough if enough.any() else affordable, worth, -np.inf)
+        chosen = start if start is not None and not order else int(np.argmax(worth))
         order.append(chosen)
+        group = int(pool.group[chosen])
         free[chosen], left = False, left - pool.cost[chosen]
-        visit(candidates[chosen], int(pool.group[chosen]))
+        missing = missing.without(group)
+        visit(candidates[chosen], group)
     return Plan(order=tuple(order), drops=(float("nan"),) * len(order))
+
+
+def _reserve(pool: Pool, free: Mask, missing: Missing) -> tuple[float, Floats]:
+    """Cost of the cheapest trials that are still needed, and (C,) if a candidate is one of them."""
+    if not missing.in_all:
+        return 0.0, pool.cost
+    order = np.flatnonzero(free)[np.argsort(pool.cost[free], kind="stable")]
+    group = pool.group[order]
+    needed = np.zeros(len(order), bool)
+    for g, count in enumerate(missing.in_groups):
+        needed[np.flatnonzero(group == g)[:count]] = True
+    more = np.flatnonzero(~needed)[: max(missing.in_all - int(needed.sum()), 0)]
+    reserved = needed.copy()
+    reserved[more] = True
+    cost = pool.cost[order]
+    total = float(cost[reserved].sum())
+    dearest_of_more = cost[more].max(initial=0.0)
+    replaced = np.array(  # what a candidate of each group makes unnecessary
+        [
+            max(dearest_of_more, cost[needed & (group == g)].max(initial=0.0))
+            for g in range(len(pool.levels))
+        ]
+    )
+    with_others = np.full(len(pool), np.inf)
+    with_others[order] = total + np.where(reserved, 0.0, cost - replaced[group])
+    return total, with_others

@@ -18,7 +18,7 @@ from mtl_laws.pipeline.errors import UserError, nearest
 from mtl_laws.pipeline.io.tablefile import numbers
 from mtl_laws.pipeline.laws.region import Region
 from mtl_laws.pipeline.laws.rows import Indices
-from mtl_laws.pipeline.symbolic.kinds import classify
+from mtl_laws.pipeline.symbolic.kinds import Kinds, classify
 from mtl_laws.pipeline.symbolic.program import compiled
 from mtl_laws.pipeline.symbolic.tree import Floats, Mask, Tree
 
@@ -234,32 +234,43 @@ def check_within(
             )
 
 
-def check_values(columns: Mapping[str, Floats], known: Mapping[str, Floats], path: str) -> None:
+def check_values(
+    columns: Mapping[str, Floats], known: Mapping[str, Floats], kinds: Kinds, path: str
+) -> None:
     """Refuse a size that is not above 0, and a factor that is empty where it is defined.
 
-    A factor may be empty where a count is 1, as AMI at T = 1, and where some row leaves it empty.
+    A factor may be empty where a count is 1 or an amount is 0, as AMI at T = 1. Elsewhere it may be
+    empty if it is so in some row that was run.
 
     Parameters
     ----------
-    known : the columns of the rows so far; those of the candidates where there are none.
+    known : the factors of the rows so far; empty without rows.
+    kinds : of the factors.
 
     Raises
     ------
     UserError
-        at `path`.
+        at ``PATH, row 5, column n``.
     """
-    kinds = classify(known)
-    alone = np.any([columns[name] == 1 for name in kinds.counts], axis=0)
+    known = known or dict.fromkeys(columns, np.zeros(0))
+    alone, run_alone = _alone(columns, kinds), _alone(known, kinds)
     for name, column in columns.items():
         positive = name in kinds.sizes
-        defined = not np.isnan(known[name]).any()
+        defined = not (np.isnan(known[name]) & ~run_alone).any()
         wrong = (positive & (column <= 0)) | (defined & np.isnan(column) & ~alone)
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
             value = float(column[row])
-            expected = f"{name} above 0" if positive else f"a number for {name}"
             raise UserError(
-                path,
-                f"{expected} in every row; row {row + 1} has another",
+                f"{path}, row {row + 1}, column {name}",
+                "a number above 0" if positive else "a number",
                 "an empty cell" if np.isnan(value) else value,
             )
+
+
+def _alone(columns: Mapping[str, Floats], kinds: Kinds) -> Mask:
+    """Where a count is 1 or an amount is 0, so that a task has no other one beside it."""
+    single = [columns[name] == 1 for name in kinds.counts]
+    none = [columns[name] == 0 for name in kinds.amounts]
+    nowhere = np.zeros(len(next(iter(columns.values()))), bool)
+    return np.any([nowhere, *single, *none], axis=0)

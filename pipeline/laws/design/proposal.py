@@ -28,6 +28,7 @@ from mtl_laws.pipeline.laws.design.pool import (
 )
 from mtl_laws.pipeline.laws.question import check_ranges
 from mtl_laws.pipeline.laws.rows import Indices, infer_domains
+from mtl_laws.pipeline.symbolic.kinds import Kinds, classify
 from mtl_laws.pipeline.symbolic.tree import Floats, Mask
 from mtl_laws.pipeline.symbolic.typeset.plain import formula_text
 
@@ -115,13 +116,18 @@ class Proposal:
 def propose(knowledge: Knowledge, request: Request, rules: DesignRules = RULES) -> Proposal:
     """The trials to run next, in order.
 
+    They are a first design while there are too few rows for laws, in all or in some group.
+
     Raises
     ------
     UserError
-        if a candidate is outside the domain or of an unknown group, a cost is not above 0, no
-        candidate is left, or the budget pays for none.
+        if a candidate is outside the domain, a point of the goal is of an unknown group, a cost
+        is not above 0, no candidate is left, or the budget pays for none.
     """
     pool = _pool(knowledge, request)
+    missing = knowledge.missing(pool.levels)
+    if missing.in_all:
+        knowledge = replace(knowledge, forms=())
     free = ~_was_run(pool, knowledge) if not request.repeats else np.ones(len(pool), bool)
     if not free.any():
         why = f"all {len(pool)} were run already" if len(pool) else "there are none"
@@ -137,7 +143,7 @@ def propose(knowledge: Knowledge, request: Request, rules: DesignRules = RULES) 
             knowledge.rows,
             count=request.count,
             budget=request.budget,
-            least=knowledge.missing,
+            missing=missing,
             rules=rules if request.replicates else replace(rules, replicates=0),
         )
         chosen = replace(chosen, order=tuple(int(places[k]) for k in chosen.order))
@@ -157,14 +163,14 @@ def _pool(knowledge: Knowledge, request: Request) -> Pool:
     table = request.candidates.reset_index(drop=True)
     columns = factor_columns(table, knowledge.factors, request.path)
     check_within(columns, knowledge.domain, request.path)
-    check_values(columns, knowledge.columns or columns, request.path)
-    levels = () if knowledge.rows is None else knowledge.rows.levels
-    if not knowledge.forms:  # a first design fills groups without rows, too
-        levels = tuple(
-            dict.fromkeys([*levels, *groups_of(table, knowledge.groups, (), request.path)[1]])
-        )
+    run = {} if knowledge.rows is None else knowledge.rows.columns
+    kinds = classify(knowledge.columns or _joined(columns, run))
+    check_values(columns, run, kinds, request.path)
+    known = () if knowledge.rows is None else knowledge.rows.levels
+    offered = groups_of(table, knowledge.groups, (), request.path)[1]
+    levels = tuple(dict.fromkeys([*known, *offered]))
     group, levels = groups_of(table, knowledge.groups, levels, request.path)
-    goal, goal_group = _goal(knowledge, request, columns, levels)
+    goal, goal_group = _goal(knowledge, request, columns, levels, kinds)
     points = len(goal_group)
     return Pool(
         candidates=columns,
@@ -182,26 +188,32 @@ def _goal(
     request: Request,
     candidates: Mapping[str, Floats],
     levels: tuple[str, ...],
+    kinds: Kinds,
 ) -> tuple[dict[str, Floats], Indices]:
     """Points of the goal and their groups: rows that are given, else ranges in every group."""
     rows = knowledge.open_rows if request.goal is None else request.goal
+    run = {} if knowledge.rows is None else knowledge.rows.columns
     if rows is not None and not request.domain:
         if not len(rows):
             raise UserError("goal", "a table with at least one row", "no rows")
         columns = factor_columns(rows, knowledge.factors, "goal")
-        check_values(columns, knowledge.columns or columns, "goal")
+        check_values(columns, run, kinds, "goal")
         return columns, groups_of(rows, knowledge.groups, levels, "goal")[0]
     check_ranges(request.domain, knowledge.factors)
-    run = {} if knowledge.rows is None else knowledge.rows.columns
-    values = {
-        name: np.concatenate([column, run.get(name, np.zeros(0))])
-        for name, column in candidates.items()
-    }
+    values = _joined(candidates, run)
     ranges = {**infer_domains(values), **knowledge.domain, **request.domain}
     goal = goal_of_ranges({name: ranges[name] for name in knowledge.factors}, values)
     count, points = max(len(levels), 1), len(next(iter(goal.values())))
     repeated = {name: np.tile(column, count) for name, column in goal.items()}
     return repeated, np.repeat(np.arange(count), points)
+
+
+def _joined(candidates: Mapping[str, Floats], run: Mapping[str, Floats]) -> dict[str, Floats]:
+    """The factors (C + N,) of the candidates and of the rows so far."""
+    return {
+        name: np.concatenate([column, run.get(name, np.zeros(0))])
+        for name, column in candidates.items()
+    }
 
 
 def _was_run(pool: Pool, knowledge: Knowledge) -> Mask:

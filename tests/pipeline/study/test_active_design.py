@@ -77,6 +77,24 @@ def test_the_report_has_what_every_round_cost_and_gave(tmp_path: Path, trainer: 
     assert not rounds_grid(None)
 
 
+def test_rounds_without_an_end_are_reported_too(tmp_path: Path, trainer: Trainer) -> None:
+    train_study(study(), tmp_path, QUIET)
+    ended = rounds_of(tmp_path, "accuracy")
+    assert ended is not None
+    content = json.loads((tmp_path / DESIGN_NAME).read_text())
+    for count in (3, 1):
+        (tmp_path / DESIGN_NAME).write_text(json.dumps({"rounds": content["rounds"][:count]}))
+        rounds = rounds_of(tmp_path, "accuracy")
+        assert rounds is not None
+        assert rounds["trials"].tolist() == [8, 16, 20][:count]
+        assert np.isnan(rounds["width"].iloc[-1])
+        np.testing.assert_allclose(rounds["width"][:-1], ended["width"][: count - 1])
+        assert len(rounds_grid(rounds).rows) == count
+        assert (draw_rounds(rounds, "accuracy") is None) == (count == 1)
+    (tmp_path / DESIGN_NAME).write_text(json.dumps({"rounds": content["rounds"][3:]}))
+    assert rounds_of(tmp_path, "accuracy") is None
+
+
 def test_a_report_written_again_still_has_its_rounds(tmp_path: Path, trainer: Trainer) -> None:
     run_study(study(), tmp_path, options=QUIET)
     texts = [(tmp_path / f"report.{kind}").read_text(encoding="utf-8") for kind in ("md", "html")]

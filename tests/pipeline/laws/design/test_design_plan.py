@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mtl_laws.pipeline.laws.design.belief import Belief, DesignRules
-from mtl_laws.pipeline.laws.design.plan import first_plan, plain_plan, plan
+from mtl_laws.pipeline.laws.design.plan import Missing, first_plan, plain_plan, plan
 from mtl_laws.pipeline.laws.design.pool import Pool
 from mtl_laws.pipeline.laws.rows import Rows
 
@@ -123,11 +123,33 @@ def test_a_first_design_stays_away_from_what_was_run() -> None:
 def test_a_first_design_pays_for_enough_trials_if_the_budget_can() -> None:
     """A far and dear trial alone would leave too little for a law."""
     offered, rules = pool([1.0] * 10 + [45.0] * 10), DesignRules(replicates=0)
+    missing = Missing(in_all=8, in_groups=(0,))
     assert len(first_plan(offered, budget=50.0, rules=rules).order) == 6
-    enough = first_plan(offered, budget=50.0, least=8, rules=rules).order
+    enough = first_plan(offered, budget=50.0, missing=missing, rules=rules).order
     assert len(enough) == 10
     assert max(enough) < 10
-    one = first_plan(offered, budget=52.0, least=8, rules=rules).order
+    one = first_plan(offered, budget=52.0, missing=missing, rules=rules).order
     assert len(one) == 8
     assert max(one) >= 10
-    assert len(first_plan(offered, budget=5.0, least=8, rules=rules).order) == 5
+    assert len(first_plan(offered, budget=5.0, missing=missing, rules=rules).order) == 5
+
+
+def test_a_first_design_keeps_budget_for_every_group_before_replicates() -> None:
+    """Four in each of three groups, the last ten times as dear as the others."""
+    one = pool()
+    group = np.repeat([0, 1, 2], 20)
+    offered = Pool(
+        candidates={"n": np.tile(one.candidates["n"], 3)},
+        cost=np.concatenate([np.arange(1.0, 21.0)] * 2 + [10.0 * np.arange(1.0, 21.0)]),
+        goal=one.goal,
+        weight=one.weight,
+        group=group,
+        goal_group=np.array([0]),
+        levels=("a", "b", "c"),
+    )
+    missing = Missing(in_all=12, in_groups=(4, 4, 4))
+    for budget, replicates in ((120.0, False), (1000.0, True)):  # 10 + 10 + 100
+        order = first_plan(offered, budget=budget, missing=missing).order
+        assert (np.bincount(group[list(set(order))]) >= 4).all()
+        assert offered.cost[list(order)].sum() <= budget
+        assert (len(set(order)) < len(order)) == replicates

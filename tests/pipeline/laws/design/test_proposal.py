@@ -91,9 +91,9 @@ def test_candidates_that_are_no_trials_are_refused(row: dict[str, float], got: o
     ):
         with pytest.raises(UserError) as caught:
             propose(found, request)
-        assert caught.value.path == ("candidates" if request.goal is None else "goal")
+        table = "candidates" if request.goal is None else "goal"
+        assert caught.value.path == f"{table}, row 5, column n"
         assert caught.value.got == got
-        assert "row 5" in str(caught.value)
 
 
 def test_relatedness_may_be_empty_at_one_task_before_such_a_row_was_run() -> None:
@@ -103,8 +103,23 @@ def test_relatedness_may_be_empty_at_one_task_before_such_a_row_was_run() -> Non
     question = Question("y", {name: name for name in ("n", "T", "ami")})
     found = Knowledge.of_table(run, question, "table.csv")
     assert len(propose(found, Request(candidates=alone, count=1)).trials) == 1
-    with pytest.raises(UserError):
-        propose(found, Request(candidates=alone.assign(T=2.0), count=1))
+    single = alone.assign(y=0.5)  # as studies record it: no relatedness at T = 1
+    for rows in (run, pd.concat([run, single]), single[:0], single, run[:3]):
+        found = Knowledge.of_table(rows, question, "table.csv")
+        holed = pd.concat([offer, alone, alone[:1].assign(T=4.0)])
+        with pytest.raises(UserError) as caught:
+            propose(found, Request(candidates=holed, count=1, repeats=True))
+        assert caught.value.path == f"candidates, row {len(holed)}, column ami"
+        request = Request(candidates=holed[:-1], count=1, repeats=True)
+        assert len(propose(found, request).trials) == 1
+
+
+def test_a_factor_may_be_empty_where_a_row_that_was_run_leaves_it_empty() -> None:
+    offer = read_levels("n=100,200,400,800 T=2,4 ami=0.1,0.5,0.9", ["n", "T", "ami"])
+    offer.loc[[3, 9], "ami"] = np.nan
+    question = Question("y", {name: name for name in ("n", "T", "ami")})
+    found = Knowledge.of_table(offer[:6].assign(y=0.5), question, "table.csv")
+    assert len(propose(found, Request(candidates=offer, count=2)).trials) == 2
 
 
 @pytest.mark.parametrize("domain", [{"n": (5.0, 1.0)}, {"m": (0.0, 1.0)}, {"n": (1.0, np.inf)}])
@@ -124,7 +139,7 @@ def test_an_empty_table_gets_a_first_design() -> None:
     assert np.isnan(made.before)
 
 
-@pytest.mark.parametrize(("of_a", "of_b"), [(3, 0), (9, 1), (9, 3)])
+@pytest.mark.parametrize(("of_a", "of_b"), [(0, 0), (3, 0), (9, 0), (9, 1), (9, 3)])
 def test_a_first_design_goes_on_until_every_group_has_rows_for_constants(
     of_a: int, of_b: int
 ) -> None:
@@ -132,10 +147,23 @@ def test_a_first_design_goes_on_until_every_group_has_rows_for_constants(
     run = pd.concat([table[table["g"] == "a"][:of_a], table[table["g"] == "b"][:of_b]])
     question = Question("y", {"n": "n", "T": "T"}, groups=("g",))
     found = Knowledge.of_table(run, question, "table.csv")
-    assert found.missing == max(8 - of_a - of_b, 4 - of_b if of_b else 0)
-    made = propose(found, Request(candidates=table.drop(columns="y"), count=4, replicates=False))
+    request = Request(candidates=table.drop(columns="y"), count=4, replicates=False)
+    made = propose(found, request)
     assert {each.kind for each in made.tells} == {"space"}
     assert made.trials["g"].tolist().count("b") >= 2
+    assert (made.forms, np.isnan(made.before)) == ((), True)
+    enough = pd.concat([table[table["g"] == "a"][:8], table[table["g"] == "b"][:4]])
+    assert propose(Knowledge.of_table(enough, question, "table.csv"), request).forms
+
+
+def test_the_budget_of_a_first_design_pays_for_four_trials_of_every_group() -> None:
+    offer = read_levels("n=1,2,4,8,16,32 g=a,b,c", ["n"], ["g"])
+    question = Question("y", {"n": "n"}, groups=("g",))
+    empty = offer[:0].assign(y=pd.Series(dtype=float))
+    found = Knowledge.of_table(empty, question, "table.csv")
+    made = propose(found, Request(candidates=offer, cost="n", budget=60.0))  # the least is 45
+    assert made.trials.drop_duplicates()["g"].value_counts().min() >= 4
+    assert made.cost.sum() <= 60.0
 
 
 def test_asking_and_telling_goes_on() -> None:
