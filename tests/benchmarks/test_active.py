@@ -58,7 +58,7 @@ def test_all_rows_of_a_true_form_predict_the_goal(table: PublicTable) -> None:
 def test_a_row_says_how_often_it_was_repeated(
     table: PublicTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(bench.FORMS, "moe", (FORM.text, "c0 + c1*N**(-0.5)"))
+    monkeypatch.setitem(FORMS, "moe", (FORM.text, "c0 + c1*N**(-0.5)"))
     measured = list(bench.measure_given(table, ["random", "cheapest"], [0.2], repeats=3))
     assert [row["repeats"] for row in measured] == [3, 1]
 

@@ -273,4 +273,4 @@ def _alone(columns: Mapping[str, Floats], kinds: Kinds) -> Mask:
     single = [columns[name] == 1 for name in kinds.counts]
     none = [columns[name] == 0 for name in kinds.amounts]
     nowhere = np.zeros(len(next(iter(columns.values()))), bool)
-    return np.any([nowhere, *single, *none], axis=0)
+    return np.asarray(np.any([nowhere, *single, *none], axis=0))
