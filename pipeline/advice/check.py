@@ -244,6 +244,8 @@ def plan_setups(
     UserError
         if the corpus is too small.
     """
+    if sizes.n < plan.min_tokens:
+        raise UserError("tokens", f"at least {plan.min_tokens} for a check", sizes.n)
     names = sorted({name for names in sets for name in names})
     largest = max(len(names) for names in sets)
     test_tokens = min(plan.test_tokens, int(plan.test_fraction * profile.main.tokens))

@@ -48,6 +48,7 @@ class EvidenceRules:
     seed : of the draw of sentences.
     most : tokens of the main layer in a probe, whose time grows with their cube.
     most_aux : tokens of an auxiliary in its probe.
+    fewest_aux : tokens on other sentences than the main layer's, with which these alone are taken.
     fewest : labels of both layers among the n tokens; with fewer, all of the corpus are taken.
     decay : with more tokens of the main layer than `most`, `transfer` falls as their power −decay.
     """
@@ -55,6 +56,7 @@ class EvidenceRules:
     seed: int = 0
     most: int = 3000
     most_aux: int = 10_000
+    fewest_aux: int = 100
     fewest: int = 30
     decay: float = 1.0
 
@@ -230,9 +232,10 @@ class Evidence:
         text, classes = self.corpus.text, len(layer.names)
         rng = np.random.default_rng([7, self.rules.seed, crc32(auxiliary.encode())])
         order = rng.permutation(np.flatnonzero(self._annotated(auxiliary)))
-        known = np.isin(order, self._sentences)
-        wanted = min(self.sizes.n_aux[auxiliary], self.rules.most_aux)
-        own = text.places(self._first(np.concatenate([order[~known], order[known]]), wanted))
+        others = order[~np.isin(order, self._sentences)]
+        if np.diff(text.bounds)[others].sum() >= self.rules.fewest_aux:
+            order = others  # a probe must not have seen the sentences that it predicts
+        own = text.places(self._first(order, min(self.sizes.n_aux[auxiliary], self.rules.most_aux)))
         own = own[layer.labels[own] >= 0]
         labels = layer.labels[own].astype(np.int64)
         scores = predicted_labels(self._inputs(own), labels, classes, self._inputs(self._places))

@@ -25,7 +25,6 @@ Floats = NDArray[np.float64]
 
 #: a law whose target begins so predicts gains; any other one scores
 GAIN = "gain"
-HELD = ("n", "n_aux", "ami")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,8 +114,8 @@ class Suggestion:
     gain : their difference.
     helps : probability that training together helps at all; None if it is not known.
     outside : factors whose values lie beyond what the law was fitted on.
-    statistics : what the prediction was computed from; a size or an AMI that lies beyond the
-        fitted range is the end of it, if the gain is nearer to 0 there.
+    statistics : what the prediction was computed from; factors beyond their fitted ranges are at
+        the ends of these, if the gain is nearer to 0 there.
     """
 
     auxiliaries: LayerSet
@@ -246,12 +245,12 @@ class GainPredictor:
         return {name: _column(statistics, key) for name, key in self.law.sources.items()}
 
     def _held(self, one: Statistics) -> Statistics:
-        """The statistics with sizes and AMI at the end of their fitted range, if they lie beyond.
+        """The statistics, where they lie beyond their fitted ranges, at the ends of these.
 
         Gains on real corpora were measured up to there. They shrink with n and level off with
         n_aux: what they are at the end bounds what they are beyond.
         """
-        keys = [key for key in HELD if key in self.law.sources.values()]
+        keys = set(self.law.sources.values())
         ends = {key: float(np.clip(getattr(one, key), *self._fitted(key))) for key in keys}
         return replace(one, **ends)
 

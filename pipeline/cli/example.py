@@ -10,7 +10,7 @@ import typer
 
 NEXT = {
     "table": "mtl-laws fit {} --target f1 --factors n=tokens,T=tasks,ami=ami --bounds 0,1 "
-    "--budget quick --out runs/own",
+    '--hold-out "T>4" --engine grammar --budget quick --out runs/own',
     "corpus": "mtl-laws advise {} --main pos --tokens 100 --out runs/advice",
     "study": "mtl-laws run {} --out runs/quick",
 }

@@ -304,7 +304,7 @@ def trust(laws: LawSet, few_levels: Sequence[str]) -> str:
         parts.append(f"on {count}, which the search never saw, {_r2_text(held)}")
     text = ", and ".join(parts)
     if few_levels:
-        text += f"; nothing is known beyond the fitted levels of {listed(few_levels)}"
+        text += f"; it was chosen without a test beyond the fitted levels of {listed(few_levels)}"
     return f"How far to trust it: {text}."
 
 

@@ -370,10 +370,10 @@ def few_levels_text(factors: Sequence[str], least: int) -> str:
     """
     if not factors:
         return ""
-    has, them, these = ("has", "it", "its") if len(factors) == 1 else ("have", "them", "their")
+    has, them = ("has", "it") if len(factors) == 1 else ("have", "them")
     return (
-        f"{listed(factors)} {has} fewer than {least} levels in the fitted rows, so no law was "
-        f"tested beyond {them}: nothing is known outside {these} levels."
+        f"{listed(factors)} {has} fewer than {least} levels in the fitted rows, so the law was "
+        f"chosen without a test beyond {them}."
     )
 
 

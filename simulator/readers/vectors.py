@@ -126,6 +126,10 @@ class FrozenVectors:
         mean = total / rows
         spread = np.sqrt(np.maximum(squares / rows - np.square(mean), 0.0))
         varies = spread > _CONSTANT * np.abs(mean + origin)
+        if not varies.any():
+            raise CorpusError(
+                source, "the same numbers in every row", "vectors that tell tokens apart"
+            )
         factor = np.divide(LENGTH * width**-0.5, spread, out=np.zeros(width), where=varies)
         return cls(raw, mean + origin, factor, source)
 

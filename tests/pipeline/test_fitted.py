@@ -79,8 +79,7 @@ DOUBTS = (
     "The law predicts the held-out rows worse than their own mean does (R² −0.500, RMSE 0.2).",
     "The law turns back as n grows, which is implausible. "
     "Do not use it far beyond the fitted rows.",
-    "T has fewer than 4 levels in the fitted rows, so no law was tested beyond it: "
-    "nothing is known outside its levels.",
+    "T has fewer than 4 levels in the fitted rows, so the law was chosen without a test beyond it.",
 )
 
 

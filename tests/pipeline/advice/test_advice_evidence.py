@@ -99,6 +99,18 @@ def test_auxiliaries_are_learned_on_other_sentences_where_there_are_enough() -> 
     assert changed.statistics(("same",)).transfer == transfer
 
 
+def test_a_probe_never_sees_the_sentences_that_it_predicts() -> None:
+    corpus = lexical()
+    n_aux = 8_000  # more than there are on other sentences
+    before = Evidence(corpus, "tag", TokenCounts(400, {"same": n_aux}))
+    labels = corpus.layers["same"].labels.copy()
+    labels[before._places] = 0
+    layers = {**corpus.layers, "same": Layer(labels, NAMES)}
+    changed = Evidence(replace(corpus, layers=layers), "tag", before.sizes)
+    transfer = before.statistics(("same",)).transfer
+    assert changed.statistics(("same",)).transfer == transfer
+
+
 def test_every_statistic_is_a_factor_and_undefined_where_it_should_be() -> None:
     known = Evidence(load_corpus(HARBOUR), "entity", TokenCounts(500, {"pos": 2_000, "chunk": 999}))
     both, alone = asdict(known.statistics(("pos", "chunk"))), asdict(known.statistics(()))

@@ -186,7 +186,7 @@ def test_trust(scores: Mapping[str, float], said: str) -> None:
     selected = {**planted_laws()["selected"], "scores": scores}
     laws = LawSet.from_json({**planted_laws(), "selected": selected})
     assert said in trust(laws, ["T"])
-    assert trust(laws, ["T"]).endswith("nothing is known beyond the fitted levels of T.")
+    assert trust(laws, ["T"]).endswith("chosen without a test beyond the fitted levels of T.")
     assert "beyond" not in trust(laws, [])
 
 

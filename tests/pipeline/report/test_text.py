@@ -128,10 +128,10 @@ def test_factors_with_few_levels_are_named() -> None:
     assert few_levels_text([], 4) == ""
     one = few_levels_text(["T"], 4)
     assert one.startswith("T has fewer than 4 levels")
-    assert one.endswith("nothing is known outside its levels.")
+    assert one.endswith("chosen without a test beyond it.")
     two = few_levels_text(["n", "T"], 4)
     assert two.startswith("n and T have fewer than 4 levels")
-    assert two.endswith("nothing is known outside their levels.")
+    assert two.endswith("chosen without a test beyond them.")
 
 
 def test_a_minor_place_says_how_little_it_moves_the_law() -> None:
