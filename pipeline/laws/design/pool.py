@@ -268,6 +268,34 @@ def check_values(
             )
 
 
+def without_repeats(
+    table: pd.DataFrame, factors: Mapping[str, str], known: Mapping[str, Floats]
+) -> pd.DataFrame:
+    """The candidates without rows that differ only in a factor that is undefined there.
+
+    Where a count is 1, a factor that all known rows leave empty there, as AMI at T = 1, is emptied.
+    Of rows that are then equal, the first stays.
+
+    Parameters
+    ----------
+    factors : name -> column of the candidates.
+    known : the factors of the rows so far; empty without rows.
+    """
+    if not known:
+        return table
+    names = {name: name if name in table.columns else column for name, column in factors.items()}
+    columns = {name: np.asarray(table[own], dtype=float) for name, own in names.items()}
+    kinds = classify(known)
+    alone, run_alone = _alone(columns, kinds), _alone(known, kinds)
+    empty = [name for name in names if run_alone.any() and np.isnan(known[name][run_alone]).all()]
+    own = [names[name] for name in empty]
+    if not (alone & table[own].notna().any(axis=1)).any():
+        return table
+    emptied = table.astype(dict.fromkeys(own, float))
+    emptied.loc[alone, own] = np.nan
+    return emptied[~emptied.duplicated()].reset_index(drop=True)
+
+
 def _alone(columns: Mapping[str, Floats], kinds: Kinds) -> Mask:
     """Where a count is 1 or an amount is 0, so that a task has no other one beside it."""
     single = [columns[name] == 1 for name in kinds.counts]

@@ -25,6 +25,7 @@ from mtl_laws.pipeline.laws.design.pool import (
     costs_of,
     factor_columns,
     goal_of_ranges,
+    without_repeats,
 )
 from mtl_laws.pipeline.laws.question import check_ranges
 from mtl_laws.pipeline.laws.rows import Indices, infer_domains
@@ -124,6 +125,11 @@ def propose(knowledge: Knowledge, request: Request, rules: DesignRules = RULES) 
         if a candidate is outside the domain, a point of the goal is of an unknown group, a cost
         is not above 0, no candidate is left, or the budget pays for none.
     """
+    run = {} if knowledge.rows is None else knowledge.rows.columns
+    candidates = request.candidates.reset_index(drop=True)
+    factor_columns(candidates, knowledge.factors, request.path)  # names and numbers are right
+    distinct = without_repeats(candidates, knowledge.factors, run)
+    request = replace(request, candidates=distinct)
     pool = _pool(knowledge, request)
     missing = knowledge.missing(pool.levels)
     if missing.in_all:

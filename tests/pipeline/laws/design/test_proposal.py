@@ -187,6 +187,20 @@ def test_what_was_run_is_not_proposed_again() -> None:
     assert caught.value.path == "candidates"
 
 
+def test_levels_of_a_factor_that_one_task_leaves_undefined_are_one_candidate() -> None:
+    rows = [(n, 1.0, np.nan, n / 1_000) for n in (100.0, 200.0)]
+    rows += [(n, 2.0, ami, n / 900) for n in (100.0, 200.0) for ami in (0.2, 0.6)]
+    table = pd.DataFrame(rows, columns=["n", "T", "ami", "y"])
+    question = Question("y", {"n": "n", "T": "T", "ami": "ami"}, forms=("c0*n",))
+    known = Knowledge.of_table(table, question, "table.csv")
+    levels = read_levels("n=100,400 T=1,2 ami=0.2,0.4,0.6", ["n", "T", "ami"])
+    trials = propose(known, Request(candidates=levels, count=20, replicates=False)).trials
+    single = trials[trials["T"] == 1]
+    assert list(single["n"]) == [400.0], "100 tokens of one task were run"
+    assert single["ami"].isna().all()
+    assert len(trials[trials["T"] == 2]) == 4
+
+
 def test_own_forms_are_the_only_ones() -> None:
     table = measured(candidates().iloc[:12])
     made = propose(
