@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mtl_laws.pipeline.report.evidence_text import listed, point_text, region_place
 from mtl_laws.pipeline.report.single_task import (
@@ -129,10 +130,15 @@ def _harm_text(laws: LawSet, surface: Surface, roles: Roles) -> str:
     texts = []
     if roles.size in surface.used and low < high:
         sizes = surface.grid(roles.size, low, high)
-        values = gains(surface, roles, tasks, sizes).mean
+        bands = gains(surface, roles, tasks, sizes)
+        values = bands.mean
         values = np.where(np.abs(values) < 1e-9 * surface.scale, 0.0, values)
         place = _place(surface, roles.size, **{roles.tasks: tasks})
         texts.append(_signs_text(values, sizes, roles.size, place))
+        one_sign = values[0] != 0.0 and (np.sign(values) == np.sign(values[0])).all()
+        if one_sign and bands.law is not None:
+            certain = np.asarray((bands.law[0] > 0.0) | (bands.law[1] < 0.0))
+            texts.append(_certainty_text(certain, sizes, roles.size))
     harm = laws.harm
     if harm is not None and 0.0 < harm.lowered < 1.0 and not laws.law.levels:
         texts.append(
@@ -160,6 +166,19 @@ def _signs_text(gain: Floats, sizes: Floats, size: str, place: str) -> str:
     return (
         f"{_lead(place)} predicts harm {side} {size} = {edge} and a gain on the other side, {span}."
     )
+
+
+def _certainty_text(certain: NDArray[np.bool_], sizes: Floats, size: str) -> str:
+    """Where along the size (S,) the sign of a gain is certain; empty where it is everywhere."""
+    places = np.flatnonzero(certain)
+    if len(places) == len(sizes):
+        return ""
+    if not len(places):
+        return "Its sign is certain nowhere there."
+    if len(places) <= places[-1] - places[0]:
+        return "Its sign is not certain everywhere there."
+    first, last = level(sizes[places[0]]), level(sizes[places[-1]])
+    return f"Its sign is certain only from {size} = {first} to {last}."
 
 
 def _measured_harm_text(target: str, paired: PooledGain | None, lower: bool) -> str:

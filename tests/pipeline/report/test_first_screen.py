@@ -15,7 +15,13 @@ import pytest
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.report import ReportContext, write_report
 from mtl_laws.pipeline.report.figure_text import axis_text
-from mtl_laws.pipeline.report.first_screen import answer, predictions_grid, title_text, trust
+from mtl_laws.pipeline.report.first_screen import (
+    _certainty_text,
+    answer,
+    predictions_grid,
+    title_text,
+    trust,
+)
 from mtl_laws.pipeline.report.page import build_page
 from mtl_laws.pipeline.report.single_task import equivalent_interval
 from mtl_laws.pipeline.report.surface import Surface
@@ -80,6 +86,20 @@ def test_harm_is_called_harm() -> None:
     assert "2 tasks act like 0.71 times the data" in text
     assert "predicts harm everywhere from n = 40 to 1,280" in text
     assert "gain" not in text
+
+
+@pytest.mark.parametrize(
+    ("certain", "said"),
+    [
+        ([True] * 4, ""),
+        ([False] * 4, "Its sign is certain nowhere there."),
+        ([False, True, True, False], "Its sign is certain only from n = 100 to 1,000."),
+        ([True, False, True, True], "Its sign is not certain everywhere there."),
+    ],
+)
+def test_where_the_sign_of_a_gain_is_certain(certain: list[bool], said: str) -> None:
+    sizes = np.array([10.0, 100.0, 1_000.0, 10_000.0])
+    assert _certainty_text(np.array(certain), sizes, "n") == said
 
 
 def test_harm_below_a_size() -> None:
