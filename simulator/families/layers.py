@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -77,20 +78,16 @@ class LayersOptions(CorpusOptions):
         if self.vectors is None:
             return None
         with _at_option():
-            return FrozenVectors.of(open_vectors(self.vectors, corpus.text.size), self.vectors)
+            open_vectors(self.vectors, corpus.text.size)
+            return _frozen(self.vectors, Path(self.vectors).stat().st_mtime_ns)
 
     def table(self, corpus: Corpus) -> Vectors | None:
-        """Return the standardised vectors of a corpus, (N, W), or None without a file.
-
-        Raises
-        ------
-        SpecError : the file does not have one row of finite numbers for each token.
-        """
-        if self.vectors is None:
+        """Return all vectors of a corpus, (N, W), or None without a file; raises as `frozen`."""
+        frozen = self.frozen(corpus)
+        if frozen is None:
             return None
         with _at_option():
-            open_vectors(self.vectors, corpus.text.size)
-            return _table(self.vectors, Path(self.vectors).stat().st_mtime_ns)
+            return _table(frozen)
 
     def layers(self, corpus: Corpus, auxiliaries: int) -> list[tuple[str, Layer]]:
         """Return the layers of all tasks by name, main first."""
@@ -104,11 +101,17 @@ class LayersOptions(CorpusOptions):
         return [main, *((name, corpus.layers[name]) for name in others)]
 
 
-@memory_bounded_cache(megabytes=1000)
-def _table(path: str, stamp: int) -> Vectors:
-    """The standardised vectors of a file; read once while it does not change."""
+@lru_cache(maxsize=4)
+def _frozen(path: str, stamp: int) -> FrozenVectors:
+    """The vectors of a file; scanned once while it does not change."""
     del stamp  # part of the key only
-    return FrozenVectors.of(open_vectors(path), path).table()
+    return FrozenVectors.of(open_vectors(path), path)
+
+
+@memory_bounded_cache(megabytes=1000)
+def _table(frozen: FrozenVectors) -> Vectors:
+    """All vectors of a file; read once while it does not change."""
+    return frozen.table()
 
 
 @contextmanager

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
 import advice_law
-from advice_law import ALL, cell_table, coverage, gain_errors, left_out, regret
+from advice_law import (
+    ALL,
+    RESULTS,
+    Gains,
+    agreement,
+    cell_table,
+    coverage,
+    gain_errors,
+    left_out,
+    regret,
+)
 from mtl_laws.pipeline.advice.advice import METRICS as SCORES
 from mtl_laws.pipeline.advice.advice import shipped_law
 from mtl_laws.pipeline.laws.law import Law
@@ -33,17 +45,54 @@ def test_every_metric_has_a_law_without_and_with_vectors() -> None:
     assert names == {*SCORES, *(f"{score}-vectors" for score in SCORES)}
 
 
-def test_the_law_that_ships_is_the_least_squares_fit_of_the_table(
-    cells: pd.DataFrame, law: Law
-) -> None:
-    target = cells["gain"].to_numpy(float)
-    columns = {name: cells[name].to_numpy(float) for name in law.factors}
-    whole = cells.assign(corpus="one")
+@pytest.mark.parametrize("gains", ALL, ids=lambda one: one.name)
+def test_the_law_that_ships_is_the_least_squares_fit_of_the_table(gains: Gains) -> None:
+    law = shipped_law(gains.name).law
+    rows = cell_table(load_reference(gains.table), gains)
+    target = rows["gain"].to_numpy(float)
+    columns = {name: rows[name].to_numpy(float) for name in law.factors}
+    whole = rows.assign(corpus="one")
     other = pd.concat([whole, whole.head(1).assign(corpus="two")], ignore_index=True)
     refitted = left_out(law, other)[-1]  # the row of "two" by constants of all rows
     assert law.predict(columns)[0] == pytest.approx(refitted, rel=1e-3)
     errors = [np.mean((law.predict(columns) * factor - target) ** 2) for factor in (0.9, 1.0, 1.1)]
     assert errors[1] == min(errors)
+
+
+@pytest.mark.parametrize("gains", ALL, ids=lambda one: one.name)
+def test_results_and_errors_are_those_of_the_law_that_ships(gains: Gains) -> None:
+    kept = json.loads(RESULTS.read_text(encoding="utf-8"))[gains.name]
+    shipped = shipped_law(gains.name)
+    rows = cell_table(load_reference(gains.table), gains)
+    predicted = left_out(shipped.law, rows)
+    assert kept["agreement"]["law"] == pytest.approx(agreement(rows, predicted), abs=1e-3)
+    assert kept["coverage"] == pytest.approx(coverage(rows, predicted), abs=0.005)
+    assert 0.88 <= kept["coverage"] <= 0.99
+    assert shipped.errors is not None
+    expected = gain_errors(rows, predicted)
+    assert shipped.errors.width == pytest.approx(expected.width, rel=0.01)
+    for n in (100.0, 3_000.0):
+        at = np.array([n])
+        assert shipped.errors.deviations(at)[0] == pytest.approx(
+            expected.deviations(at)[0], rel=0.01
+        )
+
+
+def test_the_page_has_the_figures_of_the_results() -> None:
+    page = (RESULTS.parents[2] / "docs" / "advice.md").read_text(encoding="utf-8")
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    law, regrets = results["accuracy"]["agreement"]["law"], results["accuracy"]["regret"]
+    ranks = [f"{law[name]:.2f}" for name in ("spearman", "sign", "sign_clear")]
+    assert f"| the law | {' | '.join(ranks)} | {regrets['law']:.3f} |" in page
+    assert f"held {results['accuracy']['coverage']:.0%}".replace("%", " %") in page
+    for name in list(results)[1:]:
+        one = results[name]
+        rank = [f"{one['agreement'][way]['spearman']:.2f}" for way in ("law", "ami")]
+        clear = f"{one['agreement']['law']['sign_clear']:.2f}, {one['positive_clear']:.2f}"
+        lost = ", ".join(f"{one['regret'][way]:.3f}" for way in ("law", "ami", "all"))
+        held = f"{one['coverage']:.0%}".replace("%", " %")
+        row = f"{one['cells']} | {', '.join(rank)} | {clear} of {one['clear']} | {held} | {lost} |"
+        assert row in page, name
 
 
 def test_the_law_holds_on_corpora_that_were_left_out(cells: pd.DataFrame, law: Law) -> None:
