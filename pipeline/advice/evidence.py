@@ -48,7 +48,8 @@ class EvidenceRules:
     seed : of the draw of sentences.
     most : tokens of the main layer in a probe, whose time grows with their cube.
     most_aux : tokens of an auxiliary in its probe.
-    fewest_aux : tokens on other sentences than the main layer's, with which these alone are taken.
+    fewest_aux : tokens that an auxiliary labels on other sentences than the main layer's; with at
+        least so many, its probe sees no others.
     fewest : labels of both layers among the n tokens; with fewer, all of the corpus are taken.
     decay : with more tokens of the main layer than `most`, `transfer` falls as their power −decay.
     """

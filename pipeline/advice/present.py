@@ -40,9 +40,9 @@ LAYERS_NOTE = (
 GAINS_NOTE = (
     "Gain: score together minus score alone, with the 95 % interval of its mean{condition}. Helps: "
     "the probability that the mean gain is above zero. AMI: relatedness to the main layer, from 0 "
-    "to 1, by all labels of the corpus; the law knows it by n labels only. Alone: the main layer "
-    "is trained by itself. Together: it is trained with the auxiliaries. One training: 95 % of "
-    "single pairs of trainings, which also differ by chance, are expected in this interval."
+    "to 1, by all labels of the corpus; the law uses an estimate from n labels. Alone: the main "
+    "layer is trained by itself. Together: it is trained with the auxiliaries. One training: 95 % "
+    "of single pairs of trainings, which also differ by chance, are expected in this interval."
 )
 OUTSIDE_NOTE = " Outside: factors that lie beyond the region the law was fitted on."
 CHECK_NOTE = (
