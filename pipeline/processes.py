@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import threading
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from multiprocessing import resource_tracker
 from typing import Any, ParamSpec, TypeVar
 
 import joblib
 from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.backend import resource_tracker as loky_resource_tracker
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from mtl_laws.pipeline.plugins import loaded, with_plugins
@@ -44,7 +47,9 @@ def in_processes(
         try:
             tasks = [call(os.getpid(), loaded(), work, *arguments) for arguments in batch[done:]]
             pool = joblib.Parallel(n_jobs=jobs, return_as="generator", **watched())
-            with _quietly_closed(pool(tasks)) as own:
+            with interrupts_blocked():
+                results = pool(tasks)
+            with _quietly_closed(results) as own:
                 for result in own:
                     done += 1
                     yield result
@@ -54,6 +59,26 @@ def in_processes(
             get_reusable_executor().shutdown(wait=True, kill_workers=True)
     for arguments in batch[done:]:
         yield work(*arguments)
+
+
+@contextmanager
+def interrupts_blocked() -> Iterator[None]:
+    """Block SIGINT in the threads and processes that are started meanwhile, for good.
+
+    A terminal sends Ctrl-C to all processes of a command. Workers leave it to their parent, which
+    ends them: one that took it while it imports would print a traceback. Here it is blocked too,
+    but only until the end of the block, and the other threads of this process take it.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    for tracker in (resource_tracker, loky_resource_tracker):
+        tracker.ensure_running()  # its start would unblock the signal
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
 @cache

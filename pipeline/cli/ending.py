@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn, TextIO, cast
+from typing import Any, TextIO, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from mtl_laws.pipeline.cli.interrupts import interrupted, stoppable
 from mtl_laws.pipeline.errors import (
     MissingError,
     PipelineError,
@@ -44,10 +42,6 @@ PATH = re.compile(r"(\w+)(?:\[\d+\])?(?:\.(.+))?")
 """A neutral path: a name, perhaps the place in a list, perhaps the name of a part."""
 
 
-_interrupted = threading.Event()
-"""Whether a signal has asked the command at work to stop."""
-
-
 class CommandInterruptedError(Exception):
     """Ctrl-C while a command was at work."""
 
@@ -63,34 +57,10 @@ def exit_code(app: typer.Typer, words: Sequence[str]) -> int:
     """
     hook = sys.excepthook if "--debug" in words else _show_in_one_line
     try:
-        with lasting_streams(), _stoppable():
+        with lasting_streams(), stoppable():
             return _code(app, words)
     finally:
         sys.excepthook = hook  # Typer installs one of its own
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end a command as Ctrl-C does, with one line and its files whole."""
-    _interrupted.clear()
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    ours = [n for n in numbers if signal.getsignal(n) is not signal.SIG_IGN]  # nohup stays
-    former = {number: signal.signal(number, _interrupt) for number in ours}
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    """Raise what Ctrl-C raises, and remember it: a library may make another error of it."""
-    _interrupted.set()
-    raise KeyboardInterrupt
 
 
 def _code(app: typer.Typer, words: Sequence[str]) -> int:
@@ -137,7 +107,7 @@ class Command(TyperCommand):
             with by_option(ctx):
                 return super().invoke(ctx)
         except BaseException as error:
-            if not isinstance(error, KeyboardInterrupt) and not _interrupted.is_set():
+            if not isinstance(error, KeyboardInterrupt) and not interrupted():
                 raise
             advice = ": run the same command again to resume" if self.name in RESUMABLE else ""
             raise CommandInterruptedError(f"interrupted{advice}") from error

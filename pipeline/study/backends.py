@@ -18,7 +18,7 @@ import joblib
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from mtl_laws.pipeline.errors import PipelineError, UserError, nearest
-from mtl_laws.pipeline.processes import watched
+from mtl_laws.pipeline.processes import interrupts_blocked, watched
 from mtl_laws.pipeline.provenance import check_worker
 from mtl_laws.pipeline.study.workers import Result, whereabouts
 
@@ -92,7 +92,9 @@ class _LokyPool:
             return_as="generator_unordered",
             **watched(),
         )
-        yield from parallel(calls)
+        with interrupts_blocked():
+            results = parallel(calls)
+        yield from results
 
 
 class _DaskPool:
@@ -182,11 +184,12 @@ def _dask(options: RunOptions, say: Say) -> Iterator[Pool]:
     distributed, address = _distributed(), options.address
     with ExitStack() as stack:
         if address is None:
-            cluster = distributed.LocalCluster(
-                n_workers=int(joblib.effective_n_jobs(options.processes)),
-                threads_per_worker=1,
-                dashboard_address=None,
-            )
+            with interrupts_blocked():
+                cluster = distributed.LocalCluster(
+                    n_workers=int(joblib.effective_n_jobs(options.processes)),
+                    threads_per_worker=1,
+                    dashboard_address=None,
+                )
             address = stack.enter_context(cluster)
         client = stack.enter_context(_client(distributed, address))
         yield _DaskPool(distributed, client, say)

@@ -191,8 +191,12 @@ def _report(rows: Sequence[Row], missing: Mapping[str, Trial], progress: RunProg
 
 @contextmanager
 def _sigterm() -> Iterator[None]:
-    """End a run on SIGTERM as on Ctrl-C: workers stop and the store is closed."""
-    if threading.current_thread() is not threading.main_thread():
+    """End a run on SIGTERM as on Ctrl-C: workers stop and the store is closed.
+
+    A handler that somebody has set, such as that of the command line, stays.
+    """
+    unset = signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    if not unset or threading.current_thread() is not threading.main_thread():
         yield
         return
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)

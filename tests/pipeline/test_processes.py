@@ -9,12 +9,16 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import joblib
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 from mtl_laws.pipeline import processes
 from mtl_laws.pipeline.processes import ATTEMPTS, in_processes
+from mtl_laws.pipeline.study.backends import RunOptions, backend
 
 SHORT = 600.0
 
@@ -48,6 +52,30 @@ def test_work_that_kills_every_worker_is_done_by_the_parent(
         batch = [(k, os.getpid()) for k in range(3)]
         assert list(in_processes(killed_in_workers, batch, 2)) == [0, 1, 2]
     assert len(caplog.records) == ATTEMPTS
+
+
+def deaf_to_interrupts(_: int) -> bool:
+    """Whether SIGINT is blocked here; it is sent, too."""
+    os.kill(os.getpid(), signal.SIGINT)
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def deaf_in_a_study(numbers: Sequence[int]) -> list[bool]:
+    return [deaf_to_interrupts(number) for number in numbers]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_workers_leave_interrupts_to_their_parent(caplog: pytest.LogCaptureFixture) -> None:
+    get_reusable_executor().shutdown(wait=True, kill_workers=True)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    with caplog.at_level(logging.WARNING, logger="mtl_laws"):
+        assert list(in_processes(deaf_to_interrupts, [(k,) for k in range(4)], 2)) == [True] * 4
+    get_reusable_executor().shutdown(wait=True, kill_workers=True)
+    with backend(RunOptions(jobs=2), print) as pool:
+        calls = [joblib.delayed(deaf_in_a_study)([k]) for k in range(4)]
+        assert list(pool.results(calls, alone=False)) == [[True]] * 4
+    assert caplog.records == []
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
 SEARCH = """
