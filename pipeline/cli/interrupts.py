@@ -6,17 +6,17 @@ Before the command is imported, `mtl_laws.__main__` handles them.
 from __future__ import annotations
 
 import signal
+import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-WAIT, MOST = 0.05, 10.0
-"""Seconds between two attempts to raise, and after which an attempt no longer waits."""
+AGAIN = 0.2
+"""Seconds until an interrupt that seems to be lost is raised again."""
 
-#: whether, and when (`time.monotonic`), a signal has asked the command at work to stop
-_asked: list[float] = []
+_asked = threading.Event()
+"""Whether a signal has asked the command at work to stop."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -29,7 +29,7 @@ class Interrupted(KeyboardInterrupt):
 
 def interrupted() -> bool:
     """Whether a signal has asked the command at work to stop."""
-    return bool(_asked)
+    return _asked.is_set()
 
 
 @contextmanager
@@ -57,23 +57,19 @@ def stoppable() -> Iterator[None]:
 def _interrupt(number: int, frame: FrameType | None) -> None:
     """Raise what Ctrl-C raises, and remember it: a library may make another error of it.
 
-    In an import or a finalizer the exception might be lost altogether. The timer then calls this
-    function again in a moment, until they have ended.
+    An exception in an import, a finalizer or a callback may be lost altogether. Therefore a timer
+    calls this function until the command has ended; an interrupt that is under way is left alone.
     """
-    now = time.monotonic()
-    _asked.append(now)
-    waited = now - _asked[0]
-    if hasattr(signal, "setitimer") and waited < MOST and _loses_exceptions(frame):
-        signal.setitimer(signal.ITIMER_REAL, WAIT)
-        return
+    _asked.set()
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, AGAIN)
+        if number == signal.SIGALRM and _is_handled(sys.exception()):
+            return
     raise Interrupted
 
 
-def _loses_exceptions(frame: FrameType | None) -> bool:
-    """Whether a frame is part of an import or of a finalizer."""
-    while frame is not None:
-        code = frame.f_code
-        if code.co_filename == "<frozen importlib._bootstrap>" or code.co_name == "__del__":
-            return True
-        frame = frame.f_back
-    return False
+def _is_handled(error: BaseException | None) -> bool:
+    """Whether an exception that is being handled is an interrupt, or came from one."""
+    while error is not None and not isinstance(error, Interrupted):
+        error = error.__cause__ or error.__context__
+    return error is not None
