@@ -199,7 +199,7 @@ def _predicted(laws: LawSet, points: pd.DataFrame, source: str = "at") -> tuple[
     from mtl_laws.pipeline.io.textgrid import aligned
     from mtl_laws.pipeline.report.answer_text import interval_text, outside_text
     from mtl_laws.pipeline.report.text import held_out_text, limits_text
-    from mtl_laws.pipeline.symbolic.typeset.numbers import number
+    from mtl_laws.pipeline.symbolic.typeset.numbers import digits_apart, number
 
     with _mistakes_of(source, laws):
         answers = laws.beside(points)
@@ -211,7 +211,8 @@ def _predicted(laws: LawSet, points: pd.DataFrame, source: str = "at") -> tuple[
         values = (row[name] for name in names)
         ends = [(row[f"{kind}_low"], row[f"{kind}_high"]) for kind in KINDS]
         intervals = [interval_text(low, high) for low, high in ends]
-        lines.append([f"{place}", *map(_cell, values), number(row["predicted"]), *intervals])
+        predicted = number(row["predicted"], digits_apart(*ends[0]))
+        lines.append([f"{place}", *map(_cell, values), predicted, *intervals])
     notes = [
         f"{place} lies outside the fitted region: {outside_text(one)}"
         for place, one in enumerate(outside, start=1)

@@ -203,15 +203,16 @@ def with_predictions(rows: pd.DataFrame, laws: LawSet | None) -> pd.DataFrame:
     """The rows and, beside them, what the selected law predicts for each.
 
     Controls have no prediction: the law describes the other trials. Neither has a row in which a
-    value is missing on which the law depends. Tables that lack a column which the law needs, or
-    have one of the new names, stay as they are.
+    value is impossible, or missing where the law depends on it. Tables that lack a column which the
+    law needs, or have one of the new names, stay as they are.
     """
     if laws is None or laws.selected is None:
         return rows
     names = [column.name for column in PREDICTIONS]
     numbered = rows.reset_index(drop=True)  # rows may share a label
     try:
-        unknown = sorted({row for row, _ in laws.undefined(numbered)})
+        without = (*laws.undefined(numbered), *laws.impossible(numbered))
+        unknown = sorted({row for row, _ in without})
         both = numbered.join(laws.beside(numbered.drop(index=unknown))[names])
     except UserError:
         return rows

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,7 @@ from mtl_laws.pipeline.laws.bands import Bands, Uncertainty
 from mtl_laws.pipeline.laws.excess import Outside, outside
 from mtl_laws.pipeline.laws.frames import as_table, bands_frame, beside
 from mtl_laws.pipeline.laws.law import Law
+from mtl_laws.pipeline.laws.possible import Limits, beyond, limits_of
 from mtl_laws.pipeline.laws.record import DataRecord, Record
 from mtl_laws.pipeline.laws.solve import Search, Solved, axis_of
 from mtl_laws.pipeline.symbolic.tree import Floats
@@ -42,8 +43,11 @@ class Answers(Record):
         def with_region(self, law: Law) -> Law:
             """The law, which knows where it was fitted."""
 
-        def _bands(self, table: pd.DataFrame) -> Bands: ...
+        def _bands_of(
+            self, columns: Mapping[str, Floats], group: Sequence[str] | None
+        ) -> Bands: ...
         def _columns(self, table: pd.DataFrame) -> dict[str, Floats]: ...
+        def _without_undefined(self, columns: dict[str, Floats]) -> dict[str, Floats]: ...
         def _groups_of(self, table: pd.DataFrame) -> list[str] | None: ...
 
     def beside(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -87,7 +91,7 @@ class Answers(Record):
             expected = "laws of a table in which a factor counts tasks, with rows of one task"
             raise UserError("laws", expected, ", ".join(self.factors))
         table = as_table(points)
-        self._refuse_undefined(table)
+        self._refuse_points(table)
         together = self._columns(table)
         alone = {**together, roles.tasks: np.ones(len(table))}
         if roles.relatedness:
@@ -113,7 +117,7 @@ class Answers(Record):
         ------
         UserError
             if the law does not use the factor or its domain is not known, if the target is not
-            within the bounds, or a factor is missing, undefined or unknown.
+            within the bounds, or a factor is missing, undefined, impossible or unknown.
 
         Examples
         --------
@@ -134,17 +138,36 @@ class Answers(Record):
             raise UserError("goal", f"a value within the bounds of {self.target}, {ends}", target)
         others = {name: value for name, value in (at or {}).items() if name != factor}
         middle = pd.DataFrame([{**others, factor: sum(domain[factor]) / 2}])
+        limits = self.limits
+        for _, name in self.impossible(middle):
+            raise UserError(f"at.{name}", limits[name].text, float(self._columns(middle)[name][0]))
         for _, name in self.undefined(middle):
             raise MissingError(f"at.{name}", DEPENDS, None)
+        given, group = self._columns(middle), self._groups_of(middle)
 
         def curve(values: Floats) -> tuple[Floats, Floats, Floats]:
-            bands = self._bands(pd.DataFrame({**others, factor: values}))
-            nowhere = np.full(len(values), np.nan)
+            count = len(values)
+            columns = {name: np.repeat(column, count) for name, column in given.items()}
+            columns = self._without_undefined({**columns, factor: values})
+            bands = self._bands_of(columns, None if group is None else group * count)
+            nowhere = np.full(count, np.nan)
             return bands.mean, *((nowhere, nowhere) if bands.law is None else bands.law)
 
-        tasks = "" if self.data.roles is None else self.data.roles.tasks
-        axis = axis_of(factor, domain[factor], tasks)
+        axis = axis_of(domain[factor], limits.get(factor, Limits()))
         return Search(factor=factor, axis=axis, curve=curve, target=float(target)).run()
+
+    @property
+    def limits(self) -> dict[str, Limits]:
+        """Factor -> what it can be at all; a factor that can be anything is left out."""
+        stored = self.law.uncertainty
+        return limits_of(self.data, None if stored is None else stored.region)
+
+    def impossible(self, table: pd.DataFrame) -> list[tuple[int, str]]:
+        """Places (row, factor) where a value is impossible, such as an AMI above 1.
+
+        Parameters and errors as in `predict`.
+        """
+        return beyond(self._columns(table), self.limits)
 
     def undefined(self, table: pd.DataFrame) -> list[tuple[int, str]]:
         """Places (row, factor) where a value is missing on which the law depends.
@@ -171,20 +194,30 @@ class Answers(Record):
             places += [(int(row), name) for row in np.flatnonzero(differs)]
         return sorted(places)
 
-    def _refuse_undefined(self, table: pd.DataFrame) -> None:
-        """Refuse a table in which a value is missing on which the law depends.
+    def _refuse_points(self, table: pd.DataFrame) -> None:
+        """Refuse a table with a value that is impossible, or missing where the law depends on it.
 
         Raises
         ------
-        MissingError
+        UserError
             naming the first such row and column; else as in `predict`.
         """
+        self._refuse_impossible(table)
         for row, factor in self.undefined(table):
-            lines = table.attrs.get(LINES)
-            where = f"line {lines[row]}" if lines else f"row {row + 1}"
-            own = self.data.columns.get(factor, factor)
-            column = own if own in table and factor not in table else factor
-            raise MissingError(f"table, {where}, column {column}", DEPENDS, None)
+            raise MissingError(self._place(table, row, factor), DEPENDS, None)
+
+    def _refuse_impossible(self, table: pd.DataFrame) -> None:
+        for row, factor in self.impossible(table):
+            value = float(self._columns(table)[factor][row])
+            raise UserError(self._place(table, row, factor), self.limits[factor].text, value)
+
+    def _place(self, table: pd.DataFrame, row: int, factor: str) -> str:
+        """Where a value stands, by the line of its file if that is known."""
+        lines = table.attrs.get(LINES)
+        where = f"line {lines[row]}" if lines else f"row {row + 1}"
+        own = self.data.columns.get(factor, factor)
+        column = own if own in table and factor not in table else factor
+        return f"table, {where}, column {column}"
 
     def outside(self, table: pd.DataFrame) -> list[Outside]:
         """For every row, by how much it lies outside the fitted region; parameters as in `predict`.
@@ -195,6 +228,7 @@ class Answers(Record):
         >>> [(one.factor, one.limit, one.multiple) for one in far.factors]
         [('n', 4000.0, 4.0)]
         """
+        self._refuse_impossible(table)
         law, columns = self.with_region(self.law), self._columns(table)
         group = self._groups_of(table)
         regions = {level: law.for_group(level).uncertainty for level in set(group or ())}

@@ -324,8 +324,9 @@ class LawSet(Answers):
         Raises
         ------
         UserError
-            if a factor of the law or the group column is missing, a level is not known, or a value
-            is missing on which the law depends in that row.
+            if a factor of the law or the group column is missing, a level is not known, a value
+            is missing on which the law depends in that row, or a value is impossible, such as T
+            below 1.
 
         Examples
         --------
@@ -356,9 +357,12 @@ class LawSet(Answers):
         return bands_frame(self._bands(table), self.target, table.index)
 
     def _bands(self, table: pd.DataFrame) -> Bands:
-        self._refuse_undefined(table)
-        law = self.with_region(self.law)
-        return law.bands(self._columns(table), self._groups_of(table)).within(self.data.bounds)
+        self._refuse_points(table)
+        return self._bands_of(self._columns(table), self._groups_of(table))
+
+    def _bands_of(self, columns: Mapping[str, Floats], group: Sequence[str] | None) -> Bands:
+        """Predictions with intervals where the columns are known to be right."""
+        return self.with_region(self.law).bands(columns, group).within(self.data.bounds)
 
     def _groups_of(self, table: pd.DataFrame) -> list[str] | None:
         """The group of every row; None where no constant differs between groups."""
@@ -373,18 +377,9 @@ class LawSet(Answers):
             column = name if name in table.columns else self.data.columns.get(name, name)
             if column in table.columns:
                 columns[name] = np.asarray(numbers(table, column, "table"), dtype=np.float64)
-                self._refuse_counts_below_zero(name, column, columns[name])
             elif self.law.uses(name) and not self._undefined_everywhere(name, table):
                 raise _missing(name, column, table)
         return self._without_undefined(columns)
-
-    def _refuse_counts_below_zero(self, factor: str, column: str, values: Floats) -> None:
-        """Refuse numbers of tokens or tasks that no experiment can have."""
-        roles = self.data.roles
-        rows = np.flatnonzero(values < 0)
-        if len(rows) and roles is not None and factor in (roles.size, roles.tasks):
-            place = f"table, row {int(rows[0]) + 1}, column {column}"
-            raise UserError(place, "a count of 0 or more", f"{values[rows[0]]:g}")
 
     def _undefined_everywhere(self, factor: str, table: pd.DataFrame) -> bool:
         """Whether a factor is the relatedness, and every row of the table has one task."""

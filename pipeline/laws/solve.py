@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mtl_laws.pipeline.laws.possible import FRACTION, Limits
 from mtl_laws.pipeline.symbolic.tree import Floats, Mask
 
 Curve: TypeAlias = Callable[[Floats], tuple[Floats, Floats, Floats]]
@@ -236,16 +237,14 @@ class Search:
         return start, stop
 
 
-def axis_of(factor: str, domain: tuple[float, float], tasks: str) -> Axis:
+def axis_of(domain: tuple[float, float], limits: Limits) -> Axis:
     """Where a factor may be: its domain, and the ends that its meaning sets.
 
-    Parameters
-    ----------
-    tasks : the factor that counts tasks, of which one is the least; empty for none.
+    A fraction is not followed below 0 or above 1.
     """
     low, high = domain
-    if factor == tasks:
-        return Axis(low=low, high=high, lowest=1.0)
-    if (low, high) == (0.0, 1.0):  # the domain of a fraction
+    if domain == FRACTION:
         return Axis(low=low, high=high, lowest=low, highest=high)
-    return Axis(low=low, high=high)
+    lowest = None if limits.above or np.isinf(limits.low) else limits.low
+    highest = None if np.isinf(limits.high) else limits.high
+    return Axis(low=low, high=high, lowest=lowest, highest=highest)

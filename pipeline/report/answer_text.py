@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from mtl_laws.pipeline.laws.excess import Excess, Outside
 from mtl_laws.pipeline.laws.solve import Solution, Solved
 from mtl_laws.pipeline.report.evidence_text import listed
-from mtl_laws.pipeline.symbolic.typeset.numbers import MISSING, number
+from mtl_laws.pipeline.symbolic.typeset.numbers import MISSING, digits_apart, number
 
 
 def outside_text(outside: Outside) -> str:
@@ -46,7 +46,8 @@ def place_text(point: Mapping[str, object]) -> str:
 
 def interval_text(low: float | None, high: float | None) -> str:
     """``271 to 394``; open ends in words; a dash where nothing is known."""
-    ends = number(low), number(high)
+    digits = digits_apart(low, high)
+    ends = number(low, digits), number(high, digits)
     if ends == (MISSING, MISSING):
         return MISSING
     if MISSING in ends:

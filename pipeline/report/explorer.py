@@ -21,6 +21,7 @@ import numpy as np
 from mtl_laws.pipeline.laws.bands import LEVEL, RIVAL_REACH, WIDTH, Rival, Uncertainty
 from mtl_laws.pipeline.laws.law import Law
 from mtl_laws.pipeline.laws.lawset import LawSet
+from mtl_laws.pipeline.laws.possible import Limits
 from mtl_laws.pipeline.laws.region import Region
 from mtl_laws.pipeline.report.figure_text import axis_text
 from mtl_laws.pipeline.report.figures.curves import span
@@ -86,7 +87,8 @@ def explorer(laws: LawSet, surface: Surface | None) -> Explorer | None:
     constants = Expression.parse(law.template, laws.factors).constants
     stored = law.uncertainty or Uncertainty()
     levels = _levels(law, stored.rivals, constants)
-    factors = [_factor(surface, name) for name in laws.factors]
+    limits = laws.limits
+    factors = [_factor(surface, name, limits.get(name, Limits())) for name in laws.factors]
     measured = finite(surface.measured)
     content = {
         "target": laws.target,
@@ -145,11 +147,9 @@ def _middle(surface: Surface, name: str) -> str:
     return np.format_float_positional(value, precision=4, fractional=False, trim="-")
 
 
-def _factor(surface: Surface, name: str) -> dict[str, Any]:
+def _factor(surface: Surface, name: str, limits: Limits) -> dict[str, Any]:
     """What the script needs to know of a factor."""
     low, high = span(surface, name)
-    roles = surface.data.roles
-    counts = (roles.size, roles.tasks) if roles is not None else ()
     return {
         "name": name,
         "label": axis_text(surface, name),
@@ -157,7 +157,12 @@ def _factor(surface: Surface, name: str) -> dict[str, Any]:
         "span": (low, high),
         "logarithm": surface.logarithmic(name) and low > 0,
         "whole": surface.levels[name].whole,
-        "count": name in counts,
+        "limits": {
+            "low": limits.low if np.isfinite(limits.low) else None,
+            "high": limits.high if np.isfinite(limits.high) else None,
+            "above": limits.above,
+            "text": limits.text,
+        },
         "domain": surface.data.domain.get(name),
     }
 

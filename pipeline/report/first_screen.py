@@ -22,6 +22,7 @@ from mtl_laws.pipeline.report.single_task import (
 from mtl_laws.pipeline.report.surface import SENSIBLE, Surface
 from mtl_laws.pipeline.report.tables import Grid, Row, grid
 from mtl_laws.pipeline.symbolic.typeset.numbers import (
+    digits_apart,
     is_number,
     level,
     number,
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 
 #: rows of the table of predictions
 MOST_ROWS = 6
-#: digits of a number at most, to tell the ends of its interval apart
-MOST_DIGITS = 4
 
 
 def title_text(question: str, laws: LawSet) -> str:
@@ -432,8 +431,7 @@ def _ends(bands: Bands, row: int) -> tuple[float | None, float | None]:
 
 def _number_text(value: float, low: float | None, high: float | None, digits: int = 2) -> str:
     """A value and its interval, with as many digits as tell the ends apart, and no more than 4."""
-    while digits < MOST_DIGITS and low != high and number(low, digits) == number(high, digits):
-        digits += 1
+    digits = digits_apart(low, high, digits)
     shown = number(value, digits)
     if low is None and high is None:
         return shown

@@ -23,7 +23,7 @@ ANSWERS = """
     mean: answer.mean, law: answer.law, run: answer.run,
     gain: data.tasks === null ? null : gain(point, level),
     outside: outsideText(outside(point, level)), distance: distance(normalize(point), level),
-    missing: missing(point, level),
+    missing: missing(point, level), impossible: impossible(point),
   };
 })
 """
@@ -47,24 +47,27 @@ def grid(laws: LawSet, undefined: bool = True) -> pd.DataFrame:
 def assert_same_answers(laws: LawSet, points: pd.DataFrame, evaluate: Evaluate) -> None:
     """The explorer gives `LawSet.predict`, `.intervals`, `.gain` and `.outside` at every point.
 
-    Points at which a value is missing that the law depends on are only to be named, as in Python.
+    Points with a value that is impossible, or missing where the law depends on it, are only to be
+    named, as in Python.
     """
     for place, name in enumerate(laws.law.levels or ("",)):
         table = points if laws.groups is None else points.assign(**{laws.groups.column: name})
         said = evaluate(ANSWERS, [_json(points), place])
-        missing = [(row, laws.factors[k]) for row, one in enumerate(said) for k in one["missing"]]
-        assert missing == laws.undefined(table)
-        refused = {row for row, _ in missing}
+        refused: set[int] = set()
+        for kind, truth in (("missing", laws.undefined), ("impossible", laws.impossible)):
+            places = [(row, laws.factors[k]) for row, one in enumerate(said) for k in one[kind]]
+            assert sorted(places) == sorted(truth(table))
+            refused |= {row for row, _ in places}
         table = table.drop(index=list(refused)).reset_index(drop=True)
         said = [one for row, one in enumerate(said) if row not in refused]
-        truth = laws.intervals(table)
-        scale = float(np.nanmax(np.abs(truth[laws.target])))
+        answers = laws.intervals(table)
+        scale = float(np.nanmax(np.abs(answers[laws.target])))
         _close(_column(said, "mean"), laws.predict(table), scale)
         for kind in ("law", "run"):
             for end, side in enumerate(("low", "high")):
                 column = [np.nan if one[kind] is None else one[kind][end] for one in said]
-                _close(column, truth[f"{kind}_{side}"], scale)
-        distances = truth["distance"]
+                _close(column, answers[f"{kind}_{side}"], scale)
+        distances = answers["distance"]
         if distances.notna().any():
             _close(_column(said, "distance"), distances, 1.0)
         assert [one["outside"] for one in said] == [

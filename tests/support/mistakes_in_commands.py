@@ -111,6 +111,7 @@ REPORTS: dict[str, Mistake] = {
 }
 
 DATA: dict[str, Any] = {"bounds": [0, 1], "domain": {"n": [10, 400]}, "columns": {"n": "tokens"}}
+SIZED: dict[str, Any] = {**DATA, "ranges": {"n": [10, 200]}, "roles": {"size": "n"}}
 GROUPED: dict[str, Any] = {
     "selected": {**LAW, "template": "c0 + 0.001*n", "group_constants": {"a": {"c0": 0.5}}},
     "groups": {"columns": ["g"], "column": "g", "levels": ["a", "b"]},
@@ -138,6 +139,10 @@ ANSWERS: dict[str, Mistake] = {
     "text for a factor": ask("--at n", "--at", "n=many"),
     "endless factor": ask("--at n", "--at", "n=inf"),
     "code for a factor": ask("--at n", "--at", "n=__import__('os').mkdir('marker')"),
+    "impossible size": ask("--at n", "--at", "n=0", data=SIZED),
+    "impossible size in a table": ask(
+        "rows.csv, line 3, column n", "--table", "rows.csv", rows="n\n1\n-1\n", data=SIZED
+    ),
     "a factor forgotten": ask("--at n", "--at", "T=2"),
     "a factor left blank": ask("--at n", "--at", "n=10", "--at", "n="),
     "group of a law without": ask("--at", "--at", "n=10, group=a"),

@@ -16,6 +16,7 @@ import pandas as pd
 
 from mtl_laws.pipeline.errors import UserError, nearest
 from mtl_laws.pipeline.io.tablefile import numbers
+from mtl_laws.pipeline.laws.possible import SIZE, Limits
 from mtl_laws.pipeline.laws.region import Region
 from mtl_laws.pipeline.laws.rows import Indices
 from mtl_laws.pipeline.symbolic.kinds import Kinds, classify
@@ -235,9 +236,13 @@ def check_within(
 
 
 def check_values(
-    columns: Mapping[str, Floats], known: Mapping[str, Floats], kinds: Kinds, path: str
+    columns: Mapping[str, Floats],
+    known: Mapping[str, Floats],
+    kinds: Kinds,
+    path: str,
+    limits: Mapping[str, Limits],
 ) -> None:
-    """Refuse a size that is not above 0, and a factor that is empty where it is defined.
+    """Refuse a value that is impossible, and a factor that is empty where it is defined.
 
     A factor may be empty where a count is 1 or an amount is 0, as AMI at T = 1. Elsewhere it may be
     empty if it is so in some row that was run.
@@ -246,6 +251,7 @@ def check_values(
     ----------
     known : the factors of the rows so far; empty without rows.
     kinds : of the factors.
+    limits : what a factor can be at all, beside that a size is above 0.
 
     Raises
     ------
@@ -255,15 +261,15 @@ def check_values(
     known = known or dict.fromkeys(columns, np.zeros(0))
     alone, run_alone = _alone(columns, kinds), _alone(known, kinds)
     for name, column in columns.items():
-        positive = name in kinds.sizes
+        possible = limits.get(name, SIZE if name in kinds.sizes else Limits())
         defined = not (np.isnan(known[name]) & ~run_alone).any()
-        wrong = (positive & (column <= 0)) | (defined & np.isnan(column) & ~alone)
+        wrong = possible.beyond(column) | (defined & np.isnan(column) & ~alone)
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
             value = float(column[row])
             raise UserError(
                 f"{path}, row {row + 1}, column {name}",
-                "a number above 0" if positive else "a number",
+                possible.text,
                 "an empty cell" if np.isnan(value) else value,
             )
 

@@ -27,6 +27,7 @@ from mtl_laws.pipeline.laws.design.pool import (
     goal_of_ranges,
     without_repeats,
 )
+from mtl_laws.pipeline.laws.possible import limits_of_rows
 from mtl_laws.pipeline.laws.question import check_ranges
 from mtl_laws.pipeline.laws.rows import Indices, infer_domains
 from mtl_laws.pipeline.symbolic.kinds import Kinds, classify
@@ -171,7 +172,8 @@ def _pool(knowledge: Knowledge, request: Request) -> Pool:
     check_within(columns, knowledge.domain, request.path)
     run = {} if knowledge.rows is None else knowledge.rows.columns
     kinds = classify(knowledge.columns or _joined(columns, run))
-    check_values(columns, run, kinds, request.path)
+    limits = limits_of_rows(knowledge.columns)
+    check_values(columns, run, kinds, request.path, limits)
     known = () if knowledge.rows is None else knowledge.rows.levels
     offered = groups_of(table, knowledge.groups, (), request.path)[1]
     levels = tuple(dict.fromkeys([*known, *offered]))
@@ -203,7 +205,7 @@ def _goal(
         if not len(rows):
             raise UserError("goal", "a table with at least one row", "no rows")
         columns = factor_columns(rows, knowledge.factors, "goal")
-        check_values(columns, run, kinds, "goal")
+        check_values(columns, run, kinds, "goal", limits_of_rows(knowledge.columns))
         return columns, groups_of(rows, knowledge.groups, levels, "goal")[0]
     check_ranges(request.domain, knowledge.factors)
     values = _joined(candidates, run)

@@ -157,6 +157,13 @@ function missing(asked, level) {
   });
 }
 
+// The factors whose value is impossible, such as an AMI above 1.
+function impossible(asked) {
+  const beyond = ({ low, high, above }, value) =>
+    (low !== null && (above ? value <= low : value < low)) || (high !== null && value > high);
+  return normalize(asked).flatMap((value, k) => (beyond(data.factors[k].limits, value) ? [k] : []));
+}
+
 // --- words -------------------------------------------------------------------------------------
 
 // A number for reading: 0.0312, 4,000, 1.2 × 10⁻⁷.
@@ -164,13 +171,22 @@ function number(value, digits = 3) {
   if (Number.isNaN(value)) return "–";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   if (Number.isInteger(value) && Math.abs(value) < 1e6) return signed(grouped(String(value)));
-  const [mantissa, exponent] = value.toExponential(digits - 1).split("e").map(Number);
+  const rounded = exponential(value, digits);
+  const [mantissa, exponent] = rounded.split("e").map(Number);
   if (exponent > -5 && exponent < 6) {
     const decimals = Math.max(digits - 1 - exponent, 0);
-    return signed(grouped(String(Number(Number(value.toPrecision(digits)).toFixed(decimals)))));
+    return signed(grouped(String(Number(Number(rounded).toFixed(decimals)))));
   }
   const power = String(exponent).replace(/./g, (sign) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign] ?? "⁻");
   return signed(`${mantissa} × 10${power}`);
+}
+
+// So many digits and a power of ten: 3.12e-1. Halves go to the even digit, as in Python.
+function exponential(value, digits) {
+  const [exact, power] = value.toExponential(100).split("e");  // a half has fewer digits
+  const end = exact.indexOf(".") + digits;
+  const half = /^50*$/.test(exact.slice(end)) && /[02468]\.?$/.test(exact.slice(0, end));
+  return half ? `${exact.slice(0, end)}e${power}` : value.toExponential(digits - 1);
 }
 
 function signed(text) {
@@ -186,12 +202,25 @@ function short(value) {
   return number(value, Math.abs(value) < 100 ? 2 : 3);
 }
 
-// A value and its interval, with digits enough to tell its ends apart.
-function withInterval(value, ends, digits = 3) {
-  if (ends === null || !ends.every(Number.isFinite)) return number(value, digits);
+// Digits enough to tell the ends of an interval apart, within a limit.
+function digitsApart(ends, digits = 3) {
+  if (ends === null || !ends.every(Number.isFinite)) return digits;
   const same = (count) => number(ends[0], count) === number(ends[1], count);
-  while (digits < 4 && ends[0] !== ends[1] && same(digits)) digits += 1;
-  return `${number(value, digits)} [${ends.map((end) => number(end, digits)).join(", ")}]`;
+  let count = digits;
+  while (count < 4 && ends[0] !== ends[1] && same(count)) count += 1;
+  return count;
+}
+
+// The interval of one more trial; empty where none is known.
+function trialText(ends) {
+  return ends === null ? "" : ends.map((end) => number(end, digitsApart(ends))).join(" to ");
+}
+
+// A value and its interval.
+function withInterval(value, ends, digits = 3) {
+  const count = digitsApart(ends, digits);
+  if (ends === null || !ends.every(Number.isFinite)) return number(value, count);
+  return `${number(value, count)} [${ends.map((end) => number(end, count)).join(", ")}]`;
 }
 
 function joinWords(texts) {
@@ -369,9 +398,9 @@ function start(root) {
     const text = fields[k].input.value.trim();
     return text === "" ? NaN : Number(text);
   };
-  const accepted = (k) => {
-    const text = fields[k].input.value.trim(), value = Number(text);
-    return text === "" || (Number.isFinite(value) && !(data.factors[k].count && value < 0));
+  const readable = (k) => {
+    const text = fields[k].input.value.trim();
+    return text === "" || Number.isFinite(Number(text));
   };
 
   // `moved` is the factor whose slider was moved: it stays where it is
@@ -379,7 +408,8 @@ function start(root) {
     const level = data.levels[group ? group.selectedIndex : 0];
     const point = normalize(fields.map((_, k) => entered(k)));
     const alone = data.tasks !== null && point[data.tasks] === 1;
-    const wrong = fields.map((_, k) => k).filter((k) => !accepted(k));
+    const given = (k) => readable(k) || (alone && k === data.relatedness);
+    const wrong = fields.map((_, k) => k).filter((k) => !given(k) || impossible(point).includes(k));
     const needed = wrong.length ? [] : missing(point, level);
     const out = wrong.length ? { factors: [], corner: [] } : outside(point, level);
     fields.forEach(({ box, input, slider, hint }, k) => {
@@ -392,7 +422,7 @@ function start(root) {
       const range = level.ranges[k];
       const fitted = range ? `fitted: ${short(range[0])} to ${short(range[1])}` : "";
       const unused = data.factors[k].used ? "" : "the law does not use it";
-      const expected = data.factors[k].count ? "expected: a number of 0 or more" : "expected: a number";
+      const expected = `expected: ${data.factors[k].limits.text}`;
       hint.textContent = faulty ? expected : undefinedHere ? "undefined for one task"
         : [away && out.factors.length ? "outside" : "", fitted, unused].filter(Boolean).join("; ");
       if (faulty || Number.isNaN(point[k])) return;
@@ -412,7 +442,7 @@ function start(root) {
       const valued = Number.isFinite(answer.mean);
       texts.predicted = valued ? `${data.target} = ${withInterval(answer.mean, answer.law)}`
         : "The law has no value here.";
-      const run = answer.run && answer.run.map((end) => number(end)).join(" to ");
+      const run = trialText(answer.run);
       texts.interval = !valued ? "" : answer.law === null ? "No interval is known."
         : "In brackets: the 95 % interval of the mean."
           + (run ? ` One more trial: ${run} (95 %).` : "");

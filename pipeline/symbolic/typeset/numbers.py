@@ -19,6 +19,8 @@ SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 WORST_SCORE = -10.0
 #: most decimals of a percentage that would round to 0 or 100
 MOST_DECIMALS = 2
+#: digits of a number at most, to tell the ends of its interval apart
+MOST_DIGITS = 4
 #: a value below this fraction of its terms is rounding error
 ROUNDING = 1e-9
 
@@ -89,6 +91,15 @@ def interval(bounds: object, digits: int = 3) -> str:
     if not all(is_number(bound) for bound in bounds):
         return MISSING
     return f"{number(bounds[0], digits)} to {number(bounds[1], digits)}"
+
+
+def digits_apart(low: object, high: object, digits: int = 3) -> int:
+    """Digits enough to tell the ends of an interval apart, `digits` at least and 4 at most."""
+    if not (is_number(low) and is_number(high)):
+        return digits
+    while digits < MOST_DIGITS and low != high and number(low, digits) == number(high, digits):
+        digits += 1
+    return digits
 
 
 def percent(value: object) -> str:

@@ -178,6 +178,8 @@ def test_results_have_predictions_and_controls_have_none() -> None:
     assert both["predicted_outside"].notna().tolist() == [True, False]
     lost = pd.DataFrame({"n": [100.0, 100.0], "T": [1.0, 2.0], "ami": [None, None]})
     assert with_predictions(lost, asked_laws())["predicted"].notna().tolist() == [True, False]
+    beyond = pd.DataFrame({"n": [0.0, 100.0], "T": [1.0, 2.0], "ami": [None, 0.2]})
+    assert with_predictions(beyond, asked_laws())["predicted"].notna().tolist() == [False, True]
     repeated = lost.set_axis([7, 7])
     assert with_predictions(repeated, asked_laws())["predicted"].notna().tolist() == [True, False]
     taken = rows.assign(predicted=1.0)

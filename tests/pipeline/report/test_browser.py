@@ -286,4 +286,4 @@ def test_what_is_no_number_has_no_answer(opened: Open, text: str) -> None:
     assert said(page)["predicted"].startswith("No answer: n")
     assert said(page)["interval"] == ""
     assert page.locator("#explore-0").get_attribute("aria-invalid") == "true"
-    assert page.locator("#explore-hint-0").inner_text() == "expected: a number of 0 or more"
+    assert page.locator("#explore-hint-0").inner_text() == "expected: a number above 0"

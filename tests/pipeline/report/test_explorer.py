@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtl_laws import LawSet
+from mtl_laws.pipeline.cli.app import main
 from mtl_laws.pipeline.laws.bands import GroupUncertainty, Rival, Uncertainty
 from mtl_laws.pipeline.report.explorer import MOST_TEXT, Explorer, explorer
 from mtl_laws.pipeline.report.html import script
@@ -228,6 +231,60 @@ def test_numbers_read_as_in_python(bare: Engine) -> None:
     for digits in (2, 3, 4):
         said = bare("(values, digits) => values.map((v) => number(v, digits))", [values, digits])
         assert said == [number(value, digits) for value in values]
+
+
+@settings(max_examples=300, deadline=None)
+@given(whole=st.integers(-99_999, 99_999), power=st.integers(0, 12), digits=st.integers(1, 4))
+def test_halves_are_rounded_as_in_python(bare: Engine, whole: int, power: int, digits: int) -> None:
+    """Dyadic fractions: 0.3125 has three digits 0.312, as it lies between two of them."""
+    for value in (whole / 2**power, 1000.0 * whole + 500.0, whole * 1e5):
+        assert bare("(value, digits) => number(value, digits)", [value, digits]) == number(
+            value, digits
+        )
+
+
+PRINTED = """
+(points) => points.map((values) => {
+  const point = values.map((value) => value ?? NaN), level = data.levels[0];
+  const answer = bands(point, level);
+  return [withInterval(answer.mean, answer.law), trialText(answer.run)];
+})
+"""
+HALVES = {"n": [320.0, 448.0, 160.0, 321.0], "T": 2.0, "ami": 0.5}
+
+
+def of_halves(**changed: Any) -> LawSet:
+    """A law whose predictions and their intervals are exact halves of a digit."""
+    ends = {"draws": {"c0": (2.0**-11, 2.0**-10, 2.0**-10, 3 * 2.0**-11)}, "fit_sd": None}
+    law = asked_law(template="c0*n", constants={"c0": {"value": 2.0**-10}})
+    assert law.uncertainty is not None
+    stored = law.uncertainty.model_copy(update={**ends, **changed})
+    return asked_laws(
+        law.model_copy(update={"expression": "0.0009765625*n", "uncertainty": stored})
+    )
+
+
+def narrow() -> LawSet:
+    """A law that is so certain that three digits do not tell the ends of an interval apart."""
+    return of_halves(draws={"c0": (0.0009764, 0.0009766, 0.0009768)}, replicate_sd=1e-5)
+
+
+@pytest.mark.parametrize("laws", [of_halves(), narrow(), asked_laws()], ids=["halves", "narrow", "wide"])
+def test_every_number_is_the_one_that_the_command_prints(
+    laws: LawSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    points = pd.DataFrame(HALVES)
+    points.to_csv(tmp_path / "points.csv", index=False)
+    folder = laws.save(tmp_path / "laws")
+    with pytest.raises(SystemExit):
+        main(["predict", str(folder), "--table", str(tmp_path / "points.csv")])
+    lines = capsys.readouterr().out.splitlines()[3 : 3 + len(points)]
+    printed = [re.split(r" {2,}", line.strip())[4:] for line in lines]
+    said = Engine(script(built(laws)))(PRINTED, [points.to_numpy().tolist()])
+    assert [
+        [f"{mean} [{', '.join(interval.split(' to '))}]", trial]
+        for mean, interval, trial in printed
+    ] == said
 
 
 def test_names_and_text_cannot_leave_the_script() -> None:
