@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 LEVELS = "FACTOR=LEVEL,… …"
 
+INTERVAL = (
+    "this design interval is 95 % of what the forms above predict, refitted, with an allowance "
+    "for others; predict and the report give that of the selected law, mostly narrower"
+)
+"""What the interval at the goal is, which is not the one that `predict` prints."""
+
 
 def next_trials(
     source: Annotated[
@@ -210,9 +216,10 @@ def _lines(proposal: Proposal) -> list[str]:
     lines.append(f"cost:   {proposal.cost.sum():.4g} for {len(proposal.trials)} trials")
     if proposal.forms:
         lines.append(
-            f"goal:   the 95 % interval is ±{proposal.before:.3g} now, ±{proposal.after:.3g} "
+            f"goal:   design interval ±{proposal.before:.3g} now, ±{proposal.after:.3g} "
             "expected after these trials"
         )
+        lines.append(f"note:   {INTERVAL}")
     else:
         lines.append("goal:   no law is known yet: these trials fill the space, cheap ones first")
     return [printable(line) for line in lines]

@@ -9,7 +9,13 @@ from mtl_laws.pipeline.report.figures.canvas import LAW, MUTED, Drawing, label_a
 from mtl_laws.pipeline.report.tables import Grid, Row, grid
 from mtl_laws.pipeline.symbolic.typeset.numbers import number, percent
 
-HEADERS = ("round", "trials so far", "cost, of all trials", "error of its prediction", "interval ±")
+HEADERS = (
+    "round",
+    "trials so far",
+    "cost, of all trials",
+    "error of its prediction",
+    "design interval ±",
+)
 
 
 def rounds_grid(rounds: pd.DataFrame | None) -> Grid:
@@ -44,7 +50,9 @@ def draw_rounds(rounds: pd.DataFrame | None, target: str) -> Drawing | None:
         return None
     known = rounds[rounds["width"].notna()]
     figure, axes = new_panel()
-    axes.plot(known["trials"], known["width"], "o-", color=LAW.light, label="half the interval")
+    axes.plot(
+        known["trials"], known["width"], "o-", color=LAW.light, label="half the design interval"
+    )
     axes.plot(rounds["trials"], rounds["error"], "o--", color=MUTED.light, label="error")
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)

@@ -48,7 +48,7 @@ class Round:
     Attributes
     ----------
     trials : digests of what it trains; empty in the record of the end.
-    width : half the width of the 95 % interval at the goal when it began; None in a first design.
+    width : half the width of the design interval when it began; None in a first design.
     share : cost of all rounds up to this one, as a fraction of that of all trials.
     predicted : target of the first trials as the rounds before predict it; empty in a first design.
     """

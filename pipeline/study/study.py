@@ -255,8 +255,8 @@ class DesignBlock(Block):
     until: Number | None = Field(
         default=None,
         gt=0,
-        description="active: the rounds end early once half the width of the 95 % interval of the "
-        "law, over all trials, is at most this; above 0, or null",
+        description="active: the rounds end early once half the width of the design interval "
+        "(docs/next.md), over all trials, is at most this; above 0, or null",
     )
 
 

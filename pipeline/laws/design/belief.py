@@ -60,6 +60,9 @@ class DesignRules:
     forms : most forms that are compared.
     equal_error : forms whose error is at most so many times that of the selected law are compared.
     starts : starts of the fits that rank published forms.
+    same_fraction : a row was a run of a candidate if a factor within −1 and 1 differs by no more,
+        as a measured AMI does from the requested one, …
+    same_size : … and a size, unless it is a count, by no more than this fraction.
     """
 
     draws: int = 200
@@ -79,6 +82,8 @@ class DesignRules:
     forms: int = 8
     equal_error: float = 1.75
     starts: int = 5
+    same_fraction: float = 0.01
+    same_size: float = 0.02
 
 
 RULES = DesignRules()

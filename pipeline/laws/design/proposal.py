@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from scipy.spatial import KDTree
 
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.laws.design.belief import RULES, Belief, DesignRules, beliefs
@@ -33,6 +34,12 @@ from mtl_laws.pipeline.laws.rows import Indices, infer_domains
 from mtl_laws.pipeline.symbolic.kinds import Kinds, classify
 from mtl_laws.pipeline.symbolic.tree import Floats, Mask
 from mtl_laws.pipeline.symbolic.typeset.plain import formula_text
+
+APART = 10.0
+"""Distance in tolerances between values that are not the same."""
+
+ROUNDING = 1e-6
+"""Rounding error of a distance in tolerances."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +142,7 @@ def propose(knowledge: Knowledge, request: Request, rules: DesignRules = RULES) 
     missing = knowledge.missing(pool.levels)
     if missing.in_all:
         knowledge = replace(knowledge, forms=())
-    free = ~_was_run(pool, knowledge) if not request.repeats else np.ones(len(pool), bool)
+    free = ~_was_run(pool, knowledge, rules) if not request.repeats else np.ones(len(pool), bool)
     if not free.any():
         why = f"all {len(pool)} were run already" if len(pool) else "there are none"
         expected = f"at least one candidate that was not run yet; {why}"
@@ -224,21 +231,47 @@ def _joined(candidates: Mapping[str, Floats], run: Mapping[str, Floats]) -> dict
     }
 
 
-def _was_run(pool: Pool, knowledge: Knowledge) -> Mask:
-    """Which candidates (C,) have a row already."""
-    if knowledge.rows is None:
-        return np.zeros(len(pool), bool)
-    names = list(pool.candidates)
-    rows = _keys([knowledge.rows.columns[name] for name in names], knowledge.rows.group_index)
-    candidates = _keys([pool.candidates[name] for name in names], pool.group)
-    done = set(rows)
-    return np.array([key in done for key in candidates], bool)
+def _was_run(pool: Pool, knowledge: Knowledge, rules: DesignRules) -> Mask:
+    """Which candidates (C,) have a row already.
+
+    A row is a run of the nearest candidate, if it lies within the tolerance of it in every factor:
+    a factor may be measured, as AMI is, and differ a little from what was asked for.
+    """
+    was_run = np.zeros(len(pool), bool)
+    if knowledge.rows is None or not len(pool):
+        return was_run
+    run = knowledge.rows.columns
+    joined = _joined(pool.candidates, run)
+    groups = np.concatenate([pool.group, knowledge.rows.group_index])
+    places = _in_tolerances(joined, groups, rules)
+    candidates, rows = places[: len(pool)], places[len(pool) :]
+    tree = KDTree(candidates)
+    away, _ = tree.query(rows, p=np.inf)
+    close = away <= 1.0 + ROUNDING
+    nearest = tree.query_ball_point(rows[close], away[close] + ROUNDING, p=np.inf)
+    was_run[[candidate for each in nearest for candidate in each]] = True
+    return was_run
 
 
-def _keys(columns: Sequence[Floats], group: Indices) -> list[tuple[object, ...]]:
-    """A key of every row; an undefined factor is like any other."""
-    texts = [["" if np.isnan(v) else f"{v:.9g}" for v in column] for column in columns]
-    return list(zip(*texts, group.tolist(), strict=True))
+def _in_tolerances(columns: Mapping[str, Floats], groups: Indices, rules: DesignRules) -> Floats:
+    """Places (N, D) in which two trials that may be the same are at most 1 apart on every axis.
+
+    Groups, counts and factors without a tolerance must be equal; an undefined value is another
+    value than any number.
+    """
+    kinds = classify(columns)
+    axes = [APART * groups.astype(float)]
+    for name, column in columns.items():
+        known = np.where(np.isnan(column), 1.0, column)
+        if name in kinds.measured:
+            axes.append(np.log(known) / np.log1p(rules.same_size))
+        elif name not in kinds.sizes and np.abs(known).max() <= 1.0:
+            axes.append(known / rules.same_fraction)
+        else:
+            texts = [f"{value:.9g}" for value in known]
+            axes.append(APART * np.unique(texts, return_inverse=True)[1].astype(float))
+        axes.append(APART * np.isnan(column))
+    return np.column_stack(axes)
 
 
 def _proposal(

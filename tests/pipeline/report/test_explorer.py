@@ -269,7 +269,9 @@ def narrow() -> LawSet:
     return of_halves(draws={"c0": (0.0009764, 0.0009766, 0.0009768)}, replicate_sd=1e-5)
 
 
-@pytest.mark.parametrize("laws", [of_halves(), narrow(), asked_laws()], ids=["halves", "narrow", "wide"])
+@pytest.mark.parametrize(
+    "laws", [of_halves(), narrow(), asked_laws()], ids=["halves", "narrow", "wide"]
+)
 def test_every_number_is_the_one_that_the_command_prints(
     laws: LawSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

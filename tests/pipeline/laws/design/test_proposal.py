@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 from mtl_laws.pipeline.errors import UserError
+from mtl_laws.pipeline.laws.design.belief import RULES
 from mtl_laws.pipeline.laws.design.knowledge import Knowledge, groups_of
 from mtl_laws.pipeline.laws.design.pool import check_within, costs_of, goal_of_ranges, read_levels
 from mtl_laws.pipeline.laws.design.proposal import Request, propose
@@ -185,6 +187,56 @@ def test_what_was_run_is_not_proposed_again() -> None:
     with pytest.raises(UserError) as caught:
         propose(knowledge(measured(candidates())), request)
     assert caught.value.path == "candidates"
+
+
+def with_relatedness(rows: list[tuple[float, float, float]]) -> Knowledge:
+    table = pd.DataFrame(rows, columns=["n", "T", "ami"])
+    question = Question("y", {name: name for name in table}, forms=("c0*n",))
+    return Knowledge.of_table(table.assign(y=table["n"] / 1_000), question, "table.csv")
+
+
+def offered(known: Knowledge, levels: str, **changed: float) -> list[tuple[float, ...]]:
+    """The candidates that were not run."""
+    candidates = read_levels(levels, ["n", "T", "ami"])
+    request = Request(candidates=candidates, count=len(candidates), replicates=False)
+    made = propose(known, request, replace(RULES, **changed))
+    return sorted(made.trials.itertuples(index=False, name=None))
+
+
+RUN = [(n, T, ami) for n in (100.0, 400.0) for T, ami in ((2.0, 0.1), (4.0, 0.1), (3.0, 0.9))]
+
+
+def test_a_trial_whose_relatedness_was_measured_is_not_new() -> None:
+    known = with_relatedness([*RUN, (100.0, 2.0, 0.197), (398.0, 2.0, 0.603), (400.0, 2.0, 0.188)])
+    levels = "n=100,400 T=2 ami=0.2,0.6"
+    assert offered(known, levels) == [(100.0, 2.0, 0.6), (400.0, 2.0, 0.2)]
+    assert len(offered(known, levels, same_fraction=0.02)) == 1
+    assert len(offered(known, levels, same_fraction=1e-6)) == 4
+    assert len(offered(known, levels, same_size=0.001)) == 3
+
+
+def test_a_row_is_a_run_of_the_nearest_candidate_only() -> None:
+    known = with_relatedness([*RUN, (1000.0, 2.0, 0.197)])
+    levels = "n=1000,1010 T=2 ami=0.192,0.196,0.2"
+    new = offered(known, levels)
+    assert len(new) == 5
+    assert (1000.0, 2.0, 0.196) not in new
+
+
+def test_counts_and_undefined_values_are_the_same_or_not() -> None:
+    alone = [(n, 1.0, np.nan) for n in (100.0, 400.0)]
+    known = with_relatedness([*alone, *RUN, (100.0, 60.0, 0.5)])
+    assert offered(known, "n=100 T=1,60,61 ami=0.5") == [(100.0, 61.0, 0.5)]
+
+
+def test_a_row_of_another_group_is_no_run() -> None:
+    table = pd.concat([measured(candidates()).assign(g=level) for level in ("a", "b")])
+    table["n"] *= 1.01
+    question = Question("y", {"n": "n", "T": "T"}, groups=("g",), forms=("c0 - c1/n**c2",))
+    found = Knowledge.of_table(table[table["g"] == "a"], question, "table.csv")
+    offer = pd.concat([candidates().assign(g=level) for level in ("a", "b")])
+    made = propose(found, Request(candidates=offer, count=30, replicates=False))
+    assert set(made.trials["g"]) == {"b"}
 
 
 def test_levels_of_a_factor_that_one_task_leaves_undefined_are_one_candidate() -> None:
