@@ -18,7 +18,7 @@ from typing import Any, TextIO, cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from mtl_laws.pipeline.cli.interrupts import interrupted, stoppable
+from mtl_laws.pipeline.cli.interrupts import interrupted, settle, stoppable
 from mtl_laws.pipeline.errors import (
     MissingError,
     PipelineError,
@@ -109,6 +109,7 @@ class Command(TyperCommand):
         except BaseException as error:
             if not isinstance(error, KeyboardInterrupt) and not interrupted():
                 raise
+            settle()
             advice = ": run the same command again to resume" if self.name in RESUMABLE else ""
             raise CommandInterruptedError(f"interrupted{advice}") from error
 

@@ -8,15 +8,20 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 AGAIN = 0.2
 """Seconds until an interrupt that seems to be lost is raised again."""
 
 _asked = threading.Event()
 """Whether a signal has asked the command at work to stop."""
+
+_raised: list[weakref.ref[Interrupted]] = []
+"""The interrupts that were raised; a dead one was dropped."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -32,10 +37,17 @@ def interrupted() -> bool:
     return _asked.is_set()
 
 
+def settle() -> None:
+    """Raise no further interrupt by the timer: the command ends."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+
+
 @contextmanager
 def stoppable() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end a command as Ctrl-C does, with one line and its files whole."""
     _asked.clear()
+    _raised.clear()
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -45,11 +57,12 @@ def stoppable() -> Iterator[None]:
     former = {number: signal.signal(number, _interrupt) for number in ours}
     if hasattr(signal, "setitimer"):
         former[signal.SIGALRM] = signal.signal(signal.SIGALRM, _interrupt)
+    hook, sys.unraisablehook = sys.unraisablehook, _mute
     try:
         yield
     finally:
-        if hasattr(signal, "setitimer"):
-            signal.setitimer(signal.ITIMER_REAL, 0.0)
+        settle()
+        sys.unraisablehook = hook
         for number, handler in former.items():
             signal.signal(number, handler)
 
@@ -57,19 +70,24 @@ def stoppable() -> Iterator[None]:
 def _interrupt(number: int, frame: FrameType | None) -> None:
     """Raise what Ctrl-C raises, and remember it: a library may make another error of it.
 
-    An exception in an import, a finalizer or a callback may be lost altogether. Therefore a timer
-    calls this function until the command has ended; an interrupt that is under way is left alone.
+    An exception in an import, a finalizer or a callback may be dropped altogether. Therefore a
+    timer calls this function until the command has ended. While an interrupt is under way, somebody
+    holds it, and nothing is done.
     """
     _asked.set()
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, AGAIN)
-        if number == signal.SIGALRM and _is_handled(sys.exception()):
+        if number == signal.SIGALRM and _raised and _raised[-1]() is not None:
             return
-    raise Interrupted
+    error = Interrupted()
+    _raised.append(weakref.ref(error))
+    try:
+        raise error
+    finally:
+        del error  # its traceback holds this frame
 
 
-def _is_handled(error: BaseException | None) -> bool:
-    """Whether an exception that is being handled is an interrupt, or came from one."""
-    while error is not None and not isinstance(error, Interrupted):
-        error = error.__cause__ or error.__context__
-    return error is not None
+def _mute(unraisable: Any) -> None:
+    """Print no traceback of an interrupt that was dropped: it is raised again."""
+    if not isinstance(unraisable.exc_value, Interrupted):
+        sys.__unraisablehook__(unraisable)

@@ -246,7 +246,7 @@ def _was_run(pool: Pool, knowledge: Knowledge, rules: DesignRules) -> Mask:
     places = _in_tolerances(joined, groups, rules)
     candidates, rows = places[: len(pool)], places[len(pool) :]
     tree = KDTree(candidates)
-    away, _ = tree.query(rows, p=np.inf)
+    away = np.asarray(tree.query(rows, p=np.inf)[0])
     close = away <= 1.0 + ROUNDING
     nearest = tree.query_ball_point(rows[close], away[close] + ROUNDING, p=np.inf)
     was_run[[candidate for each in nearest for candidate in each]] = True

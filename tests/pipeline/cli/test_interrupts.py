@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -159,6 +159,33 @@ def test_an_interrupt_is_not_lost_in_code_that_drops_exceptions(
     assert capsys.readouterr().err == line
     assert signal.getsignal(signal.SIGALRM) is before
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_the_end_of_what_an_interrupt_leaves_is_not_interrupted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A generator that an exception leaves ends by its finalizer, here while the timer is due."""
+    commands, ended = typer.Typer(cls=Commands), []
+
+    def numbers() -> Iterator[int]:
+        try:
+            yield 0
+        finally:
+            signal.raise_signal(signal.SIGALRM)
+            ended.append(True)
+
+    @commands.command("other", cls=Command)
+    def other() -> None:
+        pass
+
+    @commands.command("report", cls=Command)
+    def report() -> None:
+        for _ in numbers():
+            signal.raise_signal(signal.SIGTERM)
+
+    assert exit_code(commands, ("report",)) == 130
+    assert ended == [True]
+    assert capsys.readouterr().err == "mtl-laws: interrupted\n"
 
 
 @pytest.mark.parametrize(

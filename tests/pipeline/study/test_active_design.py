@@ -99,7 +99,7 @@ def test_a_report_written_again_still_has_its_rounds(tmp_path: Path, trainer: Tr
     run_study(study(), tmp_path, options=QUIET)
     texts = [(tmp_path / f"report.{kind}").read_text(encoding="utf-8") for kind in ("md", "html")]
     assert all("Which trials were chosen" in text for text in texts)
-    assert "![Half the width of the 95 % interval" in texts[0]
+    assert "![Half the width of the design interval" in texts[0]
     rewrite_report(tmp_path)
     assert (tmp_path / "report.md").read_text(encoding="utf-8") == texts[0]
 

@@ -191,7 +191,7 @@ def test_what_was_run_is_not_proposed_again() -> None:
 
 def with_relatedness(rows: list[tuple[float, float, float]]) -> Knowledge:
     table = pd.DataFrame(rows, columns=["n", "T", "ami"])
-    question = Question("y", {name: name for name in table}, forms=("c0*n",))
+    question = Question("y", {name: name for name in ("n", "T", "ami")}, forms=("c0*n",))
     return Knowledge.of_table(table.assign(y=table["n"] / 1_000), question, "table.csv")
 
 
