@@ -97,6 +97,7 @@ def laws_document(
     record: dict[str, Any] = {}
     if outliers is not None and len(outliers.rows):
         record["outliers"] = _outliers(winner.fitted, problem, outliers.rows, outliers.distance)
+        record["outlier_count"] = len(outliers.rows)
         record["without_outliers"] = _law_without_outliers(
             winner, weighted_problem, outliers.rows, seed
         )
@@ -392,8 +393,10 @@ def _held_out(fitted: Fitted, held_out: Rows | None) -> tuple[float | None, floa
 def _outliers(
     fitted: Fitted, problem: Problem, rows: Indices, distance: Floats
 ) -> tuple[Outlier, ...]:
+    """The outliers, or the farthest of them, in the order of the table."""
     data = problem.data
     prediction = fitted.predict(data)
+    farthest = np.argsort(-np.abs(distance[rows]), kind="stable")[: data.rules.noise.listed]
     return tuple(
         Outlier(
             row=int(problem.places[i]),
@@ -403,7 +406,7 @@ def _outliers(
             predicted=float(prediction[i]),
             residual_sd=float(distance[i]),
         )
-        for i in rows
+        for i in np.sort(rows[farthest])
     )
 
 

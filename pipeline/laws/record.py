@@ -275,8 +275,10 @@ class PooledGain(Record):
     tested : whether there are replicates; without them there are no regions.
     ranges : factor -> [lowest, highest] level of the paired cells.
     harm, help : regions of harm and of gain.
-    cells : every paired cell.
-    clearly : cells below 0 by more than twice their own standard error.
+    cells : every paired cell, or a random sample of them.
+    measured, below, pooled_below : all paired cells, those of a gain below 0, and those of a pooled
+        gain below 0; None in files of earlier versions, where `cells` has all.
+    clearly : of all, those below 0 by more than twice their own standard error.
     """
 
     count: str = ""
@@ -287,7 +289,23 @@ class PooledGain(Record):
     harm: tuple[GainRegion, ...] = ()
     help: tuple[GainRegion, ...] = ()
     cells: tuple[GainCell, ...] = ()
+    measured: int | None = None
+    below: int | None = None
+    pooled_below: int | None = None
     clearly: int | None = None
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """All paired cells, those of a gain below 0, and those of a pooled gain below 0."""
+        if self.measured is not None:
+            return self.measured, self.below or 0, self.pooled_below or 0
+        signs = [(cell.gain < 0, cell.pooled < 0) for cell in self.cells]
+        return len(signs), sum(own for own, _ in signs), sum(pooled for _, pooled in signs)
+
+    @property
+    def sampled(self) -> bool:
+        """Whether `cells` is a sample."""
+        return len(self.cells) < self.counts[0]
 
 
 class Reach(Record):

@@ -71,6 +71,7 @@ class NoiseRules:
     reweightings, steps : rounds of iterated weights, steps of the fit in each.
     good, good_laws : laws within this factor of the best law's error are good, so many at most.
     max_share : largest fraction of outliers; more rows are another population.
+    listed : most outliers in ``laws.json``; of more, those that lie farthest.
     """
 
     huber: float = 1.345
@@ -80,6 +81,7 @@ class NoiseRules:
     good: float = 1.5
     good_laws: int = 8
     max_share: float = 0.1
+    listed: int = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,6 +324,7 @@ class EvidenceRules:
     pooled_numbers : most products of ranges and cells; with more cells fewer ranges are tried.
     pooled_draws : tables without any gain that are drawn to see how far chance goes.
     pooled_regions : most separate regions of harm, and of gain, that are recorded.
+    pooled_listed : most paired cells in ``laws.json``; of more, a random sample. All are judged.
     prior_freedom : degrees of freedom with which the noise of all cells counts in that of a few.
     seed_freedom : spare pairs of runs below which pairs by seed say nothing about noise.
     reach_multiples : multiples of a size's largest fitted value at which the law is asked how sure
@@ -372,6 +375,7 @@ class EvidenceRules:
     pooled_numbers: int = 6_000_000
     pooled_draws: int = 400
     pooled_regions: int = 4
+    pooled_listed: int = 4_000
     prior_freedom: float = 4.0
     seed_freedom: int = 6
     reach_multiples: tuple[float, ...] = (1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128)

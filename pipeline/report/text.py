@@ -190,22 +190,23 @@ def small_groups_text(groups: Groups) -> str:
 
 def outliers_text(laws: LawSet) -> str:
     """Which rows lie far from every good law, and the law without them; empty where none does."""
-    if not laws.outliers:
+    total = laws.outlier_total
+    if not total:
         return ""
     first = ", ".join(
         f"row {each.row + 1} ({number(each.residual_sd, 2)} SD)"
         for each in laws.outliers[:MAX_LISTED]
     )
-    more = len(laws.outliers) - MAX_LISTED
+    more = total - MAX_LISTED
     rows = f"{first} and {more} more" if more > 0 else first
-    count = "1 row lies" if len(laws.outliers) == 1 else f"{len(laws.outliers)} rows lie"
-    less = "counts" if len(laws.outliers) == 1 else "count"
+    count = "1 row lies" if total == 1 else f"{total:,} rows lie"
+    less = "counts" if total == 1 else "count"
     words = f"{count} far from every good law and {less} less in the fit: {rows}."
     without = laws.without_outliers
     if without is None:
         return words
     shown = formula_text(without.shown)
-    return f"{words} Without {'it' if len(laws.outliers) == 1 else 'them'} the law is {shown}."
+    return f"{words} Without {'it' if total == 1 else 'them'} the law is {shown}."
 
 
 # --- the law in words ----------------------------------------------------------------------------
