@@ -15,6 +15,7 @@ from mtl_laws.pipeline.laws.direction import lower_is_better
 from mtl_laws.pipeline.laws.drift import with_form
 from mtl_laws.pipeline.laws.evidence import pooled
 from mtl_laws.pipeline.laws.evidence.baseline import baseline
+from mtl_laws.pipeline.laws.evidence.extrapolation import UnseenRows
 from mtl_laws.pipeline.laws.evidence.factor import factor_evidence
 from mtl_laws.pipeline.laws.evidence.harm import harm
 from mtl_laws.pipeline.laws.evidence.reach import reach
@@ -175,10 +176,13 @@ def _evidence(
     """
     data = problem.data.subsample(problem.data.rules.data.max_cells, seed)
     boosting = baseline(data, problem.held_out, seed)
+    unseen = UnseenRows(data=result.data, folds=result.extrapolation, held_out=problem.held_out)
     record: dict[str, Any] = {
         "reference": Baseline.model_validate(boosting.to_json()),
         "bands": _certainty(selected, problem),
-        "reach": tuple(Reach.model_validate(r.to_json()) for r in reach(selected, problem.data)),
+        "reach": tuple(
+            Reach.model_validate(each.to_json()) for each in reach(selected, problem.data, unseen)
+        ),
     }
     if data.group is not None:
         evidence = [FactorEvidence(factor=f, in_law=selected.uses(f)) for f in data.factors]

@@ -315,8 +315,12 @@ class Reach(Record):
     ----------
     factor : the size.
     fitted_to, asked_to : its largest fitted value, and the largest one asked about.
-    trusted_to : up to this value the half-width of the interval of the mean is at most `limit`;
-        None where it is larger at `fitted_to`.
+    trusted_to : up to this value the half-width of the interval of the mean is at most `limit`; at
+        most `tested_to`. None where the half-width is larger at `fitted_to`.
+    tested_to : as far as extrapolation folds and held-out rows test the law; None in files of
+        earlier versions, whose `trusted_to` no test limits.
+    contradicted_from : the smallest value from which held-out rows contradict the law; None for
+        none.
     half_width : the largest one up to there, or that at `fitted_to`; None where it is not finite.
     limit : the half-width up to which the law is trusted.
     parts_at : from this value on, laws that score about as well differ by more than the noise of a
@@ -327,6 +331,8 @@ class Reach(Record):
     fitted_to: float
     asked_to: float
     trusted_to: float | None = None
+    tested_to: float | None = None
+    contradicted_from: float | None = None
     half_width: float | None = None
     limit: float
     parts_at: float | None = None

@@ -331,6 +331,11 @@ class EvidenceRules:
         it is, from 1.
     reach_noise, reach_range : a law is trusted while the half-width of its interval is at most so
         many standard deviations of a run, or this fraction of the target's fitted range.
+    reach_tested : a law is trusted at most so many times as far beyond its fitted rows, by
+        logarithms, as its extrapolation folds and held-out rows lie beyond their training rows.
+    reach_cells : cells that must lie so far.
+    reach_held, reach_held_rows : held-out rows contradict a law if fewer than this fraction of at
+        least so many lie in the interval of one more trial.
     reach_edge : fraction of a size's range, from the largest value, in which the highest fitted
         corner is looked for.
     baseline_trees, baseline_rate : trees and learning rate of the gradient boosting baseline.
@@ -381,6 +386,10 @@ class EvidenceRules:
     reach_multiples: tuple[float, ...] = (1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128)
     reach_noise: float = 2.0
     reach_range: float = 0.1
+    reach_tested: float = 1.0
+    reach_cells: int = 2
+    reach_held: float = 0.75
+    reach_held_rows: int = 4
     reach_edge: float = 0.1
     baseline_trees: int = 80
     baseline_rate: float = 0.1
