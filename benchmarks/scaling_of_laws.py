@@ -11,6 +11,7 @@ import contextlib
 import io
 import json
 import multiprocessing
+import os
 import resource
 import tempfile
 import time
@@ -28,6 +29,7 @@ import pandas as pd
 from mtl_laws.pipeline import fit as fitting
 from mtl_laws.pipeline.laws import document, search
 from mtl_laws.pipeline.laws.lawset import LAWS_NAME
+from mtl_laws.pipeline.provenance import provenance
 from mtl_laws.pipeline.study import workers
 from mtl_laws.pipeline.study.backends import RunOptions
 from mtl_laws.pipeline.study.study import Study
@@ -47,7 +49,7 @@ factors:
   ami: [0.1, 0.3, 0.5, 0.7, 0.9]
 seeds: {seeds}
 stl: true
-laws: {{target: accuracy, factors: [n, T, ami], engine: grammar, budget: tiny}}
+laws: {{target: accuracy, factors: [n, T, ami], engine: grammar, budget: quick}}
 """
 PER_SEED = 7 * (5 * 5 + 1)
 """Trials of one seed, those of the main task alone included."""
@@ -250,6 +252,7 @@ def show(cost: LawCost) -> None:
     print("", "| stage | processor, s | wall, s | peak memory, GB |", "|---|---|---|---|", sep="\n")
     print(*cost.lines(), sep="\n")
     kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-    record = asdict(cost)
+    about = {"commit": provenance()["commit"], "cores": os.cpu_count(), "load": os.getloadavg()[0]}
+    record = {**asdict(cost), **about}
     text = json.dumps({**kept, record.pop("what"): record}, indent=1)
     RESULTS.write_text(f"{text}\n", encoding="utf-8")
