@@ -392,8 +392,8 @@ def gain_map_text(
         return law
     where = "In the measurements"
     if sample is not None:
-        listed_cells, total = number(len(sample.cells)), number(sample.counts[0])
-        where = f"In a random sample of {listed_cells} of all {total} measured cells"
+        some, all_cells = number(len(sample.cells)), number(sample.counts[0])
+        where = f"In a random sample of {some} of all {all_cells} measured cells"
     measured = (
         f"{where}, {harmed} of {len(cells)} cells{' here' if sample else ''} are worse than "
         f"{count} = 1 after averaging over neighbouring cells"

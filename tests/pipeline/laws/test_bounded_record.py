@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.patches import Rectangle
 
 from mtl_laws.pipeline.laws.document import laws_document
 from mtl_laws.pipeline.laws.evidence.harm import harm
@@ -110,6 +111,8 @@ def test_maps_say_that_they_show_a_sample(sampled: PooledGain, whole: PooledGain
         assert len(hatched) == len(expected) > 0
         for patch, reference in zip(hatched, expected, strict=True):
             assert patch.get_hatch() == "///"
+            assert isinstance(patch, Rectangle)
+            assert isinstance(reference, Rectangle)
             bounds = patch.get_bbox().bounds
             assert bounds == pytest.approx(reference.get_bbox().bounds, abs=0.02)
 

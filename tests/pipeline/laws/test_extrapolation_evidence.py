@@ -134,7 +134,7 @@ def test_groups_count_by_their_median() -> None:
 
 def test_the_numbers_are_rules() -> None:
     def found(held_out: Rows | None = None, **rules: float) -> Reach:
-        evidence = EvidenceRules(**rules)  # type: ignore[arg-type]
+        evidence = EvidenceRules(**rules)
         return reach_in(held_out, replace(DATA, rules=Rules(evidence=evidence)))
 
     assert found(reach_tested=1.5).trusted_to == 3200 * 22  # 8^1.5 = 22.6
