@@ -5,6 +5,7 @@ trials made from the study, groups to workers and results back, rows into the st
 
     python benchmarks/scaling.py [--trials 1000 10000] [--training 0.0133]
     python benchmarks/scaling.py --rows 200000        a fit and its report of so many rows instead
+    python benchmarks/scaling.py --study 20000        laws and report of a study of so many trials
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ import json
 import multiprocessing
 import pickle
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -26,8 +25,6 @@ from typing import Any
 from unittest.mock import patch
 
 import cloudpickle
-import numpy as np
-import pandas as pd
 
 from mtl_laws.pipeline.study import dispatch, workers
 from mtl_laws.pipeline.study.store import STORE_NAME, read_summary
@@ -35,6 +32,7 @@ from mtl_laws.pipeline.study.study import Study
 from mtl_laws.pipeline.study.train import TABLE_NAME, RunOptions, train_study
 from mtl_laws.pipeline.study.trials import Trial, expand, group
 from mtl_laws.pipeline.study.workers import Result
+from scaling_of_laws import cost_of_study, cost_of_table, show
 
 STUDY = """
 question: what does a run cost beside the training?
@@ -171,36 +169,19 @@ def cost(count: int) -> Cost:
     return found
 
 
-def fit_cost(rows: int) -> str:
-    """Of `mtl-laws fit`, with evidence and report, on a random design in n, T and AMI."""
-    random = np.random.default_rng(0)
-    n = np.exp(random.uniform(np.log(40), np.log(4_000), rows)).round()
-    tasks = random.integers(1, 9, rows)
-    ami = np.where(tasks == 1, np.nan, random.uniform(0, 1, rows).round(4))
-    f1 = 0.92 - 2.2 / np.sqrt(n * tasks ** (0.8 * np.nan_to_num(ami)))
-    f1 += random.normal(0, 0.01, rows)
-    options = "--target f1 --factors n,T,ami --bounds 0,1 --budget tiny --engine grammar"
-    with tempfile.TemporaryDirectory() as folder:
-        table, out = Path(folder) / "table.csv", Path(folder) / "out"
-        pd.DataFrame({"n": n, "T": tasks, "ami": ami, "f1": f1}).to_csv(table, index=False)
-        command = [sys.executable, "-m", "mtl_laws", "fit", str(table), *options.split()]
-        subprocess.run([*command, "--out", str(out)], check=True, stdout=subprocess.DEVNULL)
-        size = (out / "report.html").stat().st_size
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = usage.ru_utime + usage.ru_stime
-    memory = usage.ru_maxrss / 1e6
-    return f"{rows:,} rows: {seconds:.0f} s, {memory:.2f} GB, report of {size / 1e6:.1f} MB"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--training", type=float, default=0.0133, help="core x s per trial")
     parser.add_argument("--drawing", type=float, default=0.013, help="tasks, core x s per trial")
     parser.add_argument("--rows", type=int, default=0, help="measure a fit of so many rows")
+    parser.add_argument("--study", type=int, default=0, help="the laws of so many trials")
     options = parser.parse_args()
     if options.rows:
-        print(fit_cost(options.rows))
+        show(cost_of_table(options.rows))
+    if options.study:
+        show(cost_of_study(options.study))
+    if options.rows or options.study:
         return
     size, there, back = wire()
     print(f"a full group has {size} trials; a trial sends {there:,.0f} bytes, returns {back:,.0f}")

@@ -58,7 +58,7 @@ def _pooled() -> dict[str, Any]:
         }
         for region in found.harm
     ]
-    return {"ranges": dict(found.ranges), "cells": len(found.cells), "regions": regions}
+    return {"ranges": dict(found.ranges), "cells": found.measured, "regions": regions}
 
 
 def _of(rows: pd.DataFrame, column: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from mtl_laws.pipeline.laws.direction import lower_is_better
 from mtl_laws.pipeline.laws.drift import with_form
 from mtl_laws.pipeline.laws.evidence import pooled
 from mtl_laws.pipeline.laws.evidence.baseline import baseline
+from mtl_laws.pipeline.laws.evidence.extrapolation import UnseenRows
 from mtl_laws.pipeline.laws.evidence.factor import factor_evidence
 from mtl_laws.pipeline.laws.evidence.harm import harm
 from mtl_laws.pipeline.laws.evidence.reach import reach
@@ -97,6 +98,7 @@ def laws_document(
     record: dict[str, Any] = {}
     if outliers is not None and len(outliers.rows):
         record["outliers"] = _outliers(winner.fitted, problem, outliers.rows, outliers.distance)
+        record["outlier_count"] = len(outliers.rows)
         record["without_outliers"] = _law_without_outliers(
             winner, weighted_problem, outliers.rows, seed
         )
@@ -174,10 +176,13 @@ def _evidence(
     """
     data = problem.data.subsample(problem.data.rules.data.max_cells, seed)
     boosting = baseline(data, problem.held_out, seed)
+    unseen = UnseenRows(data=result.data, folds=result.extrapolation, held_out=problem.held_out)
     record: dict[str, Any] = {
         "reference": Baseline.model_validate(boosting.to_json()),
         "bands": _certainty(selected, problem),
-        "reach": tuple(Reach.model_validate(r.to_json()) for r in reach(selected, problem.data)),
+        "reach": tuple(
+            Reach.model_validate(each.to_json()) for each in reach(selected, problem.data, unseen)
+        ),
     }
     if data.group is not None:
         evidence = [FactorEvidence(factor=f, in_law=selected.uses(f)) for f in data.factors]
@@ -392,8 +397,10 @@ def _held_out(fitted: Fitted, held_out: Rows | None) -> tuple[float | None, floa
 def _outliers(
     fitted: Fitted, problem: Problem, rows: Indices, distance: Floats
 ) -> tuple[Outlier, ...]:
+    """The outliers, or the farthest of them, in the order of the table."""
     data = problem.data
     prediction = fitted.predict(data)
+    farthest = np.argsort(-np.abs(distance[rows]), kind="stable")[: data.rules.noise.listed]
     return tuple(
         Outlier(
             row=int(problem.places[i]),
@@ -403,7 +410,7 @@ def _outliers(
             predicted=float(prediction[i]),
             residual_sd=float(distance[i]),
         )
-        for i in rows
+        for i in np.sort(rows[farthest])
     )
 
 

@@ -87,7 +87,8 @@ class LawSet(Answers):
     reach : how far each size of the law can grow, that of the amount of data first.
     verdicts : sentences on the law.
     rules : section -> rule -> value of every threshold of the method.
-    outliers : rows that lie far from every good law.
+    outliers : rows that lie far from every good law; of very many, those that lie farthest.
+    outlier_count : how many there are; None in files of earlier versions, where `outliers` has all.
     without_outliers : the law that is selected without these rows.
     data, provenance : which rows, and how the laws were found.
 
@@ -117,6 +118,7 @@ class LawSet(Answers):
     verdicts: tuple[str, ...] = ()
     rules: dict[str, dict[str, Rule]] = Field(default_factory=dict)
     outliers: tuple[Outlier, ...] = ()
+    outlier_count: int | None = None
     without_outliers: Law | None = None
     data: DataRecord = DataRecord()
     provenance: Provenance = Provenance()
@@ -174,6 +176,11 @@ class LawSet(Answers):
         blocks = (("front", self.front), ("theory", self.theory), ("forms", self.forms))
         for block, laws in blocks:
             yield from ((f"{block}[{k}]", law) for k, law in enumerate(laws))
+
+    @property
+    def outlier_total(self) -> int:
+        """How many rows lie far from every good law; `outliers` may list fewer."""
+        return len(self.outliers) if self.outlier_count is None else self.outlier_count
 
     # --- files -----------------------------------------------------------------------------------
 

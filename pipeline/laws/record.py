@@ -275,8 +275,10 @@ class PooledGain(Record):
     tested : whether there are replicates; without them there are no regions.
     ranges : factor -> [lowest, highest] level of the paired cells.
     harm, help : regions of harm and of gain.
-    cells : every paired cell.
-    clearly : cells below 0 by more than twice their own standard error.
+    cells : every paired cell, or a random sample of them.
+    measured, below, pooled_below : all paired cells, those of a gain below 0, and those of a pooled
+        gain below 0; None in files of earlier versions, where `cells` has all.
+    clearly : of all, those below 0 by more than twice their own standard error.
     """
 
     count: str = ""
@@ -287,7 +289,23 @@ class PooledGain(Record):
     harm: tuple[GainRegion, ...] = ()
     help: tuple[GainRegion, ...] = ()
     cells: tuple[GainCell, ...] = ()
+    measured: int | None = None
+    below: int | None = None
+    pooled_below: int | None = None
     clearly: int | None = None
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """All paired cells, those of a gain below 0, and those of a pooled gain below 0."""
+        if self.measured is not None:
+            return self.measured, self.below or 0, self.pooled_below or 0
+        signs = [(cell.gain < 0, cell.pooled < 0) for cell in self.cells]
+        return len(signs), sum(own for own, _ in signs), sum(pooled for _, pooled in signs)
+
+    @property
+    def sampled(self) -> bool:
+        """Whether `cells` is a sample."""
+        return len(self.cells) < self.counts[0]
 
 
 class Reach(Record):
@@ -297,8 +315,12 @@ class Reach(Record):
     ----------
     factor : the size.
     fitted_to, asked_to : its largest fitted value, and the largest one asked about.
-    trusted_to : up to this value the half-width of the interval of the mean is at most `limit`;
-        None where it is larger at `fitted_to`.
+    trusted_to : up to this value the half-width of the interval of the mean is at most `limit`; at
+        most `tested_to`. None where the half-width is larger at `fitted_to`.
+    tested_to : as far as extrapolation folds and held-out rows test the law; None in files of
+        earlier versions, whose `trusted_to` no test limits.
+    contradicted_from : the smallest value from which held-out rows contradict the law; None for
+        none.
     half_width : the largest one up to there, or that at `fitted_to`; None where it is not finite.
     limit : the half-width up to which the law is trusted.
     parts_at : from this value on, laws that score about as well differ by more than the noise of a
@@ -309,6 +331,8 @@ class Reach(Record):
     fitted_to: float
     asked_to: float
     trusted_to: float | None = None
+    tested_to: float | None = None
+    contradicted_from: float | None = None
     half_width: float | None = None
     limit: float
     parts_at: float | None = None

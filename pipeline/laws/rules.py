@@ -71,6 +71,7 @@ class NoiseRules:
     reweightings, steps : rounds of iterated weights, steps of the fit in each.
     good, good_laws : laws within this factor of the best law's error are good, so many at most.
     max_share : largest fraction of outliers; more rows are another population.
+    listed : most outliers in ``laws.json``; of more, those that lie farthest.
     """
 
     huber: float = 1.345
@@ -80,6 +81,7 @@ class NoiseRules:
     good: float = 1.5
     good_laws: int = 8
     max_share: float = 0.1
+    listed: int = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,12 +324,18 @@ class EvidenceRules:
     pooled_numbers : most products of ranges and cells; with more cells fewer ranges are tried.
     pooled_draws : tables without any gain that are drawn to see how far chance goes.
     pooled_regions : most separate regions of harm, and of gain, that are recorded.
+    pooled_listed : most paired cells in ``laws.json``; of more, a random sample. All are judged.
     prior_freedom : degrees of freedom with which the noise of all cells counts in that of a few.
     seed_freedom : spare pairs of runs below which pairs by seed say nothing about noise.
     reach_multiples : multiples of a size's largest fitted value at which the law is asked how sure
         it is, from 1.
     reach_noise, reach_range : a law is trusted while the half-width of its interval is at most so
         many standard deviations of a run, or this fraction of the target's fitted range.
+    reach_tested : a law is trusted at most so many times as far beyond its fitted rows, by
+        logarithms, as its extrapolation folds and held-out rows lie beyond their training rows.
+    reach_cells : cells that must lie so far.
+    reach_held, reach_held_rows : held-out rows contradict a law if fewer than this fraction of at
+        least so many lie in the interval of one more trial.
     reach_edge : fraction of a size's range, from the largest value, in which the highest fitted
         corner is looked for.
     baseline_trees, baseline_rate : trees and learning rate of the gradient boosting baseline.
@@ -372,11 +380,16 @@ class EvidenceRules:
     pooled_numbers: int = 6_000_000
     pooled_draws: int = 400
     pooled_regions: int = 4
+    pooled_listed: int = 4_000
     prior_freedom: float = 4.0
     seed_freedom: int = 6
     reach_multiples: tuple[float, ...] = (1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128)
     reach_noise: float = 2.0
     reach_range: float = 0.1
+    reach_tested: float = 1.0
+    reach_cells: int = 2
+    reach_held: float = 0.75
+    reach_held_rows: int = 4
     reach_edge: float = 0.1
     baseline_trees: int = 80
     baseline_rate: float = 0.1

@@ -341,11 +341,11 @@ def region_place(region: GainRegion, paired: PooledGain) -> str:
 
 def _pooled_text(paired: PooledGain, lower: bool) -> str:
     """How many cells are worse than the single task, and how that was judged."""
-    side, cells = "above" if lower else "below", paired.cells
-    below, pooled = sum(c.gain < 0 for c in cells), sum(c.pooled < 0 for c in cells)
+    side = "above" if lower else "below"
+    cells, below, pooled = paired.counts
     lie = "lies" if below == 1 else "lie"
     counts = (
-        f"{number(below)} of {number(len(cells))} measured cells with {paired.count} > 1 {lie} "
+        f"{number(below)} of {number(cells)} measured cells with {paired.count} > 1 {lie} "
         f"{side} single-task training, {number(pooled)} after averaging over neighbouring cells"
     )
     if not paired.tested:
@@ -358,18 +358,28 @@ def _pooled_text(paired: PooledGain, lower: bool) -> str:
     )
 
 
-def gain_map_text(count: str, ends: tuple[float, float], cells: Sequence[GainCell]) -> str:
+def gain_map_text(
+    count: str,
+    ends: tuple[float, float],
+    cells: Sequence[GainCell],
+    sample: PooledGain | None = None,
+) -> str:
     """What the law predicts on a map of gains, and what the measured cells on it show.
 
     Parameters
     ----------
     ends : lowest and highest predicted gain.
     cells : the measured cells on the map.
+    sample : the measured gains, where their cells are a sample; None where they are all.
     """
     low, high = ends
     up = [cell for cell in cells if cell.region > 0 or (cell.region == 0 and cell.pooled >= 0)]
     clear, harmed = sum(c.region < 0 for c in cells), len(cells) - len(up)
-    contradicted = (low >= 0 and harmed > 0) or (high <= 0 and len(up) > 0)
+    worse, better = harmed > 0, len(up) > 0
+    if sample is not None:
+        total, _, below = sample.counts
+        worse, better = below > 0, below < total
+    contradicted = (low >= 0 and worse) or (high <= 0 and better)
     if low < 0 < high:
         law = "On the line, the law predicts no gain and no harm from training together."
     elif contradicted:
@@ -380,9 +390,13 @@ def gain_map_text(count: str, ends: tuple[float, float], cells: Sequence[GainCel
         law = f"The law predicts {'no harm' if low == 0 else 'no gain'} anywhere on this map."
     if not cells:
         return law
+    where = "In the measurements"
+    if sample is not None:
+        some, all_cells = number(len(sample.cells)), number(sample.counts[0])
+        where = f"In a random sample of {some} of all {all_cells} measured cells"
     measured = (
-        f"In the measurements, {harmed} of {len(cells)} cells are worse than {count} = 1 after "
-        "averaging over neighbouring cells"
+        f"{where}, {harmed} of {len(cells)} cells{' here' if sample else ''} are worse than "
+        f"{count} = 1 after averaging over neighbouring cells"
     )
     return f"{law} {measured}{f', {clear} of them clearly' if clear else ''}."
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mtl_laws.pipeline.laws.law import Law
     from mtl_laws.pipeline.laws.lawset import LawSet
     from mtl_laws.pipeline.laws.levels import Floats
-    from mtl_laws.pipeline.laws.record import GainCell, Roles
+    from mtl_laws.pipeline.laws.record import GainCell, PooledGain, Roles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,10 +226,12 @@ def _fit_intro(held_out: bool) -> str:
 
 
 def _outliers_intro(laws: LawSet) -> str:
-    rows = "1 row lies" if len(laws.outliers) == 1 else f"{len(laws.outliers)} rows lie"
+    total, listed_rows = laws.outlier_total, len(laws.outliers)
+    rows = "1 row lies" if total == 1 else f"{total:,} rows lie"
+    some = f" The table has the {listed_rows:,} that lie farthest." if listed_rows < total else ""
     text = (
         f"{rows} far from every good law. They count less in the fit (Huber loss). Check whether "
-        "they were measured correctly."
+        f"they were measured correctly.{some}"
     )
     return text if laws.without_outliers is None else f"{text} Without them the law is:"
 
@@ -400,12 +402,21 @@ def curve_alt(
 
 
 def gain_caption(
-    roles: Roles, held: Mapping[str, float], gain: Floats, cells: Sequence[GainCell]
+    roles: Roles,
+    held: Mapping[str, float],
+    gain: Floats,
+    cells: Sequence[GainCell],
+    sample: PooledGain | None,
 ) -> str:
-    """What a map of gains shows: its other factors, the law's gains, the measured cells."""
+    """What a map of gains shows: its other factors, the law's gains, the measured cells.
+
+    Parameters
+    ----------
+    sample : as in `gain_map_text`.
+    """
     values = finite(gain)
     ends = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
-    text = gain_map_text(roles.tasks, ends, cells)
+    text = gain_map_text(roles.tasks, ends, cells, sample)
     return f"At {point_text(held)}. {text}" if held else text
 
 

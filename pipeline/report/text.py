@@ -190,22 +190,23 @@ def small_groups_text(groups: Groups) -> str:
 
 def outliers_text(laws: LawSet) -> str:
     """Which rows lie far from every good law, and the law without them; empty where none does."""
-    if not laws.outliers:
+    total = laws.outlier_total
+    if not total:
         return ""
     first = ", ".join(
         f"row {each.row + 1} ({number(each.residual_sd, 2)} SD)"
         for each in laws.outliers[:MAX_LISTED]
     )
-    more = len(laws.outliers) - MAX_LISTED
+    more = total - MAX_LISTED
     rows = f"{first} and {more} more" if more > 0 else first
-    count = "1 row lies" if len(laws.outliers) == 1 else f"{len(laws.outliers)} rows lie"
-    less = "counts" if len(laws.outliers) == 1 else "count"
+    count = "1 row lies" if total == 1 else f"{total:,} rows lie"
+    less = "counts" if total == 1 else "count"
     words = f"{count} far from every good law and {less} less in the fit: {rows}."
     without = laws.without_outliers
     if without is None:
         return words
     shown = formula_text(without.shown)
-    return f"{words} Without {'it' if len(laws.outliers) == 1 else 'them'} the law is {shown}."
+    return f"{words} Without {'it' if total == 1 else 'them'} the law is {shown}."
 
 
 # --- the law in words ----------------------------------------------------------------------------
@@ -435,12 +436,35 @@ def certainty_text(
 def reach_text(reach: Reach) -> str:
     """How far one size of the law can grow, and from where on good laws differ."""
     name, text = reach.factor, _trusted_text(reach)
-    if reach.parts_at is None:
-        return f"{text}."
     differ = "laws that score about as well differ by more than the noise of one trial"
-    if reach.parts_at == reach.fitted_to:
-        return f"{text}. Already at {name} = {level(reach.fitted_to)}, {differ}."
-    return f"{text}; from {name} = {level(reach.parts_at)} on, {differ}."
+    if reach.parts_at is None:
+        text = f"{text}."
+    elif reach.parts_at == reach.fitted_to:
+        text = f"{text}. Already at {name} = {level(reach.fitted_to)}, {differ}."
+    else:
+        text = f"{text}; from {name} = {level(reach.parts_at)} on, {differ}."
+    return f"{text} {_tests_text(reach)}".strip()
+
+
+def _tests_text(reach: Reach) -> str:
+    """What ends the trust where it is not the width of the interval; empty where it is that."""
+    if reach.tested_to is None and reach.trusted_to not in (None, reach.fitted_to):
+        return "How far rows test the law is not recorded in this file."
+    if not _ends_with_tests(reach):
+        return ""
+    if reach.contradicted_from is not None:
+        return (
+            f"Held-out rows at {reach.factor} = {level(reach.contradicted_from)} contradict the "
+            "law: too few lie in the interval of one more trial."
+        )
+    if reach.tested_to == reach.fitted_to:
+        return f"No row tests the law at a larger {reach.factor}."
+    return "No level left out in turn and no held-out row tests the law further."
+
+
+def _ends_with_tests(reach: Reach) -> bool:
+    """Whether the trust ends where the tests end."""
+    return reach.tested_to is not None and reach.trusted_to == reach.tested_to
 
 
 def _trusted_text(reach: Reach) -> str:
@@ -452,6 +476,8 @@ def _trusted_text(reach: Reach) -> str:
         return f"At {edge} {mean} has no finite width: the law says nothing beyond"
     if reach.trusted_to is None:
         return f"At {edge} {mean} is ± {width}, wider than ± {limit}: the law says little beyond"
+    if reach.trusted_to == reach.fitted_to and _ends_with_tests(reach):
+        return f"Up to {edge} {mean} stays within ± {width}"
     if reach.trusted_to == reach.fitted_to:
         return f"Beyond {edge} {mean} is wider than ± {limit}: the law says little there"
     furthest = ", the largest value examined," if reach.trusted_to == reach.asked_to else ","
@@ -492,10 +518,17 @@ def trust_text(reach: Reach) -> str:
     if reach.trusted_to is None:
         return f"not even at {name} = {last}, the largest fitted"
     how_far = "" if reach.trusted_to == reach.fitted_to else f"{_times(reach)} "
-    return (
+    text = (
         f"up to {name} = {level(reach.trusted_to)}, {how_far}the largest fitted, the mean is known "
         f"to within ± {width} (95 %)"
     )
+    if reach.tested_to is None and reach.trusted_to != reach.fitted_to:
+        return f"{text}; how far rows test it is not recorded"
+    if not _ends_with_tests(reach):
+        return text
+    if reach.contradicted_from is not None:
+        return f"{text}; held-out rows beyond contradict the law"
+    return f"{text}; no row tests it further"
 
 
 def _times(reach: Reach) -> str:

@@ -85,7 +85,6 @@ def harm(law: Law, data: Rows, lower: bool = False, gains: PooledGain | None = N
     if band is not None and np.isfinite(band).all():
         surely = float(np.mean((-band[0] if lower else band[1]) < -small))
     below, never = _thresholds(points[relatedness], harm_mask) if relatedness else (None, None)
-    cells = () if gains is None else gains.cells
     return Harm(
         count=count,
         share=relatedness,
@@ -96,8 +95,8 @@ def harm(law: Law, data: Rows, lower: bool = False, gains: PooledGain | None = N
         always_below=below,
         never_from=never,
         surely=surely,
-        cells=len(cells),
-        below=sum(cell.gain < 0.0 for cell in cells),
+        cells=0 if gains is None else gains.measured,
+        below=0 if gains is None else gains.below,
         clearly=None if gains is None else gains.clearly,
     )
 

@@ -87,7 +87,9 @@ class PooledGain:
     tested : whether there are replicates; without them there are no regions.
     ranges : factor -> lowest and highest level of the paired cells.
     harm, help : regions of harm and of gain, the clearest first; they do not overlap.
-    cells : every paired cell.
+    cells : every paired cell, or a random sample of them.
+    measured, below, pooled_below : all paired cells, those of a gain below 0, and those of a pooled
+        gain below 0.
     clearly : cells below 0 by more than `EvidenceRules.clear_harm` standard errors of their own,
         with no regard to how many there are; None without replicates.
     """
@@ -100,6 +102,9 @@ class PooledGain:
     harm: tuple[Region, ...]
     help: tuple[Region, ...]
     cells: tuple[Cell, ...]
+    measured: int
+    below: int
+    pooled_below: int
     clearly: int | None
 
     def to_json(self) -> dict[str, Any]:
@@ -117,7 +122,7 @@ def pooled_gain(
     law : for what it predicts in the regions, no part of the test; None for no prediction.
     lower : whether a lower target is better.
     seeds : (N,) seed of every row; None where the table has none.
-    seed : of the drawn tables.
+    seed : of the drawn tables, and of the sample of cells that is recorded.
     """
     roles = task_roles(data.columns)
     pairs = find_pairs(data, roles, lower, seeds) if roles.tasks else None
@@ -148,10 +153,20 @@ def pooled_gain(
                 pooled=float(means[c]),
                 region=int(place[c]),
             )
-            for c in range(len(pairs))
+            for c in _sampled(len(pairs), rules.pooled_listed, seed)
         ),
+        measured=len(pairs),
+        below=int(np.sum(pairs.gain < 0.0)),
+        pooled_below=int(np.sum(means < 0.0)),
         clearly=clear_count,
     )
+
+
+def _sampled(cells: int, most: int, seed: int) -> Indices:
+    """Places of all cells, or of so many drawn at random, in their order."""
+    if cells <= most:
+        return np.arange(cells)
+    return np.sort(np.random.default_rng([seed, 61]).choice(cells, most, replace=False))
 
 
 @dataclass(frozen=True)

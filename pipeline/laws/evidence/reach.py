@@ -5,6 +5,10 @@ two combinations of levels: their medians, and the highest fitted corner, the ro
 other factors among those at the largest sizes. Of the two, the less certain one counts. A fraction
 is bounded and does not grow.
 
+An interval that stays narrow is no evidence where nothing was tested. So a law is trusted no
+further beyond its fitted rows than its extrapolation folds and held-out rows lie beyond their
+training rows.
+
 With groups, each group has its own combinations, sizes are multiples of the largest value of any
 group, and half-widths, spreads and thresholds are medians over the groups.
 
@@ -22,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from mtl_laws.pipeline.laws.bands import Bands
+from mtl_laws.pipeline.laws.evidence.extrapolation import Extrapolation, UnseenRows, extrapolation
 from mtl_laws.pipeline.laws.factors import task_roles
 from mtl_laws.pipeline.laws.law import Law
 from mtl_laws.pipeline.laws.region import Region
@@ -39,7 +44,11 @@ class Reach:
     factor : the size.
     fitted_to, asked_to : its largest fitted value, and the largest one that was asked about.
     trusted_to : up to this value the half-width of the 95 % interval of the mean, the wider half
-        where they differ, is at most `limit`; None where it is larger at `fitted_to`.
+        where they differ, is at most `limit`; at most `tested_to`. None where the half-width is
+        larger at `fitted_to`.
+    tested_to : as far as the rows test the law.
+    contradicted_from : the smallest value from which held-out rows contradict the law; None for
+        none.
     half_width : the largest one up to there, or that at `fitted_to`; None where it is not finite.
     limit : the larger of twice the noise of a run and a tenth of the target's range.
     parts_at : the smallest value from `fitted_to` on at which laws that score about as well differ
@@ -50,6 +59,8 @@ class Reach:
     fitted_to: float
     asked_to: float
     trusted_to: float | None
+    tested_to: float
+    contradicted_from: float | None
     half_width: float | None
     limit: float
     parts_at: float | None
@@ -77,12 +88,13 @@ class Doubt:
     noise: float
 
 
-def reach(law: Law, data: Rows) -> list[Reach]:
+def reach(law: Law, data: Rows, unseen: UnseenRows) -> list[Reach]:
     """The reach of every size of the law, that of the amount of data first; empty without bands.
 
     Parameters
     ----------
     data : the rows that the law was fitted to.
+    unseen : the rows that it was tested on.
     """
     parts = _by_group(law, data)
     if any(part.bands(rows.columns).law is None for part, rows in parts):
@@ -90,7 +102,10 @@ def reach(law: Law, data: Rows) -> list[Reach]:
     kinds, main = classify(data.columns), task_roles(data.columns).size
     sizes = [name for name in data.factors if name in (*kinds.sizes, *kinds.amounts)]
     factors = sorted((name for name in sizes if law.uses(name)), key=lambda name: name != main)
-    return [_of_factor(factor, parts, data) for factor in factors]
+    return [
+        _of_factor(factor, parts, data, extrapolation(factor, law, data, unseen))
+        for factor in factors
+    ]
 
 
 def _by_group(law: Law, data: Rows) -> list[tuple[Law, Rows]]:
@@ -101,32 +116,49 @@ def _by_group(law: Law, data: Rows) -> list[tuple[Law, Rows]]:
     return [(law.for_group(data.levels[k]), data.of_group(k)) for k in groups]
 
 
-def _of_factor(factor: str, parts: Sequence[tuple[Law, Rows]], data: Rows) -> Reach:
-    sizes = _sizes(data.columns[factor], data.rules.evidence.reach_multiples)
+def _of_factor(
+    factor: str, parts: Sequence[tuple[Law, Rows]], data: Rows, evidence: Extrapolation
+) -> Reach:
+    column, rules = data.columns[factor], data.rules.evidence
+    tested = _rounded_down(evidence.multiple**rules.reach_tested)
+    tested_to = float(_sizes(column, (tested,))[0])
+    asked_to = float(_sizes(column, rules.reach_multiples)[-1])
+    sizes = _sizes(column, (*rules.reach_multiples, tested))
+    sizes = sizes[sizes <= asked_to]
     doubts = [_doubt(law, rows, factor, sizes) for law, rows in parts]
     width = np.median([doubt.width for doubt in doubts], axis=0)
     spread = np.median([doubt.spread for doubt in doubts], axis=0)
     limit = float(np.median([doubt.limit for doubt in doubts]))
-    trusted = width <= limit
+    trusted = (width <= limit) & (sizes <= tested_to)
     count = int(np.argmin(trusted)) if not trusted.all() else len(trusted)
     parting = spread > float(np.median([doubt.noise for doubt in doubts]))
     half_width = float(width[: max(count, 1)].max())
     return Reach(
         factor=factor,
         fitted_to=float(sizes[0]),
-        asked_to=float(sizes[-1]),
+        asked_to=asked_to,
         trusted_to=float(sizes[count - 1]) if count else None,
+        tested_to=tested_to,
+        contradicted_from=None
+        if evidence.contradicted is None
+        else float(sizes[0]) * evidence.contradicted,
         half_width=half_width if np.isfinite(half_width) else None,
         limit=limit,
         parts_at=float(sizes[np.argmax(parting)]) if parting.any() else None,
     )
 
 
+def _rounded_down(value: float) -> float:
+    """The value with two significant digits, but for rounding error no larger."""
+    unit = 10.0 ** (np.floor(np.log10(value)) - 1.0)
+    return float(np.floor(value / unit * (1.0 + 1e-9)) * unit)
+
+
 def _sizes(column: Floats, multiples: Sequence[float]) -> Floats:
-    """Multiples (K,) of the largest fitted value, whole where the column is."""
+    """Multiples (K,) of the largest fitted value, ascending, whole where the column is."""
     values = column[np.isfinite(column)]
     sizes = values.max() * np.asarray(multiples, dtype=float)
-    return np.unique(np.floor(sizes)) if np.array_equal(values, np.round(values)) else sizes
+    return np.unique(np.floor(sizes) if np.array_equal(values, np.round(values)) else sizes)
 
 
 def _doubt(law: Law, data: Rows, factor: str, sizes: Floats) -> Doubt:

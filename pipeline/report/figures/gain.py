@@ -13,7 +13,7 @@ gain : the law at (size, tasks, relatedness) minus the law at (size, one task), 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from mtl_laws.pipeline.laws.levels import Floats
-from mtl_laws.pipeline.laws.record import GainCell, PooledGain, Roles
+from mtl_laws.pipeline.laws.record import GainCell, PooledGain, Range, Roles
 from mtl_laws.pipeline.report.figure_text import axis_text, gain_alt, gain_caption, rows_drawn_text
 from mtl_laws.pipeline.report.figures.canvas import (
     DIVERGING,
@@ -54,6 +54,9 @@ class GainMap:
     gain : (G, G).
     most : the largest absolute gain of all maps, for the colours.
     held : values of the other factors that vary.
+    cells : the measured cells on it, or those of the sample that was recorded.
+    harmed : regions of clear harm on it: ranges of size and relatedness.
+    sample : the measured gains, where their cells are a sample; None where they are all.
     """
 
     tasks: float
@@ -63,6 +66,8 @@ class GainMap:
     most: float
     held: dict[str, float]
     cells: tuple[GainCell, ...]
+    harmed: tuple[tuple[Range, Range], ...]
+    sample: PooledGain | None
 
 
 def draw_gain(
@@ -88,19 +93,28 @@ def draw_gain(
     held = {name: surface.reference[name] for name in surface.varied if name not in three}
     held = {name: held[name] for name in surface.factors if name in held}
     cells = [] if paired is None else [cell for cell in paired.cells if cell.group == group]
-    maps = [
-        GainMap(
+    sample = paired if paired is not None and paired.sampled else None
+    drawings = []
+    for tasks, gain in gains.items():
+        place = {**held, roles.tasks: tasks}
+        here = tuple(_cells_at(surface, roles, cells, dict(place)))
+        gain_map = GainMap(
             tasks=tasks,
             sizes=sizes,
             relatedness=relatedness,
             gain=gain,
             most=most,
             held=held,
-            cells=tuple(_cells_at(surface, roles, cells, {**held, roles.tasks: tasks})),
+            cells=here,
+            harmed=tuple(
+                _harmed_among(here, roles)
+                if sample is None
+                else _harmed_at(place, surface, roles, sample)
+            ),
+            sample=sample,
         )
-        for tasks, gain in gains.items()
-    ]
-    return [_draw_map(surface, roles, gain_map) for gain_map in maps]
+        drawings.append(_draw_map(surface, roles, gain_map))
+    return drawings
 
 
 def _cells_at(
@@ -141,12 +155,14 @@ def _draw_map(surface: Surface, roles: Roles, gain_map: GainMap) -> Drawing:
     values = finite(gain_map.gain)
     if len(values) and values.min() < 0 < values.max():
         axes.contour(*grid, levels=[0.0], colors=[INK.light], linewidths=1.6)
-    _hatch(axes, surface, roles, gain_map.cells)
+    for size, relatedness in gain_map.harmed:
+        _hatch(axes, surface, roles, size, relatedness)
     count = len(gain_map.cells)
     picks = np.unique(np.linspace(0, count - 1, min(count, MOST_CELLS)).round().astype(int))
     _mark(axes, roles, [gain_map.cells[pick] for pick in picks])
-    drawn = rows_drawn_text(len(picks), count, "measured cells")
-    caption = gain_caption(roles, gain_map.held, gain_map.gain, gain_map.cells)
+    which = "sampled cells" if gain_map.sample else "measured cells"
+    drawn = rows_drawn_text(len(picks), count, which)
+    caption = gain_caption(roles, gain_map.held, gain_map.gain, gain_map.cells, gain_map.sample)
     label_axes(axes, *(axis_text(surface, name) for name in (roles.size, roles.relatedness)))
     axes.set_ylim(gain_map.relatedness[0], gain_map.relatedness[-1])
     return Drawing(
@@ -195,15 +211,37 @@ def _sign(cell: GainCell) -> float:
     return float(np.sign(cell.region)) or (-1.0 if cell.pooled < 0 else 1.0)
 
 
-def _hatch(axes: Axes, surface: Surface, roles: Roles, cells: Sequence[GainCell]) -> None:
-    """Hatching around the cells of every region of harm, halfway to the next level."""
+def _harmed_among(cells: Sequence[GainCell], roles: Roles) -> Iterator[tuple[Range, Range]]:
+    """The sizes and the relatedness of the cells of every region of harm."""
     for region in sorted({cell.region for cell in cells if cell.region < 0}):
-        places = np.array([_place(cell, roles) for cell in cells if cell.region == region])
-        left, right = _around(surface, roles.size, places[:, 0])
-        bottom, top = _around(surface, roles.relatedness, places[:, 1])
-        patch = Rectangle((left, bottom), right - left, top - bottom)
-        patch.set(fill=False, hatch="///", edgecolor=INK.light, linewidth=0.0, zorder=3)
-        axes.add_patch(patch)
+        sizes, relatedness = zip(
+            *(_place(cell, roles) for cell in cells if cell.region == region), strict=True
+        )
+        yield (min(sizes), max(sizes)), (min(relatedness), max(relatedness))
+
+
+def _harmed_at(
+    place: Mapping[str, float], surface: Surface, roles: Roles, sample: PooledGain
+) -> Iterator[tuple[Range, Range]]:
+    """The same for a sample of cells, which may hold none of a region: by what the region says."""
+    for region in sample.harm:
+        ranges = {**sample.ranges, **region.where}
+        ends = ((name, *region.where[name]) for name in place if name in region.where)
+        if all(low <= place[name] <= high for name, low, high in ends):
+            size, relatedness = (
+                ranges.get(name, surface.fitted_range(name))
+                for name in (roles.size, roles.relatedness)
+            )
+            yield size, relatedness
+
+
+def _hatch(axes: Axes, surface: Surface, roles: Roles, size: Range, relatedness: Range) -> None:
+    """Hatching around a region of harm, halfway to the next level."""
+    left, right = _around(surface, roles.size, np.array(size))
+    bottom, top = _around(surface, roles.relatedness, np.array(relatedness))
+    patch = Rectangle((left, bottom), right - left, top - bottom)
+    patch.set(fill=False, hatch="///", edgecolor=INK.light, linewidth=0.0, zorder=3)
+    axes.add_patch(patch)
 
 
 def _around(surface: Surface, factor: str, values: Floats) -> tuple[float, float]:

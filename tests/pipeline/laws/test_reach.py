@@ -10,7 +10,9 @@ import pytest
 
 from mtl_laws import fit_laws
 from mtl_laws.pipeline.laws.bands import WIDTH, GroupUncertainty, Rival, Uncertainty
+from mtl_laws.pipeline.laws.evidence.extrapolation import UnseenRows
 from mtl_laws.pipeline.laws.evidence.reach import Reach, reach
+from mtl_laws.pipeline.laws.folds import Fold
 from mtl_laws.pipeline.laws.law import Constant, Law
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.laws.region import Region
@@ -59,8 +61,16 @@ def law_of(data: Rows, *rivals: str, drift: float = 0.0, text: str = "c0*log(n)"
     )
 
 
-def of_size(law: Law, data: Rows, factor: str = "n") -> Reach:
-    return next(each for each in reach(law, data) if each.factor == factor)
+def far_fold() -> UnseenRows:
+    """A fold that tests n and T at a million times what its rows were fitted to."""
+    rows = rows_of([(1.0, 1.0, 0.5), (1e6, 1e6, 0.5), (1e6, 1e6, 0.9)])
+    return UnseenRows(data=rows, folds=[Fold("n > 1", np.array([False, True, True]))])
+
+
+def of_size(law: Law, data: Rows, factor: str = "n", tests: UnseenRows | None = None) -> Reach:
+    """The reach of a size; without tests it is that of the interval's width."""
+    reaches = reach(law, data, tests or far_fold())
+    return next(each for each in reaches if each.factor == factor)
 
 
 def test_the_reach_is_where_the_drift_outgrows_the_range(data: Rows) -> None:
@@ -122,11 +132,14 @@ def test_the_least_certain_of_median_and_corner_counts() -> None:
 
 def test_sizes_of_the_law_grow_and_nothing_else_does(data: Rows) -> None:
     text = "c0*log(n) + 0.001*T*ami"
-    found = reach(law_of(data, text=text), data)
+    found = reach(law_of(data, text=text), data, far_fold())
     assert [each.factor for each in found] == ["n", "T"]
     turned = replace(data, columns={name: data.columns[name] for name in ("ami", "T", "n")})
-    assert [each.factor for each in reach(law_of(turned, text=text), turned)] == ["n", "T"]
-    assert [each.factor for each in reach(law_of(data), data)] == ["n"]
+    assert [each.factor for each in reach(law_of(turned, text=text), turned, far_fold())] == [
+        "n",
+        "T",
+    ]
+    assert [each.factor for each in reach(law_of(data), data, far_fold())] == ["n"]
 
 
 def test_a_count_stays_whole() -> None:
@@ -143,8 +156,9 @@ def test_without_draws_there_is_no_reach(data: Rows) -> None:
     law = law_of(data)
     assert law.uncertainty is not None
     bare = law.uncertainty.model_copy(update={"draws": {}})
-    assert reach(law.model_copy(update={"uncertainty": bare}), data) == []
-    assert reach(law.model_copy(update={"uncertainty": None}), data) == []
+    tests = far_fold()
+    assert reach(law.model_copy(update={"uncertainty": bare}), data, tests) == []
+    assert reach(law.model_copy(update={"uncertainty": None}), data, tests) == []
 
 
 def test_thresholds_are_rules(data: Rows) -> None:

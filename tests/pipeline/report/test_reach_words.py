@@ -33,6 +33,7 @@ FAR = Reach(
     fitted_to=3200,
     asked_to=409_600,
     trusted_to=12_800,
+    tested_to=409_600,
     half_width=0.03,
     limit=0.05,
     parts_at=6400,
@@ -72,6 +73,34 @@ def test_laws_that_differ_within_the_rows_are_said_to_do_so_there() -> None:
     text = reach_text(but(parts_at=3200))
     assert numbers_in(text) == [12_800, 4, 0.03, 3200]
     assert "Already at n = 3,200" in text
+
+
+def test_trust_that_ends_with_the_tests_says_so() -> None:
+    ends = but(tested_to=12_800, parts_at=None)
+    assert numbers_in(reach_text(ends)) == [12_800, 4, 0.03]
+    assert reach_text(ends).endswith("no held-out row tests the law further.")
+    assert trust_text(ends).endswith("; no row tests it further")
+    nowhere = but(trusted_to=3200, tested_to=3200, parts_at=None)
+    assert numbers_in(reach_text(nowhere)) == [3200, 0.03]
+    assert "says little" not in reach_text(nowhere)
+    assert reach_text(nowhere).endswith("No row tests the law at a larger n.")
+    assert "test" not in reach_text(FAR) + trust_text(FAR)
+
+
+def test_held_out_rows_that_contradict_a_law_are_named() -> None:
+    ends = but(tested_to=12_800, contradicted_from=25_600, parts_at=None)
+    assert numbers_in(reach_text(ends)) == [12_800, 4, 0.03, 25_600]
+    assert "contradict" in trust_text(ends)
+    assert "no row tests" not in trust_text(ends)
+
+
+def test_of_an_older_file_it_is_not_known_how_far_it_was_tested() -> None:
+    older = but(tested_to=None, parts_at=None)
+    assert "not recorded" in reach_text(older)
+    assert "not recorded" in trust_text(older)
+    edge = but(tested_to=None, trusted_to=3200)
+    assert "recorded" not in reach_text(edge) + trust_text(edge)
+    assert "says little" in reach_text(edge)
 
 
 def test_what_was_tried_has_an_end() -> None:

@@ -226,14 +226,16 @@ def test_outliers_are_counted_from_one_and_set_beside_the_law_without_them() -> 
     rows = [
         Outlier(row=k, value=0.1, predicted=0.5, residual_sd=-6.0) for k in range(MAX_LISTED + 3)
     ]
-    laws = SimpleNamespace(outliers=rows[:1], without_outliers=None)
+    laws = SimpleNamespace(outliers=rows[:1], outlier_total=1, without_outliers=None)
     assert "row 1 (−6 SD)" in outliers_text(laws)
-    laws = SimpleNamespace(outliers=rows, without_outliers=law_of(shown="0.5*n"))
+    laws = SimpleNamespace(
+        outliers=rows, outlier_total=len(rows), without_outliers=law_of(shown="0.5*n")
+    )
     text = outliers_text(laws)
     assert text.startswith(f"{len(rows)} rows lie")
     assert "and 3 more" in text
     assert "0.5·n" in text
-    assert outliers_text(SimpleNamespace(outliers=[])) == ""
+    assert outliers_text(SimpleNamespace(outliers=[], outlier_total=0)) == ""
 
 
 def test_all_sentences_need_only_attributes() -> None:
@@ -254,6 +256,7 @@ def test_all_sentences_need_only_attributes() -> None:
         theory=[form],
         evidence=[_attributes(MATTERS.to_json())],
         outliers=(),
+        outlier_total=0,
         baseline=SimpleNamespace(name="gradient boosting", scores=scores),
         certainty=SimpleNamespace(**bands),
         harm=SimpleNamespace(**dataclasses.asdict(HARM)),
