@@ -179,6 +179,8 @@ class SelectionRules:
         what the best law explains.
     far_better : implausible limits do not exclude a law that is clearly better than the best
         plausible one and has less than this fraction of its error.
+    fold_bound : error of a fold that counts at most, as a fraction of the way from the lowest error
+        of a valid law on it to the error of the mean.
     no_worse : fraction by which the error of a fold may grow where a constant is shared by groups.
     worst : squared error, in variances, of a value that is not finite.
     same : two laws whose predictions differ by no more, in SDs of the target, are one on the front.
@@ -193,6 +195,7 @@ class SelectionRules:
     adequate_share: float = 0.01
     plausible_share: float = 0.85
     far_better: float = 0.5
+    fold_bound: float = 0.5
     worst: float = 1e6
     no_worse: float = 0.2
     same: float = 1e-6

@@ -242,7 +242,7 @@ def find_laws(data: Rows, held_out: Rows | None, options: SearchOptions) -> Sear
     return SearchResult(
         laws=laws,
         selected=select(laws, data, options.seed),
-        front=front(laws),
+        front=front(laws, rules.selection),
         theory=[law for law in scored[: len(form_fits)] if not _is_own(law)],
         forms={tree: own_laws.get(tree) for tree in options.forms},
         extrapolation=folds[1],

@@ -2,12 +2,14 @@
 
 Notation
 --------
-C : cells.    d : (C,) paired difference of two laws' losses, cell by cell.
+C : cells.    K : folds.    M : laws.
+d : (C,) paired difference of two laws' losses, cell by cell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,9 +24,11 @@ def select(scored: Sequence[Scored], data: Rows, seed: int) -> int | None:
 
     The best law is the valid one of least error (inside and outside folds alike, `Scored.error`).
     The selected one is the simplest valid law that is `as_good`, within one standard error. Laws
-    with plausible limits come first, unless the rows clearly speak against them.
+    with plausible limits come first, unless the rows clearly speak against them. Fold errors are
+    `bounded` before laws are compared.
     """
     rules = data.rules.selection
+    scored = bounded(scored, rules)
     draws = cell_draws(len(np.unique(data.cell)), seed, rules)
     pool = eligible(scored, data, draws)
     if not pool:
@@ -43,6 +47,33 @@ def select(scored: Sequence[Scored], data: Rows, seed: int) -> int | None:
         )
     ]
     return min(rivals, key=lambda i: _claims(scored[i]))
+
+
+def bounded(scored: Sequence[Scored], rules: SelectionRules) -> list[Scored]:
+    """The laws with losses that do not exceed a bound on any fold.
+
+    A fold refits a law to fewer rows. Where these leave a constant open, the size of the error
+    depends on where the constant happens to end, and one such fold could outweigh all others. The
+    bound of a fold lies between the lowest error of a valid law and 1, the error of the mean.
+    """
+    valid = [law.fitted.valid for law in scored]
+    if not any(valid):
+        return list(scored)
+    random = _bounded([law.random for law in scored], valid, rules)
+    extrapolation = _bounded([law.extrapolation for law in scored], valid, rules)
+    return [
+        replace(law, random=random[i], extrapolation=extrapolation[i])
+        for i, law in enumerate(scored)
+    ]
+
+
+def _bounded(losses: Sequence[Floats], valid: Sequence[bool], rules: SelectionRules) -> Floats:
+    """Losses (M, K, N) that do not exceed the bound of any fold."""
+    loss = np.array(losses)
+    error = loss.sum(axis=2)
+    lowest = np.minimum(error[np.array(valid)].min(axis=0), 1.0)
+    bound = lowest + rules.fold_bound * (1.0 - lowest)
+    return loss * np.minimum(bound / np.maximum(error, 1e-300), 1.0)[..., None]
 
 
 def _claims(law: Scored) -> tuple[int, int, bool, float]:
@@ -127,11 +158,13 @@ def as_good(
     return bool(difference.sum() <= max(chance, fraction * best) + 1e-12)
 
 
-def front(scored: Sequence[Scored]) -> list[int]:
+def front(scored: Sequence[Scored], rules: SelectionRules) -> list[int]:
     """Indices of the laws that no simpler law beats, by complexity.
 
-    Judged on the folds among valid and among plausible laws, and in sample among valid and all.
+    Judged on the folds among valid and among plausible laws, with errors as in `select`, and in
+    sample among valid and all.
     """
+    scored = bounded(scored, rules)
     indices: set[int] = set()
     valid = [i for i, law in enumerate(scored) if law.fitted.valid]
     indices |= _undominated({i: scored[i].error for i in valid}, scored)

@@ -189,7 +189,7 @@ def _draws(expression: Expression, sample: Sample, seed: int, rules: DesignRules
     with np.errstate(all="ignore"):
         theta, error = descend(expression, sample.weighted(weight), starts, rules.steps)
     sound = np.isfinite(error) & np.isfinite(theta).reshape(len(theta), -1).all(axis=1)
-    return theta[sound]
+    return theta[sound] if sound.any() else starts
 
 
 def _belief(

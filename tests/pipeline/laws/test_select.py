@@ -18,6 +18,7 @@ from mtl_laws.pipeline.laws.search import SearchResult
 from mtl_laws.pipeline.laws.select import (
     adequate,
     as_good,
+    bounded,
     cell_draws,
     distinct,
     eligible,
@@ -192,6 +193,31 @@ def test_a_known_form_does_not_excuse_a_worse_law_or_a_longer_one(data: Rows) ->
     assert select([with_error(law, 0.1), with_error(longer, 0.1, "grammar")], data, seed=0) == 0
 
 
+def test_one_fold_that_leaves_a_constant_open_does_not_outweigh_the_others(data: Rows) -> None:
+    """One wild refit of the better law, on the last fold; the others stay as they are."""
+    simple, true = scored(["c0 - c1/sqrt(n)", TRUTH], data)
+    wild = true.extrapolation.copy()
+    wild[-1] *= 100.0 / wild[-1].sum()
+    laws = [simple, replace(true, extrapolation=wild)]
+    assert laws[1].error > laws[0].error
+    assert select(laws, data, seed=0) == 1
+    unbounded = replace(RULES, fold_bound=1e9)
+    data = replace(data, rules=replace(data.rules, selection=unbounded))
+    assert select(laws, data, seed=0) == 0
+
+
+def test_errors_of_folds_are_bounded_between_the_best_law_and_the_mean(data: Rows) -> None:
+    laws = scored(["c0 - c1/sqrt(n)", TRUTH, "c0 + c1*log(decoy)"], data)
+    errors, least = [
+        np.array([law.extrapolation.sum(axis=1) for law in each])
+        for each in (laws, bounded(laws, RULES))
+    ]
+    lowest = np.minimum(errors.min(axis=0), 1.0)
+    np.testing.assert_allclose(least, np.minimum(errors, (lowest + 1.0) / 2.0))
+    assert (errors > least).any()
+    assert (np.argsort(errors, axis=0)[0] == np.argsort(least, axis=0)[0]).all()
+
+
 def noise_share(law: Scored) -> float:
     """Error on random folds as a fraction of the whole error, at most 1."""
     return min(float(law.random.sum(axis=1).mean()) / law.error, 1.0)
@@ -206,7 +232,7 @@ def test_nothing_on_the_front_is_beaten_by_something_simpler(data: Rows) -> None
         "c0 + c1*log(decoy)",
     ]
     laws = scored(texts, data)
-    shown = front(laws)
+    shown = front(laws, RULES)
     sizes = [laws[i].fitted.complexity for i in shown]
     assert sizes == sorted(sizes)
     assert texts.index(TRUTH) in shown
