@@ -189,7 +189,9 @@ def _draws(expression: Expression, sample: Sample, seed: int, rules: DesignRules
     with np.errstate(all="ignore"):
         theta, error = descend(expression, sample.weighted(weight), starts, rules.steps)
     sound = np.isfinite(error) & np.isfinite(theta).reshape(len(theta), -1).all(axis=1)
-    return theta[sound] if sound.any() else starts
+    if not sound.any():  # a form that has no value at the rows says nothing of its constants
+        return np.broadcast_to(starts if theta.ndim == 2 else starts[:, None], theta.shape)
+    return theta[sound]
 
 
 def _belief(

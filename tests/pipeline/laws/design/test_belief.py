@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -80,6 +82,22 @@ def test_groups_have_beliefs_of_their_own() -> None:
     first, second = beliefs([POWER], data, pool, 0)
     assert first.candidates == second.candidates == 25
     assert second.mean[-1] - first.mean[-1] == pytest.approx(1.0, abs=0.3)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_form_without_a_value_at_the_rows_says_nothing(groups: int) -> None:
+    """Alone it leaves the choice open; beside another form it has no weight."""
+    nowhere = Tree.parse("c0 + c1*sqrt(-n)", ["n"])
+    data = rows(np.tile(SIZES[:8], groups), 0.02)
+    pool = offered()
+    if groups > 1:
+        data = replace(data, group=np.repeat([0, 1], 8), levels=("a", "b"))
+        pool = replace(pool, levels=("a", "b"))
+    alone = beliefs([nowhere], data, pool, 0)
+    assert len(plan(alone, pool, count=3).order) == 3
+    beside, without = (beliefs(forms, data, pool, 0)[0] for forms in ([POWER, nowhere], [POWER]))
+    assert beside.share[beside.form == 1].sum() == 0.0
+    assert beside.error == pytest.approx(without.error)
 
 
 def test_chosen_trials_predict_better_than_the_cheapest() -> None:
