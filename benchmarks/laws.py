@@ -134,7 +134,9 @@ def published(arguments: argparse.Namespace) -> list[Row]:
 
 def planted(arguments: argparse.Namespace) -> list[Row]:
     tasks = [(law, noise) for noise in arguments.noise for law in SUITE]
-    work = Parallel(n_jobs=2)(delayed(_planted)(law, noise) for law, noise in tasks)
+    work = Parallel(n_jobs=2, backend="multiprocessing")(
+        delayed(_planted)(law, noise) for law, noise in tasks
+    )
     return [row for rows in work for row in rows]
 
 
@@ -152,7 +154,7 @@ def _planted(law: Planted, noise: float) -> list[Row]:
 
 def null(arguments: argparse.Namespace) -> list[Row]:
     work = (delayed(_null)(seed) for seed in range(arguments.tables))
-    return list(Parallel(n_jobs=2)(work))
+    return list(Parallel(n_jobs=2, backend="multiprocessing")(work))
 
 
 def _null(seed: int) -> Row:
@@ -169,7 +171,9 @@ def coverage(arguments: argparse.Namespace) -> list[Row]:
     laws = [law for law in SUITE if law.exponents]
     each = max(arguments.tables // len(laws), 1)
     tasks = [(law, seed) for law in laws for seed in range(each)]
-    work = Parallel(n_jobs=2)(delayed(_coverage)(law, seed) for law, seed in tasks)
+    work = Parallel(n_jobs=2, backend="multiprocessing")(
+        delayed(_coverage)(law, seed) for law, seed in tasks
+    )
     return [row for rows in work for row in rows]
 
 
