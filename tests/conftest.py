@@ -51,7 +51,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from support.tiny_runs import QUIET, STUDY, Trainer, study
 
     out = tmp_path_factory.mktemp("runs") / "finished"
-    settings = "laws: {engine: grammar}"
+    settings = "laws: {engine: grammar, budget: tiny}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(workers, "train_together", Trainer())
         run_study(study(STUDY + settings), out, options=QUIET)

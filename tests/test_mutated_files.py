@@ -4,6 +4,7 @@ Files of every kind that a command reads are damaged at random (`support.mutatio
 warning, a second line, or more than `LIMIT` seconds is a defect. Only a file that the run itself
 wrote, such as its store, may end a command with exit code 1.
 
+The core suite tries few files of each kind, `CORE` or `CORE_SLOW`, the slow tests `MANY`.
 A defect is shown by its kind and its seed: ``outcome("table", 17, folder)`` repeats it.
 """
 
@@ -44,6 +45,8 @@ from support.mutations import mutated, mutated_json
 
 LIMIT, WAIT = 20.0, 600.0
 """Seconds of the processor, and of the clock, that a command may take with a small file."""
+CORE, CORE_SLOW, MANY = 8, 3, 150
+"""Damaged files of each kind; where a command takes a while, fewer."""
 REGISTRIES: tuple[dict[str, Any], ...] = (EXPORTS, ENGINES, ENCODERS, WEIGHTINGS, FAMILIES, FORMATS)
 FACTORS = ("--target", "f1", "--factors", "n,T,ami", "--out", "out")
 ADVISE = ("--out", "out", "--main")
@@ -301,10 +304,10 @@ def defects(kind: str, seeds: Sequence[int], run: Path) -> dict[int, str]:
 
 @pytest.mark.parametrize("kind", VICTIMS)
 def test_a_damaged_file_is_read_or_refused(kind: str, finished_run: Path) -> None:
-    assert not defects(kind, range(3 if VICTIMS[kind].slow else 20), finished_run)
+    assert not defects(kind, range(CORE_SLOW if VICTIMS[kind].slow else CORE), finished_run)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", VICTIMS)
 def test_many_damaged_files_are_read_or_refused(kind: str, finished_run: Path) -> None:
-    assert not defects(kind, range(20, 150), finished_run)
+    assert not defects(kind, range(CORE_SLOW, MANY), finished_run)

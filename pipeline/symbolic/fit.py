@@ -322,7 +322,10 @@ class _Problem:
         size = np.sqrt(np.maximum(np.diagonal(gram, axis1=-2, axis2=-1), 1e-300))
         sound = np.asarray(np.isfinite(gram).all(axis=(-2, -1)) & np.isfinite(rest).all(axis=-1))
         unit = gram / (size[..., :, None] * size[..., None, :])
-        unit = np.where(sound[..., None, None], unit, self.eye) + RULES.ridge * self.eye
+        whole = bool(sound.all())
+        if not whole:
+            unit = np.where(sound[..., None, None], unit, self.eye)
+        unit = unit + RULES.ridge * self.eye
         prior = self.prior
         if prior is not None:
             unit = unit + (prior.linear_cost / size**2)[..., None] * self.eye
@@ -331,7 +334,8 @@ class _Problem:
             2 if self.exact else 1
         ):  # the second pass corrects rounding (iterative refinement)
             slope = (weighted @ residual[..., None])[..., 0] / size
-            slope = np.where(sound[..., None], slope, 0.0)
+            if not whole:
+                slope = np.where(sound[..., None], slope, 0.0)
             if prior is not None:
                 slope = slope + prior.linear_cost * (prior.linear - beta) / size
             beta = beta + np.linalg.solve(unit, slope[..., None])[..., 0] / size

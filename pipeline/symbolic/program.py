@@ -315,10 +315,11 @@ class Linear:
         """Slots, offset (B, 1, N) and bases (B, K, N) at the other constants (B, Q)."""
         slots = self.program.forward(columns, others)
         shape = (*others.shape[:-1], rows_of(columns))
-        values = [np.broadcast_to(slots[k], shape) for k in self.program.outputs]
-        empty = np.zeros((*shape[:-1], 0, shape[-1]))
-        bases = np.stack(values[1:], axis=-2) if self.names else empty
-        return slots, values[0], bases
+        offset, *outputs = self.program.outputs
+        bases = np.empty((*shape[:-1], len(outputs), shape[-1]))
+        for k, slot in enumerate(outputs):
+            bases[..., k, :] = slots[slot]
+        return slots, np.broadcast_to(slots[offset], shape), bases
 
     def derivatives(self, slots: Sequence[Floats], beta: Floats, shape: tuple[int, ...]) -> Floats:
         """Derivatives (B, Q, N) with respect to the other constants, at linear constants (B, K)."""

@@ -13,6 +13,7 @@ import pytest
 
 from mtl_laws.pipeline.fit import Source, fit_to_folder
 from mtl_laws.pipeline.laws.lawset import LAWS_NAME, TABLE_NAME
+from mtl_laws.pipeline.laws.question import pose
 from mtl_laws.pipeline.study.preflight import question_of
 from mtl_laws.pipeline.study.store import Row
 from mtl_laws.pipeline.study.study import Study
@@ -50,10 +51,16 @@ def laws_of(table: pd.DataFrame, of: Study, out: Path) -> dict[str, Any]:
     return document
 
 
-@pytest.mark.parametrize("missing", [[], ["settings", "options", "n_aux_request"]])
-def test_widths_of_the_encoder_are_cells_and_no_noise(tmp_path: Path, missing: list[str]) -> None:
+def posed_rows(table: pd.DataFrame, of: Study) -> tuple[list[int], list[str]]:
+    """Rows in each cell, and the factors of the notes, before a search."""
+    problem = pose(table, question_of(of, 1, None), "a study")
+    counts = problem.rows["cell"].value_counts().tolist()
+    return counts, [note.name for note in problem.notes]
+
+
+def test_widths_of_the_encoder_are_cells_and_no_noise(tmp_path: Path) -> None:
     of = study(WIDTHS)
-    data = laws_of(planted(of).drop(columns=missing), of, tmp_path)["data"]
+    data = laws_of(planted(of), of, tmp_path)["data"]
     assert data["cells"] == CELLS
     assert data["replicate_sd"] == pytest.approx(NOISE, rel=0.3)
     rows = pd.read_parquet(tmp_path / TABLE_NAME)
@@ -61,8 +68,12 @@ def test_widths_of_the_encoder_are_cells_and_no_noise(tmp_path: Path, missing: l
     assert [note.split()[0] for note in data["notes"]] == ["hidden"]
 
 
-def test_a_width_that_is_a_factor_needs_no_note(tmp_path: Path) -> None:
+def test_cells_need_no_column_but_the_settings_themselves() -> None:
+    of = study(WIDTHS)
+    table = planted(of).drop(columns=["settings", "options", "n_aux_request"])
+    assert posed_rows(table, of) == ([3] * CELLS, ["hidden"])
+
+
+def test_a_width_that_is_a_factor_needs_no_note() -> None:
     of = study(WIDTHS.replace("[n, T, ami]", "[n, T, ami, hidden]"))
-    data = laws_of(planted(of), of, tmp_path)["data"]
-    assert data["cells"] == CELLS
-    assert data["notes"] == []
+    assert posed_rows(planted(of), of) == ([3] * CELLS, [])

@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows["accuracy"] = clean + rng.normal(0, 0.002, len(rows))
     out = tmp_path_factory.mktemp("fitted")
     question = Question(
-        "accuracy", {"n": "n", "T": "T"}, (0.0, 1.0), engine="grammar", budget="tiny"
+        "accuracy", {"n": "n", "T": "T"}, (0.0, 1.0), engine="grammar", budget="tiny", jobs=1
     )
     source = Source("rows.csv", "Of two tasks", "Do two tasks help?", command="mtl-laws fit")
     fit_to_folder(rows, question, source, out)

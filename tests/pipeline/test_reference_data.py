@@ -167,7 +167,7 @@ def test_a_source_is_a_file_or_a_reference_without_its_controls(tmp_path: Path) 
 
 
 def test_a_law_can_be_fitted_without_training(tmp_path: Path) -> None:
-    words = "fit reference:published-balanced --target macro_f1 --factors n=n,T=T,ami=ami_request"
+    words = "fit reference:published-balanced --target macro_f1 --factors n=n,T=T"
     effort = "--bounds 0,1 --engine grammar --budget tiny --time-limit 1 --jobs 1"
     with pytest.raises(SystemExit) as caught:
         main([*words.split(), *effort.split(), "--out", str(tmp_path)])

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mtl_laws.simulator import TaskSet, TaskSpec, UnreachableAMIError, make_taskset
 from mtl_laws.simulator.relatedness import POOL_TOKENS, TOLERANCE, ami_by_definition
 from mtl_laws.simulator.tasks import ALL_TASKS
+
+Check = Callable[[TaskSpec, int], None]
 
 
 @st.composite
@@ -55,9 +59,25 @@ def digest(taskset: TaskSet) -> str:
     return made.hexdigest()
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(specs(), st.integers(0, 10_000))
+def specs_and_seeds(examples: int) -> Callable[[Check], Check]:
+    """Runs a check on so many random specs and seeds."""
+    healthy = [HealthCheck.too_slow]
+    several = settings(max_examples=examples, deadline=None, suppress_health_check=healthy)
+    return lambda check: several(given(specs(), st.integers(0, 10_000))(check))
+
+
+@specs_and_seeds(8)
 def test_what_is_asked_for_is_what_comes(spec: TaskSpec, seed: int) -> None:
+    check_one(spec, seed)
+
+
+@pytest.mark.slow
+@specs_and_seeds(100)
+def test_what_is_asked_for_is_what_comes_many_times(spec: TaskSpec, seed: int) -> None:
+    check_one(spec, seed)
+
+
+def check_one(spec: TaskSpec, seed: int) -> None:
     try:
         taskset = make_taskset(spec, seed)
     except UnreachableAMIError:

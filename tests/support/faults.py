@@ -115,8 +115,10 @@ def _process(out: Path, fault: Fault | None, *more: str, text: str) -> None:
 
 
 def fit_words(table: Path, out: Path, *more: str) -> list[str]:
-    """The command line of a small `mtl-laws fit` of `y` in n and T."""
-    question = ["--target", "y", "--factors", "n=n,T=T", "--engine", "grammar", "--budget", "tiny"]
+    """The command line of a small `mtl-laws fit` of `y` in all other columns of the table."""
+    columns = table.read_text(encoding="utf-8").partition("\n")[0].split(",")
+    factors = ",".join(f"{name}={name}" for name in columns if name != "y")
+    question = ["--target", "y", "--factors", factors, "--engine", "grammar", "--budget", "tiny"]
     return ["fit", str(table), *question, "--out", str(out), *(more or ("--jobs", "1"))]
 
 

@@ -6,9 +6,9 @@ their training rows. An undefined factor is a missing value for the trees.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +17,6 @@ from mtl_laws.pipeline.laws.outside import outside_r2
 from mtl_laws.pipeline.laws.rows import Rows
 from mtl_laws.pipeline.laws.score import r_squared
 from mtl_laws.pipeline.symbolic.tree import Floats
-
-Predict: TypeAlias = Callable[[Rows, Rows], Floats]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,15 +54,17 @@ def baseline(data: Rows, held_out: Rows | None, seed: int) -> Baseline:
         model.fit(_matrix(train), target, sample_weight=train.weights)
         return np.asarray(middle + spread * model.predict(_matrix(test)), dtype=float)
 
-    outside_folds = extrapolation_folds(data)
+    folds, outside_folds = random_folds(data, seed), extrapolation_folds(data)
     with threadpool_limits(1):  # small tables: threads would wait for each other
+        inside = [predict(data.take(~fold.test), data.take(fold.test)) for fold in folds]
+        outside = [predict(data.take(~fold.test), data.take(fold.test)) for fold in outside_folds]
         errors: dict[str, float | None] = {
             "train": _error(data, predict(data, data)),
-            "cv": _fold_error(data, random_folds(data, seed), predict),
-            "extrapolation": _fold_error(data, outside_folds, predict),
+            "cv": _fold_error(data, folds, inside),
+            "extrapolation": _fold_error(data, outside_folds, outside),
         }
-        losses = [_fold_loss(data, fold, predict) for fold in outside_folds]
         held_prediction = None if held_out is None else predict(data, held_out)
+    losses = [_fold_loss(data, fold, one) for fold, one in zip(outside_folds, outside, strict=True)]
     scores: dict[str, float | None] = {
         f"r2_{name}": None if error is None else 1.0 - error / variance
         for name, error in errors.items()
@@ -83,19 +83,19 @@ def _error(data: Rows, prediction: Floats) -> float:
     return float(np.average((data.target - prediction) ** 2, weights=data.weights))
 
 
-def _fold_error(data: Rows, folds: Sequence[Fold], predict: Predict) -> float | None:
+def _fold_error(data: Rows, folds: Sequence[Fold], predictions: Sequence[Floats]) -> float | None:
     """Mean over folds of the mean squared error on a fold's test rows."""
-    errors = []
-    for fold in folds:
-        test = data.take(fold.test)
-        errors.append(_error(test, predict(data.take(~fold.test), test)))
+    errors = [
+        _error(data.take(fold.test), prediction)
+        for fold, prediction in zip(folds, predictions, strict=True)
+    ]
     return float(np.mean(errors)) if errors else None
 
 
-def _fold_loss(data: Rows, fold: Fold, predict: Predict) -> Floats:
+def _fold_loss(data: Rows, fold: Fold, prediction: Floats) -> Floats:
     """Loss (N,) of one fold, as that of a law."""
     test, loss = data.take(fold.test), np.zeros(len(data))
-    square = (test.target - predict(data.take(~fold.test), test)) ** 2 / data.scale[fold.test]
+    square = (test.target - prediction) ** 2 / data.scale[fold.test]
     loss[fold.test] = test.weights / test.weights.sum() * square
     return loss
 

@@ -32,7 +32,8 @@ def render_svg(drawing: Drawing) -> str:
     """The drawing as SVG text, in light colours without a background; its layout is final then."""
     text = _save(drawing, "svg", background="none").decode("utf-8")
     text = _CONTROL.sub("\ufffd", text)  # in ids made of names from data
-    drawing.figure.set_layout_engine("none")
+    with drawing_style():  # None asks the settings for an engine, and these have none
+        drawing.figure.set_layout_engine(None)
     return text
 
 

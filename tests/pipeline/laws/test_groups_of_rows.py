@@ -166,7 +166,7 @@ def test_what_differs_between_groups_is_not_shared() -> None:
     assert "c0" in law.fitted.shared
 
 
-@pytest.mark.parametrize("small_first", [False, True])
+@pytest.mark.parametrize("small_first", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_small_group_gets_the_pooled_constants(small_first: bool, laws: LawSet) -> None:
     """Its own three rows follow "de" and are too few to say so; what is shared stays shared."""
     problem = problem_of(table(small=True, small_first=small_first))

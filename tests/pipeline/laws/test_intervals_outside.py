@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -41,6 +42,8 @@ LATE: Truth = lambda n, m: (  # noqa: E731
 )
 """A break that bends the law little, and only between the two largest sizes that were fitted: the
 folds below it know nothing of it, so this one is the hardest."""
+CORE = ("two powers, one with a break", "double descent")
+"""Those of the core suite; each takes a search."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +85,10 @@ def outside(points: int = 150) -> dict[str, Floats]:
     }
 
 
-def found_law(rows: pd.DataFrame) -> Law:
-    """The selected law with the uncertainty that is recorded with it."""
-    problem = posed(rows)
+@cache
+def found_law(truth: Truth, seed: int) -> Law:
+    """The selected law of a table with the uncertainty that is recorded with it."""
+    problem = posed(table(truth, seed))
     found = find_laws(problem.data, None, QUICK)
     assert found.selected is not None
     law = law_of(found.laws[found.selected], problem.data, None, 0, outside=found.outside)
@@ -99,7 +103,7 @@ def interval_score(low: Floats, high: Floats, value: Floats) -> float:
 
 def outcome(truth: Truth, seed: int) -> Outcome:
     rows, points = table(truth, seed), outside()
-    band, value = found_law(rows).bands(points).law, truth(points["n"], points["m"])
+    band, value = found_law(truth, seed).bands(points).law, truth(points["n"], points["m"])
     assert band is not None
     low, high = band
     mean, half = rows["y"].mean(), 1.96 * rows["y"].std()
@@ -113,10 +117,11 @@ def outcome(truth: Truth, seed: int) -> Outcome:
 
 @pytest.fixture(scope="module")
 def outcomes() -> dict[str, Outcome]:
-    return {name: outcome(truth, 0) for name, truth in {**LAWS, "late break": LATE}.items()}
+    truths = {name: LAWS[name] for name in CORE} | {"late break": LATE}
+    return {name: outcome(truth, 0) for name, truth in truths.items()}
 
 
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", CORE)
 def test_the_interval_holds_most_of_the_truth(outcomes: dict[str, Outcome], name: str) -> None:
     assert outcomes[name].held >= 0.7
 
@@ -134,8 +139,14 @@ def test_intervals_are_worth_more_than_the_spread_of_the_rows(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in LAWS if name not in CORE])
+def test_the_interval_of_another_law_holds_most_of_the_truth(name: str) -> None:
+    assert outcome(LAWS[name], 0).held >= 0.7
+
+
+@pytest.mark.slow
 def test_on_more_tables_the_intervals_hold_85_percent() -> None:
-    every = [outcome(truth, seed) for truth in (*LAWS.values(), LATE) for seed in range(1, 6)]
+    every = [outcome(truth, seed) for truth in (*LAWS.values(), LATE) for seed in range(6)]
     assert np.mean([each.held for each in every]) >= 0.85
     assert np.mean([each.held >= 0.7 for each in every]) >= 0.8
     assert np.mean([each.score for each in every]) <= 0.5
@@ -152,7 +163,7 @@ def test_where_the_form_is_a_candidate_the_interval_is_narrow_and_holds() -> Non
 
 def test_the_interval_grows_with_the_distance() -> None:
     """Wider at twice, four times, … the largest n than at the largest."""
-    law = found_law(table(LAWS["double descent"], 0))
+    law = found_law(LAWS["double descent"], 0)
     n = SIZES[1] * 2.0 ** np.arange(6)
     band = law.bands({"n": n, "m": np.full(6, 200.0)}).law
     assert band is not None

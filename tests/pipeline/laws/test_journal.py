@@ -70,11 +70,11 @@ def content(result: SearchResult) -> Any:
 
 def plain() -> Problem:
     table = planted_table(seed=3)
-    return posed(table[table["n"] <= 800].drop(columns="decoy"), hold_out="n > 400")
+    return posed(table[table["n"] <= 800].drop(columns=["decoy", "ami"]), hold_out="n > 400")
 
 
 def with_outliers() -> Problem:
-    table = planted_table(seed=4).drop(columns="decoy")
+    table = planted_table(seed=4).drop(columns=["decoy", "ami"])
     table.loc[::40, "y"] += 0.3
     return posed(table)
 
@@ -82,10 +82,10 @@ def with_outliers() -> Problem:
 def with_groups() -> Problem:
     parts = []
     for k, name in enumerate(("lstm", "cnn")):
-        part = planted_table(seed=k).drop(columns=["decoy", "ami"])
+        part = planted_table(seed=k).query("T == 2")[["n", "y"]]
         parts.append(part.assign(y=part["y"] - 0.1 * k, encoder=name))
     table = pd.concat(parts, ignore_index=True)
-    question = Question("y", {"n": "n", "T": "T"}, groups=("encoder",))
+    question = Question("y", {"n": "n"}, groups=("encoder",))
     return pose(table, question, "table.csv")
 
 

@@ -148,7 +148,7 @@ def test_a_scaling_law_of_a_loss_has_no_word_of_tasks(tmp_path: Path) -> None:
         2 + 30 * table["N"] ** -0.2 * table["E"] ** -0.1 + random.normal(0, 0.01, len(table))
     )
     problem = pose(table, Question("y", {"N": "N", "E": "E"}, (0, None), budget="tiny"), "t")
-    found = find_laws(problem.data, None, SearchOptions("grammar", "tiny", None, 0))
+    found = find_laws(problem.data, None, SearchOptions("grammar", "tiny", jobs=1))
     laws = with_sentences(laws_document(problem, found, 0)).with_rows(problem.rows)
     assert laws.data.lower_is_better
     assert (laws.harm, laws.measured_gain) == (None, None)

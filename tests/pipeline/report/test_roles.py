@@ -44,7 +44,7 @@ def problem() -> Problem:
 
 @pytest.fixture(scope="module")
 def laws(problem: Problem) -> LawSet:
-    found = find_laws(problem.data, None, SearchOptions("grammar", "tiny", None, 0))
+    found = find_laws(problem.data, None, SearchOptions("grammar", "tiny", jobs=1))
     return laws_document(problem, found, 0).with_rows(problem.rows)
 
 

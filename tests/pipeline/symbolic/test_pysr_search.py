@@ -176,20 +176,16 @@ def test_folds_never_see_guesses_from_other_rows(make: Maker) -> None:
 # --- time limits ---------------------------------------------------------------------------------
 
 
-def test_a_limit_that_is_over_before_it_has_started_is_told(make: Maker, tmp_path: Path) -> None:
+def test_a_limit_that_is_over_before_it_has_started_is_told(make: Maker, lawset: LawSet) -> None:
     make(start=60.0)
-    question = Question(
-        "y", FACTORS, (0.0, 1.0), engine="grammar", budget="tiny", time_limit=3.0, jobs=1
-    )
     result = search(1, time_limit=2.0)
     assert result.cut
     assert result.failures == ["pysr: the time limit was over before Julia had started"]
     assert result.selected is not None
-    laws = fit_to_folder(TABLE, question, Source("planted", "Planted"), tmp_path)
-    cut = laws.provenance.model_copy(
+    cut = lawset.provenance.model_copy(
         update={"cut": True, "engine_failures": tuple(result.failures)}
     )
-    text = summary(laws.model_copy(update={"provenance": cut}))
+    text = summary(lawset.model_copy(update={"provenance": cut}))
     assert "the time limit ended the search early" in text
     assert "before Julia had started" in text
 
