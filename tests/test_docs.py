@@ -124,8 +124,10 @@ def has_line(printed: str, line: str) -> bool:
 def alike(one: str, other: str) -> bool:
     """Whether two lines have the same words, and numbers that differ by 2 % or 0.006 at most."""
     words, other_words = (" ".join(NUMBER.sub("0", line).split()) for line in (one, other))
-    numbers = [[float(n.replace(",", "")) for n in NUMBER.findall(line)] for line in (one, other)]
-    return words == other_words and np.allclose(*numbers, rtol=0.02, atol=0.006)
+    first, second = (
+        [float(n.replace(",", "")) for n in NUMBER.findall(line)] for line in (one, other)
+    )
+    return words == other_words and np.allclose(first, second, rtol=0.02, atol=0.006)
 
 
 def test_lines_with_other_words_or_numbers_are_not_alike() -> None:

@@ -73,7 +73,8 @@ def _bounded(losses: Sequence[Floats], valid: Sequence[bool], rules: SelectionRu
     error = loss.sum(axis=2)
     lowest = np.minimum(error[np.array(valid)].min(axis=0), 1.0)
     bound = lowest + rules.fold_bound * (1.0 - lowest)
-    return loss * np.minimum(bound / np.maximum(error, 1e-300), 1.0)[..., None]
+    factor: Floats = np.minimum(bound / np.maximum(error, 1e-300), 1.0)
+    return np.asarray(loss * factor[..., None])
 
 
 def _claims(law: Scored) -> tuple[int, int, bool, float]:
