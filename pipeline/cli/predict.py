@@ -205,7 +205,10 @@ def _predicted(laws: LawSet, points: pd.DataFrame, source: str = "at") -> tuple[
         answers = laws.beside(points)
         outside = laws.outside(points.head(MOST_ROWS))
     shown = answers.head(MOST_ROWS)
-    names = [name for name in points.columns if name in _asked_about(laws)]
+    described = {name for factor in laws.factors for name in laws.names(factor)}
+    if laws.groups is not None:
+        described |= {laws.groups.column, *laws.groups.columns}
+    names = [name for name in points.columns if name in described]
     lines = [["", *map(str, names), laws.target, "95 % of the mean", "95 % of one more trial"]]
     for place, row in enumerate(shown.to_dict("records"), start=1):
         values = (row[name] for name in names)
@@ -228,12 +231,6 @@ def _predicted(laws: LawSet, points: pd.DataFrame, source: str = "at") -> tuple[
 
 
 KINDS = ("predicted", "predicted_trial")
-
-
-def _asked_about(laws: LawSet) -> set[str]:
-    """Names of columns that a point is described by."""
-    names = {name for factor in laws.factors for name in laws.names(factor)}
-    return names | set(() if laws.groups is None else (laws.groups.column, *laws.groups.columns))
 
 
 def _cell(value: object) -> str:
