@@ -85,7 +85,9 @@ def predict(
     elif table is None:
         text, answers = _predicted(lawset, _table_of(points, lawset))
     else:
-        text, answers = _predicted_in(lawset, table)
+        from mtl_laws.pipeline.io.tablefile import read_table
+
+        text, answers = _predicted(lawset, read_table(table), str(table))
     if out is not None:
         _write(answers, out)
     typer.echo(printable(f"law: {lawset.line()}\n\n{text}"))
@@ -186,12 +188,6 @@ def _mistakes_of(source: str, laws: LawSet) -> Iterator[None]:
 
 
 # --- answers -----------------------------------------------------------------------------------
-
-
-def _predicted_in(laws: LawSet, path: Path) -> tuple[str, pd.DataFrame]:
-    from mtl_laws.pipeline.io.tablefile import read_table
-
-    return _predicted(laws, read_table(path), str(path))
 
 
 def _predicted(laws: LawSet, points: pd.DataFrame, source: str = "at") -> tuple[str, pd.DataFrame]:
