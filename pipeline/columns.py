@@ -238,15 +238,13 @@ def columns_markdown() -> str:
     lines = [_INTRODUCTION]
     for title, columns in _SECTIONS:
         lines += [f"## {title}", "", "| column | type | unit | asked | meaning |"]
-        lines += ["|---|---|---|---|---|", *map(_markdown_row, columns)]
+        lines.append("|---|---|---|---|---|")
+        for column in columns:
+            asked = "asked" if column.asked else ""
+            entries = (f"`{column.name}`", column.dtype, column.unit, asked, column.meaning)
+            lines.append(f"| {' | '.join(entries)} |")
         lines.append("")
     return "\n".join([*lines, _DYNAMIC])
-
-
-def _markdown_row(column: Column) -> str:
-    asked = "asked" if column.asked else ""
-    entries = (f"`{column.name}`", column.dtype, column.unit, asked, column.meaning)
-    return f"| {' | '.join(entries)} |"
 
 
 if __name__ == "__main__":

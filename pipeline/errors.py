@@ -118,13 +118,10 @@ class FormulaError(UserError):
         short = got if len(got) <= self.width else f"{got[: self.width]}…"
         super().__init__(path, expected, short)
         self.text, self.place = got, place
-        self.add_note(self._marked())
-
-    def _marked(self) -> str:
-        """The text around the place, and a caret below the place."""
-        plain = "".join(c if c.isprintable() else " " for c in self.text)
-        first = max(0, self.place - self.width // 2) if len(plain) > self.width else 0
-        return f"    {plain[first : first + self.width]}\n    {' ' * (self.place - first)}^"
+        # the text around the place, and a caret below the place
+        plain = "".join(c if c.isprintable() else " " for c in got)
+        first = max(0, place - self.width // 2) if len(plain) > self.width else 0
+        self.add_note(f"    {plain[first : first + self.width]}\n    {' ' * (place - first)}^")
 
     def at(self, path: str, expected: str | None = None) -> Self:
         """The same mistake at another path, and in other words where `expected` is given."""

@@ -59,7 +59,11 @@ def ami_figure(matrix: NDArray[np.float64], names: Sequence[str]) -> Figure:
     axes.set_title("AMI of label layers")
     figure.colorbar(image, ax=axes, shrink=0.8)
     if len(names) <= _MOST_NUMBERS:
-        _write_numbers(axes, matrix)
+        for (row, column), value in np.ndenumerate(matrix):
+            shade = "white" if value < 0.6 else "black"
+            axes.text(
+                column, row, f"{value:.2f}", ha="center", va="center", color=shade, fontsize="small"
+            )
     return figure
 
 
@@ -107,11 +111,3 @@ def _draw_cooccurrence(axes: Axes, taskset: TaskSet, task: int) -> None:
     for names, setter in ((other, axes.set_xticks), (main, axes.set_yticks)):
         if len(names) <= _MOST_NUMBERS:
             setter(range(len(names)), names, fontsize="small")
-
-
-def _write_numbers(axes: Axes, matrix: NDArray[np.float64]) -> None:
-    for (row, column), value in np.ndenumerate(matrix):
-        shade = "white" if value < 0.6 else "black"
-        axes.text(
-            column, row, f"{value:.2f}", ha="center", va="center", color=shade, fontsize="small"
-        )

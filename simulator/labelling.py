@@ -209,17 +209,13 @@ class Ruler:
                 best, least = biases, error
             if least < tolerance:
                 break
-            before, residual = residual, self._log_gap(share)
+            gap = np.log(self.shares / np.maximum(share, 0.1 / len(self.windows.index)))
+            before, residual = residual, gap - gap.mean()
             if turn:
                 inverse = _broyden(inverse, step, before - residual)
             step = (inverse @ residual).clip(-0.5, 0.5)
             biases = biases + step
         return np.asarray(best - best.mean())
-
-    def _log_gap(self, share: Floats) -> Floats:
-        least = 0.1 / len(self.windows.index)
-        gap = np.log(self.shares / np.maximum(share, least))
-        return np.asarray(gap - gap.mean())
 
 
 def _broyden(inverse: Floats, step: Floats, change: Floats) -> Floats:

@@ -147,7 +147,11 @@ class TrainingRunner:
             size = max_group(self.settings, 1 + len(auxiliaries))
             for start in range(0, len(runs), size):
                 group = runs[start : start + size]
-                outcomes = train_group([self._job(*run) for run in group], progress=progress)
+                jobs = []
+                for setup, seed in group:
+                    taskset = make_taskset(setup.spec(self.options, self.test_tokens), seed)
+                    jobs.append(Job(taskset, self.settings, seed))
+                outcomes = train_group(jobs, progress=progress)
                 for (setup, seed), outcome in zip(group, outcomes, strict=True):
                     yield setup, seed, outcome
 
@@ -165,10 +169,6 @@ class TrainingRunner:
 
     def _cost(self, setup: Setup) -> float:
         return self.settings.cost(1 + len(setup.auxiliaries), setup.n)
-
-    def _job(self, setup: Setup, seed: int) -> Job:
-        taskset = make_taskset(setup.spec(self.options, self.test_tokens), seed)
-        return Job(taskset, self.settings, seed)
 
 
 @dataclass(frozen=True, kw_only=True)

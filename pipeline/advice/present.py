@@ -296,7 +296,7 @@ def as_text(advice: Advice) -> str:
     limits = [*advice.warnings, *(f"Left out: {line}" for line in left_out_lines(advice.left_out))]
     parts = [
         headline(advice),
-        *map(_aligned, shown),
+        *(f"{table.title}:\n{aligned((table.heads, *table.rows))}" for table in shown),
         "\n".join(f"- {limit}" for limit in limits),
         "\n".join(["How to read it:", *(textwrap.fill(table.note, WIDTH) for table in shown)]),
     ]
@@ -383,10 +383,6 @@ def _name(one: Suggestion) -> str:
 
 def _interval(ends: tuple[float, float] | None) -> str:
     return "" if ends is None else f" [{signed(ends[0])}, {signed(ends[1])}]"
-
-
-def _aligned(table: AdviceTable) -> str:
-    return f"{table.title}:\n{aligned((table.heads, *table.rows))}"
 
 
 def _finite(value: Any) -> Any:

@@ -85,7 +85,9 @@ def predict(
     elif table is None:
         text, answers = _predicted(lawset, _table_of(points, lawset))
     else:
-        text, answers = _predicted_in(lawset, table)
+        from mtl_laws.pipeline.io.tablefile import read_table
+
+        text, answers = _predicted(lawset, read_table(table), str(table))
     if out is not None:
         _write(answers, out)
     typer.echo(printable(f"law: {lawset.line()}\n\n{text}"))
@@ -188,12 +190,6 @@ def _mistakes_of(source: str, laws: LawSet) -> Iterator[None]:
 # --- answers -----------------------------------------------------------------------------------
 
 
-def _predicted_in(laws: LawSet, path: Path) -> tuple[str, pd.DataFrame]:
-    from mtl_laws.pipeline.io.tablefile import read_table
-
-    return _predicted(laws, read_table(path), str(path))
-
-
 def _predicted(laws: LawSet, points: pd.DataFrame, source: str = "at") -> tuple[str, pd.DataFrame]:
     """Predictions at points in words, and as a table beside the points."""
     from mtl_laws.pipeline.io.textgrid import aligned
@@ -205,7 +201,10 @@ def _predicted(laws: LawSet, points: pd.DataFrame, source: str = "at") -> tuple[
         answers = laws.beside(points)
         outside = laws.outside(points.head(MOST_ROWS))
     shown = answers.head(MOST_ROWS)
-    names = [name for name in points.columns if name in _asked_about(laws)]
+    described = {name for factor in laws.factors for name in laws.names(factor)}
+    if laws.groups is not None:
+        described |= {laws.groups.column, *laws.groups.columns}
+    names = [name for name in points.columns if name in described]
     lines = [["", *map(str, names), laws.target, "95 % of the mean", "95 % of one more trial"]]
     for place, row in enumerate(shown.to_dict("records"), start=1):
         values = (row[name] for name in names)
@@ -228,12 +227,6 @@ def _predicted(laws: LawSet, points: pd.DataFrame, source: str = "at") -> tuple[
 
 
 KINDS = ("predicted", "predicted_trial")
-
-
-def _asked_about(laws: LawSet) -> set[str]:
-    """Names of columns that a point is described by."""
-    names = {name for factor in laws.factors for name in laws.names(factor)}
-    return names | set(() if laws.groups is None else (laws.groups.column, *laws.groups.columns))
 
 
 def _cell(value: object) -> str:

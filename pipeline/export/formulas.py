@@ -15,7 +15,6 @@ from typing_extensions import override
 from mtl_laws.pipeline.errors import printable
 from mtl_laws.pipeline.laws.law import Law, scores_in_words
 from mtl_laws.pipeline.laws.lawset import LawSet
-from mtl_laws.pipeline.symbolic.effective import EffectiveForm
 from mtl_laws.pipeline.symbolic.tree import FUNCTIONS
 from mtl_laws.pipeline.symbolic.typeset.formula import parse
 from mtl_laws.pipeline.symbolic.typeset.latex import LatexPrinter, latex_name
@@ -82,8 +81,12 @@ def _function(name: str, law: Law, laws: LawSet) -> Iterator[str]:
     undefined = roles is not None and bool(tasks) and roles.relatedness in used
     arguments = [*used, *([tasks] if undefined and tasks not in used else [])]
     group = "group" if "group" not in laws.factors else "group_"
+    form = law.effective()
+    formula = formula_text(form.main)
+    if form.name:
+        formula += f", {form.name} = {formula_text(form.part)}"
     yield f"def {name}({', '.join([*arguments, *([group] if law.levels else [])])}):"
-    yield f'    """{_quoted(laws.target)} = {_quoted(_one_line(law.effective()))}'
+    yield f'    """{_quoted(laws.target)} = {_quoted(formula)}'
     yield ""
     yield from (f"    {_quoted(line)}" for line in _description(law, laws))
     yield '    """'
@@ -138,11 +141,6 @@ def _description(law: Law, laws: LawSet) -> Iterator[str]:
     ]
     if renamed:
         yield f"{'; '.join(renamed)}."
-
-
-def _one_line(form: EffectiveForm) -> str:
-    text = formula_text(form.main)
-    return f"{text}, {form.name} = {formula_text(form.part)}" if form.name else text
 
 
 def _quoted(text: str) -> str:

@@ -102,20 +102,15 @@ def parse_yaml(text: str, source: str) -> object:
     try:
         return _CoreLoader(text).get_single_data()
     except yaml.MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise UserError(
-            f"{source}{line}", f"YAML; {error.problem}", _line_of(text, error)
-        ) from error
+        mark, lines = error.problem_mark, text.splitlines()
+        line = f", line {mark.line + 1}" if mark else ""
+        number = mark.line if mark else 0
+        excerpt = lines[number].strip()[:60] if number < len(lines) else "end of file"
+        raise UserError(f"{source}{line}", f"YAML; {error.problem}", excerpt) from error
     except yaml.YAMLError as error:
         raise UserError(source, "a YAML document", str(error).splitlines()[0]) from error
     except ValueError as error:
         raise UserError(source, "numbers of a sensible length", str(error)[:60]) from error
-
-
-def _line_of(text: str, error: yaml.MarkedYAMLError) -> str:
-    lines = text.splitlines()
-    number = error.problem_mark.line if error.problem_mark else 0
-    return lines[number].strip()[:60] if number < len(lines) else "end of file"
 
 
 def read_text(path: Path, what: str) -> str:

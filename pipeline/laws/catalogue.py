@@ -328,12 +328,19 @@ def theory(data: Rows) -> list[Form]:
     """The forms that this table's factors can express, in the table's own names."""
     roles, kinds = task_roles(data.columns), classify(data.columns)
     tasks = {"n": roles.size, "T": roles.tasks, "s": roles.relatedness}
-    of_tasks = ((form, tasks) for form in TASKS if all(tasks[r] for r in _letters(form)))
+    of_tasks = (
+        (form, tasks)
+        for form in TASKS
+        if all(name for letter, name in tasks.items() if f"{{{letter}}}" in form.text)
+    )
     sizes = [name for name in kinds.sizes if name != roles.tasks]
     of_sizes = _of_sizes(data, sizes, kinds.counts)
     ways = chain(of_tasks, of_sizes, _of_counts(data, kinds, roles), _of_mixtures(kinds))
-    forms = [_in_factor_names(form, names, data.factors) for form, names in ways]
-    return list({(form.name, form.tree): form for form in forms}.values())
+    forms = {}
+    for form, names in ways:
+        tree = Tree.parse(form.text.format(**names), data.factors).renumber()
+        forms[form.name, tree] = replace(form, text=tree.text, tree=tree)
+    return list(forms.values())
 
 
 def _of_sizes(data: Rows, sizes: Sequence[str], counts: Sequence[str]) -> Iterator[Assignment]:
@@ -379,12 +386,3 @@ def _of_mixtures(kinds: Kinds) -> Iterator[Assignment]:
         yield form, {"mix": mix}
     for form, n in product(MIXTURES_OF_SIZE, kinds.sizes):
         yield form, {"mix": mix, "n": n}
-
-
-def _letters(form: Form) -> list[str]:
-    return [place for place in "nmkuTs" if "{" + place + "}" in form.text]
-
-
-def _in_factor_names(form: Form, names: Mapping[str, str], factors: Sequence[str]) -> Form:
-    tree = Tree.parse(form.text.format(**names), factors).renumber()
-    return replace(form, text=tree.text, tree=tree)

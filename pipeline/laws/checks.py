@@ -296,8 +296,14 @@ def _point(columns: Columns, row: int) -> dict[str, float]:
 
 def _grid(data: Rows, held_out: Rows | None) -> dict[str, Floats]:
     """Points (G,) over the domain, sizes at equal ratios, and those of all rows."""
-    rules = data.rules.checks
-    axes = [_axis(*data.domains[name], len(data.factors), rules) for name in data.factors]
+    rules, factors = data.rules.checks, len(data.factors)
+    most, fewest = rules.axis
+    count = max(int(rules.max_grid ** (1.0 / factors)), fewest) if factors > 2 else most
+    axes = []
+    for name in data.factors:
+        low, high = data.domains[name]
+        spacing = np.geomspace if low > 0 and high / low > rules.geometric else np.linspace
+        axes.append(np.asarray(spacing(low, high, min(count, most))))
     if np.prod([float(len(axis)) for axis in axes]) <= rules.max_grid:
         points = np.array(list(product(*axes)))
     else:
@@ -306,13 +312,6 @@ def _grid(data: Rows, held_out: Rows | None) -> dict[str, Floats]:
     matrix = np.vstack([points, *(np.column_stack(list(each.values())) for each in columns)])
     matrix = np.unique(matrix, axis=0)
     return {name: matrix[:, i] for i, name in enumerate(data.factors)}
-
-
-def _axis(low: float, high: float, factors: int, rules: CheckRules) -> Floats:
-    most, fewest = rules.axis
-    count = max(int(rules.max_grid ** (1.0 / factors)), fewest) if factors > 2 else most
-    spacing = np.geomspace if low > 0 and high / low > rules.geometric else np.linspace
-    return np.asarray(spacing(low, high, min(count, most)))
 
 
 def _sampled(axes: Sequence[Floats], rules: CheckRules) -> Floats:

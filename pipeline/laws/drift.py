@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from mtl_laws.pipeline.laws.bands import WIDTH, GroupUncertainty, Rival, rival_spread
+from mtl_laws.pipeline.laws.bands import WIDTH, Rival, rival_spread
 from mtl_laws.pipeline.laws.folds import Fold
 from mtl_laws.pipeline.laws.law import Law
 from mtl_laws.pipeline.laws.region import Region
@@ -70,15 +70,15 @@ def with_form(law: Law, result: SearchResult) -> Law:
         update["misfit_sd"] = max(stored.misfit_sd or 0.0, fold_error * spread)
         if stored.groups is not None:
             update["groups"] = {
-                level: own.model_copy(update=_outside_too(own, fold_error))
+                level: own.model_copy(
+                    update={
+                        "fit_sd": own.misfit_sd,
+                        "misfit_sd": max(own.misfit_sd or 0.0, fold_error * (own.target_sd or 0.0)),
+                    }
+                )
                 for level, own in stored.groups.items()
             }
     return law.model_copy(update={"uncertainty": stored.model_copy(update=update)})
-
-
-def _outside_too(group: GroupUncertainty, fold_error: float) -> dict[str, float | None]:
-    misfit = max(group.misfit_sd or 0.0, fold_error * (group.target_sd or 0.0))
-    return {"fit_sd": group.misfit_sd, "misfit_sd": misfit}
 
 
 def _rival_record(rival: Fitted, weight: float, data: Rows) -> Rival:

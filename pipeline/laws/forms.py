@@ -71,19 +71,13 @@ def _read(path: str, text: object, factors: Sequence[str], other: Mapping[str, s
         expected = f"at most {MAX_NODES} numbers, names, operators and functions"
         raise UserError(path, f"{expected}; it has {tree.complexity}", excerpt)
     if not tree.factors:
-        suggestions = (_alike(name, factors) for name in reader.constants)
-        hint = next((f"; did you mean {name}?" for name in suggestions if name), "")
+        by_case = {factor.casefold(): factor for factor in factors}
+        matches = (mistyped(name.casefold(), by_case) for name in reader.constants)
+        hint = next((f"; did you mean {by_case[match]}?" for match in matches if match), "")
         raise UserError(
             path, f"at least one factor ({', '.join(factors)}) in the form{hint}", excerpt
         )
     return tree
-
-
-def _alike(name: str, factors: Sequence[str]) -> str | None:
-    """The factor that a name may be meant to be, whatever its case."""
-    by_case = {factor.casefold(): factor for factor in factors}
-    match = mistyped(name.casefold(), by_case)
-    return None if match is None else by_case[match]
 
 
 @dataclass

@@ -193,7 +193,9 @@ class Law(Record):
         if self.group_constants is None:
             return self
         if level not in self.group_constants:
-            raise UserError("group", _levels_in_words(level, self.levels), level)
+            more = len(self.levels) - MOST_LEVELS
+            expected = nearest(str(level), self.levels[:MOST_LEVELS])
+            raise UserError("group", f"{expected} and {more} more" if more > 0 else expected, level)
         missing, intervals = Interval(), self._intervals.get(level, {})
         constants = {**self.constants}
         for name, value in self._of_level(level).items():
@@ -455,12 +457,6 @@ class Law(Record):
 def _size(table: Mapping[str, Floats], group: Sequence[str] | None) -> int:
     """Number of rows asked about."""
     return rows_of(table) if table or group is None else len(group)
-
-
-def _levels_in_words(level: str, levels: Sequence[str]) -> str:
-    subset = levels[:MOST_LEVELS]
-    more = len(levels) - len(subset)
-    return nearest(str(level), subset) + (f" and {more} more" if more else "")
 
 
 def scores_in_words(scores: Mapping[str, float | None]) -> str:

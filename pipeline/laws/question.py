@@ -364,7 +364,10 @@ def check_question(question: Question) -> None:
         naming the attribute of `Question`.
     """
     _check_names(question)
-    _check_numbers(question)
+    low, high = _bounds(question)
+    if not low < high:
+        raise UserError("bounds", "a lower bound below the upper bound", question.bounds)
+    check_ranges(question.domain, question.factors)
     _check_weighting(question)
     _check_effort(question)
     question.own_forms()
@@ -411,13 +414,6 @@ def _name_wanted(name: str, column: str) -> str:
         f"{', '.join((*FUNCTIONS, *OWN_COLUMNS))}); the column keeps its name, as in "
         f"{plain}={column}"
     )
-
-
-def _check_numbers(question: Question) -> None:
-    low, high = _bounds(question)
-    if not low < high:
-        raise UserError("bounds", "a lower bound below the upper bound", question.bounds)
-    check_ranges(question.domain, question.factors)
 
 
 def check_ranges(ranges: Mapping[str, tuple[float, float]], factors: Collection[str]) -> None:

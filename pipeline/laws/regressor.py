@@ -310,7 +310,10 @@ class LawRegressor(RegressorMixin, BaseEstimator):
         except UserError as error:
             head, dot, rest = error.path.partition(".")
             path = f"{PARAMETERS.get(head, head)}{dot}{rest}"
-            raise _parameter_error(path, error) from error
+            parameter_error = ParameterError(path, error.expected, error.got)
+            for note in getattr(error, "__notes__", ()):  # they show the place in a formula
+                parameter_error.add_note(note)
+            raise parameter_error from error
         low, high = self._limits()
         if rows.y.min() < low or rows.y.max() > high:
             raise ParameterError("bounds", "bounds that hold every value of y", self.bounds)
@@ -436,14 +439,6 @@ class WeightedRows:
     y: Floats
     weight: Floats
     group: Indices | None = None
-
-
-def _parameter_error(path: str, error: UserError) -> ParameterError:
-    """The mistake at a parameter, with the notes that show its place."""
-    parameter = ParameterError(path, error.expected, error.got)
-    for note in getattr(error, "__notes__", ()):
-        parameter.add_note(note)
-    return parameter
 
 
 def _merge_equal_rows(

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from mtl_laws.pipeline.laws.lawset import LawSet
-from mtl_laws.pipeline.laws.record import EngineRecord
 from mtl_laws.pipeline.laws.rows import infer_domains
 from mtl_laws.pipeline.laws.rules import Rules
 from mtl_laws.pipeline.report.figure_text import (
@@ -214,6 +213,9 @@ def provenance_grid(laws: LawSet) -> Grid:
     """Versions and settings that reproduce the law."""
     p, engine = laws.provenance, laws.provenance.engine
     requested = engine.requested if engine.requested != engine.used else ""
+    evaluations = _count(engine.evaluations_asked)
+    if engine.evaluations_made is not None:
+        evaluations = f"{_count(engine.evaluations_made)} of {evaluations}"
     facts = (
         ("mtl-laws", p.version),
         ("commit", p.commit),
@@ -223,7 +225,7 @@ def provenance_grid(laws: LawSet) -> Grid:
             f"{f': {engine.reason}' if engine.reason else ''}",
         ),
         ("options of the engine", ", ".join(f"{k} = {v}" for k, v in engine.options.items())),
-        ("evaluations by the engine", _evaluations(engine)),
+        ("evaluations by the engine", evaluations),
         ("seed", "" if p.seed is None else str(p.seed)),
         ("budget", "" if p.budget is None else str(p.budget)),
         ("candidates tried", _count(p.candidates)),
@@ -240,12 +242,6 @@ def provenance_grid(laws: LawSet) -> Grid:
 def _facts(caption: str, facts: Sequence[tuple[str, str]]) -> Grid:
     rows = [Row(fact) for fact in facts if fact[1] not in ("", MISSING)]
     return grid(caption, ("what", "value"), rows)
-
-
-def _evaluations(engine: EngineRecord) -> str:
-    made = engine.evaluations_made
-    asked = _count(engine.evaluations_asked)
-    return asked if made is None else f"{_count(made)} of {asked}"
 
 
 def _count(value: object) -> str:

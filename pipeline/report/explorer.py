@@ -87,8 +87,9 @@ def explorer(laws: LawSet, surface: Surface | None) -> Explorer | None:
     constants = Expression.parse(law.template, laws.factors).constants
     stored = law.uncertainty or Uncertainty()
     levels = _levels(law, stored.rivals, constants)
-    limits = laws.limits
+    limits, roles = laws.limits, laws.data.roles
     factors = [_factor(surface, name, limits.get(name, Limits())) for name in laws.factors]
+    places = {name: k for k, name in enumerate(laws.factors)}
     measured = finite(surface.measured)
     content = {
         "target": laws.target,
@@ -96,7 +97,8 @@ def explorer(laws: LawSet, surface: Surface | None) -> Explorer | None:
         "bounds": laws.data.bounds or (None, None),
         "measured": (float(measured.min()), float(measured.max())) if len(measured) else None,
         "factors": factors,
-        **_roles(laws),
+        "tasks": None if roles is None else places.get(roles.tasks),
+        "relatedness": None if roles is None else places.get(roles.relatedness),
         "tail": (1.0 - LEVEL) / 2,
         "width": WIDTH,
         "rivalReach": RIVAL_REACH,
@@ -129,14 +131,6 @@ def _levels(law: Law, rivals: Sequence[Rival], constants: Sequence[str]) -> list
             break
         levels.append(one)
     return levels
-
-
-def _roles(laws: LawSet) -> dict[str, int | None]:
-    """Places of the number of tasks and of the relatedness among the factors."""
-    roles = laws.data.roles
-    names = {} if roles is None else {"tasks": roles.tasks, "relatedness": roles.relatedness}
-    places = {name: k for k, name in enumerate(laws.factors)}
-    return {part: places.get(names.get(part, "")) for part in ("tasks", "relatedness")}
 
 
 def _middle(surface: Surface, name: str) -> str:

@@ -33,7 +33,6 @@ from mtl_laws.pipeline.symbolic.typeset.numbers import (
 
 if TYPE_CHECKING:
     from mtl_laws.pipeline.laws.bands import Bands
-    from mtl_laws.pipeline.laws.law import Law
     from mtl_laws.pipeline.laws.lawset import LawSet
     from mtl_laws.pipeline.laws.levels import Floats
     from mtl_laws.pipeline.laws.record import PooledGain, Roles
@@ -279,7 +278,9 @@ def _groups_text(laws: LawSet, surface: Surface) -> str:
     point = _point(surface, {})
     values = {name: float(law.for_group(name).predict(point)[0]) for name in law.levels}
     known = {name: value for name, value in values.items() if abs(value) < SENSIBLE}
-    first = f"These numbers are of group {_shown_group(law, surface)}, one of {len(law.levels)}."
+    same = (name for name in law.levels if law.for_group(name).expression == surface.law.expression)
+    shown = next(same, law.levels[0])
+    first = f"These numbers are of group {shown}, one of {len(law.levels)}."
     if len(known) < 2:
         return first
     low, high = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
@@ -287,12 +288,6 @@ def _groups_text(laws: LawSet, surface: Surface) -> str:
         f"{first} At the middle of its values, {_place(surface)}, the groups go from "
         f"{number(known[low])} ({low}) to {number(known[high])} ({high})."
     )
-
-
-def _shown_group(law: Law, surface: Surface) -> str:
-    """The group whose constants the surface has."""
-    own = (name for name in law.levels if law.for_group(name).expression == surface.law.expression)
-    return next(own, law.levels[0])
 
 
 # --- how far to trust it -------------------------------------------------------------------------

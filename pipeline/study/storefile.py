@@ -279,7 +279,12 @@ def errors_of(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         raise _operational(path, error) from error
     except sqlite3.DatabaseError as error:
-        raise UserError(str(path), _salvage(path), f"damaged ({error})") from error
+        expected = (
+            f"an undamaged store; {_readable(path)} finished rows in it can still be read. Move "
+            "the file away and run the same command again: it trains the trials again, with the "
+            "same results. A results.parquet beside it is the last complete table"
+        )
+        raise UserError(str(path), expected, f"damaged ({error})") from error
 
 
 def _operational(path: Path, error: sqlite3.OperationalError) -> PipelineError:
@@ -290,15 +295,6 @@ def _operational(path: Path, error: sqlite3.OperationalError) -> PipelineError:
                 "again"
             )
     return UserError(str(path), "a file in a folder that can be read and written", str(error))
-
-
-def _salvage(path: Path) -> str:
-    """What was expected of a damaged store, how much of it is readable, and what to do."""
-    return (
-        f"an undamaged store; {_readable(path)} finished rows in it can still be read. Move the "
-        "file away and run the same command again: it trains the trials again, with the same "
-        "results. A results.parquet beside it is the last complete table"
-    )
 
 
 def _readable(path: Path) -> int:

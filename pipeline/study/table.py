@@ -49,10 +49,11 @@ def asked_values(description: Mapping[str, Any]) -> Record:
     task, training = description["task"], description["training"]
     auxiliary = (task["aux_tokens"] or task["tokens"]) if task["tasks"] > 1 else None
     taken = NAMES.union(training)
-    options = {
-        f"option_{name}" if name in taken else name: _flat(value)
-        for name, value in task["options"].items()
-    }
+    options = {}
+    for name, value in task["options"].items():
+        # a list or a block as JSON text, which fits a column
+        flat = canonical(value) if isinstance(value, (list, dict)) else value
+        options[f"option_{name}" if name in taken else name] = flat
     return {
         **options,
         **{name: task[name] for name in NAMES.intersection(task)},
@@ -86,11 +87,6 @@ def _record(row: Row, run: Mapping[str, Any]) -> Record:
         **{column.name: made.get(column.name, "") for column in RECORD},
         "finished": row.finished,
     }
-
-
-def _flat(value: object) -> object:
-    """A list or a block as JSON text, which fits a column; other values as they are."""
-    return canonical(value) if isinstance(value, (list, dict)) else value
 
 
 def _mean(ami: float | list[float] | None) -> float | None:

@@ -83,7 +83,11 @@ def with_exponentials(tree: Tree) -> Tree:
     if tree.op not in ("*", "**"):
         return tree
     parts = list(_product(tree))
-    powers = [part for part in parts if _power_of_factor(part) or part.op == "exp"]
+    powers = [
+        part
+        for part in parts
+        if part.op in ("factor", "exp") or (part.op == "**" and part.args[0].op == "factor")
+    ]
     if tree.op == "exp" or not any(
         node.op == "log" for part in powers if part.args for node in part.args[-1].walk()
     ):
@@ -105,10 +109,6 @@ def _product(tree: Tree) -> Iterator[Tree]:
         return
     for child in tree.args:
         yield from _product(child)
-
-
-def _power_of_factor(tree: Tree) -> bool:
-    return tree.op == "factor" or (tree.op == "**" and tree.args[0].op == "factor")
 
 
 def _logarithm(power: Tree) -> Tree:

@@ -80,7 +80,9 @@ def _recur(table: Tensor, recurrent: Tensor, tokens: Tensor) -> Tensor:
     hidden = recurrent.shape[2]
     doubled = table.new_ones(4 * hidden)
     doubled[2 * hidden : 3 * hidden] = 2.0
-    padded = torch.cat([table * doubled, _padding_row(table)], dim=1)
+    padding = table.new_zeros(stacks, 1, *table.shape[2:])
+    padding[..., : 2 * hidden] = CLOSED
+    padded = torch.cat([table * doubled, padding], dim=1)
     states = _recurrence(
         padded.reshape(-1, 4 * hidden),
         (recurrent * doubled).reshape(2 * stacks, hidden, 4 * hidden),
@@ -89,13 +91,6 @@ def _recur(table: Tensor, recurrent: Tensor, tokens: Tensor) -> Tensor:
     states = states.view(length, stacks, 2, -1, hidden)
     both = torch.stack([states[:, :, 0], states[:, :, 1].flip(0)], dim=-2)
     return both.permute(1, 2, 0, 3, 4).flatten(3)
-
-
-def _padding_row(table: Tensor) -> Tensor:
-    stacks, _, directions, gates = table.shape
-    row = table.new_zeros(stacks, 1, directions, gates)
-    row[..., : gates // 2] = CLOSED
-    return row
 
 
 def gate_rows(tokens: Tensor, types: int) -> Tensor:

@@ -36,11 +36,8 @@ class Record:
             self.best_loss, self.best_step, self.stale = validation, self.steps, 0
         else:
             self.stale += 1
-        self._stop(settings)
-        return better
-
-    def _stop(self, settings: TrainingSettings) -> None:
         if 0 < settings.patience <= self.stale:
             self.status = Status.CONVERGED
         elif self.steps >= settings.max_steps:
             self.status = Status.EXHAUSTED
+        return better

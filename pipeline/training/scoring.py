@@ -62,16 +62,10 @@ class _Test:
         for tokens, gold in self.sentences.chunks(self.rows, size):
             predicted = self.tagger.logits(views, tokens, slots).argmax(-1).view(gold.shape)
             counts += confusion_counts(gold.flatten(2), predicted.flatten(2), labels)
-            spans += self._count_spans(gold, predicted)
+            for task, scheme in enumerate(self.spans):
+                if scheme is not None:
+                    spans[:, task] += scheme.count(gold[:, task], predicted[:, task])
         return self._named(counts, spans)
-
-    def _count_spans(self, gold: Tensor, predicted: Tensor) -> Tensor:
-        """Span counts (B, T, 3); zeros for tasks whose labels are not spans."""
-        found = torch.zeros(*gold.shape[:2], 3, dtype=torch.long, device=gold.device)
-        for task, scheme in enumerate(self.spans):
-            if scheme is not None:
-                found[:, task] = scheme.count(gold[:, task], predicted[:, task])
-        return found
 
     def _named(self, counts: Tensor, spans: Tensor) -> list[Scores]:
         """Scores by name from confusion counts (B, T, K, K) and span counts (B, T, 3)."""

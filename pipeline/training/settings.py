@@ -110,9 +110,14 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
-            _check_choice(name, getattr(self, name), choices)
+            value = getattr(self, name)
+            if not isinstance(value, str) or value not in choices:
+                raise UserError(f"training.{name}", one_of(str(value), choices), value)
         for name, allowed in RANGES.items():
-            _check_range(name, getattr(self, name), allowed)
+            value = getattr(self, name)
+            kinds = (int,) if allowed.whole else (int, float)
+            if isinstance(value, bool) or not isinstance(value, kinds) or not allowed.holds(value):
+                raise UserError(f"training.{name}", allowed.says, value)
         if not isinstance(self.random_labels, bool):
             raise UserError("training.random_labels", "true or false", self.random_labels)
 
@@ -155,14 +160,3 @@ class TrainingSettings:
         """
         steps = math.cbrt(tokens) if self.patience else self.max_steps / STEPS_PER_UNIT
         return tasks * steps
-
-
-def _check_choice(name: str, value: object, choices: Collection[str]) -> None:
-    if not isinstance(value, str) or value not in choices:
-        raise UserError(f"training.{name}", one_of(str(value), choices), value)
-
-
-def _check_range(name: str, value: object, allowed: _Range) -> None:
-    kinds = (int,) if allowed.whole else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kinds) or not allowed.holds(value):
-        raise UserError(f"training.{name}", allowed.says, value)

@@ -132,7 +132,11 @@ class ChannelFamily:
             labels = _drawn(spec, seed, scene, channels)
             measured = pool_relatedness(scene.layout, (size,) * spec.tasks, labels)
         else:
-            channels, measured = _settled(_of_any_size(spec), seed)
+            # the sizes do not matter on the reference text: one entry of the cache serves them all
+            sizeless = replace(
+                spec, tokens=1, aux_tokens=None, test_tokens=1, validation_fraction=0.0
+            )
+            channels, measured = _settled(sizeless, seed)
             labels = _drawn(spec, seed, scene, channels)
         alpha: JSON = [float(np.trace(channel) / size) for channel in channels]
         record: dict[str, JSON] = {**scene.provenance, "alpha": alpha}
@@ -161,11 +165,6 @@ def _drawn(
         rows.append(_realise(scene, seed, number, (channel, noise)))
     clean = np.stack([row for row, _ in rows])
     return clean, np.stack([row for _, row in rows]) if spec.label_noise else clean
-
-
-def _of_any_size(spec: TaskSpec) -> TaskSpec:
-    """The spec with neutral sizes: what the channels depend on, on the reference text."""
-    return replace(spec, tokens=1, aux_tokens=None, test_tokens=1, validation_fraction=0.0)
 
 
 @memory_bounded_cache(megabytes=16)

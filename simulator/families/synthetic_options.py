@@ -69,11 +69,13 @@ class SyntheticOptions:
         """Return the world of a spec with these options."""
         classes = self._class_count(spec)
         shares = prior_shares(classes, self.imbalance, self.label_prior)
+        if self.classes is not None and self.classes > spec.vocabulary:
+            raise SpecError("options.classes", self.classes, f"at most {spec.vocabulary}")
         text = TextOptions(
             spec.vocabulary,
             spec.sentence_length,
             self.zipf,
-            self._word_classes(spec),
+            self.classes,
             self.coherence,
             self.length_spread,
         )
@@ -81,11 +83,6 @@ class SyntheticOptions:
         features = self.features or max(least, 2)
         sticky = self.stickiness if self.spans else None
         return WorldOptions(text, tuple(shares.tolist()), features, self.window, sticky)
-
-    def _word_classes(self, spec: TaskSpec) -> int | None:
-        if self.classes is not None and self.classes > spec.vocabulary:
-            raise SpecError("options.classes", self.classes, f"at most {spec.vocabulary}")
-        return self.classes
 
     def _class_count(self, spec: TaskSpec) -> int:
         classes = spec.labels

@@ -75,8 +75,10 @@ def read_columns(path: Path, lines: Lines, options: ReaderOptions) -> FileConten
         raise broken(path, row.line, "1 column", expected)
     table, header = _without_header(table, names)
     names = names or header
-    if names is not None:
-        _check_width(table, names)
+    if names is not None and len(names) != table.width:
+        row = table.blocks[0][0]
+        expected = f"{len(names)} columns, {' '.join(names)}"
+        raise broken(path, row.line, f"{table.width} columns", expected)
     first = 0 if names or options.words else _word_column(table)
     numbered = ("tokens", *(f"layer_{k}" for k in range(1, table.width - first)))
     columns = tuple(names or numbered)
@@ -199,13 +201,6 @@ def _is_header(table: _Table, row: _Row, names: Sequence[str] | None) -> bool:
         for column, value in enumerate(row.fields)
         if value.lower() not in WORD_NAMES
     )
-
-
-def _check_width(table: _Table, names: Sequence[str]) -> None:
-    row = table.blocks[0][0]
-    if len(row.fields) != len(names):
-        expected = f"{len(names)} columns, {' '.join(names)}"
-        raise broken(table.path, row.line, f"{len(row.fields)} columns", expected)
 
 
 def _word_column(table: _Table) -> int:

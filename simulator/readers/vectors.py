@@ -79,7 +79,11 @@ def open_vectors(path: str | Path, tokens: int | None = None) -> NDArray[np.floa
     try:
         size = path.stat().st_size
         with path.open("rb") as stream:
-            header = _read_header(path, stream, size)
+            if stream.read(len(_NPY)) == _NPY:
+                header = _npy_header(path, stream)
+            else:
+                stream.seek(0)
+                header = _safetensors_header(path, stream, size)
         return _mapped(path, header, size, tokens)
     except OSError as error:
         raise CorpusError(str(path), error.strerror or "unreadable", FORMATS) from error
@@ -163,13 +167,6 @@ def _blocks(vectors: NDArray[np.floating[Any]]) -> Iterator[tuple[int, NDArray[n
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, len(vectors), _BLOCK):
             yield start, np.asarray(vectors[start : start + _BLOCK], dtype=np.float64)
-
-
-def _read_header(path: Path, stream: BinaryIO, size: int) -> _Header:
-    if stream.read(len(_NPY)) == _NPY:
-        return _npy_header(path, stream)
-    stream.seek(0)
-    return _safetensors_header(path, stream, size)
 
 
 def _npy_header(path: Path, stream: BinaryIO) -> _Header:

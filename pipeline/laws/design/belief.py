@@ -18,7 +18,7 @@ A : (J, C + K) deviations of the draws from their mean, times the root of their 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -204,13 +204,11 @@ def _belief(
 ) -> Belief:
     rows = data.take(data.group_index == group)
     inside, goal = pool.group == group, pool.goal_group == group
-    points = _filled(
-        {
-            name: np.concatenate([pool.candidates[name][inside], pool.goal[name][goal]])
-            for name in data.factors
-        },
-        data,
-    )
+    points = {}
+    for name in data.factors:
+        column = np.concatenate([pool.candidates[name][inside], pool.goal[name][goal]])
+        # undefined factors at the middle of their domain, as in the rows
+        points[name] = np.where(np.isnan(column), sum(data.domain(name)) / 2, column)
     low, high = float(rows.target.min()), float(rows.target.max())
     extent = (high - low) or max(abs(high), 1e-9)
     away = rules.reach * extent * (1.0 + Region.of(rows.columns).distance(points))
@@ -241,12 +239,6 @@ def _belief(
         np.concatenate([form, np.full(len(waves), -1)]),
         np.concatenate([weight, np.zeros(len(waves))]),
     )
-
-
-def _filled(points: Mapping[str, Floats], data: Rows) -> dict[str, Floats]:
-    """The points with undefined factors at the middle of their domain, as in the rows."""
-    middle = {name: sum(data.domain(name)) / 2 for name in points}
-    return {name: np.where(np.isnan(c), middle[name], c) for name, c in points.items()}
 
 
 def _noise(rows: Rows, error: Floats, freedom: Indices, extent: float, rules: DesignRules) -> float:

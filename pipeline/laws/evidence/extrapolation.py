@@ -11,7 +11,7 @@ N : test rows.    G : groups, 1 without any.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,8 +63,11 @@ def extrapolation(factor: str, law: Law, fitted: Rows, unseen: UnseenRows) -> Ex
     fitted : the rows that the law was fitted to.
     """
     rules = fitted.rules.evidence
-    furthest = [_furthest(*each, rules) for each in _of_folds(factor, unseen)]
-    multiple = max([1.0, *furthest])
+    multiple = 1.0
+    for fold in unseen.folds:
+        test = unseen.data.take(fold.test)
+        multiples = _multiples(factor, unseen.data.take(~fold.test), test)
+        multiple = max(multiple, _furthest(multiples, test, rules))
     if unseen.held_out is None:
         return Extrapolation(multiple=multiple)
     beyond, rows = _multiples(factor, fitted, unseen.held_out), unseen.held_out
@@ -75,13 +78,6 @@ def extrapolation(factor: str, law: Law, fitted: Rows, unseen: UnseenRows) -> Ex
     return Extrapolation(
         multiple=max(1.0, _furthest(nearer, rows, rules)), contradicted=contradicted
     )
-
-
-def _of_folds(factor: str, unseen: UnseenRows) -> Iterator[tuple[Floats, Rows]]:
-    """The test rows of every fold, with their multiples."""
-    for fold in unseen.folds:
-        test = unseen.data.take(fold.test)
-        yield _multiples(factor, unseen.data.take(~fold.test), test), test
 
 
 def _multiples(factor: str, train: Rows, test: Rows) -> Floats:

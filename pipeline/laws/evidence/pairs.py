@@ -118,20 +118,15 @@ def _levels(data: Rows) -> dict[str, Levels]:
     return levels
 
 
-def _exact(levels: Levels, column: Floats) -> Indices:
-    """A number (N,) for every level, or for every value of a continuum."""
-    if not levels.binned:
-        return levels.code
-    _, code = np.unique(np.where(np.isnan(column), np.inf, column), return_inverse=True)
-    return np.asarray(code.ravel(), dtype=np.int64)
-
-
 def _bases(data: Rows, roles: Roles, levels: Mapping[str, Levels], alone: Mask) -> Indices:
     """Base (N,) of each row: rows equal in all that one task has, T and relatedness aside."""
     codes = [data.group_index]
     for name, column in data.columns.items():
         if name not in (roles.tasks, roles.relatedness) and not np.isnan(column[alone]).all():
-            codes.append(_exact(levels[name], column))
+            code = levels[name].code
+            if levels[name].binned:  # a number for every value of a continuum, not for its bin
+                _, code = np.unique(np.where(np.isnan(column), np.inf, column), return_inverse=True)
+            codes.append(np.asarray(code.ravel(), dtype=np.int64))
     return _number_rows(codes)
 
 

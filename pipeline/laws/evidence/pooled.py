@@ -250,7 +250,11 @@ def _ranges(pairs: Pairs, rules: EvidenceRules) -> Mask:
     most = min(rules.pooled_ranges, rules.pooled_numbers // max(len(pairs), 1))
     levels, inner = rules.pooled_levels, True
     while True:
-        axes = [_intervals(_coarse(code, levels), inner) for code in pairs.levels.values()]
+        axes = []
+        for code in pairs.levels.values():
+            count = int(code.max()) + 1
+            coarse = code if count <= levels else code * levels // count
+            axes.append(_intervals(coarse, inner))
         if np.prod([float(len(axis)) for axis in axes]) <= most or levels == 1:
             break
         levels, inner = (levels, False) if inner else (levels - 1, False)
@@ -260,11 +264,6 @@ def _ranges(pairs: Pairs, rules: EvidenceRules) -> Mask:
     members = members[members.sum(axis=1) >= min(rules.pooled_cells, len(pairs))]
     bits = np.packbits(members, axis=1)
     return np.asarray(members[np.sort(np.unique(bits, axis=0, return_index=True)[1])])
-
-
-def _coarse(code: Indices, most: int) -> Indices:
-    count = int(code.max()) + 1
-    return code if count <= most else code * most // count
 
 
 def _intervals(code: Indices, inner: bool) -> Mask:

@@ -96,7 +96,10 @@ def reach(law: Law, data: Rows, unseen: UnseenRows) -> list[Reach]:
     data : the rows that the law was fitted to.
     unseen : the rows that it was tested on.
     """
-    parts = _by_group(law, data)
+    parts = [(law, data)]
+    if law.levels:
+        groups = np.unique(data.group_index)
+        parts = [(law.for_group(data.levels[k]), data.of_group(k)) for k in groups]
     if any(part.bands(rows.columns).law is None for part, rows in parts):
         return []
     kinds, main = classify(data.columns), task_roles(data.columns).size
@@ -106,14 +109,6 @@ def reach(law: Law, data: Rows, unseen: UnseenRows) -> list[Reach]:
         _of_factor(factor, parts, data, extrapolation(factor, law, data, unseen))
         for factor in factors
     ]
-
-
-def _by_group(law: Law, data: Rows) -> list[tuple[Law, Rows]]:
-    """The law of every group that has rows, with these."""
-    if not law.levels:
-        return [(law, data)]
-    groups = np.unique(data.group_index)
-    return [(law.for_group(data.levels[k]), data.of_group(k)) for k in groups]
 
 
 def _of_factor(

@@ -138,7 +138,10 @@ def draw_residuals(surface: Surface, factor: str | None) -> Drawing:
     axes.axhline(0, color=INK.light, linewidth=0.9)
     means = _running_mean(surface, x, defined & surface.inside, factor)
     axes.plot(*means, color=INK.light, linewidth=1.6, marker="_", markersize=9)
-    _residual_limits(axes, surface, defined)
+    if defined.any():  # symmetric limits that a few wild held-out rows cannot stretch
+        sizes = np.abs(surface.residuals[defined])
+        reach = 1.15 * min(float(sizes.max()), 4 * float(np.quantile(sizes, 0.9)))
+        axes.set_ylim(-(reach or 1.0), reach or 1.0)
     name = f"{surface.target} predicted" if factor is None else axis_text(surface, factor)
     label_axes(axes, name, f"{surface.target}: measured − predicted")
     if factor is not None:
@@ -166,15 +169,6 @@ def _residual_points(axes: Axes, surface: Surface, x: Floats, mask: Mask, colour
         alpha=0.55,
         zorder=2,
     )
-
-
-def _residual_limits(axes: Axes, surface: Surface, defined: Mask) -> None:
-    """Symmetric limits that a few wild held-out rows cannot stretch."""
-    if not defined.any():
-        return
-    sizes = np.abs(surface.residuals[defined])
-    reach = 1.15 * min(float(sizes.max()), 4 * float(np.quantile(sizes, 0.9)))
-    axes.set_ylim(-(reach or 1.0), reach or 1.0)
 
 
 def _running_mean(

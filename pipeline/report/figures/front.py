@@ -146,7 +146,10 @@ def draw_front(front: Front) -> Drawing | None:
     if len(entries) < 2:
         return None
     figure, axes = new_panel(width=5.2, height=3.4)
-    ceiling = _ceiling(entries, measure)
+    errors = [e.error for e in entries if e.error is not None and e.law.valid and e.error > 0]
+    errors = errors or [e.error for e in entries if e.error is not None and e.error > 0]
+    least = WORTHLESS if measure == UNEXPLAINED else 0.0
+    ceiling = max(OFF_SCALE * min(errors, default=0.0), least) or 1.0
     leaders = [entry for entry in entries if entry.leads]
     axes.step(
         [entry.law.complexity for entry in leaders],
@@ -174,13 +177,6 @@ def draw_front(front: Front) -> Drawing | None:
         figure=figure,
         tips={entry.key: front_tip(entry.label, entry.law, entry.selected) for entry in entries},
     )
-
-
-def _ceiling(entries: Sequence[Entry], measure: str) -> float:
-    errors = [e.error for e in entries if e.error is not None and e.law.valid and e.error > 0]
-    errors = errors or [e.error for e in entries if e.error is not None and e.error > 0]
-    least = WORTHLESS if measure == UNEXPLAINED else 0.0
-    return max(OFF_SCALE * min(errors, default=0.0), least) or 1.0
 
 
 def _height(entry: Entry, ceiling: float) -> float:
@@ -249,9 +245,15 @@ def _common(
 
 def _scale(axes: Axes, entries: Sequence[Entry], ceiling: float) -> None:
     heights = [_height(entry, ceiling) for entry in entries]
-    axes.set_ylim(0.7 * min(heights), 1.12 * max(heights))
+    low, high = min(heights), max(heights)
+    axes.set_ylim(0.7 * low, 1.12 * high)
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(_log_ticks(min(heights), max(heights)))
+    steps = (1, 2, 5) if high / low < 400 else (1,)
+    decades = range(int(np.floor(np.log10(low))) - 1, int(np.ceil(np.log10(high))) + 1)
+    ticks = [step * 10.0**decade for decade in decades for step in steps]
+    axes.yaxis.set_major_locator(
+        FixedLocator([tick for tick in ticks if 0.7 * low <= tick <= 1.15 * high])
+    )
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 2)))
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
@@ -260,10 +262,3 @@ def _scale(axes: Axes, entries: Sequence[Entry], ceiling: float) -> None:
     chosen = min((entry.law.complexity for entry in entries if entry.selected), default=max(sizes))
     crowded = chosen - min(sizes) < 0.25 * width  # room for the word left of the selected law
     axes.set_xlim(min(sizes) - 1 - (0.25 * width if crowded else 0), max(sizes) + 1 + 0.06 * width)
-
-
-def _log_ticks(low: float, high: float) -> FixedLocator:
-    steps = (1, 2, 5) if high / low < 400 else (1,)
-    decades = range(int(np.floor(np.log10(low))) - 1, int(np.ceil(np.log10(high))) + 1)
-    ticks = [step * 10.0**decade for decade in decades for step in steps]
-    return FixedLocator([tick for tick in ticks if 0.7 * low <= tick <= 1.15 * high])

@@ -59,15 +59,12 @@ def number(value: object, digits: int = 3) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else f"{MINUS}∞"
     mantissa, exponent = parts(float(value), digits)
-    text = mantissa if exponent else _thousands(mantissa)
     if exponent:
-        text += f" × 10{str(exponent).translate(SUPERSCRIPTS)}"
+        text = f"{mantissa} × 10{str(exponent).translate(SUPERSCRIPTS)}"
+    else:
+        whole, point, rest = mantissa.partition(".")
+        text = f"{int(whole):,}{point}{rest}" if abs(int(whole)) >= 1000 else mantissa
     return text.replace("-", MINUS)
-
-
-def _thousands(text: str) -> str:
-    whole, point, rest = text.partition(".")
-    return f"{int(whole):,}{point}{rest}" if abs(int(whole)) >= 1000 else text
 
 
 def level(value: float) -> str:

@@ -59,7 +59,10 @@ def settle_frame(start: Floats, shape: FrameShape, given: Sequence[Floats]) -> F
     orthonormal columns). Needs D ≥ (1 + len(given))·r; where D is that tight, block energies
     may stay slightly unequal, orthogonality is exact.
     """
-    outside = _complement(shape, given)
+    outside = np.eye(shape.dimensions)
+    if given:
+        basis, _ = np.linalg.qr(np.hstack(list(given)))
+        outside = outside - basis @ basis.T
     traces = _trace_conditions(shape, given, outside)
     frame = outside @ start
     last = np.inf
@@ -91,13 +94,6 @@ def score_tables(frame: Floats, features: Floats, shape: FrameShape) -> Floats:
     blocks = frame.reshape(shape.window, shape.features, shape.directions)
     tables = np.einsum("vd,wdr,kr->wvk", features, blocks, A)
     return np.concatenate([tables, np.zeros_like(tables[:, :1])], axis=1)
-
-
-def _complement(shape: FrameShape, given: Sequence[Floats]) -> Floats:
-    if not given:
-        return np.eye(shape.dimensions)
-    basis, _ = np.linalg.qr(np.hstack(list(given)))
-    return np.asarray(np.eye(shape.dimensions) - basis @ basis.T)
 
 
 def _trace_conditions(shape: FrameShape, given: Sequence[Floats], outside: Floats) -> Floats:

@@ -20,7 +20,7 @@ from mtl_laws.simulator.memory_bounded_cache import memory_bounded_cache
 from mtl_laws.simulator.relatedness import contingency, quick_ami
 from mtl_laws.simulator.streams import stream
 from mtl_laws.simulator.synthetic import white_features
-from mtl_laws.simulator.world import World, WorldOptions, world
+from mtl_laws.simulator.world import WorldOptions, world
 
 Floats = NDArray[np.float64]
 
@@ -65,8 +65,14 @@ def innovation(key: InnovationKey, number: int, attempt: int = 0) -> Innovation:
     are used up.
     """
     home = world(key.world, key.seed)
-    features = _features(home, key.overlap, number)
-    given = _given(key, home, number)
+    features = home.features
+    if key.overlap != 1.0:
+        private = white_features(home.source, home.options.features, home.features, number)
+        features = np.sqrt(key.overlap) * home.features + np.sqrt(1.0 - key.overlap) * private
+    given: list[Floats] = []  # the frames that it must be orthogonal to
+    if key.overlap != 0:
+        others = range(1, number) if key.orthogonal else ()
+        given = [home.frame, *(innovation(key, other).frame for other in others)]
     plain = Ruler(home.ruler.windows, PlainDecoder(), home.ruler.shares)
     main = first_best(plain.windows.scores(home.tables) + home.biases[:, None])[plain.windows.index]
     rng = stream(key.seed, "innovation", number + attempt * _RETRY)
@@ -85,21 +91,6 @@ def innovation(key: InnovationKey, number: int, attempt: int = 0) -> Innovation:
         if least < _LOW_ENOUGH:
             break
     return best or Innovation(frame, tables)
-
-
-def _given(key: InnovationKey, home: World, number: int) -> list[Floats]:
-    """Return the frames that innovation `number` must be orthogonal to."""
-    if key.overlap == 0:
-        return []
-    others = range(1, number) if key.orthogonal else ()
-    return [home.frame, *(innovation(key, other).frame for other in others)]
-
-
-def _features(home: World, overlap: float, number: int) -> Floats:
-    if overlap == 1.0:
-        return home.features
-    private = white_features(home.source, home.options.features, home.features, number)
-    return np.asarray(np.sqrt(overlap) * home.features + np.sqrt(1.0 - overlap) * private)
 
 
 def _accidental_ami(plain: Ruler, main: Labels, tables: Floats) -> float:

@@ -60,8 +60,11 @@ class Julia:
     def key(self) -> str:
         """A digest of all that decides whether PySR works: paths, their dates, versions."""
         manifests = sorted(Path(self.project).glob("*Manifest*.toml"))
-        files = [f"{path} {_stamp(path)}" for path in (Path(self.executable), *manifests)]
-        facts = [*asdict(self).values(), *files, sys.executable]
+        facts = [*asdict(self).values()]
+        for path in (Path(self.executable), *manifests):
+            status = path.stat()
+            facts.append(f"{path} {status.st_size} {status.st_mtime_ns}")
+        facts.append(sys.executable)
         facts += [os.environ.get(name, "") for name in ("JULIA_DEPOT_PATH", PKG_OFFLINE)]
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
@@ -130,11 +133,6 @@ def _default_project() -> str:
     depot = os.environ.get("JULIA_DEPOT_PATH", "").split(os.pathsep)[0]
     folder = Path(depot) if depot else Path.home() / ".julia"
     return str(folder.absolute() / "environments" / "pyjuliapkg")
-
-
-def _stamp(path: Path) -> str:
-    status = path.stat()
-    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def numbers(version: str) -> tuple[int, ...]:
