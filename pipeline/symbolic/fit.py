@@ -196,6 +196,8 @@ def descend(
     problem = _Problem(expression, sample, tuple(shared), tolerance < RULES.tolerance)
     others, _ = problem.begin(theta)
     others, _ = problem.descend(others, iterations, tolerance)
+    if problem.can_pool:
+        others = problem.pooled(others, min(iterations, RULES.pooling_steps), tolerance)
     constants, error = problem.theta(others)
     return (constants if sample.group is not None else constants[:, 0]), error.sum(axis=-1)
 
@@ -258,7 +260,7 @@ class _Problem:
         return self.sample.pooled and enough and self.own > 0
 
     def pooled(self, others: Floats, iterations: int, tolerance: float) -> Floats:
-        """The other constants (1, G, Q) with partial pooling over groups.
+        """The other constants (M, G, Q) with partial pooling over groups.
 
         Empirical Bayes: the constants of groups are a sample of a normal distribution, whose centre
         and spread are estimated. A group with many rows keeps its own constants, a group with few
@@ -267,10 +269,11 @@ class _Problem:
         for _ in range(RULES.pooling_rounds):
             with np.errstate(all="ignore"):
                 self.prior = self._prior(others)
-            centre = np.broadcast_to(self.prior.centre, others.shape)
-            trials = np.concatenate([others, np.where(self._own, centre, others)])
-            candidates, error = self.descend(trials, iterations, tolerance)
-            others = self.best(candidates, error, 1)
+            centred = np.where(self._own, self.prior.centre, others)
+            others, error = self.descend(others, iterations, tolerance)
+            from_centre, error_from_centre = self.descend(centred, iterations, tolerance)
+            better = self._joint(error_from_centre) < self._joint(error)
+            others = np.where(better[..., None], from_centre, others)
         self.prior = None
         return others
 
@@ -283,15 +286,15 @@ class _Problem:
         """Centre of the groups' own constants, and the cost of a distance from it."""
         self.prior = None
         state = self._state(others)
-        rows = (self.weight > 0).sum()
+        weighted = self.weight > 0
+        rows = (weighted.any(axis=0) if weighted.ndim == 3 else weighted).sum()
         constants = (len(self.place_linear) + self.own) * self.sample.groups
         freedom = max(float(rows - constants), RULES.least_freedom * float(rows))
-        noise = float(state.error.sum()) / freedom
+        noise = state.error.sum(axis=-1)[:, None, None] / freedom
         normal, _ = self._normal(state)
-        centre, cost = _centre_and_cost(others[0], normal[0], noise)
-        linear, linear_cost = _centre_and_cost(
-            state.beta[0], state.gram[0][0] * (state.gram[1][0][..., None] ** 2), noise
-        )
+        centre, cost = _centre_and_cost(others, normal, noise)
+        unit, size = state.gram
+        linear, linear_cost = _centre_and_cost(state.beta, unit * size[..., None] ** 2, noise)
         return _Prior(centre, np.where(self._own, cost, 0.0), linear, linear_cost)
 
     def best(self, others: Floats, error: Floats, count: int) -> Floats:
@@ -420,7 +423,7 @@ class _Problem:
         projected = projected + lift[..., None] * np.eye(lift.shape[-1])
         slope = np.where(sound[..., None], slope, 0.0)
         if self.prior is not None:
-            projected = projected + np.diag(self.prior.cost)
+            projected = projected + self.prior.cost[..., None] * np.eye(lift.shape[-1])
             slope = slope + self.prior.cost * (self.prior.centre - state.others)
         return projected, slope
 
@@ -499,8 +502,8 @@ class _State:
 
 @dataclass(frozen=True)
 class _Prior:
-    """Centres of the groups' own constants and the cost of a squared distance from them: (Q,) of
-    the constants that are searched for, (K,) of the linear ones."""
+    """Centres of the groups' own constants and the cost of a squared distance from them, (M, 1, Q)
+    of the constants that are searched for, (M, 1, K) of the linear ones."""
 
     centre: Floats
     cost: Floats
@@ -508,12 +511,12 @@ class _Prior:
     linear_cost: Floats
 
 
-def _centre_and_cost(value: Floats, normal: Floats, noise: float) -> tuple[Floats, Floats]:
-    """Of constants (G, Q) with normal equations (G, Q, Q), by the method of moments."""
-    centre = np.median(value, axis=0)
-    spread = (MAD * np.median(np.abs(value - centre), axis=0)) ** 2
+def _centre_and_cost(value: Floats, normal: Floats, noise: Floats) -> tuple[Floats, Floats]:
+    """Of constants (M, G, Q) with normal equations (M, G, Q, Q), by the method of moments."""
+    centre = np.median(value, axis=-2, keepdims=True)
+    spread = (MAD * np.median(np.abs(value - centre), axis=-2, keepdims=True)) ** 2
     flat = np.maximum(np.diagonal(normal, axis1=-2, axis2=-1), 1e-300)
-    chance = np.median(noise / flat, axis=0)
+    chance = np.median(noise / flat, axis=-2, keepdims=True)
     within = np.maximum(spread - chance, RULES.least_spread * spread)
     cost = noise / np.maximum(within, 1e-300)
     return centre, np.where(np.isfinite(cost), cost, 0.0)

@@ -1,7 +1,8 @@
 """Uncertainty of constants: cluster bootstrap, sandwich covariance, identifiability.
 
 Replicates of a cell share their errors, so whole cells are drawn, never rows. Each resample starts
-from the constants on all rows and is the same least-squares problem under other weights. Where
+from the constants on all rows and is the same least-squares problem under other weights; where the
+constants of groups are pooled, they are pooled in each resample, too. Where
 there are very many rows, draws come from the normal distribution that the bootstrap then tends to,
 with the sandwich covariance clustered by cell.
 

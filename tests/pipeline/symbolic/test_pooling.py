@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mtl_laws.pipeline.symbolic.fit import RULES, Sample, _Problem, fit_constants
+from mtl_laws.pipeline.symbolic.fit import RULES, Sample, _Problem, descend, fit_constants
 from mtl_laws.pipeline.symbolic.program import Expression
 from mtl_laws.pipeline.symbolic.starts import propose_starts
 from mtl_laws.pipeline.symbolic.tree import Floats
+from mtl_laws.pipeline.symbolic.uncertainty import cluster_bootstrap
 
 FORM = "c0 + c1*n**(-c2)"
 EXPRESSION = Expression.parse(FORM, ("n",))
@@ -85,6 +86,34 @@ def test_a_group_with_few_rows_is_drawn_and_those_with_many_are_not() -> None:
     assert moved[0] > 3 * moved[1:].max()
     centre = np.median(own[1:])
     assert abs(pooled[0] - centre) < abs(own[0] - centre)
+
+
+def test_resamples_are_pooled_as_the_rows_are() -> None:
+    """Groups of few rows move by pooling, and the intervals of their constants move with them."""
+    outside, shift = 0, []
+    for seed in range(5):
+        sample, _, _ = planted(seed, np.full(8, 0.5), rows=8)
+        theta, own = fitted(sample, True), fitted(sample, False)
+        clusters = replace(sample, pooled=True), np.arange(len(sample))
+        draws = cluster_bootstrap(EXPRESSION, theta, clusters, (100, 25), seed)[..., 2]
+        low, high = np.percentile(draws, [2.5, 97.5], axis=0)
+        outside += int(((theta[:, 2] < low) | (theta[:, 2] > high)).sum())
+        shift.append(np.abs(np.median(draws, axis=0) - theta[:, 2]).mean())
+        assert shift[-1] < np.abs(own[:, 2] - theta[:, 2]).mean() / 3
+    assert outside <= 1
+
+
+def test_problems_side_by_side_are_pooled_as_one_by_one() -> None:
+    sample, _, _ = planted(2, np.linspace(0.4, 0.6, 5), rows=10)
+    sample = replace(sample, pooled=True)
+    weight = np.random.default_rng(3).exponential(size=(4, len(sample)))
+    start = np.repeat(fitted(sample, True)[None], 4, axis=0)
+    together, error = descend(EXPRESSION, sample.weighted(weight), start, 25, RULES.exact)
+    for k in range(4):
+        alone = fit_constants(EXPRESSION, sample.weighted(weight[k]), start[:1], 25, RULES.exact)
+        assert alone is not None
+        np.testing.assert_allclose(together[k], alone.theta, rtol=1e-6)
+        assert error[k] == pytest.approx(alone.error)
 
 
 def test_pooling_does_not_depend_on_the_order_of_groups() -> None:
