@@ -226,7 +226,10 @@ def _lines(proposal: Proposal, groups: Sequence[str]) -> list[str]:
         )
         lines.append(f"note:   {INTERVAL}")
     else:
-        lines.append("goal:   no law is known yet: these trials fill the space, cheap ones first")
+        every = " for every group" if proposal.new_levels else ""
+        lines.append(
+            f"goal:   no law is known yet{every}: these trials fill the space, cheap ones first"
+        )
     if proposal.new_levels:
         lines.append(f"note:   {_new_levels(proposal.new_levels, groups)}")
     return [printable(line) for line in lines]
@@ -238,7 +241,7 @@ def _new_levels(levels: Sequence[str], groups: Sequence[str]) -> str:
     return (
         f"{', '.join(levels)} {'is a new level' if one else 'are new levels'} of "
         f"{', '.join(groups)} without rows: no forms are compared before "
-        f"{'it has' if one else 'they have'} some"
+        f"{'it has' if one else 'they have'} enough"
     )
 
 

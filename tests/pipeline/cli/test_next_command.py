@@ -95,4 +95,5 @@ def test_columns_new_groups_and_empty_cells_are_as_elsewhere(
     assert "nan" not in output.out
     assert " – " in output.out
     assert "cost:   28,700 for 2 trials" in output.out
+    assert "goal:   no law is known yet for every group" in output.out
     assert "note:   fr is a new level of lang without rows" in output.out
