@@ -22,6 +22,7 @@ __all__ = [
     "EngineNotReadyError",
     "FileError",
     "FormulaError",
+    "FoundError",
     "MissingError",
     "PipelineError",
     "UserError",
@@ -87,6 +88,12 @@ class FileError(UserError):
     """A file that cannot be read; `got` is what is wrong with it."""
 
     form = "{path}: {got}; expected {expected}{advice}"
+
+
+class FoundError(UserError):
+    """A mistake of which `got` is a description, not a value."""
+
+    form = "{path}: expected {expected}, got {got}{advice}"
 
 
 class MissingError(UserError):

@@ -339,6 +339,7 @@ def summary(laws: LawSet) -> str:
     from mtl_laws.pipeline.laws.search import MEAN
     from mtl_laws.pipeline.report.data_tables import few_levels, min_levels
     from mtl_laws.pipeline.report.text import (
+        FIRST_NOTES,
         few_levels_text,
         groups_text,
         held_out_text,
@@ -365,7 +366,7 @@ def summary(laws: LawSet) -> str:
         few_levels_text(few_levels(laws, laws.rows), min_levels(laws)),
         "" if laws.groups is None else small_groups_text(laws.groups),
         outliers_text(laws),
-        *(note for note in laws.data.notes if "left out" in note or " is read " in note),
+        *(note for note in laws.data.notes if any(words in note for words in FIRST_NOTES)),
         "the time limit ended the search early: the law may differ next time"
         if laws.provenance.cut
         else "",

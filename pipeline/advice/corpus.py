@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_laws.pipeline.errors import UserError, from_simulator, nearest
+from mtl_laws.pipeline.errors import FileError, UserError, from_simulator, nearest
 from mtl_laws.simulator.corpus import Corpus
 from mtl_laws.simulator.errors import SpecError
 from mtl_laws.simulator.families.base import read_options
@@ -196,9 +196,12 @@ def open_corpus(files: CorpusFiles) -> Corpus:
     for name, count in Counter(files.columns or ()).items():
         if count > 1:
             raise UserError("columns", "a different name for each column", name)
+    for path in files.paths:
+        if not path.is_file():
+            problem = "is a directory" if path.is_dir() else "no such file"
+            raise FileError(str(path), "the path of a corpus file", problem)
     with _named_settings():
         options = read_options(LayersOptions, files.options)
-        options.check_files()
         options.check_vectors()
         return options.opened()
 

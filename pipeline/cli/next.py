@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -141,7 +143,7 @@ def next_trials(
     table = (
         read_table(candidates)
         if levels is None and candidates is not None
-        else read_levels(levels or "", tuple(knowledge.factors), knowledge.groups)
+        else read_levels(levels or "", knowledge.factors, knowledge.groups)
     )
     proposal = propose(
         knowledge,
@@ -157,7 +159,7 @@ def next_trials(
             seed=seed,
         ),
     )
-    typer.echo("\n".join(_lines(proposal)))
+    typer.echo("\n".join(_lines(proposal, knowledge.groups)))
     if out is not None:
         write_whole(out, proposal.table().to_csv(index=False))
         typer.echo(f"table: {out}")
@@ -200,20 +202,23 @@ def _knowledge(
     return Knowledge.of_table(read_source(source, empty=True), question, str(source))
 
 
-def _lines(proposal: Proposal) -> list[str]:
+def _lines(proposal: Proposal, groups: Sequence[str]) -> list[str]:
     """The trials, one per line, and what they are expected to bring."""
     from mtl_laws.pipeline.errors import printable
+    from mtl_laws.pipeline.symbolic.typeset.numbers import number
 
     lines = ["forms:  " + form for form in proposal.forms]
     columns = _columns(proposal.trials)
-    columns["cost"] = [f"{value:.4g}" for value in proposal.cost]
+    columns["cost"] = [number(value, 4) for value in map(float, proposal.cost)]
     columns["tells apart"] = [_said(tells) for tells in proposal.tells]
     widths = {name: max(len(name), *map(len, values)) for name, values in columns.items()}
     lines.append("     " + "  ".join(f"{name:<{widths[name]}}" for name in columns).rstrip())
     for k in range(len(proposal.trials)):
         cells = [f"{values[k]:<{widths[name]}}" for name, values in columns.items()]
         lines.append(f"{k + 1:>3}  " + "  ".join(cells).rstrip())
-    lines.append(f"cost:   {proposal.cost.sum():.4g} for {len(proposal.trials)} trials")
+    lines.append(
+        f"cost:   {number(float(proposal.cost.sum()), 4)} for {len(proposal.trials)} trials"
+    )
     if proposal.forms:
         lines.append(
             f"goal:   design interval ±{proposal.before:.3g} now, ±{proposal.after:.3g} "
@@ -221,16 +226,35 @@ def _lines(proposal: Proposal) -> list[str]:
         )
         lines.append(f"note:   {INTERVAL}")
     else:
-        lines.append("goal:   no law is known yet: these trials fill the space, cheap ones first")
+        every = " for every group" if proposal.new_levels else ""
+        lines.append(
+            f"goal:   no law is known yet{every}: these trials fill the space, cheap ones first"
+        )
+    if proposal.new_levels:
+        lines.append(f"note:   {_new_levels(proposal.new_levels, groups)}")
     return [printable(line) for line in lines]
+
+
+def _new_levels(levels: Sequence[str], groups: Sequence[str]) -> str:
+    """That groups have no rows yet, so that nothing is known of them."""
+    one = len(levels) == 1
+    return (
+        f"{', '.join(levels)} {'is a new level' if one else 'are new levels'} of "
+        f"{', '.join(groups)} without rows: no forms are compared before "
+        f"{'it has' if one else 'they have'} enough"
+    )
 
 
 def _columns(trials: pd.DataFrame) -> dict[str, list[str]]:
     """The candidates' columns as text."""
-    return {
-        str(name): [f"{value:.6g}" if isinstance(value, float) else str(value) for value in column]
-        for name, column in trials.items()
-    }
+    from mtl_laws.pipeline.symbolic.typeset.numbers import MISSING
+
+    def cell(value: object) -> str:
+        if isinstance(value, float):
+            return MISSING if math.isnan(value) else f"{value:.6g}"
+        return str(value)
+
+    return {str(name): [cell(value) for value in column] for name, column in trials.items()}
 
 
 def _said(tells: Tells) -> str:

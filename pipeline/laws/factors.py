@@ -9,18 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from mtl_laws.pipeline.laws.record import Roles
 from mtl_laws.pipeline.laws.rows import Indices, number_cells
-from mtl_laws.pipeline.laws.rules import FactorRules
-from mtl_laws.pipeline.symbolic.kinds import classify
+from mtl_laws.pipeline.laws.rules import DataRules, FactorRules
+from mtl_laws.pipeline.symbolic.kinds import classify, is_fraction
 from mtl_laws.pipeline.symbolic.tree import Floats, Mask
 
 TASK_NAMES = ("t", "tasks", "n_tasks", "num_tasks")
 SIZE_NAMES = ("n", "tokens", "n_main")
 RELATEDNESS_NAMES = ("ami", "mi", "nmi", "mutual_info", "relatedness", "similarity", "rho", "rel")
+
+CellKind = Literal["fraction", "positive", "whole"]
 
 
 def find_roles(columns: Mapping[str, Floats]) -> Roles:
@@ -101,6 +104,71 @@ def _follows_a_level(blank: Mask, name: str, columns: Mapping[str, Floats]) -> b
         for other, column in columns.items()
         if other != name and not np.isnan(column).all()
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OddCells:
+    """Cells of a factor that do not fit the kind of all its other cells.
+
+    Attributes
+    ----------
+    kind : of the other cells: ``fraction`` from 0 to 1, ``positive`` above 0, or ``whole`` numbers
+        from 1.
+    rows : places of the odd cells, from 0.
+    """
+
+    factor: str
+    kind: CellKind
+    rows: tuple[int, ...]
+
+
+NEGATIVE_AMI = 0.1
+"""An adjusted measure such as AMI is so far below 0 at most where tasks are unrelated."""
+
+
+def find_odd_cells(columns: Mapping[str, Floats], rules: DataRules) -> list[OddCells]:
+    """The odd cells of every factor that has some, for the first kind that they do not fit.
+
+    A factor may be 0 where another one is undefined, as a number of auxiliary tasks is.
+
+    Parameters
+    ----------
+    columns : factor name -> (N,).
+    """
+    undefined = np.any([np.isnan(column) for column in columns.values()], axis=0)
+    found = []
+    for name, column in columns.items():
+        known = ~np.isnan(column)
+        whole = (column == np.round(column)) & (column >= 1.0)
+        fits: dict[CellKind, Mask] = {
+            "fraction": (column >= -NEGATIVE_AMI) & (column <= 1.0),
+            "positive": (column > 0.0) | ((column == 0.0) & undefined),
+            "whole": whole | ((column == 0.0) & undefined),
+        }
+        for kind, fit in fits.items():
+            odd = np.flatnonzero(known & ~fit)
+            enough = (known & fit).sum() >= rules.odd_share * known.sum()
+            if (
+                0 < len(odd) <= rules.odd_rows
+                and enough
+                and _is_of_kind(column[fit], known, fits, kind)
+            ):
+                found.append(OddCells(factor=name, kind=kind, rows=tuple(map(int, odd))))
+                break
+    return found
+
+
+def _is_of_kind(
+    fitting: Floats, known: Mask, fits: Mapping[CellKind, Mask], kind: CellKind
+) -> bool:
+    """Whether cells within the limits of a kind are of that kind.
+
+    Numbers of 0 and 1 may be counts; numbers from 0 to 1 may be 0.
+    """
+    if kind == "fraction":
+        broken = bool(np.any(fitting != np.round(fitting)))
+        return broken and is_fraction(np.clip(fitting, 0.0, 1.0))
+    return not fits["fraction"][known].all()
 
 
 @dataclass(frozen=True)

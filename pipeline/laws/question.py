@@ -18,6 +18,7 @@ from mtl_laws.pipeline.io.tablefile import LINES, READINGS, is_text, numbers
 from mtl_laws.pipeline.laws.factors import (
     SIZE_NAMES,
     TASK_NAMES,
+    find_odd_cells,
     find_placeholders,
     mark_undefined,
     missing_rows,
@@ -108,17 +109,19 @@ class Note:
     Attributes
     ----------
     kind : ``where``, ``placeholder``, ``no_target``, ``missing_factor``, ``unmodelled``,
-        ``small_group``, ``zero_count``, or how a column of text was read: ``comma``, ``thousands``,
-        ``percent`` or ``truth``.
+        ``small_group``, ``zero_count``, ``odd``, or how a column of text was read: ``comma``,
+        ``thousands``, ``percent`` or ``truth``.
     name : the condition, factor, target, group or column concerned.
-    other : the count of a placeholder.
+    other : the count of a placeholder; the kind of cells beside which others are odd.
     rows : rows concerned.
+    cells : where each odd cell is, as ``line 3``, and its number.
     """
 
     kind: str
     name: str
     other: str = ""
     rows: int = 0
+    cells: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -170,10 +173,12 @@ def pose(table: pd.DataFrame, question: Question, source: str) -> Problem:
     target = _column(table, question.target, source, question.rules)
     _check_percent(table, question, target)
     columns = _factor_columns(table, question, source)
+    odd = _odd_cells(table, columns, question.rules)
+    notes += odd
     notes += [
         Note("zero_count", name, rows=int((columns[name] == 0).sum()))
         for name in _counts(question)
-        if (columns[name] == 0).any()
+        if (columns[name] == 0).any() and name not in [note.name for note in odd]
     ]
     held = _held_out(question, columns)
     _check_counts(table, question, columns, source)
@@ -518,14 +523,29 @@ def _check_counts(
     for name in _counts(question):
         rows = np.flatnonzero(columns[name] < 0)
         if len(rows):
-            lines = table.attrs.get(LINES)
             first = int(rows[0])
-            where = f"line {lines[first]}" if lines else f"row {int(table.index[first]) + 1}"
+            where = _place(table, first)
             column = question.factors[name]
             more = f"; {len(rows)} rows are below 0" if len(rows) > 1 else ""
             expected = f"a count of 0 or more{more}; `where` leaves rows out, as in '{column} > 0'"
             value = float(columns[name][first])
             raise UserError(f"{source}, {where}, column {column}", expected, f"{value:g}")
+
+
+def _place(table: pd.DataFrame, row: int) -> str:
+    """Where a row of the table is: ``line 3`` of its file, or ``row 2``."""
+    lines = table.attrs.get(LINES)
+    return f"line {lines[row]}" if lines else f"row {int(table.index[row]) + 1}"
+
+
+def _odd_cells(table: pd.DataFrame, columns: Mapping[str, Floats], rules: Rules) -> list[Note]:
+    """The cells of factors that do not fit the kind of all the others."""
+    notes = []
+    for odd in find_odd_cells(columns, rules.data):
+        values = columns[odd.factor]
+        cells = tuple((_place(table, row), float(values[row])) for row in odd.rows)
+        notes.append(Note("odd", odd.factor, odd.kind, len(cells), cells))
+    return notes
 
 
 def _check_percent(table: pd.DataFrame, question: Question, target: Floats) -> None:

@@ -480,8 +480,8 @@ def read_json(path: Path) -> object:
     except OSError as error:
         raise FileError(str(path), ACCEPTED, (error.strerror or str(error)).lower()) from error
     except json.JSONDecodeError as error:
-        place = f"{error.msg.lower()}, line {error.lineno}"
-        raise UserError(str(path), ACCEPTED, place) from error
+        problem = f"damaged or not whole JSON at line {error.lineno}"
+        raise FileError(str(path), ACCEPTED, problem) from error
     except RecursionError as error:
         raise UserError(str(path), ACCEPTED, "brackets nested too deeply") from error
     except ValueError as error:

@@ -27,6 +27,8 @@ class DataRules:
     min_rows_of_group : a group with fewer rows than this is refused.
     max_cells : cells a search looks at; constants are refitted on all of them afterwards.
     clear_slope : standard errors from which a target of unknown name clearly falls as a size grows.
+    odd_rows : most rows of a factor that can be odd: they do not fit a kind that all others fit.
+    odd_share : fraction of the rows of a factor that fit its kind, at least, where others are odd.
     """
 
     min_rows: int = 8
@@ -37,6 +39,8 @@ class DataRules:
     min_rows_of_group: int = 2
     max_cells: int = 1_500
     clear_slope: float = 3.0
+    odd_rows: int = 3
+    odd_share: float = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,6 +48,12 @@ GAPS = {
 MAX_LISTED = 8
 """Rows or groups that a sentence names at most."""
 
+KINDS = {"fraction": "0 to 1", "positive": "numbers above 0", "whole": "whole numbers from 1"}
+"""What the cells of a factor are, beside which others are odd."""
+
+FIRST_NOTES = ("left out", " is read ", ": check th")
+"""Words of the notes on the rows that the terminal shows too: numbers may be wrong or missing."""
+
 OVER_GROUPS = "These are medians over the groups."
 CUT = "Inclusion was not computed, because the time limit ended the search early."
 NO_LAW = "No law is valid on the whole domain. The front below gives the reasons."
@@ -144,6 +150,9 @@ def note_text(note: Note) -> str:
         "unmodelled": f"{note.name} varies in this table but is not a factor: its levels are "
         "separate cells",
         "zero_count": f"{note.name} is 0 in {rows}: a law may have no value there",
+        "odd": f"{note.name} is {listed([f'{number(v)} in {where}' for where, v in note.cells])}, "
+        f"while all other rows have {KINDS.get(note.other)}: check "
+        f"{'that cell' if note.rows == 1 else 'those cells'}",
         "small_group": f"{note.name} has {rows}, too few for constants of its own: it uses those "
         "of all groups together",
     }

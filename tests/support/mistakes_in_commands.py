@@ -420,7 +420,8 @@ ONE_LAYER = "".join(f"w{i} A{i % 3}\n" for i in range(200))
 FEW = "".join(f"w{i} A{i % 3} B{i % 2}\n" for i in range(50))
 SAME = "".join(f"w{i} A{i % 3} B\n" for i in range(200))
 OTHERS |= {
-    "no corpus to advise on": advise("CORPUS", corpus="none.conll"),
+    "no corpus to advise on": advise("none.conll", corpus="none.conll"),
+    "a folder to advise on": advise(".", corpus="."),
     "advice on a table": advise("table.csv, line 1", corpus="table.csv"),
     "advice on nothing": advise("mine.conll", corpus="mine.conll", files={"mine.conll": ""}),
     "no main layer": Mistake(("advise", "corpus.conll"), "--main"),

@@ -14,7 +14,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from mtl_laws.pipeline.errors import UserError, nearest
+from mtl_laws.pipeline.errors import FoundError, UserError, nearest
 from mtl_laws.pipeline.io.tablefile import numbers
 from mtl_laws.pipeline.laws.possible import SIZE, Limits
 from mtl_laws.pipeline.laws.region import Region
@@ -91,11 +91,12 @@ class Pool:
         return one, two, three
 
 
-def read_levels(text: str, factors: Sequence[str], groups: Sequence[str] = ()) -> pd.DataFrame:
+def read_levels(text: str, factors: Mapping[str, str], groups: Sequence[str] = ()) -> pd.DataFrame:
     """Every combination of levels: ``n=100,300 T=1,2`` has four rows.
 
     Parameters
     ----------
+    factors : factor name -> column; the text may have either, the table has the factor names.
     groups : columns whose levels are names.
 
     Raises
@@ -104,12 +105,15 @@ def read_levels(text: str, factors: Sequence[str], groups: Sequence[str] = ()) -
         at ``levels``, if a part is not ``FACTOR=LEVEL,LEVEL``, or factors are missing or unknown.
     """
     levels: dict[str, list[float] | list[str]] = {}
+    names = {column: name for name, column in factors.items()}
+    names |= {name: name for name in (*groups, *factors)}
     for part in text.split():
-        name, _, values = part.partition("=")
-        if name not in (*factors, *groups):
-            raise UserError("levels", nearest(name, (*factors, *groups), "a factor"), name)
+        given, _, values = part.partition("=")
+        if given not in names:
+            raise UserError("levels", nearest(given, names, "a factor"), given)
+        name = names[given]
         if name in levels:
-            raise UserError("levels", f"each factor once; {name} is there twice", text)
+            raise UserError("levels", f"each factor once; {given} is there twice", text)
         if name in groups:
             levels[name] = values.split(",")
             continue
@@ -146,12 +150,19 @@ def factor_columns(
     return columns
 
 
-def costs_of(table: pd.DataFrame, expression: str | None, source: str) -> Floats:
+def costs_of(
+    table: pd.DataFrame,
+    expression: str | None,
+    source: str,
+    factors: Mapping[str, str] | None = None,
+) -> Floats:
     """Cost (C,) of every candidate: 1 each without an expression.
 
     Parameters
     ----------
-    expression : a column of the table, or a formula in its columns, such as ``6*N*D``.
+    expression : a column of the table, or a formula in its columns, such as ``6*N*D``; a factor may
+        have its own name or that of its column.
+    factors : factor name -> column; None for the table's own names.
 
     Raises
     ------
@@ -160,6 +171,7 @@ def costs_of(table: pd.DataFrame, expression: str | None, source: str) -> Floats
     """
     if expression is None:
         return np.ones(len(table))
+    table = _under_both_names(table, factors or {})
     if expression in table.columns:
         values = np.asarray(numbers(table, expression, source), dtype=float)
     else:
@@ -179,9 +191,21 @@ def costs_of(table: pd.DataFrame, expression: str | None, source: str) -> Floats
     wrong = ~(np.isfinite(values) & (values > 0))
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
-        expected = f"a number above 0 for every candidate; candidate {row + 1} has another cost"
-        raise UserError("cost", expected, float(values[row]))
+        value = "no number" if np.isnan(values[row]) else f"{values[row]:g}"
+        expected = "a cost above 0 for every candidate"
+        raise FoundError("cost", expected, f"{value} for candidate {row + 1}")
     return values
+
+
+def _under_both_names(table: pd.DataFrame, factors: Mapping[str, str]) -> pd.DataFrame:
+    """The table with every factor under its own name and under that of its column."""
+    pairs = [pair for name, column in factors.items() for pair in ((name, column), (column, name))]
+    added = {
+        new: table[known]
+        for known, new in pairs
+        if known in table.columns and new not in table.columns
+    }
+    return table.assign(**added)
 
 
 def goal_of_ranges(

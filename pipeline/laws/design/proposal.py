@@ -98,6 +98,7 @@ class Proposal:
     tells : what each tells apart.
     before, after : half the width of the interval at the goal; nan in a first design.
     forms : the forms that were compared.
+    new_levels : groups of the candidates that have no row, where others have some.
     """
 
     trials: pd.DataFrame
@@ -108,6 +109,7 @@ class Proposal:
     before: float
     after: float
     forms: tuple[str, ...]
+    new_levels: tuple[str, ...] = ()
 
     def table(self) -> pd.DataFrame:
         """One row per trial: order, its factors, cost, cost so far, and what it is for."""
@@ -189,7 +191,7 @@ def _pool(knowledge: Knowledge, request: Request) -> Pool:
     points = len(goal_group)
     return Pool(
         candidates=columns,
-        cost=costs_of(table, request.cost, request.path),
+        cost=costs_of(table, request.cost, request.path, knowledge.factors),
         goal=goal,
         weight=np.full(points, 1.0 / points),
         group=group,
@@ -278,6 +280,7 @@ def _proposal(
     knowledge: Knowledge, request: Request, pool: Pool, chosen: Plan, believed: Sequence[Belief]
 ) -> Proposal:
     names = tuple(formula_text(form.text) for form in knowledge.forms)
+    known = () if knowledge.rows is None else knowledge.rows.levels
     order = list(chosen.order)
     seen: set[int] = set()
     tells = []
@@ -293,6 +296,7 @@ def _proposal(
         before=chosen.before,
         after=chosen.after,
         forms=names,
+        new_levels=tuple(level for level in pool.levels if known and level not in known),
     )
 
 

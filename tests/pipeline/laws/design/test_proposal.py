@@ -20,7 +20,7 @@ LEVELS = "n=100,200,400,800,1600 T=1,2,4"
 
 
 def candidates() -> pd.DataFrame:
-    return read_levels(LEVELS, ["n", "T"])
+    return read_levels(LEVELS, {"n": "n", "T": "T"})
 
 
 def measured(table: pd.DataFrame, noise: float = 0.003, seed: int = 0) -> pd.DataFrame:
@@ -35,15 +35,37 @@ def knowledge(table: pd.DataFrame, forms: tuple[str, ...] = ()) -> Knowledge:
 
 
 def test_levels_are_combined() -> None:
-    table = read_levels("n=1,2,3 g=a,b", ["n"], ["g"])
+    table = read_levels("n=1,2,3 g=a,b", {"n": "n"}, ["g"])
     assert len(table) == 6
     assert sorted(set(table["g"])) == ["a", "b"]
+
+
+def test_levels_and_a_cost_may_name_columns() -> None:
+    factors = {"n": "tokens", "T": "tasks"}
+    table = read_levels("tokens=100,200 T=1,2", factors)
+    assert list(table.columns) == ["n", "T"]
+    with pytest.raises(UserError, match="each factor once"):
+        read_levels("tokens=100 n=100 T=1", factors)
+    for offer in (table, table.rename(columns=factors)):
+        for formula in ("tokens*tasks", "n*T", "tokens*T"):
+            np.testing.assert_allclose(
+                costs_of(offer, formula, "it", factors), table["n"] * table["T"]
+            )
+        np.testing.assert_allclose(costs_of(offer, "tokens", "it", factors), table["n"])
+
+
+def test_a_cost_of_zero_names_its_candidate() -> None:
+    with pytest.raises(UserError) as caught:
+        costs_of(candidates(), "0", "it")
+    assert str(caught.value) == (
+        "cost: expected a cost above 0 for every candidate, got 0 for candidate 1"
+    )
 
 
 @pytest.mark.parametrize("text", ["n=1,2", "n=1,x T=1", "n=1 n=2 T=1", "m=1 T=1", "n T=1"])
 def test_levels_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(UserError) as caught:
-        read_levels(text, ["n", "T"])
+        read_levels(text, {"n": "n", "T": "T"})
     assert caught.value.path == "levels"
 
 
@@ -99,7 +121,9 @@ def test_candidates_that_are_no_trials_are_refused(row: dict[str, float], got: o
 
 
 def test_relatedness_may_be_empty_at_one_task_before_such_a_row_was_run() -> None:
-    offer = read_levels("n=100,200,400,800 T=2,4 ami=0.1,0.5,0.9", ["n", "T", "ami"])
+    offer = read_levels(
+        "n=100,200,400,800 T=2,4 ami=0.1,0.5,0.9", {"n": "n", "T": "T", "ami": "ami"}
+    )
     run = offer.assign(y=1 - 5 / np.sqrt(offer["n"] * offer["T"] ** offer["ami"]))
     alone = pd.DataFrame({"n": [100.0, 800.0], "T": [1.0, 1.0], "ami": [np.nan, np.nan]})
     question = Question("y", {name: name for name in ("n", "T", "ami")})
@@ -117,7 +141,9 @@ def test_relatedness_may_be_empty_at_one_task_before_such_a_row_was_run() -> Non
 
 
 def test_a_factor_may_be_empty_where_a_row_that_was_run_leaves_it_empty() -> None:
-    offer = read_levels("n=100,200,400,800 T=2,4 ami=0.1,0.5,0.9", ["n", "T", "ami"])
+    offer = read_levels(
+        "n=100,200,400,800 T=2,4 ami=0.1,0.5,0.9", {"n": "n", "T": "T", "ami": "ami"}
+    )
     offer.loc[[3, 9], "ami"] = np.nan
     question = Question("y", {name: name for name in ("n", "T", "ami")})
     found = Knowledge.of_table(offer[:6].assign(y=0.5), question, "table.csv")
@@ -159,7 +185,7 @@ def test_a_first_design_goes_on_until_every_group_has_rows_for_constants(
 
 
 def test_the_budget_of_a_first_design_pays_for_four_trials_of_every_group() -> None:
-    offer = read_levels("n=1,2,4,8,16,32 g=a,b,c", ["n"], ["g"])
+    offer = read_levels("n=1,2,4,8,16,32 g=a,b,c", {"n": "n"}, ["g"])
     question = Question("y", {"n": "n"}, groups=("g",))
     empty = offer[:0].assign(y=pd.Series(dtype=float))
     found = Knowledge.of_table(empty, question, "table.csv")
@@ -197,7 +223,7 @@ def with_relatedness(rows: list[tuple[float, float, float]]) -> Knowledge:
 
 def offered(known: Knowledge, levels: str, **changed: float) -> list[tuple[float, ...]]:
     """The candidates that were not run."""
-    candidates = read_levels(levels, ["n", "T", "ami"])
+    candidates = read_levels(levels, {"n": "n", "T": "T", "ami": "ami"})
     request = Request(candidates=candidates, count=len(candidates), replicates=False)
     made = propose(known, request, replace(RULES, **changed))
     return sorted(made.trials.itertuples(index=False, name=None))
@@ -245,7 +271,7 @@ def test_levels_of_a_factor_that_one_task_leaves_undefined_are_one_candidate() -
     table = pd.DataFrame(rows, columns=["n", "T", "ami", "y"])
     question = Question("y", {"n": "n", "T": "T", "ami": "ami"}, forms=("c0*n",))
     known = Knowledge.of_table(table, question, "table.csv")
-    levels = read_levels("n=100,400 T=1,2 ami=0.2,0.4,0.6", ["n", "T", "ami"])
+    levels = read_levels("n=100,400 T=1,2 ami=0.2,0.4,0.6", {"n": "n", "T": "T", "ami": "ami"})
     trials = propose(known, Request(candidates=levels, count=20, replicates=False)).trials
     single = trials[trials["T"] == 1]
     assert list(single["n"]) == [400.0], "100 tokens of one task were run"
