@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mtl_laws.pipeline.laws.bands import Bands
     from mtl_laws.pipeline.laws.lawset import LawSet
     from mtl_laws.pipeline.laws.levels import Floats
-    from mtl_laws.pipeline.laws.record import PooledGain, Roles
+    from mtl_laws.pipeline.laws.record import GainRegion, PooledGain, Roles
 
 #: rows of the table of predictions
 MOST_ROWS = 6
@@ -56,15 +56,18 @@ def answer(laws: LawSet, surface: Surface | None) -> tuple[str, ...]:
     if surface is None:
         return ()
     roles = compared_roles(surface)
+    missed = _missed_gain_text(laws.target, laws.measured_gain, laws.data.lower_is_better)
     if not surface.used:
-        sentences = [_constant_text(surface)]
+        sentences = [_constant_text(surface), missed]
     elif roles is not None:
         sentences = [
             *_together_texts(surface, roles),
             _harm_text(laws, surface, roles),
+            missed,
         ]
     else:
-        sentences = [_no_tasks_text(surface), *_point_texts(surface), _most_text(surface)]
+        no_tasks, points = _no_tasks_text(surface), [*_point_texts(surface), _most_text(surface)]
+        sentences = [no_tasks, missed, *points] if no_tasks else [*points, missed]
     measured = _measured_harm_text(laws.target, laws.measured_gain, laws.data.lower_is_better)
     sentences += [_groups_text(laws, surface), measured]
     return tuple(sentence for sentence in sentences if sentence)
@@ -183,16 +186,33 @@ def _measured_harm_text(target: str, paired: PooledGain | None, lower: bool) -> 
     """Where training together was measured to harm; empty where it clearly does nowhere."""
     if paired is None or not paired.harm:
         return ""
-    region = paired.harm[0]
+    law = paired.harm[0].law
+    verb = "raises" if lower else "lowers"
+    return _measured_text(f"{verb} {target}", paired, paired.harm, law is not None and law >= 0.0)
+
+
+def _missed_gain_text(target: str, paired: PooledGain | None, lower: bool) -> str:
+    """Where training together was measured to help and the law predicts no gain; empty if none."""
+    if paired is None:
+        return ""
+    missed = [r for r in paired.help if r.law is None or settled(r.law, r.gain) <= 0.0]
+    if not missed:
+        return ""
+    verb = "lowers" if lower else "raises"
+    return _measured_text(f"{verb} {target}", paired, missed, missed[0].law is not None)
+
+
+def _measured_text(
+    effect: str, paired: PooledGain, regions: Sequence[GainRegion], missed: bool
+) -> str:
+    """The mean gain of the first region, how many more there are, and whether the law misses it."""
+    region, more = regions[0], len(regions) - 1
     ends = sorted(abs(end) for end in region.ci95)
-    more = len(paired.harm) - 1
     others = "" if not more else f", and in {more} other {'range' if more == 1 else 'ranges'}"
-    missed = region.law is not None and region.law >= 0.0
     return (
-        f"In the measurements, training together {'raises' if lower else 'lowers'} {target} "
-        f"{region_place(region, paired)} by {number(abs(region.gain), 2)} "
-        f"[{number(ends[0], 2)}, {number(ends[1], 2)}] on average{others}."
-        f"{' The law does not predict this.' if missed else ''}"
+        f"In the measurements, training together {effect} {region_place(region, paired)} by "
+        f"{number(abs(region.gain), 2)} [{number(ends[0], 2)}, {number(ends[1], 2)}] on average"
+        f"{others}.{' The law does not predict this.' if missed else ''}"
     )
 
 

@@ -25,7 +25,7 @@ from mtl_laws.pipeline.report.first_screen import (
 from mtl_laws.pipeline.report.page import build_page
 from mtl_laws.pipeline.report.single_task import equivalent_interval
 from mtl_laws.pipeline.report.surface import Surface
-from support.planted_report import PAIRED, planted_laws, report_table
+from support.planted_report import PAIRED, REGION, planted_laws, report_table
 
 DRAWS = 200
 
@@ -133,6 +133,41 @@ def test_measured_harm_is_said_whatever_the_law_says() -> None:
         in text
     )
     assert text.endswith("The law does not predict this.")
+
+
+HELP = PAIRED.model_copy(
+    update={
+        "harm": (),
+        "help": (REGION.model_copy(update={"where": {}, "gain": 0.12, "ci95": (0.025, 0.21)}),),
+    }
+)
+
+
+def help_predicted_as(law: float | None) -> Any:
+    region = HELP.help[0].model_copy(update={"law": law})
+    return HELP.model_copy(update={"help": (region,)}).to_json()
+
+
+def test_a_measured_gain_follows_a_law_without_tasks() -> None:
+    for law, first in (
+        ("0.9 - 5/sqrt(n)", "The law does not use T: in it, training together changes nothing."),
+        ("0.5", "The law does not use n, T or ami: it predicts accuracy 0.5 everywhere."),
+    ):
+        assert words(planted(law, paired=help_predicted_as(0.0))).startswith(
+            f"{first} In the measurements, training together raises accuracy over all measured "
+            "cells by 0.12 [0.025, 0.21] on average. The law does not predict this."
+        )
+    lower = {**planted_laws()["data"], "lower_is_better": True}
+    text = words(planted("0.1 + 5/sqrt(n)", paired=help_predicted_as(0.0), data=lower))
+    assert "training together lowers accuracy over all measured cells by 0.12" in text
+
+
+def test_a_measured_gain_is_said_only_where_the_law_predicts_none() -> None:
+    law = "0.9 - 5/sqrt(n*T**0.5)"
+    assert "In the measurements" not in words(planted(law, paired=help_predicted_as(0.01)))
+    assert words(planted(law, paired=help_predicted_as(-0.01))).endswith("not predict this.")
+    unknown = words(planted(law, paired=help_predicted_as(None)))
+    assert unknown.endswith("by 0.12 [0.025, 0.21] on average.")
 
 
 def test_a_law_without_tasks_says_so() -> None:
