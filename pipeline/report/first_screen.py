@@ -245,7 +245,8 @@ def _point_texts(surface: Surface) -> list[str]:
         f"{lead} predicts {surface.target} {_value_text(middle)}, in the middle of what was fitted"
     )
     sizes = [name for name in surface.used if surface.logarithmic(name)] or [_first(surface)]
-    largest = {name: surface.fitted_range(name)[1] for name in sizes}
+    ends = {name: surface.fitted_range(name)[1] for name in sizes}
+    largest = {name: surface.as_shown(name, end) for name, end in ends.items()}
     far = surface.law.bands(_point(surface, largest))
     if all(surface.reference[name] == largest[name] for name in sizes) or not _has_value(far):
         return [f"{text}."]
@@ -391,8 +392,10 @@ def _rows_of(surface: Surface, factor: str) -> Floats:
     else:
         values = levels.values
     values = values[(values >= low) & (values <= high)]
+    if not len(values):
+        return values
     picks = np.unique(np.linspace(0, len(values) - 1, MOST_ROWS).round().astype(int))
-    return np.asarray(values[picks] if len(values) else values)
+    return np.array([surface.as_shown(factor, float(value)) for value in values[picks]])
 
 
 # --- pieces --------------------------------------------------------------------------------------

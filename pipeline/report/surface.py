@@ -25,6 +25,7 @@ from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.laws.levels import CLOSE, Floats, Levels, find_levels, is_logarithmic, scaled
 from mtl_laws.pipeline.laws.record import DataRecord, Roles
 from mtl_laws.pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.symbolic.typeset.numbers import level_value
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Direction: TypeAlias = Literal["rises", "falls", "varies", "none"]
@@ -187,15 +188,24 @@ class Surface:
 
     @cached_property
     def reference(self) -> dict[str, float]:
-        """A middle value of each factor over the fitted rows: its middle level, or its median."""
+        """A middle value of each factor over the fitted rows: its middle level, or its median.
+
+        It is the value that a reader sees, so that who asks the law there gets the same answer.
+        """
         middles = {}
         for factor, levels in self.levels.items():
             low, high = self.fitted_range(factor)
             values = self.columns[factor][self.inside] if levels.binned else levels.values
             inside = np.sort(values[(values >= low) & (values <= high)])
             fallback = low if np.isfinite(low) else 0.0
-            middles[factor] = float(inside[len(inside) // 2]) if len(inside) else fallback
+            middle = float(inside[len(inside) // 2]) if len(inside) else fallback
+            middles[factor] = self.as_shown(factor, middle)
         return middles
+
+    def as_shown(self, factor: str, value: float) -> float:
+        """A value as sentences show it, at the nearest end where that lies outside the fit."""
+        low, high = self.fitted_range(factor)
+        return float(np.clip(level_value(value), low, high)) if low <= value <= high else value
 
     def grid(self, factor: str, low: float, high: float, size: int = GRID) -> Floats:
         """`size` values from `low` to `high`, evenly spaced on the factor's axis."""

@@ -14,6 +14,7 @@ import pytest
 
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.report import ReportContext, write_report
+from mtl_laws.pipeline.report.explorer import explorer
 from mtl_laws.pipeline.report.figure_text import axis_text
 from mtl_laws.pipeline.report.first_screen import (
     _certainty_text,
@@ -183,6 +184,26 @@ def test_a_constant_law() -> None:
     text = words(planted("0.5"))
     assert text == "The law does not use n, T or ami: it predicts accuracy 0.5 everywhere."
     assert not predictions_grid(_surface(planted("0.5")))
+
+
+def test_the_law_is_asked_at_the_values_that_are_shown() -> None:
+    """The measured AMI scatters around 0.6; sentence, table and first fields are at 0.6 itself."""
+    laws = planted("1000*ami")
+    surface = _surface(laws)
+    assert 0.6 not in surface.levels["ami"].values
+    assert "With ami = 0.6, the law predicts accuracy 600, in the middle" in words(laws)
+    shown = [row.cells for row in predictions_grid(surface).rows]
+    assert shown == [("0.05", "50"), ("0.3", "300"), ("0.6", "600"), ("0.9", "900")]
+    made = explorer(laws, surface)
+    assert made is not None
+    assert [field.value for field in made.fields] == ["320", "2", "0.6"]
+
+
+def test_a_shown_value_does_not_leave_the_fitted_range() -> None:
+    data = {**planted_laws()["data"], "ranges": {"ami": (0.042, 0.5994)}}
+    surface = _surface(planted("1000*ami", data=data))
+    assert surface.as_shown("ami", 0.5994) == 0.5994
+    assert surface.as_shown("ami", 0.3004) == 0.3
 
 
 def test_a_law_without_a_value_has_no_number() -> None:
