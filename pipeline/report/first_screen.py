@@ -91,12 +91,13 @@ def _together_texts(surface: Surface, roles: Roles) -> list[str]:
     several, single = (surface.law.bands(p) for p in sides(surface, roles, tasks, np.array([size])))
     place = _place(surface, roles.tasks)
     if not _has_value(several) or not _has_value(single):
-        return [f"{_lead(place)} has no value for {_tasks_text(tasks)} or for the main task alone."]
+        lead = _lead(surface, place)
+        return [f"{lead} has no value for {_tasks_text(tasks)} or for the main task alone."]
     gain = gains(surface, roles, tasks, np.array([size]))
     change = settled(float(gain.mean[0]), surface.scale)
     words = {1.0: "a gain of ", 0.0: "a change of ", -1.0: "harm of "}[float(np.sign(change))]
     texts = [
-        f"{_lead(place)} predicts {surface.target} {_value_text(several)} for "
+        f"{_lead(surface, place)} predicts {surface.target} {_value_text(several)} for "
         f"{_tasks_text(tasks)}, and {_value_text(single)} for the main task alone: "
         f"{words}{_change_text(gain, surface.scale)}{_doubt(gain)}."
     ]
@@ -135,7 +136,7 @@ def _harm_text(laws: LawSet, surface: Surface, roles: Roles) -> str:
         values = bands.mean
         values = np.where(np.abs(values) < 1e-9 * surface.scale, 0.0, values)
         place = _place(surface, roles.size, **{roles.tasks: tasks})
-        texts.append(_signs_text(values, sizes, roles.size, place))
+        texts.append(_signs_text(values, sizes, roles.size, _lead(surface, place)))
         one_sign = values[0] != 0.0 and (np.sign(values) == np.sign(values[0])).all()
         if one_sign and bands.law is not None:
             certain = np.asarray((bands.law[0] > 0.0) | (bands.law[1] < 0.0))
@@ -149,24 +150,27 @@ def _harm_text(laws: LawSet, surface: Surface, roles: Roles) -> str:
     return " ".join(text for text in texts if text)
 
 
-def _signs_text(gain: Floats, sizes: Floats, size: str, place: str) -> str:
-    """Where a gain (S,) is above and below 0; empty where it has no value somewhere."""
+def _signs_text(gain: Floats, sizes: Floats, size: str, lead: str) -> str:
+    """Where a gain (S,) is above and below 0; empty where it has no value somewhere.
+
+    Parameters
+    ----------
+    lead : the start of the sentence.
+    """
     if not np.isfinite(gain).all():
         return ""
     span = f"from {size} = {level(sizes[0])} to {level(sizes[-1])}"
     turns = np.flatnonzero(np.diff(np.sign(gain)))
     if not len(turns):
         word = {1.0: "a gain", 0.0: "no change", -1.0: "harm"}[float(np.sign(gain[0]))]
-        return f"{_lead(place)} predicts {word} everywhere {span}."
+        return f"{lead} predicts {word} everywhere {span}."
     if len(turns) > 1 or (gain == 0.0).any():
         some = " and harm" if (gain < 0).any() else ""
         some = f"{'gains' if (gain > 0).any() else 'no gain'}{some}"
-        return f"{_lead(place)} predicts {some}, depending on {size}, {span}."
+        return f"{lead} predicts {some}, depending on {size}, {span}."
     edge = level(float(np.sqrt(sizes[turns[0]] * sizes[turns[0] + 1])))
     side = "below" if gain[0] < 0 else "above"
-    return (
-        f"{_lead(place)} predicts harm {side} {size} = {edge} and a gain on the other side, {span}."
-    )
+    return f"{lead} predicts harm {side} {size} = {edge} and a gain on the other side, {span}."
 
 
 def _certainty_text(certain: NDArray[np.bool_], sizes: Floats, size: str) -> str:
@@ -223,7 +227,8 @@ def _constant_text(surface: Surface) -> str:
     point = {name: np.array([value]) for name, value in surface.reference.items()}
     return (
         f"The law does not use {listed(surface.factors, 'or')}: it predicts {surface.target} "
-        f"{_value_text(surface.law.bands(point))} everywhere."
+        f"{_value_text(surface.law.bands(point))} everywhere"
+        f"{f' in group {surface.level}' if surface.level else ''}."
     )
 
 
@@ -238,7 +243,7 @@ def _no_tasks_text(surface: Surface) -> str:
 def _point_texts(surface: Surface) -> list[str]:
     """The law at the middle of the fitted values, and where all its sizes are largest."""
     middle = surface.law.bands(_point(surface, {}))
-    lead = _lead(_place(surface))
+    lead = _lead(surface, _place(surface))
     if not _has_value(middle):
         return [f"{lead} has no value, though these are in the middle of what was fitted."]
     text = (
@@ -299,9 +304,7 @@ def _groups_text(laws: LawSet, surface: Surface) -> str:
     point = _point(surface, {})
     values = {name: float(law.for_group(name).predict(point)[0]) for name in law.levels}
     known = {name: value for name, value in values.items() if abs(value) < SENSIBLE}
-    same = (name for name in law.levels if law.for_group(name).expression == surface.law.expression)
-    shown = next(same, law.levels[0])
-    first = f"These numbers are of group {shown}, one of {len(law.levels)}."
+    first = f"These numbers are of group {surface.level}, one of {len(law.levels)}."
     if len(known) < 2:
         return first
     low, high = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
@@ -417,9 +420,10 @@ def _place(surface: Surface, *left_out: str, **others: float) -> str:
     return listed([point_text({name: value}) for name, value in {**middle, **others}.items()])
 
 
-def _lead(place: str) -> str:
-    """The start of a sentence: "With n = 500, the law"."""
-    return f"With {place}, the law" if place else "The law"
+def _lead(surface: Surface, place: str) -> str:
+    """The start of a sentence: "With n = 500, the law", "With n = 500, the law of group cnn"."""
+    law = f"the law of group {surface.level}" if surface.level else "the law"
+    return f"With {place}, {law}" if place else f"{law[:1].upper()}{law[1:]}"
 
 
 def _has_value(bands: Bands) -> bool:

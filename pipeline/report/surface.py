@@ -61,6 +61,7 @@ class Surface:
     data : fitted ranges, domains, roles.
     group : level of each row (R,); None where the law has no constants by group.
     study : whether the rows are trials of a study, whose ``n`` counts training tokens.
+    level : the one group whose law and rows these are; empty for those of all.
     """
 
     law: Law
@@ -69,6 +70,7 @@ class Surface:
     data: DataRecord
     group: Sequence[str] | None = None
     study: bool = False
+    level: str = ""
 
     @property
     def factors(self) -> tuple[str, ...]:
@@ -342,6 +344,7 @@ class Grouped:
             table=whole.table[rows].reset_index(drop=True),
             data=whole.data.model_copy(update={"ranges": {}}),
             group=None,
+            level=level,
         )
 
     def surfaces(self) -> Iterator[tuple[str, Surface]]:
