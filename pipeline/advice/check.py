@@ -308,15 +308,14 @@ def _comparison(
         gain=mean,
         gain_ci95=(mean - half, mean + half),
         seeds=len(seeds),
-        updated=_updated(predicted.gain, mean, half),
+        updated=_updated(predicted.gain.value, predicted.half_width, mean, half),
     )
 
 
-def _updated(predicted: Estimate, mean: float, half: float) -> Estimate:
-    """A prediction and a measured mean with its half-width, weighted by their variances."""
-    if predicted.law is None or half == 0:
+def _updated(value: float, own: float | None, mean: float, half: float) -> Estimate:
+    """A prediction and a measured mean, each with a half-width, weighted by their variances."""
+    if own is None or half == 0:
         return Estimate(mean, (mean - half, mean + half))
-    own = (predicted.law[1] - predicted.law[0]) / 2
-    value = (predicted.value * half**2 + mean * own**2) / (own**2 + half**2)
+    both = (value * half**2 + mean * own**2) / (own**2 + half**2)
     joint = own * half / math.hypot(own, half)
-    return Estimate(value, (value - joint, value + joint))
+    return Estimate(both, (both - joint, both + joint))

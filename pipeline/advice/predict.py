@@ -18,7 +18,7 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from mtl_laws.pipeline.advice.evidence import Evidence, LayerSet, Statistics
-from mtl_laws.pipeline.laws.bands import WIDTH, Band, Bands
+from mtl_laws.pipeline.laws.bands import WIDTH, Band, Bands, bound_ends
 from mtl_laws.pipeline.laws.law import Law
 
 Floats = NDArray[np.float64]
@@ -94,12 +94,28 @@ class Estimate:
     run: tuple[float, float] | None = None
 
     @property
+    def half_width(self) -> float | None:
+        """Half the width of the interval of the mean; None without one."""
+        return None if self.law is None else (self.law[1] - self.law[0]) / 2
+
+    @property
     def helps(self) -> float | None:
         """Probability that the mean is above 0, if its errors are normal; None without interval."""
-        if self.law is None or not np.isfinite([self.value, *self.law]).all():
+        half = self.half_width
+        if not half or not np.isfinite([self.value, half]).all():
             return None
-        half = (self.law[1] - self.law[0]) / 2
-        return float(norm.cdf(WIDTH * self.value / half)) if half else None
+        return float(norm.cdf(WIDTH * self.value / half))
+
+    def within(self, mean: tuple[float, float], single: tuple[float, float]) -> Estimate:
+        """The estimate cut to the range of what its mean, and what one more training, can be."""
+        value = float(np.clip(self.value, *mean))
+        return Estimate(value, _cut(self.law, mean), _cut(self.run, single))
+
+
+def _cut(ends: tuple[float, float] | None, room: tuple[float, float]) -> tuple[float, float] | None:
+    return (
+        None if ends is None else (float(np.clip(ends[0], *room)), float(np.clip(ends[1], *room)))
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +127,8 @@ class Suggestion:
     auxiliaries : names of layers.
     alone, together : predicted scores without and with them; None for a law of gains if there is
         no law of the score alone.
-    gain : their difference.
+    gain : their difference; no more than the bounds of the metric allow beside `alone`.
+    half_width : of the 95 % interval of the mean gain, before the bounds cut it; None without one.
     helps : probability that training together helps at all; None if it is not known.
     outside : factors whose values lie beyond what the law was fitted on.
     statistics : what the prediction was computed from; factors beyond their fitted ranges are at
@@ -122,6 +139,7 @@ class Suggestion:
     alone: Estimate | None
     together: Estimate | None
     gain: Estimate
+    half_width: float | None
     helps: float | None
     outside: tuple[str, ...]
     statistics: Statistics
@@ -234,11 +252,29 @@ class GainPredictor:
             auxiliaries=names,
             alone=first,
             together=together,
-            gain=value,
+            gain=value if first is None else self._possible(value, first),
+            half_width=value.half_width,
             helps=value.helps,
             outside=gain.outside[row],
             statistics=statistics,
         )
+
+    def _possible(self, gain: Estimate, alone: Estimate) -> Estimate:
+        """The gain, cut to what keeps the score together within the bounds of the metric."""
+        law = self.law.law if self.alone is None else self.alone
+        bounds = None if law.uncertainty is None else law.uncertainty.bounds
+        if bounds is None or not np.isfinite(alone.value):
+            return gain
+        low, high = bound_ends(bounds)
+
+        def room(least: float, most: float) -> tuple[float, float]:
+            """Ends of the gain over scores alone from `least` to `most`."""
+            if self.law.lower_is_better:
+                return least - high, most - low
+            return low - most, high - least
+
+        run = alone.run or (low, high)
+        return gain.within(room(alone.value, alone.value), room(*run))
 
     def _columns(self, statistics: Sequence[Statistics]) -> dict[str, Floats]:
         """Factor of the law -> values (N,)."""

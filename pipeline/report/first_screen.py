@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mtl_laws.pipeline.laws.bands import Bands
     from mtl_laws.pipeline.laws.lawset import LawSet
     from mtl_laws.pipeline.laws.levels import Floats
-    from mtl_laws.pipeline.laws.record import PooledGain, Roles
+    from mtl_laws.pipeline.laws.record import GainRegion, PooledGain, Roles
 
 #: rows of the table of predictions
 MOST_ROWS = 6
@@ -56,15 +56,18 @@ def answer(laws: LawSet, surface: Surface | None) -> tuple[str, ...]:
     if surface is None:
         return ()
     roles = compared_roles(surface)
+    missed = _missed_gain_text(laws.target, laws.measured_gain, laws.data.lower_is_better)
     if not surface.used:
-        sentences = [_constant_text(surface)]
+        sentences = [_constant_text(surface), missed]
     elif roles is not None:
         sentences = [
             *_together_texts(surface, roles),
             _harm_text(laws, surface, roles),
+            missed,
         ]
     else:
-        sentences = [_no_tasks_text(surface), *_point_texts(surface), _most_text(surface)]
+        no_tasks, points = _no_tasks_text(surface), [*_point_texts(surface), _most_text(surface)]
+        sentences = [no_tasks, missed, *points] if no_tasks else [*points, missed]
     measured = _measured_harm_text(laws.target, laws.measured_gain, laws.data.lower_is_better)
     sentences += [_groups_text(laws, surface), measured]
     return tuple(sentence for sentence in sentences if sentence)
@@ -88,12 +91,13 @@ def _together_texts(surface: Surface, roles: Roles) -> list[str]:
     several, single = (surface.law.bands(p) for p in sides(surface, roles, tasks, np.array([size])))
     place = _place(surface, roles.tasks)
     if not _has_value(several) or not _has_value(single):
-        return [f"{_lead(place)} has no value for {_tasks_text(tasks)} or for the main task alone."]
+        lead = _lead(surface, place)
+        return [f"{lead} has no value for {_tasks_text(tasks)} or for the main task alone."]
     gain = gains(surface, roles, tasks, np.array([size]))
     change = settled(float(gain.mean[0]), surface.scale)
     words = {1.0: "a gain of ", 0.0: "a change of ", -1.0: "harm of "}[float(np.sign(change))]
     texts = [
-        f"{_lead(place)} predicts {surface.target} {_value_text(several)} for "
+        f"{_lead(surface, place)} predicts {surface.target} {_value_text(several)} for "
         f"{_tasks_text(tasks)}, and {_value_text(single)} for the main task alone: "
         f"{words}{_change_text(gain, surface.scale)}{_doubt(gain)}."
     ]
@@ -132,7 +136,7 @@ def _harm_text(laws: LawSet, surface: Surface, roles: Roles) -> str:
         values = bands.mean
         values = np.where(np.abs(values) < 1e-9 * surface.scale, 0.0, values)
         place = _place(surface, roles.size, **{roles.tasks: tasks})
-        texts.append(_signs_text(values, sizes, roles.size, place))
+        texts.append(_signs_text(values, sizes, roles.size, _lead(surface, place)))
         one_sign = values[0] != 0.0 and (np.sign(values) == np.sign(values[0])).all()
         if one_sign and bands.law is not None:
             certain = np.asarray((bands.law[0] > 0.0) | (bands.law[1] < 0.0))
@@ -146,24 +150,27 @@ def _harm_text(laws: LawSet, surface: Surface, roles: Roles) -> str:
     return " ".join(text for text in texts if text)
 
 
-def _signs_text(gain: Floats, sizes: Floats, size: str, place: str) -> str:
-    """Where a gain (S,) is above and below 0; empty where it has no value somewhere."""
+def _signs_text(gain: Floats, sizes: Floats, size: str, lead: str) -> str:
+    """Where a gain (S,) is above and below 0; empty where it has no value somewhere.
+
+    Parameters
+    ----------
+    lead : the start of the sentence.
+    """
     if not np.isfinite(gain).all():
         return ""
     span = f"from {size} = {level(sizes[0])} to {level(sizes[-1])}"
     turns = np.flatnonzero(np.diff(np.sign(gain)))
     if not len(turns):
         word = {1.0: "a gain", 0.0: "no change", -1.0: "harm"}[float(np.sign(gain[0]))]
-        return f"{_lead(place)} predicts {word} everywhere {span}."
+        return f"{lead} predicts {word} everywhere {span}."
     if len(turns) > 1 or (gain == 0.0).any():
         some = " and harm" if (gain < 0).any() else ""
         some = f"{'gains' if (gain > 0).any() else 'no gain'}{some}"
-        return f"{_lead(place)} predicts {some}, depending on {size}, {span}."
+        return f"{lead} predicts {some}, depending on {size}, {span}."
     edge = level(float(np.sqrt(sizes[turns[0]] * sizes[turns[0] + 1])))
     side = "below" if gain[0] < 0 else "above"
-    return (
-        f"{_lead(place)} predicts harm {side} {size} = {edge} and a gain on the other side, {span}."
-    )
+    return f"{lead} predicts harm {side} {size} = {edge} and a gain on the other side, {span}."
 
 
 def _certainty_text(certain: NDArray[np.bool_], sizes: Floats, size: str) -> str:
@@ -183,16 +190,33 @@ def _measured_harm_text(target: str, paired: PooledGain | None, lower: bool) -> 
     """Where training together was measured to harm; empty where it clearly does nowhere."""
     if paired is None or not paired.harm:
         return ""
-    region = paired.harm[0]
+    law = paired.harm[0].law
+    verb = "raises" if lower else "lowers"
+    return _measured_text(f"{verb} {target}", paired, paired.harm, law is not None and law >= 0.0)
+
+
+def _missed_gain_text(target: str, paired: PooledGain | None, lower: bool) -> str:
+    """Where training together was measured to help and the law predicts no gain; empty if none."""
+    if paired is None:
+        return ""
+    missed = [r for r in paired.help if r.law is None or settled(r.law, r.gain) <= 0.0]
+    if not missed:
+        return ""
+    verb = "lowers" if lower else "raises"
+    return _measured_text(f"{verb} {target}", paired, missed, missed[0].law is not None)
+
+
+def _measured_text(
+    effect: str, paired: PooledGain, regions: Sequence[GainRegion], missed: bool
+) -> str:
+    """The mean gain of the first region, how many more there are, and whether the law misses it."""
+    region, more = regions[0], len(regions) - 1
     ends = sorted(abs(end) for end in region.ci95)
-    more = len(paired.harm) - 1
     others = "" if not more else f", and in {more} other {'range' if more == 1 else 'ranges'}"
-    missed = region.law is not None and region.law >= 0.0
     return (
-        f"In the measurements, training together {'raises' if lower else 'lowers'} {target} "
-        f"{region_place(region, paired)} by {number(abs(region.gain), 2)} "
-        f"[{number(ends[0], 2)}, {number(ends[1], 2)}] on average{others}."
-        f"{' The law does not predict this.' if missed else ''}"
+        f"In the measurements, training together {effect} {region_place(region, paired)} by "
+        f"{number(abs(region.gain), 2)} [{number(ends[0], 2)}, {number(ends[1], 2)}] on average"
+        f"{others}.{' The law does not predict this.' if missed else ''}"
     )
 
 
@@ -203,7 +227,8 @@ def _constant_text(surface: Surface) -> str:
     point = {name: np.array([value]) for name, value in surface.reference.items()}
     return (
         f"The law does not use {listed(surface.factors, 'or')}: it predicts {surface.target} "
-        f"{_value_text(surface.law.bands(point))} everywhere."
+        f"{_value_text(surface.law.bands(point))} everywhere"
+        f"{f' in group {surface.level}' if surface.level else ''}."
     )
 
 
@@ -218,14 +243,15 @@ def _no_tasks_text(surface: Surface) -> str:
 def _point_texts(surface: Surface) -> list[str]:
     """The law at the middle of the fitted values, and where all its sizes are largest."""
     middle = surface.law.bands(_point(surface, {}))
-    lead = _lead(_place(surface))
+    lead = _lead(surface, _place(surface))
     if not _has_value(middle):
         return [f"{lead} has no value, though these are in the middle of what was fitted."]
     text = (
         f"{lead} predicts {surface.target} {_value_text(middle)}, in the middle of what was fitted"
     )
     sizes = [name for name in surface.used if surface.logarithmic(name)] or [_first(surface)]
-    largest = {name: surface.fitted_range(name)[1] for name in sizes}
+    ends = {name: surface.fitted_range(name)[1] for name in sizes}
+    largest = {name: surface.as_shown(name, end) for name, end in ends.items()}
     far = surface.law.bands(_point(surface, largest))
     if all(surface.reference[name] == largest[name] for name in sizes) or not _has_value(far):
         return [f"{text}."]
@@ -278,9 +304,7 @@ def _groups_text(laws: LawSet, surface: Surface) -> str:
     point = _point(surface, {})
     values = {name: float(law.for_group(name).predict(point)[0]) for name in law.levels}
     known = {name: value for name, value in values.items() if abs(value) < SENSIBLE}
-    same = (name for name in law.levels if law.for_group(name).expression == surface.law.expression)
-    shown = next(same, law.levels[0])
-    first = f"These numbers are of group {shown}, one of {len(law.levels)}."
+    first = f"These numbers are of group {surface.level}, one of {len(law.levels)}."
     if len(known) < 2:
         return first
     low, high = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
@@ -371,8 +395,10 @@ def _rows_of(surface: Surface, factor: str) -> Floats:
     else:
         values = levels.values
     values = values[(values >= low) & (values <= high)]
+    if not len(values):
+        return values
     picks = np.unique(np.linspace(0, len(values) - 1, MOST_ROWS).round().astype(int))
-    return np.asarray(values[picks] if len(values) else values)
+    return np.array([surface.as_shown(factor, float(value)) for value in values[picks]])
 
 
 # --- pieces --------------------------------------------------------------------------------------
@@ -394,9 +420,10 @@ def _place(surface: Surface, *left_out: str, **others: float) -> str:
     return listed([point_text({name: value}) for name, value in {**middle, **others}.items()])
 
 
-def _lead(place: str) -> str:
-    """The start of a sentence: "With n = 500, the law"."""
-    return f"With {place}, the law" if place else "The law"
+def _lead(surface: Surface, place: str) -> str:
+    """The start of a sentence: "With n = 500, the law", "With n = 500, the law of group cnn"."""
+    law = f"the law of group {surface.level}" if surface.level else "the law"
+    return f"With {place}, {law}" if place else f"{law[:1].upper()}{law[1:]}"
 
 
 def _has_value(bands: Bands) -> bool:

@@ -25,6 +25,7 @@ from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.laws.levels import CLOSE, Floats, Levels, find_levels, is_logarithmic, scaled
 from mtl_laws.pipeline.laws.record import DataRecord, Roles
 from mtl_laws.pipeline.symbolic.program import Expression
+from mtl_laws.pipeline.symbolic.typeset.numbers import level_value
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Direction: TypeAlias = Literal["rises", "falls", "varies", "none"]
@@ -60,6 +61,7 @@ class Surface:
     data : fitted ranges, domains, roles.
     group : level of each row (R,); None where the law has no constants by group.
     study : whether the rows are trials of a study, whose ``n`` counts training tokens.
+    level : the one group whose law and rows these are; empty for those of all.
     """
 
     law: Law
@@ -68,6 +70,7 @@ class Surface:
     data: DataRecord
     group: Sequence[str] | None = None
     study: bool = False
+    level: str = ""
 
     @property
     def factors(self) -> tuple[str, ...]:
@@ -187,15 +190,24 @@ class Surface:
 
     @cached_property
     def reference(self) -> dict[str, float]:
-        """A middle value of each factor over the fitted rows: its middle level, or its median."""
+        """A middle value of each factor over the fitted rows: its middle level, or its median.
+
+        It is the value that a reader sees, so that who asks the law there gets the same answer.
+        """
         middles = {}
         for factor, levels in self.levels.items():
             low, high = self.fitted_range(factor)
             values = self.columns[factor][self.inside] if levels.binned else levels.values
             inside = np.sort(values[(values >= low) & (values <= high)])
             fallback = low if np.isfinite(low) else 0.0
-            middles[factor] = float(inside[len(inside) // 2]) if len(inside) else fallback
+            middle = float(inside[len(inside) // 2]) if len(inside) else fallback
+            middles[factor] = self.as_shown(factor, middle)
         return middles
+
+    def as_shown(self, factor: str, value: float) -> float:
+        """A value as sentences show it, at the nearest end where that lies outside the fit."""
+        low, high = self.fitted_range(factor)
+        return float(np.clip(level_value(value), low, high)) if low <= value <= high else value
 
     def grid(self, factor: str, low: float, high: float, size: int = GRID) -> Floats:
         """`size` values from `low` to `high`, evenly spaced on the factor's axis."""
@@ -332,6 +344,7 @@ class Grouped:
             table=whole.table[rows].reset_index(drop=True),
             data=whole.data.model_copy(update={"ranges": {}}),
             group=None,
+            level=level,
         )
 
     def surfaces(self) -> Iterator[tuple[str, Surface]]:

@@ -69,7 +69,17 @@ def number(value: object, digits: int = 3) -> str:
 
 def level(value: float) -> str:
     """A level of a factor: counts in full, fractions and small numbers to two digits."""
-    return number(value, 2 if abs(value) < 100 else 3)
+    return number(value, _level_digits(value))
+
+
+def level_value(value: float) -> float:
+    """The number that `level` shows."""
+    mantissa, exponent = parts(float(value), _level_digits(value))
+    return float(f"{mantissa}e{exponent}")
+
+
+def _level_digits(value: float) -> int:
+    return 2 if abs(value) < 100 else 3
 
 
 def score(value: object) -> str:

@@ -79,6 +79,41 @@ def test_errors_on_other_corpora_widen_the_interval_most_for_few_tokens() -> Non
     assert (seed >= mean).all()
 
 
+@pytest.mark.parametrize(
+    ("alone", "law"), [(1.0, "0.01*ami - 0.01"), (0.97, "0.1 + 0.01*ami"), (0.0, "0.01*ami - 0.1")]
+)
+def test_a_gain_leaves_the_score_together_within_its_bounds(alone: float, law: str) -> None:
+    free = predictor(law, "gain", errors=ERRORS)
+    beside = replace(free, alone=planted(f"{alone} + 0*n", {"n": RANGES["n"]}))
+    for one, raw in zip(beside.predict(SINGLES), free.predict(SINGLES), strict=True):
+        assert one.alone is not None
+        assert one.gain.law is not None
+        assert raw.gain.law is not None
+        ends = np.array([one.gain.value, *one.gain.law])
+        assert (ends >= -alone - 1e-12).all()
+        assert (ends <= 1 - alone + 1e-12).all()
+        assert one.gain.law != raw.gain.law
+        assert ends == pytest.approx(np.clip([raw.gain.value, *raw.gain.law], -alone, 1 - alone))
+        assert one.helps == raw.helps, "the bounds say nothing about the sign"
+        assert one.half_width == raw.half_width
+        assert one.together is not None
+        assert one.together.value == pytest.approx(alone + one.gain.value)
+
+
+def test_one_training_may_gain_more_than_the_mean_can() -> None:
+    free = Estimate(0.05, (-0.02, 0.12), (-0.3, 0.4))
+    cut = free.within((-0.95, 0.05), (-1.0, 0.15))
+    assert cut == Estimate(0.05, (-0.02, 0.05), (-0.3, 0.15))
+    assert Estimate(0.2).within((0.0, 0.1), (0.0, 1.0)) == Estimate(0.1)
+
+
+def test_less_of_a_loss_is_no_more_than_all_of_it() -> None:
+    steep = predictor("0.05 - 0.2*ami*(T - 1)", "loss")
+    one = replace(steep, law=replace(steep.law, lower_is_better=True)).predict(SINGLES)[0]
+    assert 0.2 * one.statistics.ami > 0.05
+    assert one.gain.value == pytest.approx(0.05)
+
+
 def test_beyond_the_measured_tokens_a_shipped_law_is_held_at_their_end() -> None:
     ranges = {**RANGES, "n": (10.0, 400.0)}
     held = predictor("0.001*n", "gain", ranges, ERRORS).predict(SINGLES)[0]

@@ -113,13 +113,23 @@ def test_nothing_overflows_overlaps_or_is_faint(opened: Open, width: int, theme:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [DESKTOP, SMALL_PHONE])
+@pytest.mark.parametrize("width", [DESKTOP, PHONE, SMALL_PHONE])
 def test_the_page_of_an_advice_is_as_clean(
     opened: Open, tmp_path: Path, width: int, theme: str
 ) -> None:
     write_advice(advise(HARBOUR, "pos", tokens=100), tmp_path)
     page = opened(width, tmp_path / "advice.html", color_scheme=theme)
     assert page.evaluate(PROBE) == CLEAN
+    # the whole figure is seen, and so is that a table goes on
+    figure = page.locator("svg.drawing")
+    right = "(e) => Math.max(...[e, ...e.querySelectorAll('text')].map((one) => "
+    right += "one.getBoundingClientRect().right))"
+    assert figure.evaluate(right) <= width
+    assert figure.evaluate("(e) => e.closest('.scroll')") is None
+    shadows = "(all) => all.map((e) => getComputedStyle(e.closest('.scroll')).backgroundImage)"
+    tables = page.locator("table").evaluate_all(shadows)
+    assert len(tables) == 2
+    assert all("gradient" in shadow for shadow in tables)
 
 
 def test_the_probe_finds_what_is_wrong(browser: Any) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from mtl_laws.pipeline.laws.lawset import LawSet
 from mtl_laws.pipeline.report import ReportContext, write_report
+from mtl_laws.pipeline.report.explorer import explorer
 from mtl_laws.pipeline.report.figure_text import axis_text
 from mtl_laws.pipeline.report.first_screen import (
     _certainty_text,
@@ -25,7 +26,7 @@ from mtl_laws.pipeline.report.first_screen import (
 from mtl_laws.pipeline.report.page import build_page
 from mtl_laws.pipeline.report.single_task import equivalent_interval
 from mtl_laws.pipeline.report.surface import Surface
-from support.planted_report import PAIRED, planted_laws, report_table
+from support.planted_report import PAIRED, REGION, planted_laws, report_table
 
 DRAWS = 200
 
@@ -135,6 +136,41 @@ def test_measured_harm_is_said_whatever_the_law_says() -> None:
     assert text.endswith("The law does not predict this.")
 
 
+HELP = PAIRED.model_copy(
+    update={
+        "harm": (),
+        "help": (REGION.model_copy(update={"where": {}, "gain": 0.12, "ci95": (0.025, 0.21)}),),
+    }
+)
+
+
+def help_predicted_as(law: float | None) -> Any:
+    region = HELP.help[0].model_copy(update={"law": law})
+    return HELP.model_copy(update={"help": (region,)}).to_json()
+
+
+def test_a_measured_gain_follows_a_law_without_tasks() -> None:
+    for law, first in (
+        ("0.9 - 5/sqrt(n)", "The law does not use T: in it, training together changes nothing."),
+        ("0.5", "The law does not use n, T or ami: it predicts accuracy 0.5 everywhere."),
+    ):
+        assert words(planted(law, paired=help_predicted_as(0.0))).startswith(
+            f"{first} In the measurements, training together raises accuracy over all measured "
+            "cells by 0.12 [0.025, 0.21] on average. The law does not predict this."
+        )
+    lower = {**planted_laws()["data"], "lower_is_better": True}
+    text = words(planted("0.1 + 5/sqrt(n)", paired=help_predicted_as(0.0), data=lower))
+    assert "training together lowers accuracy over all measured cells by 0.12" in text
+
+
+def test_a_measured_gain_is_said_only_where_the_law_predicts_none() -> None:
+    law = "0.9 - 5/sqrt(n*T**0.5)"
+    assert "In the measurements" not in words(planted(law, paired=help_predicted_as(0.01)))
+    assert words(planted(law, paired=help_predicted_as(-0.01))).endswith("not predict this.")
+    unknown = words(planted(law, paired=help_predicted_as(None)))
+    assert unknown.endswith("by 0.12 [0.025, 0.21] on average.")
+
+
 def test_a_law_without_tasks_says_so() -> None:
     text = words(planted("0.9 - 5/sqrt(n)"))
     assert text.startswith("The law does not use T: in it, training together changes nothing.")
@@ -148,6 +184,26 @@ def test_a_constant_law() -> None:
     text = words(planted("0.5"))
     assert text == "The law does not use n, T or ami: it predicts accuracy 0.5 everywhere."
     assert not predictions_grid(_surface(planted("0.5")))
+
+
+def test_the_law_is_asked_at_the_values_that_are_shown() -> None:
+    """The measured AMI scatters around 0.6; sentence, table and first fields are at 0.6 itself."""
+    laws = planted("1000*ami")
+    surface = _surface(laws)
+    assert 0.6 not in surface.levels["ami"].values
+    assert "With ami = 0.6, the law predicts accuracy 600, in the middle" in words(laws)
+    shown = [row.cells for row in predictions_grid(surface).rows]
+    assert shown == [("0.05", "50"), ("0.3", "300"), ("0.6", "600"), ("0.9", "900")]
+    made = explorer(laws, surface)
+    assert made is not None
+    assert [field.value for field in made.fields] == ["320", "2", "0.6"]
+
+
+def test_a_shown_value_does_not_leave_the_fitted_range() -> None:
+    data = {**planted_laws()["data"], "ranges": {"ami": (0.042, 0.5994)}}
+    surface = _surface(planted("1000*ami", data=data))
+    assert surface.as_shown("ami", 0.5994) == 0.5994
+    assert surface.as_shown("ami", 0.3004) == 0.3
 
 
 def test_a_law_without_a_value_has_no_number() -> None:

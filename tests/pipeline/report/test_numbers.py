@@ -8,6 +8,7 @@ from mtl_laws.pipeline.symbolic.typeset.numbers import (
     duration,
     interval,
     level,
+    level_value,
     number,
     percent,
     score,
@@ -50,6 +51,12 @@ def test_hopeless_scores_do_not_parade_digits(value: float | None, text: str) ->
 
 def test_levels_are_rounded_as_one_says_them() -> None:
     assert [level(x) for x in (0.60193, 10_240.0, 8.0, 2048.7)] == ["0.6", "10,240", "8", "2,050"]
+
+
+@pytest.mark.parametrize("value", [0.5994, 99.96, 12_345.0, 12_345.678, 1.6e7, -0.000421, 3e-9, 0])
+def test_the_value_of_a_level_is_the_one_that_is_shown(value: float) -> None:
+    assert level(level_value(value)) == level(value)
+    assert level_value(value) == pytest.approx(value, rel=0.05)
 
 
 def test_intervals_durations_and_shares() -> None:

@@ -251,6 +251,10 @@ def test_the_answer_names_its_group_and_compares_the_others() -> None:
     groups = grouped(grouped_laws(), grouped_rows())
     assert groups is not None
     text = " ".join(answer(grouped_laws(), groups.of("cnn")))
+    for level in groups.levels:
+        first = answer(grouped_laws(), groups.of(level))
+        lead = next(sentence for sentence in first if sentence.startswith("With n = 320"))
+        assert f"the law of group {level} predicts" in lead
     assert "These numbers are of group cnn, one of 3." in text
     low, high = 0.9 - 8 / 320**0.5, 0.9 - 3 / 320**0.5
     assert f"the groups go from {low:.3f} (lstm) to {high:.3f} (bilstm)." in text
