@@ -74,6 +74,10 @@ ROUNDS = (
     "that could be chosen. Dashes: error of the prediction for the trials of the round, before "
     "they were trained; it includes the noise of a trial."
 )
+ROUNDS_GREW = (
+    "It grew in at least one round: more rows can show that forms or noise are less certain than "
+    "they seemed."
+)
 EVIDENCE_COLUMNS = (
     "ΔBIC is the Bayesian information criterion of the best law without the factor minus that of "
     "the best law with it: the larger, the stronger the evidence for the factor. "
@@ -505,15 +509,16 @@ def learning_alt(names: Sequence[str]) -> str:
     return f"Validation and training loss over optimiser steps for trials with {listed(names)}."
 
 
-def rounds_caption(trials: int, share: float, seconds: float) -> str:
-    """What the trials of an active design cost, and what all would have."""
+def rounds_caption(trials: int, share: float, seconds: float, grew: bool) -> str:
+    """What the trials of an active design cost, what all would have, and whether certainty fell."""
     whole = duration(seconds / share)
+    growth = f" {ROUNDS_GREW}" if grew else ""
     return (
         f"Round by round: {trials:,} trials were trained in {duration(seconds)}, for "
         f"{percent(share)} of what all trials of the study cost: about {whole}. "
         "The design interval holds 95 % of what all compared forms predict, refitted, with an "
-        "allowance for other forms: trials are chosen to narrow it. It is not the interval of the "
-        "selected law, which the rest of this report shows, and mostly wider."
+        f"allowance for other forms: trials are chosen to narrow it.{growth} It is not the "
+        "interval of the selected law, which the rest of this report shows, and mostly wider."
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pandas as pd
 
 from mtl_laws.pipeline.report.figure_text import ROUNDS, rounds_alt, rounds_caption
@@ -40,8 +42,16 @@ def rounds_grid(rounds: pd.DataFrame | None) -> Grid:
         for place, (_, one) in enumerate(rounds.iterrows(), 1)
     ]
     last = rounds.iloc[-1]
-    caption = rounds_caption(int(last["trials"]), float(last["share"]), float(last["seconds"]))
+    cost = float(last["share"]), float(last["seconds"])
+    caption = rounds_caption(int(last["trials"]), *cost, _grew(rounds["width"].dropna()))
     return grid(caption, HEADERS, rows, range(1, len(HEADERS)))
+
+
+def _grew(widths: pd.Series[float]) -> bool:
+    """Whether a reader of the table sees a width that is larger than the one before."""
+    return any(
+        after > before and number(after) != number(before) for before, after in pairwise(widths)
+    )
 
 
 def draw_rounds(rounds: pd.DataFrame | None, target: str) -> Drawing | None:
