@@ -66,9 +66,11 @@ def _lines(plan: Plan) -> list[str]:
     lines.append(f"  single-task controls: {plan.single_task:,}")
     controls = [f"{name}: {count:,}" for name, count in plan.controls.items()]
     lines.append(f"  other controls: {', '.join(controls) or 'none'}")
+    lines += _chosen(plan)
     if plan.problems:
         return [*lines, f"problems: {len(plan.problems)}; this study cannot work"]
-    lines += [] if plan.estimate is None else _needs(plan.estimate)
+    active = plan.design.kind == "active"
+    lines += [] if plan.estimate is None else _needs(plan.estimate, active)
     lines.append("problems: none")
     lines += [
         f"laws:     {name} has {count} of the {plan.min_levels} levels that an extrapolation fold "
@@ -80,7 +82,21 @@ def _lines(plan: Plan) -> list[str]:
     return lines
 
 
-def _needs(estimate: Estimate) -> list[str]:
+def _chosen(plan: Plan) -> list[str]:
+    """What an active design trains of the trials; nothing for a full one."""
+    from mtl_laws.pipeline.study.progress import duration
+
+    if plan.design.kind != "active":
+        return []
+    if plan.design.seconds is not None:
+        what = f"for about {duration(plan.design.seconds)} of training, summed over models"
+    else:
+        what = f"at most {plan.most:,} of the {plan.trials:,}"
+    early = ", fewer if the law is certain earlier" if plan.design.until is not None else ""
+    return [f"design:   active: trains {what}, in rounds{early}"]
+
+
+def _needs(estimate: Estimate, active: bool) -> list[str]:
     from mtl_laws.pipeline.study.progress import duration
 
     workers = "1 process" if estimate.processes == 1 else f"{estimate.processes} processes"
@@ -91,6 +107,7 @@ def _needs(estimate: Estimate) -> list[str]:
         f"memory:   about {memory}",
         f"disk:     about {_bytes(estimate.disk)}",
         f"          (estimated from {estimate.models} models, trained in {estimate.timed:.1f} s)",
+        *(["          (for trials of average cost, without the time to choose them)"] * active),
     ]
 
 

@@ -65,12 +65,12 @@ class Runner:
 
     Attributes
     ----------
-    train : trains those of the trials that have no row yet.
+    train : trains those of the trials that have no row yet, under the title of their round.
     table : the results of all rows, with controls.
     folder : of the run.
     """
 
-    train: Callable[[Sequence[Trial]], None]
+    train: Callable[[Sequence[Trial], str], None]
     table: Callable[[], pd.DataFrame]
     folder: Path
 
@@ -79,15 +79,79 @@ def train_rounds(study: Study, trials: Sequence[Trial], run: Runner) -> list[Rou
     """Choose and train, round by round, until the budget is spent or the law is certain enough."""
     by_digest = {trial.digest: trial for trial in trials}
     rounds = [one for one in read_rounds(run.folder) if one.trials]
-    for one in rounds:  # one by one: the groups are those of an undisturbed run
-        run.train([by_digest[name] for name in one.trials if name in by_digest])
+    most = most_trials(study, trials)
+    for k, one in enumerate(rounds, 1):  # one by one: the groups are those of an undisturbed run
+        present = [by_digest[name] for name in one.trials if name in by_digest]
+        run.train(present, _title(study, trials, rounds, k))
     while True:
         following = _next_round(study, trials, rounds, run)
         rounds.append(following)
-        write_whole(run.folder / DESIGN_NAME, _text(rounds))
+        write_whole(run.folder / DESIGN_NAME, _text(rounds, most))
         if not following.trials:
             return rounds
-        run.train([by_digest[name] for name in following.trials])
+        title = _title(study, trials, rounds, len(rounds))
+        run.train([by_digest[name] for name in following.trials], title)
+
+
+def most_trials(study: Study, trials: Sequence[Trial]) -> int:
+    """How many of the trials an active design trains at most; all where its budget is of seconds.
+
+    What the gains of the last round are measured against comes on top of the budget.
+    """
+    if study.design.seconds is not None:
+        return len(trials)
+    limit = int(np.ceil(_limit(study, trials)))
+    ordinary = sum(trial.control is None for trial in trials)
+    companions = max(len(_companions(trial, study)) for trial in trials)
+    if not companions:
+        return min(limit, ordinary)
+    return min(limit + companions * min(_batch_size(study, trials), limit), len(trials))
+
+
+def _limit(study: Study, trials: Sequence[Trial]) -> float:
+    """Trials that the budget allows."""
+    return study.design.budget or max(FULL_SHARE * len(trials), 1.0)
+
+
+def _batch_size(study: Study, trials: Sequence[Trial]) -> int:
+    """Trials of a round, without what their gains are measured against."""
+    share = (study.design.budget or FULL_SHARE * len(trials)) / BATCHES
+    return study.design.batch or max(round(share), 1)
+
+
+def _title(study: Study, trials: Sequence[Trial], rounds: Sequence[Round], place: int) -> str:
+    """``round 2 of 5``; without the last number where the budget is of seconds.
+
+    Parameters
+    ----------
+    rounds : all that are chosen so far.
+    place : of the round among them, from 1.
+    """
+    if study.design.seconds is not None:
+        return f"round {place}"
+    spent = sum(len(one.trials) for one in rounds)
+    limit = min(_limit(study, trials), sum(trial.control is None for trial in trials))
+    total = len(rounds) + int(np.ceil(max(limit - spent, 0) / _batch_size(study, trials)))
+    early = study.design.until is not None or study.laws.target.startswith("gain")
+    return f"round {place} of {'at most ' if early else ''}{total}"
+
+
+def models_to_train(folder: Path, done: int, trials: int) -> tuple[int, bool]:
+    """How many models a run trains, and whether that is only the most it may train.
+
+    Parameters
+    ----------
+    folder : of the run, with an active design or without.
+    done : trials that have a row.
+    trials : all trials of the study, which count where there are rows that no round chose.
+    """
+    rounds, most = _read(folder)
+    chosen = sum(len(one.trials) for one in rounds)
+    if not rounds or done > chosen:
+        return trials, False
+    if not rounds[-1].trials:
+        return chosen, False
+    return max(chosen, trials if most is None else most), True
 
 
 def read_rounds(folder: Path) -> list[Round]:
@@ -98,12 +162,17 @@ def read_rounds(folder: Path) -> list[Round]:
     UserError
         if the file is not one that a run wrote.
     """
+    return _read(folder)[0]
+
+
+def _read(folder: Path) -> tuple[list[Round], int | None]:
+    """The rounds, and the most trials of all rounds; None in the file of an older version."""
     path = folder / DESIGN_NAME
     if not path.exists():
-        return []
+        return [], None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return [
+        rounds = [
             Round(
                 trials=tuple(map(str, one["trials"])),
                 width=None if one["width"] is None else float(one["width"]),
@@ -112,12 +181,14 @@ def read_rounds(folder: Path) -> list[Round]:
             )
             for one in content["rounds"]
         ]
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        most = content.get("most")
+        return rounds, None if most is None else int(most)
+    except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
         raise UserError(str(path), "the rounds that a run recorded", "another content") from error
 
 
-def _text(rounds: Sequence[Round]) -> str:
-    return json.dumps({"rounds": [asdict(one) for one in rounds]}, indent=1) + "\n"
+def _text(rounds: Sequence[Round], most: int) -> str:
+    return json.dumps({"most": most, "rounds": [asdict(one) for one in rounds]}, indent=1) + "\n"
 
 
 def rounds_of(folder: Path, target: str) -> pd.DataFrame | None:
@@ -171,7 +242,7 @@ def _next_round(
     free = [trial for trial in ordinary if trial.digest not in chosen]
     table = run.table()
     spent = float(table["seconds"].sum()) if study.design.seconds else float(len(chosen))
-    limit = study.design.seconds or study.design.budget or max(FULL_SHARE * len(trials), 1.0)
+    limit = study.design.seconds or _limit(study, trials)
     knowledge = _knowledge(study, table)
     proposal = None
     if free and spent < limit:
@@ -205,8 +276,7 @@ def _batch(
     trials: Sequence[Trial],
 ) -> tuple[float | None, int]:
     """Cost and trials of the next round."""
-    share = max(round((study.design.budget or FULL_SHARE * len(trials)) / BATCHES), 1)
-    count = study.design.batch or share
+    count = _batch_size(study, trials)
     if study.design.seconds is None:
         return None, int(min(count, np.ceil(limit - spent)))
     cost = sum(trial.cost for trial in trials if trial.digest in chosen)

@@ -18,6 +18,7 @@ import joblib
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.laws.holdout import held_out_rows
 from mtl_laws.pipeline.laws.question import Question
+from mtl_laws.pipeline.study.active import most_trials
 from mtl_laws.pipeline.study.digest import canonical
 from mtl_laws.pipeline.study.preflight import asked_table, find_problems, question_of
 from mtl_laws.pipeline.study.trials import Trial, expand, group, level_of
@@ -26,7 +27,7 @@ from mtl_laws.simulator.memory import needed_bytes
 
 if TYPE_CHECKING:
     from mtl_laws.pipeline.study.backends import RunOptions
-    from mtl_laws.pipeline.study.study import Scalar, Study
+    from mtl_laws.pipeline.study.study import DesignBlock, Scalar, Study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ class PlanRules:
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What training the study needs on this machine.
+    """What training the study needs on this machine; an active design, on average over trials.
 
     Attributes
     ----------
@@ -78,6 +79,8 @@ class Plan:
     Attributes
     ----------
     trials : all of them.
+    design : which of them are trained.
+    most : how many are trained at most; fewer than all only in an active design.
     levels : factor -> level -> ordinary trials; the level is None where T = 1 leaves it undefined.
     single_task : ordinary trials with T = 1.
     controls : control -> its trials.
@@ -89,6 +92,8 @@ class Plan:
     """
 
     trials: int
+    design: DesignBlock
+    most: int
     levels: Mapping[str, Mapping[Scalar, int]]
     single_task: int
     controls: Mapping[str, int]
@@ -117,9 +122,16 @@ def plan_study(study: Study, engine: str | None, options: RunOptions, timing: bo
     trials = expand(study)
     ordinary = [trial for trial in trials if trial.control is None]
     question = question_of(study, 1, engine)
-    estimate = _estimate(trials, options) if timing and not problems else None
+    active = study.design.kind == "active"
+    most = most_trials(study, trials) if active else len(trials)
+    estimate = None
+    if timing and not problems:
+        limit = study.design.seconds if active else None
+        estimate = _estimate(trials, options, most / len(trials), limit)
     return Plan(
         trials=len(trials),
+        design=study.design,
+        most=most,
         levels={
             name: Counter(_level_of(trial, name) for trial in ordinary)
             for name in study.factors.levels()
@@ -156,8 +168,16 @@ def _few_levels(question: Question, ordinary: Sequence[Trial]) -> dict[str, int]
     return {name: count for name, count in levels.items() if count < least}
 
 
-def _estimate(trials: Sequence[Trial], options: RunOptions) -> Estimate:
-    """What training needs, extrapolated from a few models that are trained here."""
+def _estimate(
+    trials: Sequence[Trial], options: RunOptions, share: float, limit: float | None
+) -> Estimate:
+    """What training needs, extrapolated from a few models that are trained here.
+
+    Parameters
+    ----------
+    share : of the trials that is trained.
+    limit : seconds of training, summed over models, that may be spent; None without a limit.
+    """
     rules = PlanRules()
     groups = group(trials, device=options.device)
     sample = groups[-1][: rules.first]
@@ -174,10 +194,13 @@ def _estimate(trials: Sequence[Trial], options: RunOptions) -> Estimate:
     resident = _resident_bytes()
     largest = max(sum(needed_bytes(trial.task) for trial in part) for part in groups)
     workers = None if resident is None else (resident + largest) * processes
+    if limit is not None:
+        share = min(share, limit / (unit * _cost(trials)))
+    all_seconds = max(unit * _cost(trials) / processes, unit * _cost(groups[0]))
     return Estimate(
-        seconds=max(unit * _cost(trials) / processes, unit * _cost(groups[0])),
-        memory=None if workers is None else workers + rules.table_bytes * len(trials),
-        disk=_disk_bytes(trials, sample, results),
+        seconds=share * all_seconds,
+        memory=None if workers is None else workers + rules.table_bytes * share * len(trials),
+        disk=rules.file_bytes + share * (_disk_bytes(trials, sample, results) - rules.file_bytes),
         processes=processes,
         models=len(sample),
         timed=seconds,

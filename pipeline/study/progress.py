@@ -31,12 +31,14 @@ class RunStatus:
 
     Parameters
     ----------
-    trials : trials of the study.
+    trials : trials that the run trains: those of the study, or those of its active design.
     done : trials that have a row, including the failed ones.
     failed : rows of status ``failed``.
     rate : models per second of the latest run; None before its first row.
     seconds_left : at that rate; None without a rate.
     running : whether a process is at work in the folder.
+    at_most : whether an active design may end with fewer trials.
+    title : begins the line.
     """
 
     trials: int
@@ -45,21 +47,31 @@ class RunStatus:
     rate: float | None
     seconds_left: float | None
     running: bool
+    at_most: bool = False
+    title: str = ""
 
     @property
     def remaining(self) -> int:
         """Trials that have no row yet."""
         return self.trials - self.done
 
+    @property
+    def finished(self) -> bool:
+        """Whether every trial has a row, and an active design chooses no more."""
+        return not self.remaining and not self.at_most
+
     def line(self) -> str:
         """The status in one line."""
-        parts = [f"{self.done:,} of {self.trials:,} models", f"{self.failed:,} failed"]
+        most = "at most " if self.at_most else ""
+        title = f"{self.title}: " if self.title else ""
+        parts = [f"{title}{self.done:,} of {most}{self.trials:,} models", f"{self.failed:,} failed"]
         if self.rate is not None:
             parts.append(f"{self.rate:.1f} per second")
         if self.remaining and self.seconds_left is not None:
-            parts.append(f"{duration(self.seconds_left)} left")
-        if self.remaining and not self.running:
-            parts.append("stopped: run the same command again to resume")
+            parts.append(f"{most}{duration(self.seconds_left)} left")
+        if not self.running:
+            again = "stopped: run the same command again to resume"
+            parts.append("training finished" if self.finished else again)
         return ", ".join(parts)
 
 
@@ -68,17 +80,20 @@ def run_status(out: Path) -> RunStatus:
 
     Raises
     ------
-    UserError : there is no store in the folder, or it cannot be read.
+    UserError : there is no store in the folder, or a file of it cannot be read.
     """
+    from mtl_laws.pipeline.study.active import models_to_train
+
     summary = read_summary(out / STORE_NAME)
     running = is_locked(out)
     end = datetime.now(UTC) if running else _time(summary.last or summary.started)
     elapsed = (end - _time(summary.started)).total_seconds()
     rate = summary.latest / elapsed if summary.latest and elapsed > 0 else None
     done = sum(summary.by_status.values())
-    left = (summary.trials - done) / rate if rate else None
+    trials, at_most = models_to_train(out, done, summary.trials)
+    left = (trials - done) / rate if rate else None
     failed = summary.by_status.get(FAILED, 0)
-    return RunStatus(summary.trials, done, failed, rate, left, running)
+    return RunStatus(trials, done, failed, rate, left, running, at_most)
 
 
 def _time(text: str) -> datetime:
@@ -105,7 +120,13 @@ class RunProgress:
     stream : where to write. A terminal gets a bar, with a spinner and the time spent; anything
         else gets a line every `LINE_EVERY` seconds.
     clock : seconds that never decrease.
+
+    Attributes
+    ----------
+    title : begins every line, such as ``round 2 of 5``; empty unless it is set.
     """
+
+    title = ""
 
     def __init__(
         self,
@@ -168,7 +189,7 @@ class RunProgress:
         rate = self.trained / elapsed if self.trained and elapsed > 0 else None
         left = elapsed * (self.cost - self.paid) / self.paid if self.paid else None
         done = self.before + self.trained
-        return RunStatus(self.trials, done, self.failed, rate, left, running=True)
+        return RunStatus(self.trials, done, self.failed, rate, left, running=True, title=self.title)
 
     def _show(self, now: bool = False) -> None:
         status = self.status()

@@ -100,7 +100,7 @@ def _train_active(
         study,
         trials,
         Runner(
-            train=lambda part: _train_missing(part, store, options),
+            train=lambda part, title: _train_missing(part, store, options, title),
             table=lambda: outcomes_table(store.rows(curves=False), store.runs()),
             folder=out,
         ),
@@ -112,7 +112,9 @@ def study_digest(trials: Iterable[Trial]) -> str:
     return digest(tuple(sorted(trial.digest for trial in trials)))
 
 
-def _train_missing(trials: Sequence[Trial], store: ResultStore, options: RunOptions) -> None:
+def _train_missing(
+    trials: Sequence[Trial], store: ResultStore, options: RunOptions, title: str = ""
+) -> None:
     done = store.done()
     missing = {trial.digest: trial for trial in trials if trial.digest not in done}
     if not missing:
@@ -123,7 +125,9 @@ def _train_missing(trials: Sequence[Trial], store: ResultStore, options: RunOpti
     store.start_run(record)
     _log.info("%d of %d trials to train", len(missing), len(trials))
     cost = sum(trial.cost for trial in missing.values())
-    progress = RunProgress(len(trials), len(trials) - len(missing), cost, shown=options.progress)
+    before = len(trials) - len(missing)
+    progress = RunProgress(len(trials), before, cost, shown=options.progress)
+    progress.title = title
     parent = os.getpid() if options.backend == "loky" else 0
     loops = store.loops()
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mtl_laws.pipeline.errors import UserError
 from mtl_laws.pipeline.fit import rewrite_report
+from mtl_laws.pipeline.report.figure_text import ROUNDS_GREW
 from mtl_laws.pipeline.report.rounds import draw_rounds, rounds_grid
 from mtl_laws.pipeline.study import workers
-from mtl_laws.pipeline.study.active import DESIGN_NAME, read_rounds, rounds_of
+from mtl_laws.pipeline.study.active import DESIGN_NAME, most_trials, read_rounds, rounds_of
 from mtl_laws.pipeline.study.preflight import check_active
+from mtl_laws.pipeline.study.progress import run_status
 from mtl_laws.pipeline.study.run import run_study
 from mtl_laws.pipeline.study.study import Study
 from mtl_laws.pipeline.study.train import train_study
@@ -77,6 +81,22 @@ def test_the_report_has_what_every_round_cost_and_gave(tmp_path: Path, trainer: 
     assert not rounds_grid(None)
 
 
+@pytest.mark.parametrize(
+    ("widths", "grew"),
+    [
+        ([np.nan, 0.216, 0.222, 0.2], True),
+        ([0.3, 0.2, 0.2, 0.1], False),
+        ([0.3, 0.21600001, 0.21600002, np.nan], False),
+        ([0.3], False),
+    ],
+)
+def test_the_report_explains_an_interval_that_grows(widths: list[float], grew: bool) -> None:
+    rounds = pd.DataFrame({"width": widths})
+    for name in ("trials", "seconds", "share", "error"):
+        rounds[name] = np.linspace(0.1, 0.5, len(widths))
+    assert (ROUNDS_GREW in rounds_grid(rounds).caption) == grew
+
+
 def test_rounds_without_an_end_are_reported_too(tmp_path: Path, trainer: Trainer) -> None:
     train_study(study(), tmp_path, QUIET)
     ended = rounds_of(tmp_path, "accuracy")
@@ -109,6 +129,78 @@ def test_a_finished_run_trains_nothing_more(tmp_path: Path, trainer: Trainer) ->
     trainer.groups.clear()
     same(train_study(study(), tmp_path, QUIET), first)
     assert trainer.trained == []
+
+
+@pytest.mark.parametrize("changed", [{}, {"until": 10.0}, {"budget": None, "seconds": 0.16}])
+def test_the_status_of_a_finished_design_counts_what_it_chose(
+    tmp_path: Path, trainer: Trainer, changed: dict[str, float | None]
+) -> None:
+    count = len(train_study(study(**changed), tmp_path, QUIET))
+    status = run_status(tmp_path)
+    assert status.finished
+    assert status.line().startswith(f"{count} of {count} models, 0 failed, ")
+    assert status.line().endswith(", training finished")
+
+
+def test_the_status_of_an_unfinished_design_counts_what_it_may_choose(
+    tmp_path: Path, trainer: Trainer
+) -> None:
+    """Between two rounds, and after the last one but before the end is recorded."""
+    train_study(study(), tmp_path, QUIET)
+    content = json.loads((tmp_path / DESIGN_NAME).read_text())
+    assert content["most"] == 20
+    for most, expected in ((28, "20 of at most 28"), (20, "20 of at most 20")):
+        cut = {"most": most, "rounds": content["rounds"][:3]}
+        (tmp_path / DESIGN_NAME).write_text(json.dumps(cut))
+        line = run_status(tmp_path).line()
+        assert line.startswith(f"{expected} models, ")
+        assert line.endswith("stopped: run the same command again to resume")
+
+
+def test_rows_that_no_round_chose_make_all_trials_count(tmp_path: Path, trainer: Trainer) -> None:
+    """A folder whose study was changed to `design: full` and stopped."""
+    train_study(study(), tmp_path, QUIET)
+    content = json.loads((tmp_path / DESIGN_NAME).read_text())
+    cut = {"rounds": [*content["rounds"][:2], content["rounds"][3]]}
+    (tmp_path / DESIGN_NAME).write_text(json.dumps(cut))
+    status = run_status(tmp_path)
+    assert (status.trials, status.finished) == (len(expand(study())), False)
+
+
+@pytest.mark.parametrize("target", ["accuracy", "gain", "gain_updates"])
+@pytest.mark.parametrize("changed", [{}, {"budget": None, "batch": None}, {"budget": 900}])
+def test_no_design_trains_more_than_its_most(
+    tmp_path: Path, trainer: Trainer, target: str, changed: dict[str, float | None]
+) -> None:
+    text = "controls: [updates]\nlaws: {target: " + target + ", "
+    asked = study(**changed)
+    asked = Study.parse(TEXT.replace("laws: {", text)).model_copy(update={"design": asked.design})
+    trials = expand(asked)
+    count = len(train_study(asked, tmp_path, QUIET))
+    most = most_trials(asked, trials)
+    assert count <= most <= len(trials)
+    assert count == most or target != "accuracy"
+
+
+@pytest.mark.parametrize(
+    ("changed", "titles"),
+    [
+        ({}, ["round 1 of 3", "round 2 of 3", "round 3 of 3"]),
+        ({"until": 10.0}, ["round 1 of at most 3"]),
+        ({"budget": None, "seconds": 0.07}, ["round 1"]),
+    ],
+)
+def test_progress_says_which_round_it_is(
+    tmp_path: Path,
+    trainer: Trainer,
+    capsys: pytest.CaptureFixture[str],
+    changed: dict[str, float | None],
+    titles: list[str],
+) -> None:
+    train_study(study(**changed), tmp_path, replace(QUIET, progress=True))
+    lines = capsys.readouterr().err.splitlines()
+    assert list(dict.fromkeys(line.split(":")[0] for line in lines)) == titles
+    assert lines[0] == f"{titles[0]}: 0 of 8 models, 0 failed"
 
 
 def test_a_larger_budget_goes_on(tmp_path: Path, trainer: Trainer) -> None:
@@ -173,8 +265,11 @@ def test_a_factor_that_only_training_measures_is_refused() -> None:
     assert caught.value.path == "design"
 
 
-def test_rounds_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
-    (tmp_path / DESIGN_NAME).write_text('{"rounds": [1]}')
+@pytest.mark.parametrize(
+    "text", ['{"rounds": [1]}', '{"rounds": [], "most": "x"}', '{"rounds": [], "most": Infinity}']
+)
+def test_rounds_that_cannot_be_read_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / DESIGN_NAME).write_text(text)
     with pytest.raises(UserError) as caught:
         read_rounds(tmp_path)
     assert caught.value.path.endswith(DESIGN_NAME)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
+import time
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,49 @@ def test_the_command_prints_the_plan_and_writes_nothing(
     assert "tasks   1: 4, 2: 8" in out
     assert "T has 2 of the 4 levels" in out
     assert list((tmp_path / "here").iterdir()) == []
+
+
+SIZES = MORE.replace("[30, 60]", "[30, 60, 90, 120]")
+
+
+@pytest.mark.parametrize(
+    ("design", "line"),
+    [
+        ("active", "at most 9 of the 36, in rounds"),
+        ("{kind: active, budget: 12}", "at most 12 of the 36, in rounds"),
+        (
+            "{kind: active, budget: 12, until: 0.1}",
+            "at most 12 of the 36, in rounds, fewer if the law is certain earlier",
+        ),
+        (
+            "{kind: active, seconds: 90}",
+            "for about 1 min 30 s of training, summed over models, in rounds",
+        ),
+    ],
+)
+def test_an_active_design_says_how_much_it_trains(tmp_path: Path, design: str, line: str) -> None:
+    code, out, err = command(tmp_path, f"{SIZES}design: {design}\n", "--no-timing")
+    assert (code, err) == (0, "")
+    assert f"design:   active: trains {line}\n" in out
+    assert "design:" not in command(tmp_path, SIZES, "--no-timing")[1]
+
+
+def test_the_estimate_is_of_the_trials_that_the_design_trains(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By a clock that gives every group the same time."""
+    monkeypatch.setattr(time, "perf_counter", itertools.count().__next__)
+    designs = ("full", "{seconds: 0.5}", "active", "{kind: active, seconds: 0.5}")
+    full, ignored, quarter, half_a_second = (
+        planned(f"{SIZES}design: {design}\n", timing=True).estimate for design in designs
+    )
+    assert full is not None
+    assert ignored == full
+    assert quarter is not None
+    assert half_a_second is not None
+    assert quarter.seconds == pytest.approx(full.seconds / 4)
+    assert quarter.disk < full.disk
+    assert half_a_second.seconds == pytest.approx(0.5)
 
 
 def test_a_study_that_cannot_work_exits_with_2(tmp_path: Path) -> None:
