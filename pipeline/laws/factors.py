@@ -122,10 +122,6 @@ class OddCells:
     rows: tuple[int, ...]
 
 
-NEGATIVE_AMI = 0.1
-"""An adjusted measure such as AMI is so far below 0 at most where tasks are unrelated."""
-
-
 def find_odd_cells(columns: Mapping[str, Floats], rules: DataRules) -> list[OddCells]:
     """The odd cells of every factor that has some, for the first kind that they do not fit.
 
@@ -136,30 +132,30 @@ def find_odd_cells(columns: Mapping[str, Floats], rules: DataRules) -> list[OddC
     columns : factor name -> (N,).
     """
     undefined = np.any([np.isnan(column) for column in columns.values()], axis=0)
-    found = []
+    odd_cells = []
     for name, column in columns.items():
-        known = ~np.isnan(column)
+        defined = ~np.isnan(column)
         whole = (column == np.round(column)) & (column >= 1.0)
         fits: dict[CellKind, Mask] = {
-            "fraction": (column >= -NEGATIVE_AMI) & (column <= 1.0),
+            "fraction": (column >= -rules.odd_negative) & (column <= 1.0),
             "positive": (column > 0.0) | ((column == 0.0) & undefined),
             "whole": whole | ((column == 0.0) & undefined),
         }
         for kind, fit in fits.items():
-            odd = np.flatnonzero(known & ~fit)
-            enough = (known & fit).sum() >= rules.odd_share * known.sum()
+            odd = np.flatnonzero(defined & ~fit)
+            enough = (defined & fit).sum() >= rules.odd_share * defined.sum()
             if (
                 0 < len(odd) <= rules.odd_rows
                 and enough
-                and _is_of_kind(column[fit], known, fits, kind)
+                and _is_of_kind(column[fit], defined, fits, kind)
             ):
-                found.append(OddCells(factor=name, kind=kind, rows=tuple(map(int, odd))))
+                odd_cells.append(OddCells(factor=name, kind=kind, rows=tuple(map(int, odd))))
                 break
-    return found
+    return odd_cells
 
 
 def _is_of_kind(
-    fitting: Floats, known: Mask, fits: Mapping[CellKind, Mask], kind: CellKind
+    fitting: Floats, defined: Mask, fits: Mapping[CellKind, Mask], kind: CellKind
 ) -> bool:
     """Whether cells within the limits of a kind are of that kind.
 
@@ -168,7 +164,7 @@ def _is_of_kind(
     if kind == "fraction":
         broken = bool(np.any(fitting != np.round(fitting)))
         return broken and is_fraction(np.clip(fitting, 0.0, 1.0))
-    return not fits["fraction"][known].all()
+    return not fits["fraction"][defined].all()
 
 
 @dataclass(frozen=True)

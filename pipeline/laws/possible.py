@@ -89,15 +89,15 @@ def _limits(
     roles: Roles,
     sizes: Collection[str],
 ) -> dict[str, Limits]:
-    found = {}
+    limits_of_factors = {}
     for name, fitted in ranges.items():
         domain = domains.get(name, fitted)
         limits = _by_role(name, fitted, roles)
         if limits is None:
             limits = SIZE if name in sizes else _by_values(fitted, domain)
         if limits is not None:
-            found[name] = limits.including(*fitted).including(*domain)
-    return found
+            limits_of_factors[name] = limits.including(*fitted).including(*domain)
+    return limits_of_factors
 
 
 def _by_role(name: str, fitted: tuple[float, float], roles: Roles) -> Limits | None:

@@ -28,6 +28,7 @@ class DataRules:
     max_cells : cells a search looks at; constants are refitted on all of them afterwards.
     clear_slope : standard errors from which a target of unknown name clearly falls as a size grows.
     odd_rows : most rows of a factor that can be odd: they do not fit a kind that all others fit.
+    odd_negative : so far below 0 an adjusted measure such as AMI may be between unrelated tasks.
     odd_share : fraction of the rows of a factor that fit its kind, at least, where others are odd.
     """
 
@@ -40,6 +41,7 @@ class DataRules:
     max_cells: int = 1_500
     clear_slope: float = 3.0
     odd_rows: int = 3
+    odd_negative: float = 0.1
     odd_share: float = 0.95
 
 

@@ -201,9 +201,9 @@ def _under_both_names(table: pd.DataFrame, factors: Mapping[str, str]) -> pd.Dat
     """The table with every factor under its own name and under that of its column."""
     pairs = [pair for name, column in factors.items() for pair in ((name, column), (column, name))]
     added = {
-        new: table[known]
-        for known, new in pairs
-        if known in table.columns and new not in table.columns
+        new: table[present]
+        for present, new in pairs
+        if present in table.columns and new not in table.columns
     }
     return table.assign(**added)
 

@@ -258,19 +258,19 @@ def _was_run(pool: Pool, knowledge: Knowledge, rules: DesignRules) -> Mask:
 def _in_tolerances(columns: Mapping[str, Floats], groups: Indices, rules: DesignRules) -> Floats:
     """Places (N, D) in which two trials that may be the same are at most 1 apart on every axis.
 
-    Groups, counts and factors without a tolerance must be equal; an undefined value is another
-    value than any number.
+    Groups, counts and factors without a tolerance must be equal; an undefined value differs from
+    every number.
     """
     kinds = classify(columns)
     axes = [APART * groups.astype(float)]
     for name, column in columns.items():
-        known = np.where(np.isnan(column), 1.0, column)
+        filled = np.where(np.isnan(column), 1.0, column)
         if name in kinds.measured:
-            axes.append(np.log(known) / np.log1p(rules.same_size))
-        elif name not in kinds.sizes and np.abs(known).max() <= 1.0:
-            axes.append(known / rules.same_fraction)
+            axes.append(np.log(filled) / np.log1p(rules.same_size))
+        elif name not in kinds.sizes and np.abs(filled).max() <= 1.0:
+            axes.append(filled / rules.same_fraction)
         else:
-            texts = [f"{value:.9g}" for value in known]
+            texts = [f"{value:.9g}" for value in filled]
             axes.append(APART * np.unique(texts, return_inverse=True)[1].astype(float))
         axes.append(APART * np.isnan(column))
     return np.column_stack(axes)
