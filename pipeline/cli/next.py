@@ -29,7 +29,7 @@ LEVELS = "FACTOR=LEVEL,… …"
 
 INTERVAL = (
     "this design interval is 95 % of what the forms above predict, refitted, with an allowance "
-    "for others; predict and the report give that of the selected law, mostly narrower"
+    "for others; predict and the report give that of the selected law"
 )
 """What the interval at the goal is, which is not the one that `predict` prints."""
 

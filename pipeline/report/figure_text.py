@@ -518,7 +518,7 @@ def rounds_caption(trials: int, share: float, seconds: float, grew: bool) -> str
         f"{percent(share)} of what all trials of the study cost: about {whole}. "
         "The design interval holds 95 % of what all compared forms predict, refitted, with an "
         f"allowance for other forms: trials are chosen to narrow it.{growth} It is not the "
-        "interval of the selected law, which the rest of this report shows, and mostly wider."
+        "interval of the selected law, which the rest of this report shows."
     )
 
 
